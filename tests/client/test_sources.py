@@ -1,0 +1,147 @@
+"""Where manifests are read from, and what is done to them on the way."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from wadm.client.sources import Source, SourceError, is_source, load, resolve_images
+from wadm.errors import NotFound, Unavailable
+
+MANIFEST = b"""\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: hello, annotations: {}}
+spec: {components: []}
+"""
+
+
+def test_a_file_is_passed_on_as_written(tmp_path: Path) -> None:
+    file = tmp_path / "wadm.yaml"
+    file.write_bytes(MANIFEST)
+    assert load(str(file)) == [Source(str(file), MANIFEST)]
+
+
+def test_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(MANIFEST)))
+    assert load("-") == [Source("<stdin>", MANIFEST)]
+
+
+def test_of_a_directory_the_manifests_in_order(tmp_path: Path) -> None:
+    for name in ("b.yml", "a.yaml", "notes.txt"):
+        (tmp_path / name).write_bytes(MANIFEST)
+    (tmp_path / "compose.yaml").write_text("services: {}")
+    assert [Path(source.name).name for source in load(str(tmp_path))] == ["a.yaml", "b.yml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-", True),
+        ("hello", False),
+        ("hello_2-x", False),
+        ("hello.yaml", True),
+        ("./hello", True),
+        ("https://example.com/hello.yaml", True),
+    ],
+)
+def test_what_is_a_manifest_and_what_a_name(text: str, expected: bool) -> None:
+    assert is_source(text) is expected
+
+
+def test_a_file_called_like_an_application_is_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hello").touch()
+    assert is_source("hello")
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotFound, match="there is no file"):
+        load(str(tmp_path / "no.yaml"))
+    (tmp_path / "wadm.toml").touch()
+    with pytest.raises(SourceError, match=r"should end in \.yaml, \.yml or \.json"):
+        load(str(tmp_path / "wadm.toml"))
+    with pytest.raises(SourceError, match="there is no manifest"):
+        load(str(tmp_path))
+    with pytest.raises(SourceError, match="only http:// and https://"):
+        load("ftp://example.com/wadm.yaml")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b" \n")))
+    with pytest.raises(SourceError, match="<stdin> is empty"):
+        load("-")
+
+
+@pytest.fixture
+def website() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/wadm.yaml" else 404)
+            self.end_headers()
+            self.wfile.write(MANIFEST)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_url_is_fetched(website: str) -> None:
+    assert load(f"{website}/wadm.yaml") == [Source(f"{website}/wadm.yaml", MANIFEST)]
+
+
+def test_a_page_that_is_not_there_is_not_taken_for_a_manifest(website: str) -> None:
+    with pytest.raises(NotFound, match="answered 404"):
+        load(f"{website}/other.yaml")
+
+
+def test_a_website_that_is_away_is_said() -> None:
+    with pytest.raises(Unavailable, match=r"cannot read http://127\.0\.0\.1:1/x\.yaml"):
+        load("http://127.0.0.1:1/x.yaml")
+
+
+def test_relative_images_become_absolute_and_all_else_stays(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/a b.wasm").touch()
+    before = b"""\
+# kept
+a: file://build/a b.wasm   # kept too
+b: "file://./build/a b.wasm"
+c: [file:///absolute.wasm, file://, {file://build: x}]
+version: 1.10
+"""
+    url = (tmp_path / "build/a%20b.wasm").as_uri().replace("%25", "%").encode()
+    assert resolve_images(before, tmp_path) == before.replace(
+        b"file://build/a b.wasm   #", b'"' + url + b'"   #'
+    ).replace(b'"file://./build/a b.wasm"', b'"' + url + b'"')
+
+
+def test_positions_hold_behind_characters_of_several_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x.wasm").touch()
+    data = "a: grüße 🎉\nimage: file://x.wasm\n".encode()
+    assert resolve_images(data, tmp_path).decode() == f'a: grüße 🎉\nimage: "{(tmp_path / "x.wasm").as_uri()}"\n'
+
+
+def test_an_anchored_image_is_replaced_once(tmp_path: Path) -> None:
+    (tmp_path / "x.wasm").touch()
+    url = (tmp_path / "x.wasm").as_uri()
+    assert resolve_images(b"a: &i file://x.wasm\nb: *i\n", tmp_path).decode() == f'a: &i "{url}"\nb: *i\n'
+
+
+def test_an_image_that_is_not_there_is_said_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=f"file://no.wasm is not there: {tmp_path}/no.wasm"):
+        resolve_images(b"image: file://no.wasm", tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"a: [file://x", b"a: file://x\xff", b"--- file://x\n--- b"])
+def test_what_is_no_yaml_is_left_to_the_reader_of_manifests(data: bytes, tmp_path: Path) -> None:
+    assert resolve_images(data, tmp_path) == data
