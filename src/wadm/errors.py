@@ -1,0 +1,81 @@
+"""The errors of the project, and what a caller can do about each.
+
+    WadmError
+      ManifestInvalid(problems)   the user can mend the manifest
+      NotFound                    the thing is not there
+      AlreadyExists               the name or version is taken
+      StaleRevision               somebody else wrote first: reload and try again
+      Unavailable                 no answer in time, or nobody there: try again later
+        NoResponders              nobody listens on that subject
+        TimedOut                  somebody may listen, nobody answered
+      Refused(message)            the host answered no, and said why
+      Rejected(message)           the server answered a request of the API with no, and said why
+      TooLarge                    the value does not fit into one NATS message
+      Malformed                   bytes that are not what they should be
+      Misconfigured               wadm was started with what cannot work: change it
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wadm.model.manifest import Problem
+
+
+class WadmError(Exception):
+    """The base of all errors that wadm raises on purpose."""
+
+
+class ManifestInvalid(WadmError):
+    """A manifest cannot be accepted. ``problems`` has all that is wrong, the first being the one the API names."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].message if problems else "invalid manifest")
+        self.problems = tuple(problems)
+
+
+class NotFound(WadmError):
+    """The application, version, key or stream is not there."""
+
+
+class AlreadyExists(WadmError):
+    """The name or version is taken."""
+
+
+class StaleRevision(WadmError):
+    """Somebody else wrote first. Reload, decide again, write again."""
+
+
+class Unavailable(WadmError):
+    """No answer in time, or nobody to answer. Trying again later may succeed."""
+
+
+class NoResponders(Unavailable):
+    """Nobody listens on the subject."""
+
+
+class TimedOut(Unavailable):
+    """No answer came in time; whether the request was acted on is not known."""
+
+
+class Refused(WadmError):
+    """A host answered a control call with ``success: false``; the text is the host's own."""
+
+
+class Rejected(WadmError):
+    """The server answered a request of the API with an error that has no class of its own; the text is the server's."""
+
+
+class TooLarge(WadmError):
+    """The value does not fit into one NATS message."""
+
+
+class Malformed(WadmError):
+    """Bytes from outside that are not what they should be. Drop them, count them, go on."""
+
+
+class Misconfigured(WadmError):
+    """What wadm was started with cannot work, however often it is tried. One sentence for whoever starts it."""
