@@ -1,0 +1,301 @@
+"""From a deployed manifest to its scalers: the things that must hold (reconciliation reference, 4.1 and 4.2).
+
+Scaler ids are visible to others (annotations, statuses) and decide what is adopted without a restart, so their
+parts and order never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.engine.spread import Share, allocate, everywhere
+from wadm.model import names
+from wadm.model.lattice import EntityKind, Link
+from wadm.model.manifest import (
+    SECRET_POLICY_TYPE,
+    Component,
+    ConfigProperty,
+    LinkProperties,
+    Manifest,
+    Policy,
+    SecretProperty,
+    SpreadProperties,
+    Trait,
+)
+
+SharedLookup: TypeAlias = Callable[[str], Manifest | None]
+"""The deployed manifest of another (shared) application, or ``None``."""
+
+
+class WorkloadScaler(Struct, frozen=True):
+    """So many of a component, or a provider on so many hosts, must run, spread as the shares say.
+
+    ``shares`` hold targets, heaviest first. For a daemon every host that a share matches wants that many.
+    """
+
+    id: str
+    kind: str
+    name: str
+    application: str
+    component: str
+    entity_kind: EntityKind
+    entity_id: str
+    image: str
+    shares: tuple[Share, ...]
+    config: tuple[str, ...]
+    daemon: bool
+
+    def id_for(self, image: str, daemon: bool | None = None) -> str:
+        """Return the id this scaler would have with another image (or as the other kind), all else equal."""
+        kind = self.kind if daemon is None else ("DaemonScaler" if daemon else "SpreadScaler")
+        return names.scaler_id(kind, self.application, self.component, self.entity_id, image, *self.config)
+
+    def annotations(self, share: str) -> dict[str, str]:
+        """Return the annotations that what this scaler starts for a share must bear, in the host's order."""
+        return {
+            names.APPSPEC: self.application,
+            names.MANAGED_BY: names.MANAGER,
+            names.SCALER: self.id,
+            names.SPREAD: share,
+        }
+
+
+class LinkScaler(Struct, frozen=True):
+    """A link must be in force. ``link`` is what the lattice must hold: several traits that name the same link
+    with different interfaces are one link there (better: fix K-9)."""
+
+    id: str
+    kind: str
+    name: str
+    model_name: str
+    link: Link
+
+
+class Hopeless(Struct, frozen=True):
+    """A part of the manifest that nothing can be done for; its status says why."""
+
+    id: str
+    kind: str
+    name: str
+    message: str
+
+
+Scaler: TypeAlias = WorkloadScaler | LinkScaler | Hopeless
+
+
+class Desired(Struct, frozen=True):
+    """What one application wants of the lattice. An application that is not deployed wants nothing.
+
+    ``configs`` has every configuration and secret reference it names, by lattice name, in manifest order; ``None``
+    for those that others must provide. ``shared`` names the applications whose components it refers to.
+    """
+
+    application: str
+    version: str | None = None
+    scalers: tuple[Scaler, ...] = ()
+    configs: dict[str, dict[str, str] | None] = {}
+    shared: frozenset[str] = frozenset()
+
+    @property
+    def workloads(self) -> list[WorkloadScaler]:
+        """The scalers of components and providers."""
+        return [s for s in self.scalers if isinstance(s, WorkloadScaler)]
+
+    @property
+    def links(self) -> list[LinkScaler]:
+        """The scalers of links."""
+        return [s for s in self.scalers if isinstance(s, LinkScaler)]
+
+
+def nothing(application: str) -> Desired:
+    """Return what an application wants that is not deployed."""
+    return Desired(application)
+
+
+def compile_manifest(manifest: Manifest, shared: SharedLookup = lambda _: None) -> Desired:
+    """Return the scalers of a manifest in its order: per component its traits, then a provider's implicit scaler."""
+    return _Compiler(manifest, shared).desired()
+
+
+class _UnresolvedError(Exception):
+    """A component names neither an image nor a shared application, or both."""
+
+
+class _Compiler:
+    def __init__(self, manifest: Manifest, shared: SharedLookup) -> None:
+        self.manifest = manifest
+        self.application = manifest.name
+        self.shared = shared
+        self.configs: dict[str, dict[str, str] | None] = {}
+        self.scaled: dict[tuple[EntityKind, str], str] = {}
+        """Which component entry a component or provider id is scaled for."""
+        self.policies = {policy.name: policy for policy in manifest.spec.policies}
+
+    def desired(self) -> Desired:
+        scalers = [scaler for component in self.manifest.spec.components for scaler in self.component(component)]
+        references = (c.properties.application for c in self.manifest.spec.components)
+        return Desired(
+            self.application,
+            self.manifest.version,
+            tuple(_merge_links(scalers)),
+            self.configs,
+            frozenset(r.name for r in references if r is not None),
+        )
+
+    def component(self, component: Component) -> Iterable[Scaler]:
+        try:
+            self.resolve(component)
+        except _UnresolvedError as why:
+            yield Hopeless(f"{self.application}/{component.name}", "SpreadScaler", component.name, str(why))
+            return
+        has_image = component.properties.image is not None
+        scaled = False
+        for trait in component.traits or ():
+            properties = trait.properties
+            if trait.is_scaler and isinstance(properties, SpreadProperties) and has_image:
+                scaled = True
+                yield self.workload(component, trait.type == "daemonscaler", properties)
+            elif trait.is_link and isinstance(properties, LinkProperties):
+                yield from self.link(component, trait, properties)
+        if component.kind == "capability" and has_image and not scaled:
+            yield self.workload(component, False, SpreadProperties(1))
+
+    def resolve(self, component: Component) -> tuple[str, str, str]:
+        """Return the application, the name and the lattice id that a component entry stands for."""
+        properties = component.properties
+        reference = properties.application
+        if properties.image is not None and reference is not None:
+            raise _UnresolvedError("Application specified both an image and a shared application reference")
+        if reference is None:
+            if properties.image is None:
+                raise _UnresolvedError("Application did not specify an image or shared application reference")
+            application, name, explicit = self.application, component.name, properties.id
+        else:
+            application, name, explicit = reference.name, reference.component, properties.id
+            if explicit is None and (manifest := self.shared(application)) is not None:
+                there = manifest.component(name)
+                explicit = there.properties.id if there is not None else None
+        return application, name, explicit if explicit is not None else names.entity_id(application, name)
+
+    def workload(self, component: Component, daemon: bool, spread: SpreadProperties) -> Scaler:
+        _, name, entity_id = self.resolve(component)
+        entity_kind: EntityKind = "component" if component.kind == "component" else "provider"
+        kind = "DaemonScaler" if daemon else "SpreadScaler"
+        image = component.properties.image or ""
+        config = self.config(component.properties.config, component.properties.secrets)
+        identifier = names.scaler_id(kind, self.application, name, entity_id, image, *config)
+        if (first := self.scaled.get((entity_kind, entity_id))) is not None:
+            reason = "it has several scaler traits" if first == component.name else f"{first} has the same id"
+            return Hopeless(identifier, kind, entity_id, f"Only the first scaler of {entity_id} is used: {reason}")
+        self.scaled[(entity_kind, entity_id)] = component.name
+        shares = everywhere(spread) if daemon else allocate(spread)
+        return WorkloadScaler(
+            identifier, kind, entity_id, self.application, name, entity_kind, entity_id, image, shares, config, daemon
+        )
+
+    def link(self, component: Component, trait: Trait, link: LinkProperties) -> Iterable[Scaler]:
+        target = self.manifest.component(link.target.name)
+        if target is None:
+            return
+        model_name, _, source_id = self.resolve(component)
+        protocol = f"{link.namespace}:{link.package}"
+        try:
+            _, _, target_id = self.resolve(target)
+        except _UnresolvedError as why:
+            name = f"{target.name} -({protocol})-> {target.name}"
+            yield Hopeless(f"{self.application}/{component.name}/{name}", "LinkScaler", name, str(why))
+            return
+        source = link.source
+        source_config = self.config(source.config, source.secrets) if source is not None else ()
+        target_config = self.config(link.target.config, link.target.secrets)
+        parts = (link.link_name, source_id, target_id, link.namespace, link.package, *link.interfaces)
+        identifier = names.scaler_id("LinkScaler", model_name, *parts, *source_config, *target_config)
+        name = f"{source_id} -({protocol})-> {target_id}"
+        if component.kind == "capability" and target.kind == "capability":
+            reason = f"A provider cannot be linked to a provider ({component.name} to {target.name})"
+            yield Hopeless(identifier, "LinkScaler", name, reason)
+            return
+        wanted = Link(
+            source_id,
+            target_id,
+            link.link_name,
+            link.namespace,
+            link.package,
+            tuple(link.interfaces),
+            source_config,
+            target_config,
+        )
+        yield LinkScaler(identifier, "LinkScaler", name, model_name, wanted)
+
+    def config(self, configs: Iterable[ConfigProperty], secrets: Iterable[SecretProperty]) -> tuple[str, ...]:
+        """Note configurations and secret references as wanted; return their lattice names in order.
+
+        Of two entries with one name the first counts: the original would put them back and forth for ever (K-3).
+        """
+        found = []
+        for config in configs:
+            managed = config.properties is not None
+            name = names.config_name(self.application, config.name) if managed else config.name
+            if self.configs.get(name) is None:
+                self.configs[name] = config.properties
+            found.append(name)
+        for secret in secrets:
+            name = names.secret_name(self.application, secret.name)
+            self.configs.setdefault(name, secret_reference(secret, self.policies.get(secret.policy)))
+            found.append(name)
+        return tuple(found)
+
+
+def secret_reference(secret: SecretProperty, policy: Policy | None) -> dict[str, str]:
+    """Return what is stored in place of a secret (reconciliation reference, 6.3). It holds no secret value.
+
+    A policy that is missing, or of another type (only old data can be so, see better: fix X-2), gives an empty
+    ``backend``, which a host refuses with a clear text.
+    """
+    properties = dict(policy.properties) if policy is not None and policy.type == SECRET_POLICY_TYPE else {}
+    backend = properties.pop("backend", "")
+    reference = {
+        "name": secret.name,
+        "type": "secret.wasmcloud.dev/v1alpha1",
+        "backend": backend,
+        "key": secret.key,
+        "policy": msgspec.json.encode(
+            {"type": "properties.secret.wasmcloud.dev/v1alpha1", "properties": dict(sorted(properties.items()))}
+        ).decode(),
+    }
+    if secret.field is not None:
+        reference["field"] = secret.field
+    if secret.version is not None:
+        reference["version"] = secret.version
+    return reference
+
+
+def _merge_links(scalers: list[Scaler]) -> Iterable[Scaler]:
+    """Give all link scalers that mean one link of the lattice the same, merged link."""
+    merged: dict[tuple[str, ...], Link] = {}
+    for scaler in scalers:
+        if isinstance(scaler, LinkScaler):
+            link = scaler.link
+            before = merged.get((*link.key, link.target))
+            merged[(*link.key, link.target)] = link if before is None else _union(before, link)
+    for scaler in scalers:
+        if isinstance(scaler, LinkScaler):
+            scaler = replace(scaler, link=merged[(*scaler.link.key, scaler.link.target)])
+        yield scaler
+
+
+def _union(one: Link, other: Link) -> Link:
+    def both(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
+        return (*a, *(x for x in b if x not in a))
+
+    return replace(
+        one,
+        interfaces=both(one.interfaces, other.interfaces),
+        source_config=both(one.source_config, other.source_config),
+        target_config=both(one.target_config, other.target_config),
+    )

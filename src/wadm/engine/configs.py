@@ -1,0 +1,36 @@
+"""Configurations and secret references: in the lattice before anything that needs them is asked for.
+
+A configuration that the manifest gives is compared by content and put where it differs. One that it only names must be
+provided by somebody else; that it is missing is said. What is not known is asked for first, never guessed.
+"""
+
+from __future__ import annotations
+
+from wadm.engine.plan import Work
+from wadm.model.commands import PutConfig
+
+
+def plan_configs(work: Work) -> None:
+    """Plan all configurations of an application; note in ``work`` which are ready and what is wrong with others."""
+    for name, wanted in work.desired.configs.items():
+        key = ("config", name)
+        if name not in work.lattice.configs:
+            if work.in_flight.get(key) is None:
+                work.questions.configs.add(name)
+            else:
+                work.seen.add(key)
+            continue
+        there = work.lattice.configs[name]
+        if wanted is None:
+            if there is None:
+                work.config_trouble[name] = f"Specified configuration {name} does not exist"
+            else:
+                work.ready.add(name)
+        elif there == wanted:
+            work.ready.add(name)
+            work.is_right(key)
+        else:
+            reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
+            pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
+            if pending is not None and pending.error:
+                work.config_trouble[name] = pending.error

@@ -1,0 +1,276 @@
+"""What was asked of the lattice and has not been seen yet. Waiting is data: who waits, for what, until when.
+
+Life of an entry, one per thing (:data:`wadm.model.commands.Key`)::
+
+            ask                      seen in the lattice (settle)
+    nothing ----> ASKED ------------------------------------------> nothing
+                   |  ^                                                ^
+    refused, no    |  |  ask again, once ``retry_at`` has passed       | settle, or no longer wanted
+    sign by its    v  |                                                |
+    deadline     HELD (backing off) -----------------------------------+
+
+Nothing is asked twice while ASKED and not overdue (*restraint*); a HELD command is not asked before its time, which
+doubles with each failure. Another command for the same thing is not held by the failures of the one before.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.model.commands import (
+    Action,
+    Command,
+    DeleteConfig,
+    DeleteLink,
+    Key,
+    PutConfig,
+    PutLink,
+    ScaleComponent,
+    StartProvider,
+    UpdateComponent,
+)
+
+BACKOFF_FIRST = 1.0
+BACKOFF_MOST = 60.0
+LOOKS = (3.0, 6.0, 12.0, 24.0, 48.0)
+"""Seconds after asking at which a thing that should show is looked for (an event may have been lost)."""
+PATIENCE_WORKLOAD = 60.0
+"""Seconds that a host may take to pull and start something before it is asked again."""
+PATIENCE_UPDATE = 15.0
+"""The same for a live update, of which a host reports no failure."""
+PATIENCE_REPLY = 10.0
+"""The same for what the reply itself confirms (links, configurations), which has its own, shorter timeout."""
+
+
+class Pending(Struct, frozen=True):
+    """One command on its way. Times are seconds of the caller's clock.
+
+    ``since`` is when this thing was first asked for, over all attempts; ``attempts`` counts failures so far.
+    ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is.
+    """
+
+    command: Command
+    application: str
+    scaler: str
+    reason: str
+    since: float
+    asked: float
+    deadline: float
+    attempts: int = 0
+    held: bool = False
+    retry_at: float = 0.0
+    error: str = ""
+    looked: int = 0
+    delivered: bool = False
+    answered: bool = False
+
+    def waits(self, now: float) -> bool:
+        """Whether it is asked, or held, and its time has not come."""
+        return now < (self.retry_at if self.held else self.deadline)
+
+
+def patience(command: Command) -> float:
+    """Return how long to wait for a command to show in the lattice."""
+    if isinstance(command, UpdateComponent):
+        return PATIENCE_UPDATE
+    if isinstance(command, PutLink | DeleteLink | PutConfig | DeleteConfig):
+        return PATIENCE_REPLY
+    if isinstance(command, ScaleComponent) and command.count == 0:
+        return PATIENCE_REPLY
+    return PATIENCE_WORKLOAD
+
+
+def starting(command: Command) -> ScaleComponent | StartProvider | None:
+    """Return the command if a host may start something because of it."""
+    if isinstance(command, StartProvider) or (isinstance(command, ScaleComponent) and command.count > 0):
+        return command
+    return None
+
+
+def backoff(key: Key, attempts: int) -> float:
+    """Return the pause before the next attempt: 1, 2, 4 ... 60 s, give or take a fifth.
+
+    The jitter is drawn from the key, so that a replay waits as long, and things that failed together do not
+    all come back at once.
+    """
+    pause = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(attempts - 1, 16))
+    draw = zlib.crc32(repr((key, attempts)).encode()) / 0xFFFFFFFF
+    return pause * (0.8 + 0.4 * draw)
+
+
+def overdue(pending: Pending) -> str:
+    """Return what to say of a command that has shown no effect by its deadline."""
+    command, waited = pending.command, round(pending.deadline - pending.asked)
+    match command:
+        case UpdateComponent():
+            why = f"it may not be able to fetch {command.reference}"
+            return f"Host {command.host_id[:8]} has not updated {command.component_id} within {waited} s: {why}"
+        case ScaleComponent() | StartProvider() if not isinstance(command, ScaleComponent) or command.count:
+            what = command.component_id if isinstance(command, ScaleComponent) else command.provider_id
+            why = f"it may still be fetching {command.reference}"
+            return f"Host {command.host_id[:8]} shows no sign of {what} after {waited} s: {why}"
+        case _:
+            return f"No sign that this was done within {waited} s of asking"
+
+
+class InFlight:
+    """All pending commands of a lattice. Methods say what happened; questions are answered from memory."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Key, Pending] = {}
+        self._by_application: dict[str, set[Key]] = {}
+        self._due: list[tuple[float, Key]] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __iter__(self) -> Iterator[Pending]:
+        return iter(self._pending.values())
+
+    def get(self, key: Key) -> Pending | None:
+        """Return what is pending for a thing."""
+        return self._pending.get(key)
+
+    def of(self, application: str) -> list[Pending]:
+        """Return what is pending for an application, in a fixed order."""
+        return [self._pending[key] for key in sorted(self._by_application.get(application, ()))]
+
+    def starts(self, application: str) -> dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]]:
+        """Return the starts under way for an application: by kind and id, then by host."""
+        found: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
+        for key in self._by_application.get(application, ()):
+            pending = self._pending[key]
+            if not pending.held and (command := starting(pending.command)) is not None:
+                found.setdefault((key[0], key[2]), {})[key[1]] = command
+        return found
+
+    def busy(self, application: str) -> bool:
+        """Whether anything was asked for an application and has not been seen or refused."""
+        return any(not self._pending[key].held for key in self._by_application.get(application, ()))
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def ask(self, action: Action, now: float) -> None:
+        """Note that a command is being sent."""
+        key = action.command.key
+        before = self._pending.get(key)
+        again = before is not None and before.command == action.command
+        pending = Pending(
+            action.command,
+            action.application,
+            action.scaler,
+            action.reason,
+            since=before.since if before is not None and again else now,
+            asked=now,
+            deadline=now + patience(action.command),
+            attempts=before.attempts if before is not None and again else 0,
+            error=before.error if before is not None and again else "",
+        )
+        if before is not None and before.application != action.application:
+            self._forget(before)
+        self._pending[key] = pending
+        self._by_application.setdefault(action.application, set()).add(key)
+        self._schedule(pending)
+
+    def deliver(self, key: Key, now: float) -> None:
+        """Note that the host has accepted a command: from now on it works on it."""
+        pending = self._pending.get(key)
+        if pending is not None and not pending.held and not pending.delivered:
+            self._put(replace(pending, delivered=True, asked=now, deadline=now + patience(pending.command)))
+
+    def answer(self, key: Key) -> None:
+        """Note that the event of a command has come, but not whether it had its effect."""
+        pending = self._pending.get(key)
+        if pending is not None:
+            self._pending[key] = replace(pending, answered=True)
+
+    def retry(self, key: Key, now: float) -> None:
+        """Note that a command had no effect, for no fault: it may be asked again at once."""
+        pending = self._pending.get(key)
+        if pending is not None:
+            self._put(replace(pending, held=True, attempts=pending.attempts + 1, retry_at=now, answered=False))
+
+    def hold(self, key: Key, error: str, now: float) -> str | None:
+        """Note that a command failed, with the reason in the host's words; return the application, if it was ours."""
+        pending = self._pending.get(key)
+        if pending is None:
+            return None
+        attempts = pending.attempts + 1
+        retry_at = now + backoff(key, attempts)
+        self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at))
+        return pending.application
+
+    def settle(self, keys: Iterable[Key]) -> None:
+        """Note that these things are as wanted, or not wanted any more: nothing is pending for them."""
+        for key in keys:
+            pending = self._pending.pop(key, None)
+            if pending is not None:
+                self._forget(pending)
+
+    def drop_host(self, host_id: str) -> set[str]:
+        """Note that a host is gone or has started anew: nothing is pending there. Return the applications."""
+        keys = [k for k in self._pending if k[0] in ("component", "provider") and k[1] == host_id]
+        applications = {self._pending[key].application for key in keys}
+        self.settle(keys)
+        return applications
+
+    # -- time --------------------------------------------------------------------------------
+
+    def next_due(self) -> float | None:
+        """Return when :meth:`due` will next have something to say."""
+        while self._due:
+            at, key = self._due[0]
+            pending = self._pending.get(key)
+            if pending is not None and _next(pending) == at:
+                return at
+            heapq.heappop(self._due)
+        return None
+
+    def due(self, now: float) -> tuple[set[str], set[Key]]:
+        """Return the applications to plan again because a wait is over, and the things to look for in the lattice."""
+        applications: set[str] = set()
+        looks: set[Key] = set()
+        while (at := self.next_due()) is not None and at <= now:
+            _, key = heapq.heappop(self._due)
+            pending = self._pending[key]
+            if pending.held:
+                applications.add(pending.application)
+                continue
+            looks.add(key)
+            if now >= pending.deadline:
+                self.hold(key, pending.error or overdue(pending), now)
+                applications.add(pending.application)
+            else:
+                self._put(replace(pending, looked=pending.looked + 1))
+        return applications, looks
+
+    def _put(self, pending: Pending) -> None:
+        self._pending[pending.command.key] = pending
+        self._schedule(pending)
+
+    def _schedule(self, pending: Pending) -> None:
+        heapq.heappush(self._due, (_next(pending), pending.command.key))
+        if len(self._due) > 64 + 8 * len(self._pending):
+            self._due = [(_next(p), key) for key, p in self._pending.items()]
+            heapq.heapify(self._due)
+
+    def _forget(self, pending: Pending) -> None:
+        keys = self._by_application.get(pending.application)
+        if keys is not None:
+            keys.discard(pending.command.key)
+            if not keys:
+                del self._by_application[pending.application]
+
+
+def _next(pending: Pending) -> float:
+    """Return when something must be done about it if nothing is heard."""
+    if pending.held:
+        return pending.retry_at
+    if pending.looked < len(LOOKS):
+        return min(pending.asked + LOOKS[pending.looked], pending.deadline)
+    return pending.deadline

@@ -1,0 +1,156 @@
+"""Which applications care for which things: from what an event touched to what must be planned again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from wadm.engine.compile import Desired, WorkloadScaler
+from wadm.engine.observe import News
+from wadm.engine.plan import Needed, Record
+from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
+
+_K = TypeVar("_K")
+
+
+class Interests:
+    """Indexes over all applications of a lattice, kept as they are deployed, planned and undeployed."""
+
+    def __init__(self) -> None:
+        self._desired: dict[str, Desired] = {}
+        self._records: dict[str, Record] = {}
+        self._entities: dict[tuple[EntityKind, str], set[str]] = {}
+        self._links: dict[LinkKey, set[str]] = {}
+        self._configs: dict[str, set[str]] = {}
+        self._shared: dict[str, set[str]] = {}
+        self._hosts: dict[Requirements, set[str]] = {}
+        self._wanting: dict[str, frozenset[Requirements]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._desired))
+
+    def __contains__(self, application: object) -> bool:
+        return application in self._desired
+
+    def desired(self, application: str) -> Desired | None:
+        """Return what an application wants, as last put here."""
+        return self._desired.get(application)
+
+    def record(self, application: str) -> Record:
+        """Return which links and configurations have been put for an application."""
+        return self._records.get(application, Record())
+
+    def recorded(self) -> list[str]:
+        """Return the applications that have something on record, sorted."""
+        return sorted(self._records)
+
+    def put(self, desired: Desired) -> None:
+        """Note what an application wants, in place of what it wanted before."""
+        self.remove(desired.application)
+        application = desired.application
+        self._desired[application] = desired
+        for workload in desired.workloads:
+            self._entities.setdefault((workload.entity_kind, workload.entity_id), set()).add(application)
+        for scaler in desired.links:
+            self._links.setdefault(scaler.link.key, set()).add(application)
+        for name in desired.configs:
+            self._configs.setdefault(name, set()).add(application)
+        for name in desired.shared:
+            self._shared.setdefault(name, set()).add(application)
+
+    def remove(self, application: str) -> None:
+        """Forget what an application wants."""
+        desired = self._desired.pop(application, None)
+        if desired is None:
+            return
+        for workload in desired.workloads:
+            _discard(self._entities, (workload.entity_kind, workload.entity_id), application)
+        for scaler in desired.links:
+            _discard(self._links, scaler.link.key, application)
+        for name in desired.configs:
+            _discard(self._configs, name, application)
+        for name in desired.shared:
+            _discard(self._shared, name, application)
+        self.wants_hosts(application, False)
+
+    def put_record(self, application: str, record: Record) -> bool:
+        """Note what has been put for an application; return whether that is different from before."""
+        if self.record(application) == record:
+            return False
+        if record:
+            self._records[application] = record
+        else:
+            self._records.pop(application, None)
+        return True
+
+    def wants_hosts(self, application: str, wants: bool) -> None:
+        """Note whether another host, or another label, could change an application's plan."""
+        desired = self._desired.get(application)
+        wanted: frozenset[Requirements] = frozenset()
+        if wants and desired is not None:
+            wanted = frozenset(share.requirements for w in desired.workloads for share in w.shares)
+        before = self._wanting.get(application, frozenset())
+        if before == wanted:
+            return
+        for requirements in before - wanted:
+            _discard(self._hosts, requirements, application)
+        for requirements in wanted - before:
+            self._hosts.setdefault(requirements, set()).add(application)
+        if wanted:
+            self._wanting[application] = wanted
+        else:
+            self._wanting.pop(application, None)
+
+    def dependents(self, shared: str) -> list[str]:
+        """Return the applications that refer to components of a shared one, sorted."""
+        return sorted(self._shared.get(shared, ()))
+
+    def touched(self, news: News, lattice: Lattice) -> set[str]:
+        """Return the applications to plan again after a batch of events."""
+        found = set(news.applications)
+        for entity in news.entities:
+            found |= self._entities.get(entity, set())
+        for key in news.links:
+            found |= self._links.get(key, set())
+        for name in news.configs:
+            found |= self._configs.get(name, set())
+        if news.hosts:
+            for requirements, applications in self._hosts.items():
+                if any(self._may_matter(host_id, requirements, lattice) for host_id in news.hosts):
+                    found |= applications
+        return found
+
+    @staticmethod
+    def _may_matter(host_id: str, requirements: Requirements, lattice: Lattice) -> bool:
+        host = lattice.hosts.get(host_id)
+        return host is None or host.meets(requirements)
+
+    def needed_by_others(self, application: str) -> Needed:
+        """Return the answers to what the other applications need, for planning this one."""
+
+        def config(name: str) -> bool:
+            return bool(self._configs.get(name, set()) - {application})
+
+        def link(key: LinkKey, target: str) -> bool:
+            others = self._links.get(key, set()) - {application}
+            return any(s.link.key == key and s.link.target == target for a in others for s in self._desired[a].links)
+
+        return Needed(config, link)
+
+    def workloads(self, kind: EntityKind, entity_id: str) -> list[WorkloadScaler]:
+        """Return the scalers, of any application, that want a component or provider, by application."""
+        applications = sorted(self._entities.get((kind, entity_id), ()))
+        return [
+            w
+            for a in applications
+            for w in self._desired[a].workloads
+            if (w.entity_kind, w.entity_id) == (kind, entity_id)
+        ]
+
+
+def _discard(index: dict[_K, set[str]], key: _K, application: str) -> None:
+    applications = index.get(key)
+    if applications is not None:
+        applications.discard(application)
+        if not applications:
+            del index[key]

@@ -1,0 +1,82 @@
+"""Links: compared by content and put where they are absent or differ.
+
+A host refuses a link whose configuration it does not have, and one with the same key and an overlapping interface but
+another target. So configuration comes first, and a link of ours that stands in the way is deleted before the put.
+While a start of the link's source is under way the link waits: both write the same record of the lattice, and a host
+does that without looking (lattice reference, 2.9).
+"""
+
+from __future__ import annotations
+
+from wadm.engine.compile import LinkScaler
+from wadm.engine.plan import Work, explain, same_link
+from wadm.model.commands import DeleteLink, PutLink
+from wadm.model.lattice import Link
+from wadm.model.status import Explanation, ScalerStatus
+
+
+def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
+    """Plan one link: add its action to ``work`` and return its status."""
+    link = scaler.link
+    there = work.lattice.links.get(link.key, ())
+    same_target = next((one for one in there if one.target == link.target), None)
+    if same_target is not None and same_link(same_target, link):
+        work.is_right(("link", *link.key))
+        return work.status(scaler, "deployed", "", Explanation(wanted=1, running=1))
+    work.seen.add(("link", *link.key))
+    message = f"Putting link definition between {link.source_id} and {link.target}"
+    names = (*link.source_config, *link.target_config)
+    trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
+    waiting = [name for name in names if name not in work.ready]
+    if trouble:
+        return work.status(scaler, "failed", " ".join(trouble), Explanation(waiting_for=_configurations(waiting)))
+    if not work.lattice.links_known:
+        work.questions.links = True
+        return work.status(
+            scaler, "reconciling", message, Explanation(waiting_for="a host to say which links there are")
+        )
+    if waiting:
+        return work.status(scaler, "reconciling", message, Explanation(waiting_for=_configurations(waiting)))
+    if link.source_id in work.starting:
+        return work.status(scaler, "reconciling", message, Explanation(waiting_for=f"{link.source_id} to start"))
+
+    in_the_way = _in_the_way(link, there, work)
+    if in_the_way is not None:
+        delete = DeleteLink(*link.key[:3], link.key[3], scaler.model_name)
+        pending = work.want(delete, scaler.id, f"it goes to {in_the_way.target}, {link.target} is wanted")
+    else:
+        put = PutLink(
+            link.source_id,
+            link.target,
+            link.name,
+            link.wit_namespace,
+            link.wit_package,
+            link.interfaces,
+            scaler.model_name,
+            link.source_config,
+            link.target_config,
+        )
+        why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
+        pending = work.want(put, scaler.id, why)
+    pendings = [pending] if pending is not None else []
+    explanation = explain(pendings, "a host to put the link", wanted=1)
+    if pending is not None and pending.error:
+        return work.status(scaler, "failed", pending.error, explanation)
+    return work.status(scaler, "reconciling", message, explanation)
+
+
+def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
+    """Return a link of ours, no longer wanted, for which a host would refuse this one.
+
+    One that is not ours is left alone: the host's refusal, which names it, becomes the status.
+    """
+    wanted = {(s.link.key, s.link.target) for s in work.desired.links}
+    for one in there:
+        ours = (one.key, one.target) in work.record.links and (one.key, one.target) not in wanted
+        if ours and one.target != link.target and set(one.interfaces) & set(link.interfaces):
+            return one
+    return None
+
+
+def _configurations(names: list[str]) -> str:
+    return f"configuration {', '.join(dict.fromkeys(names))} to be in the lattice" if names else ""

@@ -1,0 +1,364 @@
+"""Folding what hosts say into the lattice, and finding out which applications care.
+
+Functions change the lattice and what is in flight, and note in :class:`News` what was touched, so that a batch of
+events is folded first and each touched application planned once after it. What an event leaves open (did this stop, or
+was it the odd last event of an update?) is not guessed: the host is asked for its inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from wadm.engine.in_flight import InFlight
+from wadm.engine.plan import Questions
+from wadm.model.commands import (
+    DeleteConfig,
+    DeleteLink,
+    Outcome,
+    PutConfig,
+    PutLink,
+    ScaleComponent,
+    StartProvider,
+    StopProvider,
+    UpdateComponent,
+)
+from wadm.model.events import (
+    ComponentScaled,
+    ComponentScaleFailed,
+    ConfigDeleted,
+    ConfigSet,
+    Event,
+    HostHeartbeat,
+    HostStarted,
+    HostStopped,
+    LabelsChanged,
+    LinkDeleted,
+    LinkSet,
+    LinkSetFailed,
+    ProviderHealth,
+    ProviderStarted,
+    ProviderStartFailed,
+    ProviderStopped,
+)
+from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
+
+ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
+NOT_RUNNING = "provider with that ID is not running"
+
+
+class News(Struct):
+    """What a batch of events touched. ``hosts`` came, went or changed their labels."""
+
+    applications: set[str] = field(default_factory=set)
+    entities: set[tuple[EntityKind, str]] = field(default_factory=set)
+    links: set[LinkKey] = field(default_factory=set)
+    configs: set[str] = field(default_factory=set)
+    hosts: set[str] = field(default_factory=set)
+    questions: Questions = field(default_factory=lambda: Questions(set(), set()))
+
+    def __bool__(self) -> bool:
+        return bool(self.applications or self.entities or self.links or self.configs or self.hosts or self.questions)
+
+
+class Touched(dict[tuple[str, EntityKind, str], float]):
+    """When a thing on a host (host, kind, id) was last told of by an event, so that an inventory that was asked for
+    before then does not overrule it."""
+
+
+def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float) -> None:
+    """Fold one event into the lattice."""
+    match event:
+        case HostHeartbeat():
+            observe_inventory(event.inventory, lattice, news, now)
+        case ComponentScaled():
+            touched[(event.host_id, "component", event.component.id)] = now
+            _component_scaled(event, lattice, in_flight, news)
+        case ComponentScaleFailed():
+            key = ("component", event.host_id, event.component_id)
+            _failed(key, event.error, in_flight, news, now)
+        case ProviderStarted():
+            touched[(event.host_id, "provider", event.provider.id)] = now
+            _put(event.host_id, event.provider, lattice, news)
+        case ProviderStartFailed():
+            key = ("provider", event.host_id, event.provider_id)
+            if event.error in ALREADY_RUNNING:
+                news.questions.hosts.add(event.host_id)
+            else:
+                _failed(key, event.error, in_flight, news, now)
+        case ProviderStopped():
+            touched[(event.host_id, "provider", event.provider_id)] = now
+            _drop("provider", event.host_id, event.provider_id, lattice, news)
+        case ProviderHealth():
+            _health(event, lattice, news)
+        case LinkSet():
+            if lattice.put_link(event.link):
+                news.links.add(event.link.key)
+        case LinkDeleted():
+            if event.target is None:
+                # The host found no such link. If one is known here, one of the two is behind.
+                news.questions.links = news.questions.links or event.key in lattice.links
+            elif lattice.drop_link(event.key, event.target):
+                news.links.add(event.key)
+        case ConfigSet() | ConfigDeleted():
+            _config(event, lattice, in_flight, news)
+        case HostStarted():
+            _host_started(event, lattice, in_flight, news, now)
+        case HostStopped():
+            remove_host(event.host_id, lattice, in_flight, news)
+        case LabelsChanged():
+            if lattice.set_labels(event.host_id, event.labels):
+                _host_changed(event.host_id, lattice, news)
+        case LinkSetFailed():
+            pass  # The reply to whoever put it says the same, and is heard by the one concerned.
+
+
+def observe_inventory(
+    inventory: Inventory,
+    lattice: Lattice,
+    news: News,
+    now: float,
+    touched: Mapping[tuple[str, EntityKind, str], float] | None = None,
+    asked: float = 0.0,
+) -> None:
+    """Fold a host's whole truth about itself: what it does not list does not run there.
+
+    For an inventory that was asked for, ``asked`` is when: things that an event has told of since are left as they are.
+    """
+    host_id = inventory.host_id
+    if lattice.put_host(host_id, inventory.friendly_name, inventory.labels, inventory.version, now):
+        _host_changed(host_id, lattice, news)
+    host = lattice.hosts[host_id]
+    if not host.known:
+        host.known = True
+        news.hosts.add(host_id)
+
+    def is_newer(kind: EntityKind, entity_id: str) -> bool:
+        return touched is not None and touched.get((host_id, kind, entity_id), 0.0) >= asked
+
+    components = {c.id: c for c in inventory.components}
+    providers = {p.id: p for p in inventory.providers}
+    for entity_id in [i for i in host.components if i not in components and not is_newer("component", i)]:
+        _drop("component", host_id, entity_id, lattice, news)
+    for entity_id in [i for i in host.providers if i not in providers and not is_newer("provider", i)]:
+        _drop("provider", host_id, entity_id, lattice, news)
+    for component in components.values():
+        if host.components.get(component.id) != component and not is_newer("component", component.id):
+            _put(host_id, component, lattice, news)
+    for provider in providers.values():
+        before = host.providers.get(provider.id)
+        listed = provider if before is None else replace(provider, health=before.health)
+        if before != listed and not is_newer("provider", provider.id):
+            _put(host_id, listed, lattice, news)
+
+
+def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    """Fold what became of a command that was sent."""
+    command = outcome.command
+    if outcome.result == "accepted":
+        _accepted(command, lattice, in_flight, news, now)
+        return
+    pending = in_flight.get(command.key)
+    if pending is None or pending.command != command:
+        return
+    if outcome.result == "refused":
+        if outcome.message in ALREADY_RUNNING or outcome.message == NOT_RUNNING:
+            # Not a failure: it is as asked, only this side has not heard of it.
+            if isinstance(command, StartProvider | StopProvider):
+                news.questions.hosts.add(command.host_id)
+            in_flight.deliver(command.key, now)
+            return
+        error = outcome.message
+    else:
+        who = f"Host {command.host_id[:8]}" if hasattr(command, "host_id") else "No host"
+        error = f"{who} did not answer in time" if outcome.result == "unanswered" else f"{who} cannot be reached"
+        if not hasattr(command, "host_id"):
+            error = "No host answered in time" if outcome.result == "unanswered" else "There is no host to answer"
+    if isinstance(command, ScaleComponent | UpdateComponent | StartProvider | StopProvider):
+        news.questions.hosts.add(command.host_id)
+    elif isinstance(command, PutLink | DeleteLink):
+        news.questions.links = True
+    else:
+        lattice.forget_config(command.config_name)
+        news.questions.configs.add(command.config_name)
+    _failed(command.key, error, in_flight, news, now)
+
+
+def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    """After a host's inventory: find re-scales that it has answered and that changed nothing, and try another way.
+
+    A host drops annotations of a request whose number and configuration it has already (lattice reference, 2.4 row D).
+    """
+    for entity_id in lattice.hosts[host_id].components if host_id in lattice.hosts else ():
+        pending = in_flight.get(("component", host_id, entity_id))
+        if pending is not None and pending.answered and not pending.held:
+            in_flight.retry(pending.command.key, now)
+            news.applications.add(pending.application)
+
+
+def observe_links(links: Iterable[Link], lattice: Lattice, news: News) -> None:
+    """Fold the list of all links of the lattice."""
+    first = not lattice.links_known
+    news.links |= lattice.set_links(links)
+    if first:
+        news.links |= lattice.links.keys()
+
+
+def observe_config(name: str, properties: dict[str, str] | None, lattice: Lattice, news: News) -> None:
+    """Fold the content of a configuration; ``None``: there is none of that name."""
+    if lattice.set_config(name, properties):
+        news.configs.add(name)
+
+
+def remove_host(host_id: str, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+    """Forget a host that has stopped or is lost, what ran there and what was asked of it."""
+    if host_id not in lattice.hosts:
+        return
+    _host_changed(host_id, lattice, news)
+    news.applications |= in_flight.drop_host(host_id)
+    lattice.remove_host(host_id)
+
+
+# -- single events ----------------------------------------------------------------------------
+
+
+def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+    """Fold a scale event, minding a host's habits (lattice reference, 2.4 and 2.5).
+
+    A re-scale tells the annotations and image from before, an update ends with an event that says 0 while all runs.
+    Where that leaves a doubt, the host is asked.
+    """
+    host_id, told = event.host_id, event.component
+    known = lattice.find("component", host_id, told.id)
+    pending = in_flight.get(("component", host_id, told.id))
+    asked = pending.command if pending is not None else None
+    if told.count == 0:
+        if known is None:
+            return
+        if isinstance(asked, ScaleComponent) and asked.count == 0:
+            _drop("component", host_id, told.id, lattice, news)
+        else:
+            news.questions.hosts.add(host_id)
+    elif isinstance(known, Component) and isinstance(asked, ScaleComponent):
+        if told.count == asked.count != known.count:
+            told = replace(told, image=asked.reference, annotations=dict(asked.annotations))
+        else:
+            in_flight.answer(("component", host_id, told.id))
+            news.questions.hosts.add(host_id)
+        _put(host_id, told, lattice, news)
+    else:
+        _put(host_id, told, lattice, news)
+
+
+def _failed(key: tuple[str, ...], error: str, in_flight: InFlight, news: News, now: float) -> None:
+    application = in_flight.hold(key, error, now)
+    if application is not None:
+        news.applications.add(application)
+
+
+def _accepted(command: object, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    match command:
+        case PutLink():
+            link = Link(
+                command.source_id,
+                command.target,
+                command.name,
+                command.wit_namespace,
+                command.wit_package,
+                command.interfaces,
+                command.source_config,
+                command.target_config,
+            )
+            lattice.put_link(link)
+            news.links.add(link.key)
+        case DeleteLink():
+            # Which one of several went is not said; the event tells, and one that stays is seen in the list.
+            if len(lattice.links.get(command.link_key, ())) == 1:
+                lattice.drop_link(command.link_key)
+            else:
+                news.questions.links = True
+            news.links.add(command.link_key)
+            in_flight.settle([command.key])
+        case PutConfig():
+            lattice.set_config(command.config_name, command.config)
+            news.configs.add(command.config_name)
+        case DeleteConfig():
+            lattice.set_config(command.config_name, None)
+            news.configs.add(command.config_name)
+            pending = in_flight.get(command.key)
+            if pending is not None:
+                news.applications.add(pending.application)
+                in_flight.settle([command.key])
+        case ScaleComponent() | UpdateComponent() | StartProvider() | StopProvider():
+            pending = in_flight.get(command.key)
+            if pending is not None and pending.command == command:
+                in_flight.deliver(command.key, now)
+
+
+def _health(event: ProviderHealth, lattice: Lattice, news: News) -> None:
+    known = lattice.find("provider", event.host_id, event.provider_id)
+    if not isinstance(known, Provider) or (event.unchanged and known.health == "failed"):
+        return
+    if lattice.set_health(event.host_id, event.provider_id, event.health):
+        _touch("provider", known, news)
+
+
+def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+    """Our own put or delete is confirmed by its reply; what anybody else did must be looked at."""
+    pending = in_flight.get(("config", event.name))
+    if pending is not None and not pending.held:
+        return
+    if isinstance(event, ConfigDeleted):
+        observe_config(event.name, None, lattice, news)
+    elif lattice.forget_config(event.name):
+        news.configs.add(event.name)
+
+
+def _host_started(event: HostStarted, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    known = lattice.hosts.get(event.host_id)
+    lattice.put_host(event.host_id, event.friendly_name, event.labels, event.version, now)
+    if known is None:
+        lattice.hosts[event.host_id].known = True
+    else:
+        # Started again under the same id, or a late event: its inventory tells which.
+        news.questions.hosts.add(event.host_id)
+        news.applications |= in_flight.drop_host(event.host_id)
+    _host_changed(event.host_id, lattice, news)
+
+
+def _host_changed(host_id: str, lattice: Lattice, news: News) -> None:
+    """Note a host that changed: it concerns those who want hosts, and those whose things run there."""
+    news.hosts.add(host_id)
+    host = lattice.hosts[host_id]
+    for component in host.components.values():
+        _touch("component", component, news)
+    for provider in host.providers.values():
+        _touch("provider", provider, news)
+
+
+def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: News) -> None:
+    kind: EntityKind = "component" if isinstance(entity, Component) else "provider"
+    before = lattice.find(kind, host_id, entity.id)
+    new_host = host_id not in lattice.hosts
+    if not lattice.put(host_id, entity):
+        return
+    if new_host:
+        news.questions.hosts.add(host_id)
+        news.hosts.add(host_id)
+    if before is not None:
+        _touch(kind, before, news)
+    _touch(kind, entity, news)
+
+
+def _drop(kind: EntityKind, host_id: str, entity_id: str, lattice: Lattice, news: News) -> None:
+    before = lattice.find(kind, host_id, entity_id)
+    if before is not None and lattice.drop(kind, host_id, entity_id):
+        _touch(kind, before, news)
+
+
+def _touch(kind: EntityKind, entity: Component | Provider, news: News) -> None:
+    news.entities.add((kind, entity.id))
+    if (application := owner(entity)) is not None:
+        news.applications.add(application)

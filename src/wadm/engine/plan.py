@@ -1,0 +1,246 @@
+"""The result of planning, and what planning one application has at hand while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.engine.compile import Desired, Scaler
+from wadm.engine.in_flight import InFlight, Pending
+from wadm.model.commands import (
+    Action,
+    Command,
+    DeleteConfig,
+    DeleteLink,
+    Key,
+    PutConfig,
+    PutLink,
+    ScaleComponent,
+    StartProvider,
+    StopProvider,
+    UpdateComponent,
+)
+from wadm.model.lattice import Lattice, Link, LinkKey
+from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
+
+
+class Record(Struct, frozen=True):
+    """The links and configurations that wadm has put for an application. They bear no annotation in the lattice, so
+    this is stored before the first of them is put, and is how they are found again."""
+
+    links: frozenset[tuple[LinkKey, str]] = frozenset()
+    """Link identities with their targets."""
+    configs: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.links or self.configs)
+
+    def __or__(self, other: Record) -> Record:
+        return Record(self.links | other.links, self.configs | other.configs)
+
+
+class Questions(Struct):
+    """What planning must know and does not: configurations by name, links, inventories of hosts."""
+
+    configs: set[str]
+    hosts: set[str]
+    links: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.configs or self.hosts or self.links)
+
+
+class Plan(Struct, frozen=True):
+    """What to do and say for one application now.
+
+    ``record`` must be stored before ``actions`` are sent. ``settled`` are things that need no more waiting for.
+    ``wants_hosts`` says that another host, or other labels, could change the plan.
+    """
+
+    application: str
+    actions: tuple[Action, ...]
+    status: ApplicationStatus
+    record: Record
+    settled: tuple[Key, ...]
+    questions: Questions
+    wants_hosts: bool
+
+    def __str__(self) -> str:
+        lines = [f"{self.application}: {self.status.type} {self.status.message}".rstrip()]
+        lines += [f"  {describe(action.command)}  because {action.reason}" for action in self.actions]
+        return "\n".join(lines)
+
+
+class Needed(Struct, frozen=True):
+    """What the rest of the lattice's applications need, as far as this one must know."""
+
+    config: Callable[[str], bool]
+    """Whether another application uses a configuration of that name."""
+    link: Callable[[LinkKey, str], bool]
+    """Whether another application wants that link (identity, target)."""
+
+
+NOBODY = Needed(lambda _: False, lambda _key, _target: False)
+
+
+class Work:
+    """The planning of one application: collects actions, and asks each thing at most once."""
+
+    def __init__(self, desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float) -> None:
+        self.desired = desired
+        self.record = record
+        self.lattice = lattice
+        self.in_flight = in_flight
+        self.now = now
+        self.actions: list[Action] = []
+        self.settled: list[Key] = []
+        self.seen: set[Key] = set()
+        self.questions = Questions(set(), set())
+        self.wants_hosts = False
+        self.starts = in_flight.starts(desired.application)
+        self.starting: set[str] = set()
+        """Ids of components and providers that a start is under way for."""
+        self.ready: set[str] = set()
+        """Configurations that are in the lattice as wanted."""
+        self.config_trouble: dict[str, str] = {}
+        """Why a configuration is not ready, by name, where it is more than waiting for it."""
+
+    def want(self, command: Command, scaler: str, reason: str) -> Pending | None:
+        """Have a command carried out: ask now, unless it is on its way or its pause is not over.
+
+        Return what was pending for the thing before (its error is what the status tells).
+        """
+        key = command.key
+        self.seen.add(key)
+        pending = self.in_flight.get(key)
+        if pending is not None and pending.waits(self.now):
+            if pending.command == command or not (pending.held or _supersedes(command, pending.command)):
+                return pending
+            pending = None
+        self.actions.append(Action(command, self.desired.application, scaler, reason))
+        return pending
+
+    def is_right(self, key: Key) -> None:
+        """Note that a thing is as wanted."""
+        self.seen.add(key)
+        if self.in_flight.get(key) is not None:
+            self.settled.append(key)
+
+    def status(
+        self,
+        scaler: Scaler,
+        type_: StatusType,
+        message: str = "",
+        explanation: Explanation = Explanation(),  # noqa: B008 - immutable
+    ) -> ScalerStatus:
+        """Return a scaler's status."""
+        return ScalerStatus(scaler.id, scaler.kind, scaler.name, type_, message, explanation)
+
+    def host(self, host_id: str) -> str:
+        """Return what people call a host."""
+        host = self.lattice.hosts.get(host_id)
+        return host.called if host is not None else host_id
+
+
+def _supersedes(command: Command, asked: Command) -> bool:
+    """Whether a command may be sent while another for the same thing is on its way: another image to start, where the
+    host may pull the first one for ever. Whichever start the host finishes first, the next plan sees and corrects."""
+    return (
+        isinstance(command, ScaleComponent)
+        and isinstance(asked, ScaleComponent)
+        and command.count > 0
+        and command.reference != asked.reference
+    )
+
+
+def errors_of(pendings: list[Pending]) -> list[str]:
+    """Return the different errors among what is pending, in order."""
+    return list(dict.fromkeys(p.error for p in pendings if p.error))
+
+
+def explain(pendings: list[Pending], waiting_for: str, wanted: int = 0, running: int = 0) -> Explanation:
+    """Say what is waited for, since when and what comes next, from what is pending."""
+    held = [p for p in pendings if p.held]
+    failed = [p for p in pendings if p.error]
+    next_try = min((p.retry_at for p in held), default=0.0)
+    asked = [p for p in pendings if not p.held]
+    next_step = ""
+    if held:
+        next_step = "asks again after a pause that grows with each failure"
+    elif asked:
+        next_step = "looks at the host again, and asks again if there is no sign of it"
+    return Explanation(
+        waiting_for=waiting_for,
+        since=min((p.since for p in pendings), default=0.0),
+        next=next_step,
+        next_try=next_try or min((p.deadline for p in asked), default=0.0),
+        attempts=max((p.attempts for p in pendings), default=0),
+        last_error=failed[0].error if failed else "",
+        wanted=wanted,
+        running=running,
+    )
+
+
+def carry_since(before: ApplicationStatus | None, after: ApplicationStatus, now: float) -> ApplicationStatus:
+    """Return ``after`` with the time since when each scaler is not deployed, which only its predecessor knows.
+
+    A status that says the same as the one before is the one before, so that nothing is published for it.
+    """
+    known = {s.id: s for s in before.scalers} if before is not None else {}
+
+    def dated(scaler: ScalerStatus) -> ScalerStatus:
+        old = known.get(scaler.id)
+        if scaler.type == "deployed":
+            since = 0.0
+        elif old is not None and old.type != "deployed" and old.explanation.since:
+            since = old.explanation.since
+        else:
+            since = scaler.explanation.since or now
+        if scaler.explanation.since == since:
+            return scaler
+        return replace(scaler, explanation=replace(scaler.explanation, since=since))
+
+    dated_status = replace(after, scalers=tuple(dated(s) for s in after.scalers))
+    return before if before is not None and before == dated_status else dated_status
+
+
+def describe(command: Command) -> str:
+    """Return a command in one line, for people: what, how many, where."""
+    match command:
+        case ScaleComponent():
+            return f"scale {command.component_id} to {command.count} on {command.host_id} ({command.reference})"
+        case UpdateComponent():
+            return f"update {command.component_id} on {command.host_id} to {command.reference}"
+        case StartProvider():
+            return f"start {command.provider_id} on {command.host_id} ({command.reference})"
+        case StopProvider():
+            return f"stop {command.provider_id} on {command.host_id}"
+        case PutLink():
+            protocol = f"{command.wit_namespace}:{command.wit_package}"
+            return f"put link {command.source_id} -({protocol})-> {command.target} ({command.name})"
+        case DeleteLink():
+            protocol = f"{command.wit_namespace}:{command.wit_package}"
+            return f"delete link {command.source_id} -({protocol})-> ({command.link_name})"
+        case PutConfig():
+            return f"put configuration {command.config_name}"
+        case DeleteConfig():
+            return f"delete configuration {command.config_name}"
+
+
+def links_and_configs(desired: Desired) -> Record:
+    """Return what must be on record for an application: its links and the configurations it provides itself."""
+    return Record(
+        frozenset((s.link.key, s.link.target) for s in desired.links),
+        frozenset(name for name, properties in desired.configs.items() if properties is not None),
+    )
+
+
+def same_link(one: Link, other: Link) -> bool:
+    """Whether two links of one identity and target are the same in content; the order of interfaces says nothing."""
+    return (
+        set(one.interfaces) == set(other.interfaces)
+        and one.source_config == other.source_config
+        and one.target_config == other.target_config
+    )

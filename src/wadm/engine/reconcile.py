@@ -1,0 +1,76 @@
+"""The idea of the program: compare what one application wants with what the lattice holds, and say what to do.
+
+Vocabulary: *desired* is what the deployed manifest wants (scalers, configurations); *lattice* is what is, as far as it
+is known; *in flight* is what was asked and has not been seen yet; a *plan* is what to ask now, what to tell people, and
+what must be known first. Planning is level-triggered: it depends on what is, never on which event led to it, so asking
+again at any time is safe and an unchanged world plans nothing.
+
+Order of effects: configurations, then components and providers, then links, then what is left over of earlier versions.
+Each waits in the plan for what it needs, not the whole for its slowest part.
+"""
+
+from __future__ import annotations
+
+from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
+from wadm.engine.configs import plan_configs
+from wadm.engine.garbage import plan_garbage
+from wadm.engine.in_flight import InFlight, starting
+from wadm.engine.links import plan_link
+from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work, links_and_configs
+from wadm.engine.workloads import plan_workload
+from wadm.model.lattice import Lattice
+from wadm.model.status import UNDEPLOYED, ApplicationStatus, ScalerStatus, aggregate
+
+
+def reconcile(
+    desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float, needed: Needed = NOBODY
+) -> Plan:
+    """Plan one application. Nothing that is passed in is changed.
+
+    ``now`` is in seconds of the clock that ``in_flight`` was told. ``needed`` answers for the other applications.
+    """
+    work = Work(desired, record, lattice, in_flight, now)
+    plan_configs(work)
+    links_last = sorted(range(len(desired.scalers)), key=lambda i: isinstance(desired.scalers[i], LinkScaler))
+    statuses = {i: _plan(desired.scalers[i], work) for i in links_last}
+    left_record, left = plan_garbage(work, needed)
+    left += _not_wanted_any_more(work)
+    status = aggregate(statuses[i] for i in range(len(desired.scalers)))
+    if desired.version is None:
+        status = _leaving(left) if left else UNDEPLOYED
+    return Plan(
+        desired.application,
+        tuple(work.actions),
+        status,
+        left_record if desired.version is None else left_record | links_and_configs(desired),
+        tuple(work.settled),
+        work.questions,
+        work.wants_hosts,
+    )
+
+
+def _plan(scaler: Scaler, work: Work) -> ScalerStatus:
+    if isinstance(scaler, WorkloadScaler):
+        return plan_workload(scaler, work)
+    if isinstance(scaler, LinkScaler):
+        return plan_link(scaler, work)
+    return work.status(scaler, "failed", scaler.message)
+
+
+def _not_wanted_any_more(work: Work) -> int:
+    """Settle what is pending for things this plan does not care for. Starts that a host may still finish are waited
+    for: what they start is then left over, and stopped. Return how many those are."""
+    waiting = 0
+    for pending in work.in_flight.of(work.desired.application):
+        key = pending.command.key
+        if key in work.seen:
+            continue
+        if starting(pending.command) is not None and not pending.held and pending.waits(work.now):
+            waiting += 1
+        else:
+            work.settled.append(key)
+    return waiting
+
+
+def _leaving(left: int) -> ApplicationStatus:
+    return ApplicationStatus("reconciling", f"Removing what is left of the application: {left} to go")

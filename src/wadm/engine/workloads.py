@@ -1,0 +1,272 @@
+"""Components and providers: from what should run where to what must be asked of the hosts.
+
+The rules, in the order in which they are tried for each host of the placement:
+
+    component   not there                    start it
+                another image                update it live (no request is lost); its configuration follows
+                annotations not the scaler's scale it to the same number, which hands over annotations and configuration
+                another number               scale it
+                all right                    nothing
+    provider    not there                    start it
+                another image or scaler      stop it, one host at a time; started again once it is gone
+                all right                    nothing
+
+What runs of it on hosts outside the placement is stopped only once the placement is right, so that what is wanted is
+never less than what is there; where nothing eligible is left it is stopped at once, because it must not run there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from wadm.engine.compile import WorkloadScaler
+from wadm.engine.in_flight import Pending
+from wadm.engine.plan import Work, errors_of, explain
+from wadm.engine.spread import Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
+from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
+from wadm.model.status import ScalerStatus
+
+
+def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
+    """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
+    present = work.lattice.where(scaler.entity_kind, scaler.entity_id)
+    mine = {host: entity for host, entity in present.items() if owner(entity) in (scaler.application, None)}
+    foreign = {host: entity for host, entity in present.items() if host not in mine}
+    place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
+    placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), foreign)
+    work.wants_hosts = work.wants_hosts or scaler.daemon or bool(placement.missing)
+
+    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
+    ready = all(name in work.ready for name in scaler.config)
+    progress = _Progress(work, scaler, ready)
+    for host, wanted in placement.places.items():
+        if scaler.entity_kind == "component":
+            _component(progress, host, wanted, mine.get(host))
+        else:
+            _provider(progress, host, wanted, mine.get(host))
+    removing = _stop_the_rest(progress, placement, mine)
+    return _status(progress, placement, foreign, trouble, removing)
+
+
+def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> dict[str, Entity]:
+    """Return what runs, and what is being started as if it ran: a start under way must not be placed anew
+    because a host came that would have suited better."""
+    starts = work.starts.get((scaler.entity_kind, scaler.entity_id), {})
+    expected = dict(mine)
+    for host, command in starts.items():
+        if host not in expected and host in work.lattice.hosts:
+            if isinstance(command, ScaleComponent):
+                annotations, image = command.annotations, command.reference
+                expected[host] = Component(scaler.entity_id, image, command.count, annotations)
+            else:
+                expected[host] = Provider(scaler.entity_id, command.reference, command.annotations)
+    return expected
+
+
+class _Progress:
+    """How far one scaler is: the hosts that are not right yet and what is pending for them."""
+
+    def __init__(self, work: Work, scaler: WorkloadScaler, ready: bool) -> None:
+        self.work = work
+        self.scaler = scaler
+        self.ready = ready
+        self.wrong: list[str] = []
+        self.pending: list[Pending] = []
+        self.restarting = False
+        self.unhealthy = 0
+        self.running = 0
+
+    def right(self, host: str, count: int) -> None:
+        self.running += count
+        self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
+
+    def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
+        pending = self.work.want(command, self.scaler.id, reason)
+        if pending is not None:
+            self.pending.append(pending)
+
+
+def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+    scaler, work = progress.scaler, progress.work
+    name, called = scaler.entity_id, work.host(host)
+    annotations = scaler.annotations(wanted.share)
+
+    work.seen.add(("component", host, name))
+
+    def scale(count: int) -> ScaleComponent:
+        return ScaleComponent(name, host, count, scaler.image, scaler.application, annotations, scaler.config)
+
+    if not isinstance(entity, Component):
+        progress.wrong.append(host)
+        work.starting.add(name)
+        if progress.ready:
+            progress.want(
+                scale(wanted.count), f"spread {wanted.share} wants {wanted.count} on {called}, none runs there"
+            )
+        return
+    progress.running += min(entity.count, wanted.count)
+    if entity.image != scaler.image:
+        progress.wrong.append(host)
+        if progress.ready:
+            # Annotations name the scaler, the scaler's id covers the configuration: they may only become the new ones
+            # together with it, and an update leaves the configuration as it is.
+            only_image = scaler_of(entity) == scaler.id_for(entity.image)
+            kept = annotations if only_image else entity.annotations
+            command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
+            progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
+    elif scaler_of(entity) != scaler.id or spread_of(entity) != wanted.share:
+        progress.wrong.append(host)
+        if progress.ready:
+            # A host that has this very number and configuration ignores the request with all its annotations
+            # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
+            before = work.in_flight.get(("component", host, name))
+            nudge = before.attempts % 2 if before is not None else 0
+            progress.want(scale(wanted.count + nudge), f"what runs on {called} was started for an earlier version")
+    elif entity.count != wanted.count:
+        progress.wrong.append(host)
+        if progress.ready:
+            progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
+    else:
+        work.is_right(("component", host, name))
+
+
+def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+    scaler, work = progress.scaler, progress.work
+    name, called = scaler.entity_id, work.host(host)
+    annotations = scaler.annotations(wanted.share)
+    work.seen.add(("provider", host, name))
+    if not isinstance(entity, Provider):
+        progress.wrong.append(host)
+        work.starting.add(name)
+        progress.restarting = True
+        if progress.ready:
+            command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
+            progress.want(command, f"spread {wanted.share} wants it on {called}, it does not run there")
+        return
+    if owner(entity) is None:
+        # Not started by wadm, yet it is what is wanted: it counts, and is left alone.
+        right = same_image(entity.image, scaler.image)
+    else:
+        right = same_image(entity.image, scaler.image) and scaler_of(entity) in (
+            scaler.id,
+            scaler.id_for(scaler.image, daemon=not scaler.daemon),
+        )
+    if right:
+        progress.right(host, 1)
+        progress.unhealthy += entity.health == "failed"
+        return
+    progress.wrong.append(host)
+    if owner(entity) is not None and progress.ready and not progress.restarting:
+        progress.restarting = True
+        stop = StopProvider(name, host, scaler.application, annotations)
+        progress.want(stop, f"{entity.image} runs on {called}, {scaler.image} with other settings is wanted")
+
+
+def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
+    """Stop what runs outside the placement, if it may go now. Return the hosts that it must leave."""
+    scaler, work = progress.scaler, progress.work
+    leaving = sorted(h for h, entity in mine.items() if h not in placement.places and owner(entity) is not None)
+    must_wait = bool(progress.wrong)
+    for host in leaving:
+        entity = mine[host]
+        eligible = any(work.lattice.hosts[host].meets(share.requirements) for share in scaler.shares)
+        why = "more run than are wanted" if eligible else "its labels match no spread"
+        if must_wait:
+            continue
+        if isinstance(entity, Component):
+            progress.want(stop_component(entity, host, scaler.application), f"{work.host(host)}: {why}")
+        else:
+            stop = StopProvider(scaler.entity_id, host, scaler.application, entity.annotations)
+            progress.want(stop, f"{work.host(host)}: {why}")
+    return leaving
+
+
+def _status(
+    progress: _Progress, placement: Placement, foreign: Mapping[str, Entity], trouble: list[str], leaving: list[str]
+) -> ScalerStatus:
+    scaler, work = progress.scaler, progress.work
+    wanted = sum(p.count for p in placement.places.values())
+    wanted += sum(m.share.target - m.found for m in placement.missing)
+    explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
+    errors = errors_of(progress.pending)
+    if trouble or errors or placement.missing:
+        texts = trouble + errors + _missing_texts(scaler, placement.missing, foreign, work)
+        return work.status(scaler, "failed", " ".join(texts), explanation)
+    plural = "components" if scaler.entity_kind == "component" else "providers"
+    ineligible = [
+        h for h in leaving if not any(work.lattice.hosts[h].meets(share.requirements) for share in scaler.shares)
+    ]
+    if ineligible and not progress.wrong:
+        text = f"Found {plural} running on ineligible hosts, removing them."
+        return work.status(scaler, "reconciling", text, explanation)
+    if hosts := len(progress.wrong) + len(leaving):
+        text = f"Scaling {scaler.entity_kind} on {hosts} host(s)"
+        return work.status(scaler, "reconciling", text, explanation)
+    if progress.unhealthy:
+        text = f"Unhealthy provider on {progress.unhealthy} host(s)"
+        return work.status(scaler, "unhealthy", text, explanation)
+    return work.status(scaler, "deployed", "", explanation)
+
+
+def _waiting_for(progress: _Progress, placement: Placement) -> str:
+    """Say what this scaler waits for, in one sentence, or nothing."""
+    work, scaler = progress.work, progress.scaler
+    if not progress.ready:
+        names = ", ".join(name for name in scaler.config if name not in work.ready)
+        return f"configuration {names} to be in the lattice"
+    if placement.missing:
+        return " and ".join(_which_hosts(m) for m in placement.missing)
+    if progress.wrong:
+        hosts = ", ".join(work.host(h) for h in progress.wrong[:3])
+        more = f" and {len(progress.wrong) - 3} more" if len(progress.wrong) > 3 else ""
+        return f"{hosts}{more} to run {scaler.image}"
+    return ""
+
+
+def _which_hosts(missing: Missing) -> str:
+    share = missing.share
+    labels = ", ".join(f"{key}={value}" for key, value in share.requirements)
+    return f"a host with {labels} (spread {share.name})" if labels else f"a host (spread {share.name})"
+
+
+def _missing_texts(
+    scaler: WorkloadScaler, missing: Iterable[Missing], foreign: Mapping[str, Entity], work: Work
+) -> list[str]:
+    """Return the original's words for shares without enough hosts, and who is in the way."""
+    texts = []
+    for one in missing:
+        share = one.share
+        if scaler.daemon:
+            text = f"Could not satisfy daemonscaler {share.name} for {scaler.image}, 0 eligible hosts found."
+        elif scaler.entity_kind == "provider":
+            found = f"{one.found}/{share.target}"
+            text = f"Could not satisfy spread {share.name} for {scaler.image}, {found} eligible hosts found."
+        else:
+            text = (
+                f"Spread requirement conflict: {share.name} spread requires {share.target} instances vs 0 "
+                "computed from reconciliation commands"
+            )
+        texts.append(text)
+    if texts and foreign:
+        host, entity = min(foreign.items())
+        texts.append(f"The id {scaler.entity_id} is used by application {owner(entity)} on {work.host(host)}.")
+    return texts
+
+
+def stop_component(entity: Component, host: str, application: str) -> ScaleComponent:
+    """Return the command that stops a component on a host."""
+    return ScaleComponent(entity.id, host, 0, entity.image, application, entity.annotations)
+
+
+def same_image(running: str, wanted: str) -> bool:
+    """Whether a provider runs the wanted image; a host shows providers without the scheme (lattice reference, 2.6)."""
+    return running == wanted or running == strip_scheme(wanted) or strip_scheme(running) == strip_scheme(wanted)
+
+
+def strip_scheme(reference: str) -> str:
+    """Return an image reference as a host shows it for a provider."""
+    for scheme in ("wasmcloud+builtin://", "oci://", "https://", "http://", "file://"):
+        if reference.startswith(scheme):
+            return reference[len(scheme) :]
+    return reference
