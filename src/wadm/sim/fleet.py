@@ -1,0 +1,131 @@
+"""Many model hosts in one process, on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
+
+from wadm.sim.core import HostSpec
+from wadm.sim.habits import HEALTHY, Habits
+from wadm.sim.host import CONTROL_PREFIX, ModelHost
+from wadm.sim.store import LatticeStore
+from wadm.transport.base import Message, Subscription, Transport
+
+SIMULATED_LABEL: Final = "wasmcloud.dev/simulated"
+_TO_ALL: Final = ("host.ping", "component.auction", "provider.auction", "registry.put")
+_TO_ONE: Final = (("link.*", "link"), ("claims.get", "claims"), ("config.>", "config"))
+"""What one host of the lattice answers for all: the subject, and the name of its queue group."""
+
+
+def simulated_hosts(
+    count: int, labels: Mapping[str, str] = MappingProxyType({}), habits: Habits = HEALTHY, seed: str = "host"
+) -> list[HostSpec]:
+    """Return ``count`` hosts to be, labelled as simulated. The same seed gives the same ids."""
+    marked = {**labels, SIMULATED_LABEL: "true"}
+    return [HostSpec(f"{seed}-{number}", marked, habits) for number in range(count)]
+
+
+class Fleet:
+    """The model hosts of one lattice.
+
+    What every host hears is subscribed to once for all of them, so that a thousand hosts are four thousand
+    subscriptions and not eleven thousand; each host still answers for itself, and a request to one of the queue groups
+    goes to a host drawn by lot, as the server would. (Beside hosts of other processes a fleet counts as one member.)
+
+    The same specs, seed and requests give the same lives, ids, events and answers.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        lattice: str,
+        hosts: Sequence[HostSpec] = (),
+        *,
+        seed: int | str = 0,
+        address: str = "nats://127.0.0.1:4222",
+    ) -> None:
+        self.lattice = lattice
+        self.hosts: dict[str, ModelHost] = {}
+        """The hosts that live, by id."""
+        self.store = LatticeStore(transport, lattice)
+        self._transport = transport
+        self._specs = tuple(hosts)
+        self._seed = seed
+        self._address = address
+        self._rng = random.Random(f"{seed}/fleet")  # noqa: S311 - must repeat
+        self._lives = 0
+        self._subscriptions: list[Subscription] = []
+        self._emptied = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start all hosts."""
+        await self.store.open()
+        for spec in self._specs:
+            await self.add(spec)
+        await self._transport.flush()
+
+    async def stop(self) -> None:
+        """Stop all hosts in an orderly way."""
+        for host in tuple(self.hosts.values()):
+            await host.stop()
+        await self._listen_no_more()
+        await self.store.close()
+        await self._transport.flush()
+
+    async def wait_until_empty(self) -> None:
+        """Wait until the last host has stopped, by whose request ever."""
+        await self._emptied.wait()
+
+    async def add(self, spec: HostSpec) -> ModelHost:
+        """Start one more host."""
+        await self._listen()
+        self._lives += 1
+        rng = random.Random(f"{self._seed}/{spec.seed}/{self._lives}")  # noqa: S311 - must repeat
+        host = ModelHost(
+            self._transport, self.store, self.lattice, spec, rng, address=self._address, on_stop=self._gone
+        )
+        self.hosts[host.id] = host
+        await host.start()
+        return host
+
+    async def restart(self, host_id: str, *, new_id: bool = False) -> ModelHost:
+        """Kill a host without a word and start it again, empty, with the labels it first had."""
+        old = self.hosts[host_id]
+        await old.kill()
+        spec = replace(old.spec, seed=f"{old.spec.seed}+") if new_id else old.spec
+        return await self.add(spec)
+
+    def _gone(self, host: ModelHost) -> None:
+        if self.hosts.get(host.id) is host:
+            del self.hosts[host.id]
+        if not self.hosts:
+            self._emptied.set()
+
+    async def _listen(self) -> None:
+        if self._subscriptions:
+            return
+        prefix = f"{CONTROL_PREFIX}.v1.{self.lattice}"
+        for subject in _TO_ALL:
+            self._subscriptions.append(await self._transport.subscribe(f"{prefix}.{subject}", self._to_all))
+        for subject, group in _TO_ONE:
+            queue = f"{prefix}.{group}"
+            self._subscriptions.append(await self._transport.subscribe(f"{prefix}.{subject}", self._to_one, queue))
+
+    async def _listen_no_more(self) -> None:
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            await subscription.stop()
+
+    def _to_all(self, message: Message) -> None:
+        for host in tuple(self.hosts.values()):
+            host.handle(message)
+
+    def _to_one(self, message: Message) -> None:
+        hearing = [host for host in self.hosts.values() if host.hears]
+        if hearing:
+            self._rng.choice(hearing).handle(message)

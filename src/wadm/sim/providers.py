@@ -1,0 +1,178 @@
+"""How a host starts, stops and probes providers (lattice reference, 2.6 to 2.8)."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+from msgspec import Struct
+
+from wadm.sim import bodies
+from wadm.sim.bodies import Labels, ProviderEntry, Reply
+from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
+from wadm.sim.images import BUILTIN, strip
+from wadm.sim.locks import FairLock
+
+FIRST_PROBE = 5.0
+PROBE_INTERVAL = 30.0
+_LINK_NAME = "default"
+_SWITCHABLE = ("http-server", "messaging-nats")
+"""Built-ins whose start is not even answered while they are off. (A fault of the real host.)"""
+_NEVER_BUILT_IN = ("http-client",)
+
+_start_decoder = msgspec.json.Decoder(bodies.StartProvider)
+_stop_decoder = msgspec.json.Decoder(bodies.StopProvider)
+_auction_decoder = msgspec.json.Decoder(bodies.ProviderAuction)
+
+
+class RunningProvider(Struct):
+    """A provider on this host. One that is no longer ``alive`` stays in the inventory for ever."""
+
+    image: str
+    annotations: Labels
+    alive: bool = True
+    sick: bool = False
+
+
+class Providers:
+    """The providers of one host, by id."""
+
+    def __init__(self, core: HostCore) -> None:
+        self.running: dict[str, RunningProvider] = {}
+        self.lock = FairLock()
+        self._core = core
+        core.tables.append(self.running)
+
+    def entries(self) -> tuple[ProviderEntry, ...]:
+        """Return what the inventory says of them."""
+        return tuple(
+            ProviderEntry(id=id_, image_ref=one.image, annotations=one.annotations) for id_, one in self.running.items()
+        )
+
+    async def auction(self, request: Request) -> Reply | None:
+        """Bid, if the labels fit and no provider of that id runs here."""
+        body = decode(_auction_decoder, request.data, "failed to deserialize provider auction command")
+        if not self._core.meets(body.constraints):
+            return None
+        async with self.lock.shared():
+            if body.provider_id in self.running:
+                return None
+        bid = bodies.ProviderBid(self._core.id, body.provider_ref, body.provider_id, body.constraints)
+        return Reply(True, "", bid)
+
+    # -- start -------------------------------------------------------------------------------
+
+    async def start(self, request: Request) -> Reply | None:
+        """Accept to start a provider; what becomes of it is told by events."""
+        body = decode(_start_decoder, request.data, "failed to deserialize provider start command")
+        async with self.lock.shared():
+            if body.provider_id in self.running:
+                raise Refusal("provider with that ID is already running")
+        builtin = _builtin(body.provider_ref)
+        if builtin in _SWITCHABLE and builtin not in self._core.habits.builtins:
+            return None
+        self._core.spawn(self._start_or_tell(body))
+        return Reply(True, "successfully started provider")
+
+    async def _start_or_tell(self, body: bodies.StartProvider) -> None:
+        try:
+            await self._start(body)
+        except Failure as failure:
+            data = {
+                "error": str(failure),
+                "host_id": body.host_id,
+                "link_name": _LINK_NAME,
+                "provider_id": body.provider_id,
+                "provider_ref": body.provider_ref,
+            }
+            self._core.publish("provider_start_failed", data)
+
+    async def _start(self, body: bodies.StartProvider) -> None:
+        core, id_, image = self._core, body.provider_id, strip(body.provider_ref)
+        builtin = _builtin(body.provider_ref)
+        if builtin is None and (error := await core.pull("provider", body.provider_ref)) is not None:
+            raise Failure(error)
+        if (denial := core.habits.policy(body.provider_ref)) is not None:
+            request_id = uuid.UUID(int=core.rng.getrandbits(128), version=4)
+            raise Failure(f'policy denied request to start provider `{request_id}`: `Some("{denial}")`')
+        await core.ensure_spec(id_, image)
+        async with self.lock.exclusive():
+            if id_ in self.running:
+                raise Failure("provider is already running with that ID")
+            await core.fetch_configuration(body.config)
+            core.make_room()
+            self._spawn(builtin, body)
+            provider = RunningProvider(image, body.annotations or {})
+            data = {
+                "annotations": provider.annotations,
+                "host_id": body.host_id,
+                "image_ref": image,
+                "provider_id": id_,
+            }
+            core.publish("provider_started", data)
+            self.running[id_] = provider
+        if builtin is None:
+            core.spawn(self._probe(id_, provider))
+        if core.habits.provider_lifetime is not None:
+            core.spawn(self._die(provider))
+
+    def _spawn(self, builtin: str | None, body: bodies.StartProvider) -> None:
+        if builtin in _NEVER_BUILT_IN:
+            raise Failure(f"feature `builtin-{builtin}` is not enabled, denying start")
+        if builtin is not None and builtin not in _SWITCHABLE:
+            raise Failure(f"unknown builtin name: {builtin}")
+        if (error := self._core.habits.provider_start(body.provider_ref)) is not None:
+            raise Failure(error)
+
+    # -- stop --------------------------------------------------------------------------------
+
+    async def stop(self, request: Request) -> Reply:
+        """Stop a provider; the event goes out before the answer."""
+        complaint = "failed to deserialize provider stop command"
+        body = decode(_stop_decoder, request.data, complaint)
+        id_ = body.provider_id if body.provider_id is not None else body.provider_ref
+        if id_ is None:
+            raise Refusal(complaint)
+        async with self.lock.exclusive():
+            provider = self.running.pop(id_, None)
+        if provider is None:
+            raise Refusal("provider with that ID is not running")
+        data = {
+            "annotations": provider.annotations,
+            "host_id": body.host_id,
+            "instance_id": id_,
+            "link_name": _LINK_NAME,
+            "provider_id": id_,
+            "public_key": id_,
+            "reason": "stop",
+        }
+        self._core.publish("provider_stopped", data)
+        return Reply(True, "successfully stopped provider")
+
+    # -- health ------------------------------------------------------------------------------
+
+    async def _probe(self, id_: str, provider: RunningProvider) -> None:
+        """Tell of a provider's health while it runs. It counts as unhealthy until it was once healthy, so that one
+        that never was is never said to have failed."""
+        core, healthy, wait = self._core, False, FIRST_PROBE
+        while True:
+            await core.pause(wait)
+            if self.running.get(id_) is not provider:
+                return
+            wait = PROBE_INTERVAL
+            if not provider.alive:
+                continue
+            answer = not (provider.sick or core.happens(core.habits.unhealthy_probes))
+            kind = "status" if answer == healthy else "passed" if answer else "failed"
+            core.publish(f"health_check_{kind}", {"host_id": core.id, "provider_id": id_})
+            healthy = answer
+
+    async def _die(self, provider: RunningProvider) -> None:
+        lifetime = self._core.habits.provider_lifetime
+        if lifetime is not None:
+            await self._core.pause(lifetime)
+            provider.alive = False
+
+
+def _builtin(reference: str) -> str | None:
+    return strip(reference) if reference.startswith(BUILTIN) else None
