@@ -1,0 +1,114 @@
+"""``scripts/setup`` with a Python that only writes down what it is asked to do."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+STAND_IN = """\
+#!/bin/sh
+# Stands in for a Python of version $VERSION: makes a virtual environment with itself in it, and notes calls of pip.
+case "$*" in
+    "-c import sys; sys.exit"*) [ "${VERSION#3.}" -ge 11 ] ;;
+    "-c import sys; print"*) echo "Python $VERSION.0" ;;
+    "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo "made venv" >>"$NOTES" ;;
+    "-m pip --version") ;;
+    "-m pip"*) echo "$*" >>"$NOTES"; [ -z "${PIP_FAILS:-}" ] ;;
+    *) echo "unexpected: $*" >&2; exit 99 ;;
+esac
+"""
+
+
+class Checkout:
+    """A copy of what scripts/setup looks at, in a directory with a space in its name."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "my wadm"
+        self.notes = directory / "notes"
+        (self.root / "scripts").mkdir(parents=True)
+        shutil.copy(ROOT / "scripts/setup", self.root / "scripts")
+        shutil.copy(ROOT / "pyproject.toml", self.root)
+        shutil.copytree(ROOT / "requirements", self.root / "requirements")
+        self.python = directory / "stand-in"
+        self.python.write_text(STAND_IN)
+        self.python.chmod(0o755)
+
+    def setup(self, what: str, version: str = "3.12", **environment: str) -> subprocess.CompletedProcess[str]:
+        self.notes.write_text("")
+        return subprocess.run(
+            [self.root / "scripts/setup", what],
+            env=os.environ | {"PYTHON": str(self.python), "VERSION": version, "NOTES": str(self.notes)} | environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def done(self) -> list[str]:
+        return self.notes.read_text().splitlines()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_first_run_installs_the_lock_with_hashes_and_then_the_package(checkout: Checkout) -> None:
+    assert checkout.setup("demo").returncode == 0
+    made, lock, package = checkout.done()
+    assert made == "made venv"
+    assert "--no-deps --require-hashes --requirement requirements/demo.txt" in lock
+    assert "--no-deps --no-build-isolation --editable ." in package
+
+
+def test_second_run_does_and_says_nothing(checkout: Checkout) -> None:
+    checkout.setup("demo")
+    again = checkout.setup("demo")
+    assert (again.returncode, again.stdout, again.stderr, checkout.done()) == (0, "", "", [])
+
+
+def test_what_tests_need_includes_what_the_demo_needs(checkout: Checkout) -> None:
+    checkout.setup("dev")
+    checkout.setup("demo")
+    assert checkout.done() == []
+
+
+def test_changed_lock_is_installed_into_the_same_environment(checkout: Checkout) -> None:
+    checkout.setup("demo")
+    with (checkout.root / "requirements/demo.txt").open("a") as lock:
+        lock.write("another==1.0\n")
+    checkout.setup("demo")
+    assert len(checkout.done()) == 2
+    assert "made venv" not in checkout.done()
+
+
+def test_failed_installation_is_said_and_tried_again(checkout: Checkout) -> None:
+    failed = checkout.setup("demo", PIP_FAILS="yes")
+    assert failed.returncode == 1
+    assert "did not finish" in failed.stderr
+    assert checkout.setup("demo").returncode == 0
+    assert len(checkout.done()) == 2
+
+
+def test_too_old_a_python_is_said_plainly(checkout: Checkout) -> None:
+    refused = checkout.setup("demo", version="3.10")
+    assert refused.returncode == 1
+    assert "wadm needs Python 3.11 or newer; found: Python 3.10.0." in refused.stderr
+    assert "PYTHON=/path/to/python3.12" in refused.stderr
+    assert checkout.done() == []
+
+
+def test_environment_with_too_old_a_python_is_left_alone(checkout: Checkout) -> None:
+    checkout.setup("demo")
+    refused = checkout.setup("dev", version="3.10")
+    assert refused.returncode == 1
+    assert "Remove .venv and try again." in refused.stderr
+    assert checkout.done() == []
+
+
+def test_unknown_lock_is_a_usage_error(checkout: Checkout) -> None:
+    assert checkout.setup("everything").returncode == 2
