@@ -11,8 +11,11 @@ from wadm.errors import Malformed
 
 T = TypeVar("T")
 
-Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-"""A number of instances; hosts count in 32 bits."""
+MAX_COUNT = 2**32 - 1
+"""The most instances that can be asked for; hosts count in 32 bits."""
+
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+"""A number of instances."""
 
 Id = Annotated[str, Meta(min_length=1)]
 """What a thing is called; nothing can be said about what has no name."""

@@ -1,0 +1,110 @@
+"""Statuses on ``wadm.status.{lattice}.{name}`` and in API replies (API reference, 6.1).
+
+What the original's clients read is written as the original writes it. What it cannot say, our
+:class:`~wadm.model.status.Explanation`, goes beside each scaler's ``status`` under the key ``explanation``.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from msgspec import UNSET, Raw, Struct, UnsetType, json
+from msgspec.structs import replace
+
+from wadm.errors import Malformed
+from wadm.model.status import SEVERITY, ApplicationStatus, Explanation, ScalerStatus, StatusType
+from wadm.wire.reading import read
+
+_TYPES: dict[str, StatusType] = {
+    **{known: known for known in SEVERITY},
+    "compensating": "reconciling",  # names that older versions stored
+    "ready": "deployed",
+}
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+class _State(Struct, frozen=True):
+    type: str
+    message: str | UnsetType = UNSET
+
+
+class _Scaler(Struct, frozen=True):
+    id: str
+    kind: str
+    name: str
+    status: _State
+    explanation: Explanation | UnsetType = UNSET
+
+
+class _Status(Struct, frozen=True):
+    status: _State
+    scalers: list[_Scaler] | UnsetType = UNSET
+    version: str = ""  # this and the next: deprecated, still always written
+    components: tuple[()] = ()
+
+
+def encode_status(status: ApplicationStatus) -> bytes:
+    """Return the message for the status stream."""
+    scalers = [
+        _Scaler(s.id, s.kind, s.name, _state(s.type, s.message), _explanation(s.explanation)) for s in status.scalers
+    ]
+    return json.encode(_Status(_state(status.type, status.message), scalers or UNSET))
+
+
+def _state(kind: StatusType, message: str) -> _State:
+    return _State(kind, message or UNSET)
+
+
+def _explanation(explanation: Explanation) -> Explanation | UnsetType:
+    """Leave out what says nothing: an empty explanation, and times that never come, which JSON cannot write."""
+    if not (isfinite(explanation.since) and isfinite(explanation.next_try)):
+        explanation = replace(
+            explanation,
+            since=explanation.since if isfinite(explanation.since) else 0.0,
+            next_try=explanation.next_try if isfinite(explanation.next_try) else 0.0,
+        )
+    return UNSET if explanation == _NOTHING else explanation
+
+
+_NOTHING = Explanation()
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+class _StoredState(Struct, frozen=True):
+    type: str
+    message: str | None = None
+
+
+class _StoredScaler(Struct, frozen=True, kw_only=True):
+    id: str = ""
+    kind: str = ""
+    name: str = ""
+    status: _StoredState
+    explanation: Explanation = _NOTHING
+
+
+class _StoredStatus(Struct, frozen=True):
+    status: _StoredState
+    scalers: tuple[_StoredScaler, ...] = ()
+
+
+_status = json.Decoder(_StoredStatus)
+
+
+def decode_status(data: bytes | Raw) -> ApplicationStatus:
+    """Read a status that we or the original stored; raise :class:`~wadm.errors.Malformed` where it is none."""
+    stored = read(_status, data, "status")
+    scalers = tuple(
+        ScalerStatus(s.id, s.kind, s.name, _type(s.status), s.status.message or "", s.explanation)
+        for s in stored.scalers
+    )
+    return ApplicationStatus(_type(stored.status), stored.status.message or "", scalers)
+
+
+def _type(state: _StoredState) -> StatusType:
+    try:
+        return _TYPES[state.type]
+    except KeyError:
+        raise Malformed(f"status: unknown type {state.type[:64]!r}") from None
