@@ -1,0 +1,11 @@
+"""The transport on a NATS server.
+
+:mod:`.connect` is the door. Under it, from the wire upwards: :mod:`.session` (one nats-py client),
+:mod:`.connection` (what outlives sessions), :mod:`.jetstream` (the API), :mod:`.streams`, :mod:`.consumers` and
+:mod:`.kv`, put together by :mod:`.transport`.
+"""
+
+from wadm.transport.nats.connect import ConnectOptions, connect
+from wadm.transport.nats.transport import NatsTransport
+
+__all__ = ["ConnectOptions", "NatsTransport", "connect"]

@@ -1,0 +1,159 @@
+"""Streams and buckets: having them as wadm wants them, without taking from operators what they set up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from wadm.errors import NotFound
+from wadm.transport.base import BucketSpec, StreamSpec
+from wadm.transport.nats.jetstream import Answer, JetStream
+
+_NANOSECONDS = 1_000_000_000
+
+
+class StreamState(Struct, frozen=True):
+    """How far a stream is."""
+
+    messages: int = 0
+    last_seq: int = 0
+
+
+class StreamInfo(Answer, frozen=True):
+    """A stream as the API shows it. ``config`` is kept whole, so that an update leaves alone what we do not know."""
+
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+    state: StreamState = StreamState()
+    created: str = ""
+
+
+_info_decoder = msgspec.json.Decoder(StreamInfo)
+_answer_decoder = msgspec.json.Decoder(Answer)
+
+
+async def stream_info(jetstream: JetStream, name: str) -> StreamInfo | None:
+    """Return a stream's configuration and state, or ``None`` where there is no such stream."""
+    try:
+        return await jetstream.call(f"STREAM.INFO.{name}", None, _info_decoder)
+    except NotFound:
+        return None
+
+
+async def ensure_stream(jetstream: JetStream, spec: StreamSpec) -> Literal["created", "kept", "updated", "replaced"]:
+    """Have such a stream.
+
+    One with other subjects or another retention cannot serve: it is deleted with its messages and made again. Limits
+    are brought to what ``spec`` bounds; what it leaves open, storage, and a higher number of replicas stay.
+    """
+    there = await stream_info(jetstream, spec.name)
+    if there is None:
+        await _create(jetstream, stream_config(spec))
+        return "created"
+    if not _fits(there.config, spec):
+        jetstream.connection.on_event(
+            "stream_replaced", stream=spec.name, had=there.config.get("subjects", []), wanted=list(spec.subjects)
+        )
+        await delete_stream(jetstream, spec.name)
+        await _create(jetstream, stream_config(spec))
+        return "replaced"
+    changes = wanted_changes(there.config, spec)
+    if not changes:
+        return "kept"
+    await jetstream.call(f"STREAM.UPDATE.{spec.name}", there.config | changes, _answer_decoder)
+    return "updated"
+
+
+async def delete_stream(jetstream: JetStream, name: str) -> bool:
+    """Delete a stream; return whether there was one."""
+    try:
+        await jetstream.call(f"STREAM.DELETE.{name}", None, _answer_decoder)
+    except NotFound:
+        return False
+    return True
+
+
+async def purge_stream(jetstream: JetStream, name: str, subject: str) -> None:
+    """Delete a stream's messages under a subject."""
+    await jetstream.call(f"STREAM.PURGE.{name}", {"filter": subject}, _answer_decoder)
+
+
+async def ensure_bucket(jetstream: JetStream, spec: BucketSpec) -> Literal["created", "kept"]:
+    """Have such a bucket. One that is there is used as it is: operators make them beforehand, with more replicas."""
+    if await stream_info(jetstream, f"KV_{spec.name}") is not None:
+        return "kept"
+    await _create(jetstream, bucket_config(spec))
+    return "created"
+
+
+def stream_config(spec: StreamSpec) -> dict[str, Any]:
+    """Return the stream's configuration in the API's words."""
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "subjects": list(spec.subjects),
+        "retention": spec.retention,
+        "storage": spec.storage,
+        "discard": "old",
+        "max_age": _nanoseconds(spec.max_age),
+        "max_bytes": spec.max_bytes,
+        "max_msgs": -1,
+        "max_msgs_per_subject": spec.max_msgs_per_subject,
+        "max_consumers": -1,
+        "num_replicas": spec.replicas,
+        "allow_direct": spec.allow_direct,
+        "no_ack": spec.no_ack,
+    }
+
+
+def bucket_config(spec: BucketSpec) -> dict[str, Any]:
+    """Return the configuration of the stream behind a bucket: what every client library expects of one."""
+    return {
+        "name": f"KV_{spec.name}",
+        "description": "",
+        "subjects": [f"$KV.{spec.name}.>"],
+        "retention": "limits",
+        "storage": spec.storage,
+        "discard": "new",
+        "max_age": 0,
+        "max_bytes": spec.max_bytes,
+        "max_msgs": -1,
+        "max_msgs_per_subject": 1,
+        "max_consumers": -1,
+        "num_replicas": spec.replicas,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "allow_direct": True,
+    }
+
+
+def wanted_changes(config: dict[str, Any], spec: StreamSpec) -> dict[str, Any]:
+    """Return which settings of a stream that is there have to change, with their new values."""
+    wanted: dict[str, Any] = {"no_ack": spec.no_ack}
+    if spec.max_age > 0:
+        wanted["max_age"] = _nanoseconds(spec.max_age)
+    if spec.max_bytes > 0:
+        wanted["max_bytes"] = spec.max_bytes
+    if spec.max_msgs_per_subject > 0:
+        wanted["max_msgs_per_subject"] = spec.max_msgs_per_subject
+    if spec.allow_direct:
+        wanted["allow_direct"] = True
+    if spec.replicas > config.get("num_replicas", 1):
+        wanted["num_replicas"] = spec.replicas
+    changes = {key: value for key, value in wanted.items() if config.get(key, False) != value}
+    if "max_age" in changes and config.get("duplicate_window", 0) > changes["max_age"]:
+        changes["duplicate_window"] = changes["max_age"]  # which the server demands
+    return changes
+
+
+def _fits(config: dict[str, Any], spec: StreamSpec) -> bool:
+    return set(config.get("subjects", [])) == set(spec.subjects) and config.get("retention") == spec.retention
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * _NANOSECONDS)
+
+
+async def _create(jetstream: JetStream, config: dict[str, Any]) -> None:
+    await jetstream.call(f"STREAM.CREATE.{config['name']}", config, _answer_decoder)
