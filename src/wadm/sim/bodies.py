@@ -52,8 +52,8 @@ class StopProvider(Struct, frozen=True):
     """``provider.stop``; older clients call the id ``provider_ref``."""
 
     host_id: str = ""
-    provider_id: str | None = None
-    provider_ref: str | None = None
+    provider_id: str | UnsetType = UNSET
+    provider_ref: str | UnsetType = UNSET
 
 
 class ComponentAuction(Struct, frozen=True):

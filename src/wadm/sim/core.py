@@ -27,7 +27,7 @@ BUILTIN_LABELS: Final = {"hostcore.arch": "x86_64", "hostcore.os": "linux", "hos
 EVENT_PREFIX: Final = "wasmbus.evt"
 OUTBOX_LIMIT: Final = 2048
 """How many messages the client library of a real host keeps while it is cut off."""
-SECRET_PREFIX: Final = "SECRET"  # noqa: S105 - part of a name
+SECRET_PREFIX: Final = "SECRET"
 """A configuration name beginning so refers to a secret."""
 
 T = TypeVar("T")
@@ -54,7 +54,12 @@ class Request(Struct, frozen=True):
 
 
 class Refusal(Exception):
-    """The host says no: becomes an answer with ``success: false``."""
+    """The host says no: becomes an answer with ``success: false``, from which deeper causes are left out."""
+
+    @property
+    def chain(self) -> str:
+        """The text with all causes, as events have it."""
+        return f"{self}: {self.__cause__}" if self.__cause__ else str(self)
 
 
 class Failure(Exception):
@@ -209,7 +214,7 @@ class HostCore:
         try:
             await self.store.ensure_spec(entity_id, url)
         except StoreFailed as error:
-            raise Failure(f"failed to store component spec: {error}") from error
+            raise Failure(f"failed to get component spec: {error}") from error
 
     async def _missing(self, name: str) -> bool:
         try:

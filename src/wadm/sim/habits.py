@@ -47,7 +47,7 @@ class Habits(Struct, frozen=True):
     images: Verdict = nothing_wrong
     """Why an image cannot be had: the innermost cause, the host's own words are put around it."""
     allow_latest: bool = False
-    """Whether images tagged ``latest`` (or not at all) are pulled; a host refuses them unless told otherwise."""
+    """Whether images tagged ``latest`` are pulled; a host refuses them unless told otherwise."""
     builtins: tuple[str, ...] = BUILTINS
     """The built-in providers that are switched on."""
     secrets: bool = True

@@ -28,11 +28,8 @@ def strip(reference: str) -> str:
 
 
 def is_latest(reference: str) -> bool:
-    """Whether an image is tagged ``latest``, or, which is the same, not at all."""
-    if reference.startswith((_FILE, BUILTIN)) or "@" in reference:
-        return False
-    _, _, tag = strip(reference).rpartition("/")[2].partition(":")
-    return tag in ("", "latest")
+    """Whether an image is tagged ``latest``. One without a tag means the same, but real hosts let it pass."""
+    return reference.lower().endswith(":latest") and not reference.startswith((_FILE, BUILTIN))
 
 
 def pull_error(kind: Kind, reference: str, cause: str) -> str:

@@ -43,7 +43,7 @@ class LatticeData:
             spec = await self._read_spec(link.source_id) or Spec()
             await self._write_spec(link.source_id, bodies.Spec(spec.url, _with(spec.links, link)))
         except Refusal as refusal:
-            self._core.publish("linkdef_set_failed", {**asdict(link), "error": str(refusal)})
+            self._core.publish("linkdef_set_failed", {**asdict(link), "error": refusal.chain})
             raise
         self._core.publish("linkdef_set", link)
         return Reply(True, "successfully set link")
@@ -68,11 +68,17 @@ class LatticeData:
     async def _check_names(self, link: Link) -> None:
         missing = ""
         for name in (*link.source_config, *link.target_config):
-            if await self._read_config(name, "failed to validate configuration") is None:
+            if await self._read_config(name) is None:
                 what = "Secret reference" if name.startswith(SECRET_PREFIX) else "Configuration"
                 missing += f"{what} {name} not found in config store. "
         if missing:
             raise Refusal(f"Failed to validate configuration and secrets. {missing}")
+
+    async def _read_config(self, name: str) -> bytes | None:
+        try:
+            return await self._core.store.config(name)
+        except StoreFailed as error:
+            raise Refusal(str(error)) from None
 
     async def _read_spec(self, component_id: str) -> Spec | None:
         try:
@@ -90,7 +96,7 @@ class LatticeData:
 
     async def get_config(self, request: Request) -> Reply:
         """Tell what a configuration holds. One that is missing is a success without a response."""
-        data = await self._read_config(request.name, "failed to get config data")
+        data = await self._read_config(request.name)
         if data is None:
             return Reply(True, "Configuration not found")
         return Reply(True, "", decode(_config_decoder, data, _NOT_A_CONFIGURATION))
@@ -113,12 +119,6 @@ class LatticeData:
             raise Refusal("Unable to delete config data") from error
         self._core.publish("config_deleted", {"config_name": request.name})
         return Reply(True, "successfully deleted config")
-
-    async def _read_config(self, name: str, complaint: str) -> bytes | None:
-        try:
-            return await self._core.store.config(name)
-        except StoreFailed as error:
-            raise Refusal(complaint) from error
 
 
 def _identity(link: Link | bodies.DeleteLink) -> tuple[str, str, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from wadm.sim import bodies
 from wadm.sim.bodies import Labels, ProviderEntry, Reply
@@ -130,9 +130,10 @@ class Providers:
         """Stop a provider; the event goes out before the answer."""
         complaint = "failed to deserialize provider stop command"
         body = decode(_stop_decoder, request.data, complaint)
-        id_ = body.provider_id if body.provider_id is not None else body.provider_ref
-        if id_ is None:
+        given = [id_ for id_ in (body.provider_id, body.provider_ref) if id_ is not UNSET]
+        if len(given) > 1:  # two names of one field
             raise Refusal(complaint)
+        id_ = given[0] if given else ""
         async with self.lock.exclusive():
             provider = self.running.pop(id_, None)
         if provider is None:

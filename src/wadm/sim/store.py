@@ -57,8 +57,8 @@ class LatticeStore:
         return [link for links in self._links.values() for link in links]
 
     async def config(self, name: str) -> bytes | None:
-        """Return what was put under a name, ``None`` if there is nothing (or cannot be, under such a name)."""
-        return await self._get(self._config_data, name) if _KEY.fullmatch(name) else None
+        """Return what was put under a name, ``None`` if there is nothing."""
+        return await self._get(self._config_data, name)
 
     async def put_config(self, name: str, data: bytes) -> None:
         """Keep a configuration, as it came."""
@@ -66,8 +66,7 @@ class LatticeStore:
 
     async def delete_config(self, name: str) -> None:
         """Leave a deletion marker, whether there was such a configuration or not."""
-        if not _KEY.fullmatch(name):
-            raise StoreFailed(f"invalid key: {name}")
+        _check_key(name)
         try:
             await self._transport.bucket(self._config_data).purge(name)
         except WadmError as error:
@@ -102,6 +101,7 @@ class LatticeStore:
             self._links[entry.key] = spec.links
 
     async def _get(self, bucket: str, key: str) -> bytes | None:
+        _check_key(key)
         try:
             entry = await self._transport.bucket(bucket).get(key)
         except WadmError as error:
@@ -109,9 +109,13 @@ class LatticeStore:
         return None if entry is None else entry.value
 
     async def _put(self, bucket: str, key: str, value: bytes) -> None:
-        if not _KEY.fullmatch(key):
-            raise StoreFailed(f"invalid key: {key}")
+        _check_key(key)
         try:
             await self._transport.bucket(bucket).put(key, value)
         except WadmError as error:
             raise StoreFailed(str(error)) from error
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise StoreFailed("key cannot be empty or start/end with `.`")  # what a host says of any bad key
