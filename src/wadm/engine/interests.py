@@ -29,6 +29,9 @@ class Interests:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._desired))
 
+    def __len__(self) -> int:
+        return len(self._desired)
+
     def __contains__(self, application: object) -> bool:
         return application in self._desired
 
@@ -110,6 +113,8 @@ class Interests:
         found = set(news.applications)
         for entity in news.entities:
             found |= self._entities.get(entity, set())
+        if news.all_links:
+            found.update(*self._links.values(), self._records)
         for key in news.links:
             found |= self._links.get(key, set())
         for name in news.configs:

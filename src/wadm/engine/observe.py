@@ -7,7 +7,7 @@ was it the odd last event of an update?) is not guessed: the host is asked for i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -50,11 +50,13 @@ NOT_RUNNING = "provider with that ID is not running"
 
 
 class News(Struct):
-    """What a batch of events touched. ``hosts`` came, went or changed their labels."""
+    """What a batch of events touched. ``hosts`` came, went or changed their labels; ``all_links``: they were not known
+    before, so that absent ones are news too."""
 
     applications: set[str] = field(default_factory=set)
     entities: set[tuple[EntityKind, str]] = field(default_factory=set)
     links: set[LinkKey] = field(default_factory=set)
+    all_links: bool = False
     configs: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
     questions: Questions = field(default_factory=lambda: Questions(set(), set()))
@@ -163,19 +165,12 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
     pending = in_flight.get(command.key)
     if pending is None or pending.command != command:
         return
-    if outcome.result == "refused":
-        if outcome.message in ALREADY_RUNNING or outcome.message == NOT_RUNNING:
-            # Not a failure: it is as asked, only this side has not heard of it.
-            if isinstance(command, StartProvider | StopProvider):
-                news.questions.hosts.add(command.host_id)
-            in_flight.deliver(command.key, now)
-            return
-        error = outcome.message
-    else:
-        who = f"Host {command.host_id[:8]}" if hasattr(command, "host_id") else "No host"
-        error = f"{who} did not answer in time" if outcome.result == "unanswered" else f"{who} cannot be reached"
-        if not hasattr(command, "host_id"):
-            error = "No host answered in time" if outcome.result == "unanswered" else "There is no host to answer"
+    if outcome.result == "refused" and (outcome.message in ALREADY_RUNNING or outcome.message == NOT_RUNNING):
+        # Not a failure: it is as asked, only this side has not heard of it.
+        if isinstance(command, StartProvider | StopProvider):
+            news.questions.hosts.add(command.host_id)
+        in_flight.deliver(command.key, now)
+        return
     if isinstance(command, ScaleComponent | UpdateComponent | StartProvider | StopProvider):
         news.questions.hosts.add(command.host_id)
     elif isinstance(command, PutLink | DeleteLink):
@@ -183,7 +178,16 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
     else:
         lattice.forget_config(command.config_name)
         news.questions.configs.add(command.config_name)
-    _failed(command.key, error, in_flight, news, now)
+    _failed(command.key, outcome.message or _no_answer(outcome), in_flight, news, now)
+
+
+def _no_answer(outcome: Outcome) -> str:
+    host_id = getattr(outcome.command, "host_id", None)
+    if outcome.result == "unanswered":
+        return f"Host {host_id[:8]} did not answer in time" if host_id else "No host answered in time"
+    if outcome.result == "unreachable":
+        return f"Host {host_id[:8]} cannot be reached" if host_id else "There is no host to answer"
+    return "Refused without a reason"
 
 
 def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
@@ -198,12 +202,20 @@ def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news:
             news.applications.add(pending.application)
 
 
-def observe_links(links: Iterable[Link], lattice: Lattice, news: News) -> None:
-    """Fold the list of all links of the lattice."""
+def observe_links(
+    links: Iterable[Link], lattice: Lattice, news: News, newer: Collection[LinkKey] = frozenset()
+) -> None:
+    """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard.
+
+    A host answers from its own copy, which may lag behind a link that was just put.
+    """
     first = not lattice.links_known
-    news.links |= lattice.set_links(links)
+    told = [link for link in links if link.key not in newer]
+    kept = [link for key in newer for link in lattice.links.get(key, ())]
+    news.links |= lattice.set_links([*told, *kept])
     if first:
         news.links |= lattice.links.keys()
+        news.all_links = True
 
 
 def observe_config(name: str, properties: dict[str, str] | None, lattice: Lattice, news: News) -> None:

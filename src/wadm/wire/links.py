@@ -8,7 +8,7 @@ from msgspec import Raw, Struct, json
 
 from wadm.model.lattice import Link
 from wadm.model.names import DEFAULT_LINK_NAME
-from wadm.wire.reading import Id, read_response
+from wadm.wire.reading import Id, read, read_response
 
 _Names = tuple[str, ...]
 
@@ -45,6 +45,20 @@ _links = json.Decoder(tuple[LinkDescription, ...])
 def decode_links(response: Raw | None) -> list[Link]:
     """Read the reply of ``link.get``; raise :class:`~wadm.errors.Malformed` where it is none."""
     return [description.link() for description in read_response(_links, response, "links")]
+
+
+class _StoredComponent(Struct, frozen=True):
+    """What the lattice's own bucket holds for a component or provider (lattice reference, 3.1)."""
+
+    links: tuple[LinkDescription, ...] = ()
+
+
+_stored = json.Decoder(_StoredComponent)
+
+
+def decode_stored_links(value: bytes) -> list[Link]:
+    """Read the links of one source from the lattice's own bucket; raise :class:`~wadm.errors.Malformed`."""
+    return [description.link() for description in read(_stored, value, "stored links").links]
 
 
 def encode_link(link: Link) -> bytes:

@@ -1,0 +1,324 @@
+"""What is: the hosts of a lattice with what runs on each, its links and its configurations.
+
+What runs where is stored once, under its host; everything else is an index of it, kept by the few methods
+that change a lattice. Host ids, component ids and link keys sort as text wherever an order is needed.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
+
+LinkKey: TypeAlias = tuple[str, str, str, str]
+"""Source id, namespace, package, link name: what a link is deleted by. Several targets may share one key."""
+
+EntityKind: TypeAlias = Literal["component", "provider"]
+Health: TypeAlias = Literal["pending", "running", "failed"]
+
+Requirements: TypeAlias = tuple[tuple[str, str], ...]
+"""Labels a host must have, as sorted pairs (a dict that can be a key)."""
+
+
+def requirements(labels: Mapping[str, str]) -> Requirements:
+    """Return ``labels`` as sorted pairs."""
+    return tuple(sorted(labels.items()))
+
+
+class Component(Struct, frozen=True):
+    """A component that runs on a host, up to ``count`` instances at a time."""
+
+    id: str
+    image: str
+    count: int
+    annotations: dict[str, str]
+
+
+class Provider(Struct, frozen=True):
+    """A provider that runs on a host (at most one of an id on each)."""
+
+    id: str
+    image: str
+    annotations: dict[str, str]
+    health: Health = "pending"
+
+
+Entity: TypeAlias = Component | Provider
+
+
+def owner(entity: Entity) -> str | None:
+    """Return the application that wadm started this for, or ``None`` if wadm did not start it."""
+    annotations = entity.annotations
+    return annotations.get(APPSPEC) if annotations.get(MANAGED_BY) == MANAGER else None
+
+
+def scaler_of(entity: Entity) -> str:
+    """Return the id of the scaler that started this, or ``""``."""
+    return entity.annotations.get(SCALER, "")
+
+
+def spread_of(entity: Entity) -> str:
+    """Return the name of the spread that this counts for, or ``""``."""
+    return entity.annotations.get(SPREAD, "")
+
+
+class Link(Struct, frozen=True):
+    """A link as the lattice holds it."""
+
+    source_id: str
+    target: str
+    name: str
+    wit_namespace: str
+    wit_package: str
+    interfaces: tuple[str, ...]
+    source_config: tuple[str, ...] = ()
+    target_config: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> LinkKey:
+        """The identity the link is deleted by."""
+        return (self.source_id, self.wit_namespace, self.wit_package, self.name)
+
+
+class Inventory(Struct, frozen=True):
+    """What a host says of itself, in a heartbeat or when asked."""
+
+    host_id: str
+    friendly_name: str
+    labels: dict[str, str]
+    version: str
+    uptime_seconds: int
+    components: tuple[Component, ...]
+    providers: tuple[Provider, ...]
+
+
+class Host(Struct):
+    """A host. Only :class:`Lattice` changes it. ``last_heard`` is in seconds of the observer's clock."""
+
+    id: str
+    friendly_name: str
+    labels: dict[str, str]
+    version: str
+    last_heard: float
+    components: dict[str, Component]
+    providers: dict[str, Provider]
+    known: bool = False
+    """Whether its inventory is known: told by itself, not only guessed from single events."""
+
+    def meets(self, wanted: Requirements) -> bool:
+        """Whether the host has all these labels."""
+        labels = self.labels
+        return all(labels.get(key) == value for key, value in wanted)
+
+    @property
+    def called(self) -> str:
+        """The name people know the host by, with the start of its id."""
+        return f"{self.friendly_name} ({self.id[:8]})" if self.friendly_name else self.id
+
+
+class Lattice:
+    """All that is known of a lattice at one moment, indexed for the questions that planning asks.
+
+    Methods that change it return whether anything is different from before.
+    """
+
+    def __init__(self, name: str = "default") -> None:
+        self.name = name
+        self.hosts: dict[str, Host] = {}
+        self.links: dict[LinkKey, tuple[Link, ...]] = {}
+        self.links_known = False
+        """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
+        self.configs: dict[str, dict[str, str] | None] = {}
+        """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
+        self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
+        self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
+        self._eligible: dict[Requirements, list[str]] = {}
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def where(self, kind: EntityKind, entity_id: str) -> Mapping[str, Entity]:
+        """Return what runs under that id, by host id (empty where nothing does). Do not change it."""
+        return self._where[kind].get(entity_id, {})
+
+    def find(self, kind: EntityKind, host_id: str, entity_id: str) -> Entity | None:
+        """Return the component or provider of that id on that host."""
+        return self._where[kind].get(entity_id, {}).get(host_id)
+
+    def owned_by(self, application: str) -> Iterator[tuple[EntityKind, str, Entity]]:
+        """Yield kind, host id and entity of all that wadm started for the application, in a fixed order."""
+        for kind, host_id, entity_id in sorted(self._owned.get(application, ())):
+            yield kind, host_id, self._where[kind][entity_id][host_id]
+
+    def owners(self) -> Iterable[str]:
+        """Return the applications for which something of wadm's runs, sorted."""
+        return sorted(self._owned)
+
+    def eligible(self, wanted: Requirements) -> list[str]:
+        """Return the ids of the hosts with these labels, sorted. Do not change it."""
+        hosts = self._eligible.get(wanted)
+        if hosts is None:
+            hosts = sorted(h.id for h in self.hosts.values() if h.meets(wanted))
+            self._eligible[wanted] = hosts
+        return hosts
+
+    # -- hosts -------------------------------------------------------------------------------
+
+    def put_host(self, host_id: str, friendly_name: str, labels: Mapping[str, str], version: str, now: float) -> bool:
+        """Note a host's own data, keeping what runs on it. ``now`` is when it was heard."""
+        host = self.hosts.get(host_id)
+        if host is None:
+            host = Host(host_id, friendly_name, dict(labels), version, now, {}, {})
+            self.hosts[host_id] = host
+            for wanted, hosts in self._eligible.items():
+                if host.meets(wanted):
+                    insort(hosts, host_id)
+            return True
+        host.last_heard = max(host.last_heard, now)
+        host.friendly_name, host.version = friendly_name or host.friendly_name, version or host.version
+        return self.set_labels(host_id, labels)
+
+    def set_labels(self, host_id: str, labels: Mapping[str, str]) -> bool:
+        """Replace the labels of a known host."""
+        host = self.hosts.get(host_id)
+        if host is None or host.labels == labels:
+            return False
+        before = host.labels
+        host.labels = dict(labels)
+        for wanted, hosts in self._eligible.items():
+            met = all(before.get(key) == value for key, value in wanted)
+            meets = host.meets(wanted)
+            if meets and not met:
+                insort(hosts, host_id)
+            elif met and not meets:
+                hosts.remove(host_id)
+        return True
+
+    def remove_host(self, host_id: str) -> bool:
+        """Forget a host and all that ran on it."""
+        host = self.hosts.get(host_id)
+        if host is None:
+            return False
+        self.clear_host(host_id)
+        del self.hosts[host_id]
+        for wanted, hosts in self._eligible.items():
+            if host.meets(wanted):
+                hosts.remove(host_id)
+        return True
+
+    def clear_host(self, host_id: str) -> bool:
+        """Note that nothing runs on a host (it has just started)."""
+        host = self.hosts.get(host_id)
+        if host is None:
+            return False
+        components, providers = list(host.components), list(host.providers)
+        for entity_id in components:
+            self.drop("component", host_id, entity_id)
+        for entity_id in providers:
+            self.drop("provider", host_id, entity_id)
+        return bool(components or providers)
+
+    # -- what runs ---------------------------------------------------------------------------
+
+    def put(self, host_id: str, entity: Entity) -> bool:
+        """Note that something runs on a host; a host not heard of before is added without labels."""
+        kind: EntityKind = "component" if isinstance(entity, Component) else "provider"
+        host = self.hosts.get(host_id)
+        if host is None:
+            self.put_host(host_id, "", {}, "", 0.0)
+            host = self.hosts[host_id]
+        before = self.find(kind, host_id, entity.id)
+        if before == entity:
+            return False
+        if before is not None:
+            self._disown(kind, host_id, before)
+        if isinstance(entity, Component):
+            host.components[entity.id] = entity
+        else:
+            host.providers[entity.id] = entity
+        self._where[kind].setdefault(entity.id, {})[host_id] = entity
+        if (application := owner(entity)) is not None:
+            self._owned.setdefault(application, set()).add((kind, host_id, entity.id))
+        return True
+
+    def drop(self, kind: EntityKind, host_id: str, entity_id: str) -> bool:
+        """Note that a component or provider does not run on a host any more."""
+        entity = self.find(kind, host_id, entity_id)
+        if entity is None:
+            return False
+        host = self.hosts[host_id]
+        if kind == "component":
+            del host.components[entity_id]
+        else:
+            del host.providers[entity_id]
+        places = self._where[kind][entity_id]
+        del places[host_id]
+        if not places:
+            del self._where[kind][entity_id]
+        self._disown(kind, host_id, entity)
+        return True
+
+    def set_health(self, host_id: str, provider_id: str, health: Health) -> bool:
+        """Note how a provider is; one that is not known to run there is left out."""
+        provider = self.find("provider", host_id, provider_id)
+        if not isinstance(provider, Provider) or provider.health == health:
+            return False
+        return self.put(host_id, replace(provider, health=health))
+
+    def _disown(self, kind: EntityKind, host_id: str, entity: Entity) -> None:
+        application = owner(entity)
+        if application is None:
+            return
+        owned = self._owned[application]
+        owned.discard((kind, host_id, entity.id))
+        if not owned:
+            del self._owned[application]
+
+    # -- links and configurations ------------------------------------------------------------
+
+    def put_link(self, link: Link) -> bool:
+        """Note a link; one with the same identity and target is replaced in place."""
+        before = self.links.get(link.key, ())
+        after = tuple(link if one.target == link.target else one for one in before)
+        if link not in after:
+            after = (*before, link)
+        if after == before:
+            return False
+        self.links[link.key] = after
+        return True
+
+    def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
+        """Note that a link is gone: the one with that target, or the first where the target is not known."""
+        before = self.links.get(key, ())
+        gone = next((one for one in before if target is None or one.target == target), None)
+        if gone is None:
+            return False
+        after = tuple(one for one in before if one is not gone)
+        if after:
+            self.links[key] = after
+        else:
+            del self.links[key]
+        return True
+
+    def set_links(self, links: Iterable[Link]) -> set[LinkKey]:
+        """Replace all links by what the lattice said it holds; return the keys under which something changed."""
+        after: dict[LinkKey, tuple[Link, ...]] = {}
+        for link in links:
+            after[link.key] = (*after.get(link.key, ()), link)
+        before, self.links, self.links_known = self.links, after, True
+        return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+    def set_config(self, name: str, properties: dict[str, str] | None) -> bool:
+        """Note the content of a configuration, ``None`` if it does not exist."""
+        if name in self.configs and self.configs[name] == properties:
+            return False
+        self.configs[name] = properties
+        return True
+
+    def forget_config(self, name: str) -> bool:
+        """Note that a configuration has changed in a way not known: it must be asked for again."""
+        return self.configs.pop(name, self) is not self

@@ -1,0 +1,66 @@
+"""How the original writes values into its messages; clients, tapes and scripts compare them."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from decimal import Decimal
+from typing import Any
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+def quoted(text: str) -> str:
+    r"""Return a string in double quotes, with everything that cannot be seen spelt out.
+
+    >>> quoted('say "hi"\n')
+    '"say \\"hi\\"\\n"'
+    """
+    return '"' + "".join(map(_spelt, text)) + '"'
+
+
+def _spelt(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    stands_alone = character.isprintable() and unicodedata.category(character) not in ("Mn", "Me")
+    return character if stands_alone else f"\\u{{{ord(character):x}}}"
+
+
+def float_text(number: float) -> str:
+    """Return a number as JSON messages have it: all digits between 1e-5 and 1e16, with an exponent beyond.
+
+    >>> [float_text(n) for n in (3.0, 1e15, 1e16, 1.5e-9, 0.00001234)]
+    ['3.0', '1000000000000000.0', '1e16', '1.5e-9', '0.00001234']
+    """
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    assert isinstance(exponent, int), "neither infinite nor NaN"
+    point = len(digits) + exponent  # how many digits stand before the point
+    if number == 0 or -5 < point <= 16:
+        return plain_float_text(number)
+    first, *rest = map(str, digits)
+    return f"{'-' if sign else ''}{first}{'.' if rest else ''}{''.join(rest)}e{point - 1}"
+
+
+def plain_float_text(number: float) -> str:
+    """Return a number with all its digits and at least one behind the point; ``inf`` and ``NaN`` as such.
+
+    >>> plain_float_text(1e22)
+    '10000000000000000000000.0'
+    """
+    if number != number:
+        return "NaN"
+    if number in (float("inf"), float("-inf")):
+        return "inf" if number > 0 else "-inf"
+    text = format(Decimal(repr(number)), "f")
+    return text if "." in text else f"{text}.0"
+
+
+def compact_json(value: Any) -> str:
+    """Return JSON without blanks, keys sorted, nothing escaped that need not be."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{compact_json(key)}:{compact_json(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(compact_json, value)) + "]"
+    if isinstance(value, float):
+        return float_text(value)
+    return json.dumps(value, ensure_ascii=False)

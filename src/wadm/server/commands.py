@@ -1,0 +1,121 @@
+"""Commands on their way: through the command stream, to the hosts, and what became of each back to the owner.
+
+The stream is the record of what was asked (``wadm.cmd.<lattice>``). What comes out of it is carried out only while the
+owner still waits for that very command: what an earlier owner left, what is delivered twice and what somebody else put
+there is acknowledged and dropped, because the next plan says what is wanted now.
+
+Commands go out in the stream's order, so each host hears them in order; how many are unanswered at a time is bounded
+over all, so that a host that hangs delays nobody else for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from wadm.errors import Malformed, NoResponders, Refused, TimedOut, TooLarge, Unavailable, WadmError
+from wadm.model.commands import Action, Command, Outcome
+from wadm.server.logging import Limited, Logger
+from wadm.transport.base import Delivery, Subscription, Transport
+from wadm.wire import subjects
+from wadm.wire.commands import decode_command, encode_command
+from wadm.wire.control import decode_reply, request_for
+
+CALL_TIMEOUT = 2.0
+"""Seconds that a host has to answer a control call, as in the original."""
+AT_A_TIME = 256
+"""Control calls of a lattice that may be unanswered at a time."""
+
+Report = Callable[[Outcome], None]
+
+
+class Commands:
+    """Sends a lattice's commands and reports what became of each."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        lattice: str,
+        account: str | None,
+        stream: str,
+        report: Report,
+        is_wanted: Callable[[Command], bool],
+        log: Logger,
+        at_a_time: int = AT_A_TIME,
+    ) -> None:
+        self._transport = transport
+        self._lattice = lattice
+        self._account = account
+        self._stream = stream
+        self._report = report
+        self._is_wanted = is_wanted
+        self._log = log
+        self._limited = Limited(log)
+        self._subject = subjects.command(lattice)
+        self._free = asyncio.Semaphore(at_a_time)
+        self._running: set[tuple[str, ...]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Drop what an earlier owner left in the stream, and take up what will come."""
+        await self._transport.purge_stream(self._stream, self._subject)
+        durable = subjects.durable(self._stream, self._lattice, self._account)
+        self._subscription = await self._transport.consume(self._stream, durable, self._subject, self._receive)
+
+    async def stop(self) -> None:
+        """Take up nothing more, and let go of what is unanswered."""
+        if self._subscription is not None:
+            await self._subscription.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def send(self, actions: Iterable[Action]) -> None:
+        """Publish commands. One that the stream does not take is reported as unanswered."""
+        await asyncio.gather(*(self._publish(action.command) for action in actions))
+
+    async def _publish(self, command: Command) -> None:
+        try:
+            await self._transport.append(self._subject, encode_command(command))
+        except TooLarge as error:
+            self._report(Outcome(command, "refused", str(error)))
+        except WadmError as error:
+            self._limited.warning("stream", "cannot publish commands; they will be planned again", error=str(error))
+            self._report(Outcome(command, "unanswered", f"the command stream did not take it: {error}"))
+
+    def _receive(self, delivery: Delivery) -> None:
+        delivery.ack()
+        try:
+            command = decode_command(delivery.message.data)
+        except Malformed as error:
+            self._limited.warning("command", "dropped a command that cannot be read", error=str(error))
+            return
+        if command.key in self._running or not self._is_wanted(command):
+            self._limited.warning("stale", "dropped a command that is not wanted any more", key=command.key)
+            return
+        self._running.add(command.key)
+        task = asyncio.create_task(self._carry_out(command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, command: Command) -> None:
+        try:
+            async with self._free:
+                outcome = await self._call(command)
+        finally:
+            self._running.discard(command.key)
+        self._report(outcome)
+
+    async def _call(self, command: Command) -> Outcome:
+        call, body = request_for(command)
+        subject = subjects.control(self._lattice, call, self._account)
+        try:
+            reply = decode_reply((await self._transport.request(subject, body, CALL_TIMEOUT)).data)
+        except NoResponders:
+            return Outcome(command, "unreachable")
+        except (TimedOut, Unavailable):
+            return Outcome(command, "unanswered")
+        except (Malformed, Refused, TooLarge) as error:
+            return Outcome(command, "refused", str(error))
+        return Outcome(command, "accepted" if reply.success else "refused", reply.message)

@@ -1,0 +1,201 @@
+"""Asking the lattice what is not known: inventories, links, configurations.
+
+Each thing is asked for once at a time; one that gets no answer is asked again after a pause, as long as somebody wants
+to know. Answers go to the owner's inbox, like everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from wadm.engine.plan import Questions
+from wadm.errors import Malformed, NoResponders, TimedOut, Unavailable, WadmError
+from wadm.model.lattice import Inventory, Link
+from wadm.server.logging import Limited, Logger
+from wadm.transport.base import Entry, Transport
+from wadm.wire import control, subjects
+from wadm.wire.inventory import decode_inventory
+from wadm.wire.links import decode_links, decode_stored_links
+
+ANSWER_TIMEOUT = 2.0
+PROBE_TIMEOUT = 6.0
+"""Seconds in which a silent host may answer; longer than the time between two tries."""
+AT_A_TIME = 128
+PAUSE = 2.0
+"""Seconds before an unanswered question is asked again."""
+
+
+class InventoryAnswer(Struct, frozen=True):
+    """A host's inventory, ``None`` where it did not answer. ``asked`` is the owner's time of asking."""
+
+    host_id: str
+    inventory: Inventory | None
+    asked: float
+
+
+class LinksAnswer(Struct, frozen=True):
+    """All links of the lattice, ``None`` where nobody could tell."""
+
+    links: list[Link] | None
+    asked: float
+
+
+class ConfigAnswer(Struct, frozen=True):
+    """What a configuration holds (``None``: it does not exist). ``unknown``: nobody could tell."""
+
+    name: str
+    properties: dict[str, str] | None
+    unknown: bool = False
+
+
+Answer = InventoryAnswer | LinksAnswer | ConfigAnswer
+
+
+class Inquiries:
+    """Asks for a lattice's owner. ``tell`` is called with each answer; ``now`` is the owner's clock."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        lattice: str,
+        account: str | None,
+        tell: Callable[[Answer], None],
+        now: Callable[[], float],
+        log: Logger,
+    ) -> None:
+        self._transport = transport
+        self._lattice = lattice
+        self._account = account
+        self._tell = tell
+        self._now = now
+        self._limited = Limited(log)
+        self._free = asyncio.Semaphore(AT_A_TIME)
+        self._asking: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        """Hosts to ask once more, because what led to the question came after the one under way was asked."""
+
+    async def stop(self) -> None:
+        """Let go of all that is unanswered."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def ask(self, questions: Questions) -> None:
+        """Ask what is not being asked already."""
+        for name in sorted(questions.configs):
+            self._start(("config", name), self._config(name))
+        for host_id in sorted(questions.hosts):
+            self.inventory(host_id)
+        if questions.links:
+            self._start(("links", ""), self._links())
+
+    def inventory(self, host_id: str, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Ask a host for its inventory. A probe (a longer timeout) is asked beside one that is under way."""
+        if timeout != ANSWER_TIMEOUT:
+            self._start((f"probe {self._now()}", host_id), self._inventory(host_id, timeout))
+        elif ("host", host_id) in self._asking:
+            self._again.add(host_id)
+        else:
+            self._start(("host", host_id), self._inventory(host_id, timeout))
+
+    async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
+        """Ask who is there. Answers that cannot be read are left out."""
+        subject = subjects.control(self._lattice, "host.ping", self._account)
+        found = []
+        for message in await self._transport.gather(subject, b"", timeout, quiet):
+            try:
+                found.append(control.decode_host(control.decode_reply(message.data).response))
+            except Malformed as error:
+                self._limited.warning("ping", "a host answered a ping with what cannot be read", error=str(error))
+        return found
+
+    def _start(self, key: tuple[str, str], question: Coroutine[Any, Any, Answer]) -> None:
+        if key in self._asking:
+            question.close()
+        else:
+            self._asking[key] = asyncio.create_task(self._run(key, question))
+
+    async def _run(self, key: tuple[str, str], question: Coroutine[Any, Any, Answer]) -> None:
+        try:
+            answer = await question
+        finally:
+            del self._asking[key]
+        self._tell(answer)
+        kind, host_id = key
+        if kind == "host" and host_id in self._again:
+            self._again.discard(host_id)
+            self.inventory(host_id)
+
+    async def _request(self, call: str, timeout: float) -> control.Reply:
+        subject = subjects.control(self._lattice, call, self._account)
+        async with self._free:
+            return control.decode_reply((await self._transport.request(subject, b"", timeout)).data)
+
+    async def _inventory(self, host_id: str, timeout: float) -> Answer:
+        asked = self._now()
+        inventory = None
+        try:
+            reply = await self._request(control.get_inventory(host_id), timeout)
+            if reply.success:
+                inventory = decode_inventory(reply.response)
+        except Malformed as error:
+            self._limited.warning("inventory", "an inventory that cannot be read", host=host_id, error=str(error))
+        except Unavailable:
+            pass
+        return InventoryAnswer(host_id, inventory, asked)
+
+    async def _config(self, name: str) -> Answer:
+        try:
+            reply = await self._request(control.get_config(name), ANSWER_TIMEOUT)
+            if reply.success:
+                return ConfigAnswer(name, control.decode_config(reply.response))
+        except Malformed as error:
+            self._limited.warning("config", "a configuration that cannot be read", config=name, error=str(error))
+            # What is there cannot be used as it is: it is put again (better: fix K-11).
+            return ConfigAnswer(name, {})
+        except WadmError:
+            pass
+        await self._transport.sleep(PAUSE)
+        return ConfigAnswer(name, None, unknown=True)
+
+    async def _links(self) -> Answer:
+        asked = self._now()
+        links = None
+        try:
+            reply = await self._request("link.get", ANSWER_TIMEOUT)
+            if reply.success and reply.response is not None:
+                links = decode_links(reply.response)
+        except NoResponders:
+            pass
+        except TimedOut:
+            # An answer over the size of a NATS message never comes; the lattice's own bucket has the links too.
+            links = await self._links_from_bucket()
+        except (Malformed, Unavailable) as error:
+            self._limited.warning("links", "cannot read the links of the lattice", error=str(error))
+        if links is None:
+            await self._transport.sleep(PAUSE)
+        return LinksAnswer(links, asked)
+
+    async def _links_from_bucket(self) -> list[Link] | None:
+        found: dict[str, list[Link]] = {}
+
+        def note(entry: Entry) -> None:
+            if entry.value is None or not entry.key.startswith("COMPONENT_"):
+                return
+            try:
+                found[entry.key] = decode_stored_links(entry.value)
+            except Malformed as error:
+                self._limited.warning("links", "links that cannot be read", key=entry.key, error=str(error))
+
+        try:
+            bucket = self._transport.bucket(f"LATTICEDATA_{self._lattice}")
+            watch = await bucket.watch(note)
+            await watch.stop()
+        except WadmError:
+            return None
+        return [link for links in found.values() for link in links]

@@ -1,0 +1,522 @@
+"""The loop of one lattice: what comes in is folded, what was touched is planned, what was planned is carried out.
+
+    hosts' events --+
+    answers        -+--> inbox --> fold (engine.observe) --> touched applications --> plan (engine.reconcile)
+    outcomes       -+                                                                  |        |        |
+    changed apps   -+     timers (deadlines, silence) ---------^                    statuses  commands  questions
+
+The loop never waits for the outside: what takes time is a task that reports to the inbox. All that is decided is
+decided by the engine; here is only who is told what, in which order. Nothing that comes in may end the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.in_flight import InFlight
+from wadm.engine.interests import Interests
+from wadm.engine.observe import (
+    News,
+    Touched,
+    observe,
+    observe_config,
+    observe_inventory,
+    observe_links,
+    observe_no_effect,
+    observe_outcome,
+    remove_host,
+)
+from wadm.engine.plan import Plan, Questions, Record, carry_since
+from wadm.engine.reconcile import reconcile
+from wadm.engine.silence import Silence
+from wadm.errors import Malformed, WadmError
+from wadm.model.commands import Command, Outcome, PutLink
+from wadm.model.events import LinkDeleted, LinkSet
+from wadm.model.lattice import Lattice, LinkKey
+from wadm.model.manifest import Application, Manifest
+from wadm.model.status import UNDEPLOYED, ApplicationStatus
+from wadm.server.commands import Commands
+from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer
+from wadm.server.logging import Limited, Logger
+from wadm.server.records import Records
+from wadm.transport.base import Bucket, Message, Subscription, Transport
+from wadm.wire import subjects
+from wadm.wire.events import HeartbeatFilter, Unchanged
+
+BATCH = 2048
+"""Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
+TICK = 1.0
+"""Seconds between looks at the silent and at what is to be read again."""
+READ_LINKS_EVERY = 60.0
+READ_CONFIGS_EVERY = 600.0
+"""Seconds in which all links, and each configuration, are read again: events may have been lost."""
+COPIES_LAG = 2.0
+"""Seconds for which another host's list of links may lack one that was just put (lattice reference, 2.9)."""
+PING_TIMEOUT, PING_QUIET = 2.0, 0.3
+
+Evidence: TypeAlias = Literal["deployed", "undeployed", "deleted", "unknown"]
+
+
+class Applications(Protocol):
+    """What the owner needs of the stored applications of its lattice."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all stored applications."""
+
+    def get(self, name: str) -> Application | None:
+        """Return an application. Raises :class:`~wadm.errors.Malformed` where what is stored cannot be read."""
+
+    def evidence(self, name: str) -> Evidence:
+        """Return what is known of an application: removing needs more than its absence."""
+
+
+class Statuses(Protocol):
+    """What the owner needs of the published statuses of its lattice."""
+
+    def last(self, name: str) -> ApplicationStatus | None:
+        """Return the status an application was last said to have."""
+
+    def publish(self, name: str, status: ApplicationStatus) -> None:
+        """Say that an application has this status now."""
+
+
+class Changed(Struct, frozen=True):
+    """An application was put, deployed, undeployed or deleted."""
+
+    name: str
+
+
+class OwnerSettings(Struct, frozen=True, kw_only=True):
+    """How an owner works. ``overdue`` is the silence of a host, in seconds, after which it is asked."""
+
+    command_stream: str = "wadm_commands"
+    overdue: float = 33.0
+    at_a_time: int = 256
+
+
+Item: TypeAlias = bytes | Outcome | Answer | Changed
+
+
+class LatticeOwner:
+    """Keeps the applications of one lattice as they are declared, for as long as :meth:`run` runs."""
+
+    def __init__(
+        self,
+        lattice: str,
+        account: str | None,
+        transport: Transport,
+        applications: Applications,
+        statuses: Statuses,
+        state: Bucket,
+        settings: OwnerSettings,
+        log: Logger,
+        may_act: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.lattice = Lattice(lattice)
+        self.account = account
+        self.in_flight = InFlight()
+        self.interests = Interests()
+        self._transport = transport
+        self._applications = applications
+        self._statuses = statuses
+        self._records = Records(state, lattice, account, log)
+        self._log = log
+        self._limited = Limited(log)
+        self._may_act = may_act
+        self._commands = Commands(
+            transport,
+            lattice,
+            account,
+            settings.command_stream,
+            self._put,
+            self._is_wanted,
+            log,
+            settings.at_a_time,
+        )
+        self._inquiries = Inquiries(transport, lattice, account, self._put, self.now, log)
+        self._silence = Silence(settings.overdue)
+        self._heartbeats = HeartbeatFilter()
+        self._inbox: deque[Item] = deque()
+        self._wake = asyncio.Event()
+        self._touched = Touched()
+        self._links_touched: dict[LinkKey, float] = {}
+        self._said: dict[str, ApplicationStatus] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._saves: dict[str, asyncio.Task[None]] = {}
+        self._clock = asyncio.get_running_loop().time
+        self._epoch = transport.now() - self._clock()
+        self._next_tick = 0.0
+        self._had_hosts = False
+        self._next_links = 0.0
+        self._configs_to_read: deque[str] = deque()
+
+    def now(self) -> float:
+        """Return seconds since 1970 by a clock that never steps."""
+        return self._epoch + self._clock()
+
+    def notice(self, name: str) -> None:
+        """Take note that an application has changed in the store."""
+        self._put(Changed(name))
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look around, then keep the lattice until cancelled."""
+        subscription: Subscription | None = None
+        try:
+            subject = subjects.host_event(self.lattice.name, ">", self.account)
+            subscription = await self._transport.subscribe(subject, self._hear)
+            await self._commands.start()
+            await self._look_around()
+            while True:
+                await self._wait()
+                self._turn()
+                await asyncio.sleep(0)
+        finally:
+            if subscription is not None:
+                await subscription.stop()
+            await self._commands.stop()
+            await self._inquiries.stop()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _look_around(self) -> None:
+        """Ask every host for its inventory, side by side, before the first plan: what is there is not started again."""
+        for name, record in (await self._records.load()).items():
+            self.interests.put_record(name, record)
+        hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
+        news = News()
+        waiting = {host.host_id for host in hosts}
+        for host_id in waiting:
+            self._inquiries.inventory(host_id)
+        later: list[Item] = []
+        while waiting:
+            if not self._inbox:
+                self._wake.clear()
+                await self._wake.wait()
+            while self._inbox:
+                item = self._inbox.popleft()
+                if isinstance(item, InventoryAnswer):
+                    waiting.discard(item.host_id)
+                    if item.inventory is None:
+                        self._silence.suspect(item.host_id, self.now())
+                if isinstance(item, bytes | InventoryAnswer):
+                    self._fold(item, news, self.now())
+                else:
+                    later.append(item)
+        self._inbox.extendleft(reversed(later))
+        for name in self._applications.names():
+            self._fold(Changed(name), news, self.now())
+        news.applications.update(self.interests, self.interests.recorded(), self.lattice.owners())
+        hosts_known = len(self.lattice.hosts)
+        self._log.info(
+            "looking after lattice", lattice=self.lattice.name, hosts=hosts_known, applications=len(self.interests)
+        )
+        self._next_links = self.now() + READ_LINKS_EVERY
+        self._plan_touched(news)
+
+    async def _wait(self) -> None:
+        """Wait for something in the inbox, or until a timer is due."""
+        if self._inbox:
+            return
+        self._wake.clear()
+        due = self.in_flight.next_due()
+        until = self._next_tick if due is None else min(due, self._next_tick)
+        timeout = max(0.0, until - self.now())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _put(self, item: Item) -> None:
+        self._inbox.append(item)
+        self._wake.set()
+
+    def _hear(self, message: Message) -> None:
+        self._put(message.data)
+
+    # -- one turn ----------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        now = self.now()
+        news = News()
+        for _ in range(min(len(self._inbox), BATCH)):
+            self._fold(self._inbox.popleft(), news, now)
+        self._timers(news, now)
+        if news:
+            self._plan_touched(news)
+
+    def _fold(self, item: Item, news: News, now: float) -> None:
+        """Fold one item; whatever is wrong with it harms only itself."""
+        try:
+            match item:
+                case bytes():
+                    self._fold_event(item, news, now)
+                case Outcome():
+                    if isinstance(item.command, PutLink):
+                        self._links_touched[item.command.link_key] = now
+                    observe_outcome(item, self.lattice, self.in_flight, news, now)
+                case Changed():
+                    self._read(item.name, news)
+                case _:
+                    self._fold_answer(item, news, now)
+        except Malformed as error:
+            self._limited.warning("event", "dropped what cannot be read", error=str(error))
+        except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
+            self._log.exception("dropped an item that broke a rule of wadm's own", item=repr(item)[:300])
+
+    def _fold_event(self, data: bytes, news: News, now: float) -> None:
+        event = self._heartbeats.news(data)
+        if event is None:
+            return
+        host_id = getattr(event, "host_id", "") or getattr(getattr(event, "inventory", None), "host_id", "")
+        if host_id:
+            self._silence.heard(host_id)
+            host = self.lattice.hosts.get(host_id)
+            if host is not None:
+                host.last_heard = now
+        if isinstance(event, Unchanged):
+            if host_id not in self.lattice.hosts:
+                self._heartbeats.forget(host_id)
+                news.questions.hosts.add(host_id)
+            return
+        if isinstance(event, LinkSet):
+            self._links_touched[event.link.key] = now
+        elif isinstance(event, LinkDeleted):
+            self._links_touched[event.key] = now
+        observe(event, self.lattice, self.in_flight, news, self._touched, now)
+
+    def _fold_answer(self, answer: Answer, news: News, now: float) -> None:
+        match answer:
+            case InventoryAnswer(inventory=None):
+                if answer.host_id in self.lattice.hosts:
+                    self._silence.suspect(answer.host_id, now)
+            case InventoryAnswer(inventory=inventory) if inventory is not None:
+                self._silence.heard(answer.host_id)
+                self._heartbeats.forget(answer.host_id)
+                observe_inventory(inventory, self.lattice, news, now, self._touched, answer.asked)
+                observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
+            case LinksAnswer():
+                if answer.links is not None:
+                    newer = {k for k, at in self._links_touched.items() if at >= answer.asked - COPIES_LAG}
+                    observe_links(answer.links, self.lattice, news, newer)
+                    self._links_touched = {k: self._links_touched[k] for k in newer}
+                elif self.lattice.hosts and not self.lattice.links_known:
+                    news.questions.links = True
+            case ConfigAnswer():
+                if answer.unknown:
+                    news.configs.add(answer.name)
+                else:
+                    observe_config(answer.name, answer.properties, self.lattice, news)
+
+    def _read(self, name: str, news: News) -> None:
+        """Take up what is stored of an application."""
+        try:
+            manifest = self._deployed(name)
+        except Malformed as error:
+            # What runs of it is left as it is: it was wanted when it could still be read.
+            self._limited.warning("stored", "an application that cannot be read", application=name, error=str(error))
+            return
+        if manifest is not None:
+            self._want(compile_manifest(manifest, self._shared), news)
+        elif self._applications.evidence(name) in ("undeployed", "deleted"):
+            self._want(nothing(name), news)
+
+    def _deployed(self, name: str) -> Manifest | None:
+        application = self._applications.get(name)
+        return application.deployed if application is not None else None
+
+    def _want(self, desired: Desired, news: News) -> None:
+        before = self.interests.desired(desired.application)
+        if before is None and desired.version is None and not self._is_known(desired.application):
+            return
+        self.interests.put(desired)
+        news.applications.add(desired.application)
+        for dependent in self.interests.dependents(desired.application):
+            manifest = self._shared(dependent)
+            if manifest is not None:
+                self.interests.put(compile_manifest(manifest, self._shared))
+                news.applications.add(dependent)
+        if before is not None:
+            self._touch_rivals(before, news)
+
+    def _touch_rivals(self, before: Desired, news: News) -> None:
+        """Have those planned again who may have waited for what an application wanted before."""
+        for workload in before.workloads:
+            news.entities.add((workload.entity_kind, workload.entity_id))
+        for scaler in before.links:
+            news.links.add(scaler.link.key)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether there is anything to remove, or to say, of an application that is not deployed."""
+        last = self._said.get(name) or self._statuses.last(name)
+        told = last is not None and last.type != "undeployed"
+        return told or bool(self.interests.record(name)) or any(True for _ in self.lattice.owned_by(name))
+
+    def _shared(self, name: str) -> Manifest | None:
+        """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
+        try:
+            return self._deployed(name)
+        except Malformed:
+            return None
+
+    # -- timers ------------------------------------------------------------------------------
+
+    def _timers(self, news: News, now: float) -> None:
+        applications, looks = self.in_flight.due(now)
+        news.applications |= applications
+        for key in looks:
+            if key[0] in ("component", "provider"):
+                news.questions.hosts.add(key[1])
+            elif key[0] == "link":
+                news.questions.links = True
+            else:
+                news.questions.configs.add(key[1])
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            self._tick(news, now)
+
+    def _tick(self, news: News, now: float) -> None:
+        heard = ((host.id, host.last_heard) for host in self.lattice.hosts.values())
+        ask, lost = self._silence.check(heard, now)
+        for host_id in ask:
+            self._inquiries.inventory(host_id, PROBE_TIMEOUT)
+        for host_id in lost:
+            if host_id in self.lattice.hosts:
+                host = self.lattice.hosts[host_id]
+                self._log.warning("host is lost", host=host.called, silent_for=round(now - host.last_heard, 1))
+                remove_host(host_id, self.lattice, self.in_flight, news)
+            self._heartbeats.forget(host_id)
+        if len(self._touched) > 10_000:
+            self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
+        if self.lattice.hosts:
+            self._read_again(news, now)
+
+    def _read_again(self, news: News, now: float) -> None:
+        if now >= self._next_links:
+            self._next_links = now + READ_LINKS_EVERY
+            news.questions.links = news.questions.links or bool(self.lattice.links_known)
+        if not self._configs_to_read:
+            self._configs_to_read.extend(sorted(self.lattice.configs))
+        each_tick = math.ceil(len(self.lattice.configs) * TICK / READ_CONFIGS_EVERY)
+        for _ in range(min(each_tick, len(self._configs_to_read))):
+            news.questions.configs.add(self._configs_to_read.popleft())
+
+    # -- planning ----------------------------------------------------------------------------
+
+    def _plan_touched(self, news: News) -> None:
+        now = self.now()
+        if bool(self.lattice.hosts) != self._had_hosts:
+            # With the first host everything may begin, after the last one all are to be told.
+            self._had_hosts = not self._had_hosts
+            news.applications.update(self.interests)
+        questions = news.questions
+        plans = []
+        for name in sorted(self.interests.touched(news, self.lattice)):
+            plan = self._plan(name, now)
+            if plan is not None:
+                plans.append(plan)
+                self._ask(plan, questions)
+        if questions and self.lattice.hosts:
+            self._inquiries.ask(questions)
+        if plans:
+            self._carry_out(plans, now)
+
+    def _ask(self, plan: Plan, questions: Questions) -> None:
+        questions.configs |= plan.questions.configs
+        questions.hosts |= plan.questions.hosts
+        questions.links = questions.links or plan.questions.links
+
+    def _plan(self, name: str, now: float) -> Plan | None:
+        desired = self.interests.desired(name)
+        if desired is None:
+            if self._applications.evidence(name) not in ("undeployed", "deleted"):
+                return None
+            desired = nothing(name)
+        record = self.interests.record(name)
+        others = self.interests.needed_by_others(name)
+        try:
+            return reconcile(desired, record, self.lattice, self.in_flight, now, others)
+        except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
+            self._log.exception("cannot plan an application; the others go on", application=name)
+            return None
+
+    def _carry_out(self, plans: list[Plan], now: float) -> None:
+        """Say what is, then do what is to be done."""
+        if not self._may_act():
+            return
+        to_save: dict[str, Record] = {}
+        for plan in plans:
+            self.in_flight.settle(plan.settled)
+            self.interests.wants_hosts(plan.application, plan.wants_hosts)
+            if self.interests.put_record(plan.application, plan.record):
+                to_save[plan.application] = plan.record
+            self._say(plan, now)
+            for action in plan.actions:
+                self.in_flight.ask(action, now)
+            if plan.status == UNDEPLOYED and not plan.record:
+                self.interests.remove(plan.application)
+        actions = [action for plan in plans for action in plan.actions]
+        if to_save:
+            waiting = [a for a in actions if a.application in to_save]
+            actions = [a for a in actions if a.application not in to_save]
+            self._spawn(self._save_then_send(to_save, waiting))
+        if actions:
+            self._spawn(self._commands.send(actions))
+
+    async def _save_then_send(self, records: dict[str, Record], actions: list[Any]) -> None:
+        saved = await asyncio.gather(*(self._save(name, record) for name, record in records.items()))
+        failed = {name for name, ok in zip(records, saved, strict=True) if not ok}
+        await self._commands.send(a for a in actions if a.application not in failed)
+        for action in actions:
+            if action.application in failed:
+                why = "what is put could not be recorded first"
+                self._put(Outcome(action.command, "unanswered", why))
+
+    async def _save(self, name: str, record: Record) -> bool:
+        """Store a record, in the order in which an application's records were decided."""
+        before = self._saves.get(name)
+        task = asyncio.current_task()
+        assert task is not None
+        self._saves[name] = task
+        try:
+            if before is not None and before is not task and not before.done():
+                await asyncio.wait([before])
+            await self._records.save(name, record)
+        except WadmError as error:
+            self._limited.warning("record", "cannot record what is put", application=name, error=str(error))
+            return False
+        finally:
+            if self._saves.get(name) is task:
+                del self._saves[name]
+        return True
+
+    def _say(self, plan: Plan, now: float) -> None:
+        """Publish a status that differs from the last. A lattice without hosts is not spoken of (api.md 6.4)."""
+        name = plan.application
+        before = self._said.get(name) or self._statuses.last(name)
+        if before is None and not self.lattice.hosts:
+            return
+        after = carry_since(before, plan.status, now)
+        self._said[name] = after
+        if after is not before:
+            self._statuses.publish(name, after)
+
+    def _is_wanted(self, command: Command) -> bool:
+        pending = self.in_flight.get(command.key)
+        waited_for = pending is not None and not pending.held and not pending.delivered and pending.command == command
+        return waited_for and self._may_act()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

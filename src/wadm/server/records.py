@@ -1,0 +1,76 @@
+"""Which links and configurations wadm has put for an application, kept in the state bucket, a small key for each.
+
+Written before the first of them is put, so that whatever happens afterwards they can be found and removed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from wadm.engine.plan import Record
+from wadm.errors import Malformed
+from wadm.server.logging import Logger
+from wadm.transport.base import Bucket
+
+PREFIX = "owned"
+
+
+class _Stored(Struct, frozen=True):
+    links: list[tuple[str, str, str, str, str]] = []
+    configs: list[str] = []
+
+
+_decoder = msgspec.json.Decoder(_Stored)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return a record as JSON: links as source, namespace, package, name, target."""
+    links = sorted((*key, target) for key, target in record.links)
+    return msgspec.json.encode(_Stored(links, sorted(record.configs)))
+
+
+def decode_record(value: bytes) -> Record:
+    """Return the record that a value holds. Raises :class:`~wadm.errors.Malformed`."""
+    try:
+        stored = _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise Malformed(f"not a record of what was put: {error}") from error
+    links = frozenset(((s, n, p, name), target) for s, n, p, name, target in stored.links)
+    return Record(links, frozenset(stored.configs))
+
+
+class Records:
+    """The records of one lattice."""
+
+    def __init__(self, bucket: Bucket, lattice: str, account: str | None, log: Logger) -> None:
+        self._bucket = bucket
+        scope = lattice if account is None else f"{account}.{lattice}"
+        self._prefix = f"{PREFIX}.{scope}."
+        self._log = log
+
+    async def load(self) -> dict[str, Record]:
+        """Return all records by application. One that cannot be read is logged and left as it is."""
+        found: dict[str, Record] = {}
+
+        def note(key: str, value: bytes | None) -> None:
+            name = key.removeprefix(self._prefix)
+            if value is None:
+                found.pop(name, None)
+                return
+            try:
+                found[name] = decode_record(value)
+            except Malformed as error:
+                self._log.warning("cannot read what was put for an application", application=name, error=str(error))
+
+        watch = await self._bucket.watch(lambda entry: note(entry.key, entry.value), f"{self._prefix}*")
+        await watch.stop()
+        return found
+
+    async def save(self, application: str, record: Record) -> None:
+        """Store an application's record, or remove it once there is nothing on it."""
+        key = f"{self._prefix}{application}"
+        if record:
+            await self._bucket.put(key, encode_record(record))
+        else:
+            await self._bucket.purge(key)
