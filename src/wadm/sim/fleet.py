@@ -23,11 +23,25 @@ _TO_ONE: Final = (("link.*", "link"), ("claims.get", "claims"), ("config.>", "co
 
 
 def simulated_hosts(
-    count: int, labels: Mapping[str, str] = MappingProxyType({}), habits: Habits = HEALTHY, seed: str = "host"
+    count: int,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    habits: Habits = HEALTHY,
+    seed: str = "host",
+    *,
+    spread_heartbeats: bool = False,
 ) -> list[HostSpec]:
-    """Return ``count`` hosts to be, labelled as simulated. The same seed gives the same ids."""
+    """Return ``count`` hosts to be, labelled as simulated. The same seed gives the same ids.
+
+    With ``spread_heartbeats`` their first heartbeats are spread evenly over one interval, as if they had been started
+    one by one: of 1000 hosts with 30 s each, one every 30 ms.
+    """
     marked = {**labels, SIMULATED_LABEL: "true"}
-    return [HostSpec(f"{seed}-{number}", marked, habits) for number in range(count)]
+    hosts = []
+    for number in range(count):
+        if spread_heartbeats:
+            habits = replace(habits, first_heartbeat=habits.heartbeat_interval * (number + 1) / count)
+        hosts.append(HostSpec(f"{seed}-{number}", marked, habits))
+    return hosts
 
 
 class Fleet:
