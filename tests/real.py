@@ -1,7 +1,7 @@
 """The real programs and recorded conversations that some tests compare with, where they are at hand.
 
-``WADM_REAL_BIN`` names a directory with the programs (``wadm``, ``wash``, ``wasmcloud``, …), ``WADM_SHARED`` one with the
-recordings (``golden/…``) and packed programs (``bin/``); without it, ``shared`` beside the repository is looked at.
+``WADM_REAL_BIN`` names a directory with the programs (``wadm``, ``wash``, ``wasmcloud``, …), ``WADM_SHARED`` one with
+the recordings (``golden/…``) and packed programs (``bin/``); without it, ``shared`` beside the repository is looked at.
 A test that asks for what is not there is skipped, and says what it lacks.
 """
 

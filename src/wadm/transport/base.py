@@ -7,7 +7,10 @@ Promises kept by every implementation:
 * ``request`` raises :class:`~wadm.errors.NoResponders` at once where nobody listens and
   :class:`~wadm.errors.TimedOut` where nobody answered in time.
 * All methods raise :class:`~wadm.errors.Unavailable` while the connection is away for longer than their timeout,
-  and :class:`~wadm.errors.TooLarge` for a value beyond ``max_payload``.
+  :class:`~wadm.errors.NotFound` where a stream or bucket is not there (``append``, which addresses none by name:
+  ``NoResponders``), :class:`~wadm.errors.TooLarge` for a message beyond ``max_payload``, headers included, and
+  :class:`~wadm.errors.Malformed` for what cannot be a subject or a key.
+* A question whose ``timeout`` passes before it could be sent is not sent later.
 
 Not promised: order between different subscriptions, delivery of plain publishes, or that a write that raised
 ``Unavailable`` did not happen.
@@ -126,8 +129,9 @@ class Bucket(Protocol):
 class Transport(Protocol):
     """A connection to the outside."""
 
-    max_payload: int
-    """The most bytes that one message may hold."""
+    @property
+    def max_payload(self) -> int:
+        """The most bytes that one message may hold, headers included."""
 
     @property
     def connected(self) -> bool:
@@ -186,10 +190,24 @@ class Transport(Protocol):
         """Yield what a stream keeps under the subjects (wildcards allowed), oldest first, and end there."""
 
     async def consume(
-        self, stream: str, durable: str, subject: str, handler: Callable[[Delivery], None], batch: int = 256
+        self,
+        stream: str,
+        durable: str,
+        subject: str,
+        handler: Callable[[Delivery], None],
+        batch: int = 256,
+        *,
+        ack_wait: float = 2,
+        max_deliver: int = 3,
+        description: str = "",
+        metadata: Mapping[str, str] | None = None,
     ) -> Subscription:
         """Hand over a stream's messages under ``subject`` through a durable pull consumer (explicit acknowledgement),
-        ``batch`` at a time at most being on the way. Resumes by itself after a lost connection."""
+        ``batch`` at a time. Resumes by itself after a lost connection, or when the stream has been made again.
+
+        A message that is not acknowledged within ``ack_wait`` seconds comes again, ``max_deliver`` times at most. A
+        durable consumer that is there already is used as it is; whoever else consumes through it gets other messages.
+        """
 
     # -- key-value ---------------------------------------------------------------------------
 

@@ -22,10 +22,11 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 from nats.nuid import NUID
 
-from wadm.errors import Malformed, NoResponders, TimedOut, TooLarge, Unavailable
+from wadm.errors import NoResponders, TimedOut, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.servers import ServerPool, without_password
 from wadm.transport.nats.session import DialFailed, DialOptions, Session, dial, explain
+from wadm.transport.rules import check_message
 
 OnEvent = Callable[..., None]
 """Called as ``on_event(kind, **fields)`` with what an operator may want to read in the log."""
@@ -38,8 +39,6 @@ FLUSH_TIMEOUT = 10.0
 _FLUSH_ON_CLOSE = 2.0
 
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
-_UNFIT_FOR_SUBJECT = re.compile(r"[\s\x00]")
-_HEADER_LINE = len("NATS/1.0\r\n\r\n")
 _NO_RESPONDERS = "503"
 
 _nuid = NUID()
@@ -346,13 +345,7 @@ class Connection:
             raise Unavailable(f"NATS did not take everything within {FLUSH_TIMEOUT:g} s") from None
 
     def _put(self, subject: str, data: bytes, reply: str, headers: Headers | None, token: str) -> None:
-        size = len(data)
-        if headers:
-            size += _HEADER_LINE + sum(len(key.encode()) + len(value.encode()) + 4 for key, value in headers.items())
-        if size > self.max_payload:
-            raise TooLarge(f"{size} bytes for {subject}; NATS takes {self.max_payload} at most")
-        if not subject or _UNFIT_FOR_SUBJECT.search(subject):
-            raise Malformed(f"not a NATS subject: {subject!r}")
+        size = check_message(subject, data, headers, self.max_payload)
         if self._queued_bytes + size > _QUEUED_MOST:
             self._dropped += 1
             if self._dropped == 1:

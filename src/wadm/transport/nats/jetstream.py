@@ -15,7 +15,6 @@ from wadm.transport.nats.connection import Connection
 
 TIMEOUT = 5.0
 """Seconds that an answer of the API, or the acknowledgement of an append, may take."""
-EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
 
 _APPEND_ATTEMPTS, _APPEND_PAUSE = 3, 0.25
 

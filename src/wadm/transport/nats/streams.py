@@ -10,6 +10,7 @@ from msgspec import Struct
 from wadm.errors import NotFound
 from wadm.transport.base import BucketSpec, StreamSpec
 from wadm.transport.nats.jetstream import Answer, JetStream
+from wadm.transport.rules import adjusted, serves
 
 _NANOSECONDS = 1_000_000_000
 
@@ -42,26 +43,21 @@ async def stream_info(jetstream: JetStream, name: str) -> StreamInfo | None:
 
 
 async def ensure_stream(jetstream: JetStream, spec: StreamSpec) -> Literal["created", "kept", "updated", "replaced"]:
-    """Have such a stream.
-
-    One with other subjects or another retention cannot serve: it is deleted with its messages and made again. Limits
-    are brought to what ``spec`` bounds; what it leaves open, storage, and a higher number of replicas stay.
-    """
+    """Have such a stream: make it, keep it, bring its limits to what they should be, or make it again."""
     there = await stream_info(jetstream, spec.name)
     if there is None:
         await _create(jetstream, stream_config(spec))
         return "created"
-    if not _fits(there.config, spec):
-        jetstream.connection.on_event(
-            "stream_replaced", stream=spec.name, had=there.config.get("subjects", []), wanted=list(spec.subjects)
-        )
+    had = described(there.config)
+    if not serves(had, spec):
+        jetstream.connection.on_event("stream_replaced", stream=spec.name, had=_shown(had), wanted=_shown(spec))
         await delete_stream(jetstream, spec.name)
         await _create(jetstream, stream_config(spec))
         return "replaced"
-    changes = wanted_changes(there.config, spec)
-    if not changes:
+    wanted = adjusted(had, spec)
+    if wanted == had:
         return "kept"
-    await jetstream.call(f"STREAM.UPDATE.{spec.name}", there.config | changes, _answer_decoder)
+    await jetstream.call(f"STREAM.UPDATE.{spec.name}", changed(there.config, wanted), _answer_decoder)
     return "updated"
 
 
@@ -128,27 +124,35 @@ def bucket_config(spec: BucketSpec) -> dict[str, Any]:
     }
 
 
-def wanted_changes(config: dict[str, Any], spec: StreamSpec) -> dict[str, Any]:
-    """Return which settings of a stream that is there have to change, with their new values."""
-    wanted: dict[str, Any] = {"no_ack": spec.no_ack}
-    if spec.max_age > 0:
-        wanted["max_age"] = _nanoseconds(spec.max_age)
-    if spec.max_bytes > 0:
-        wanted["max_bytes"] = spec.max_bytes
-    if spec.max_msgs_per_subject > 0:
-        wanted["max_msgs_per_subject"] = spec.max_msgs_per_subject
-    if spec.allow_direct:
-        wanted["allow_direct"] = True
-    if spec.replicas > config.get("num_replicas", 1):
-        wanted["num_replicas"] = spec.replicas
-    changes = {key: value for key, value in wanted.items() if config.get(key, False) != value}
-    if "max_age" in changes and config.get("duplicate_window", 0) > changes["max_age"]:
-        changes["duplicate_window"] = changes["max_age"]  # which the server demands
-    return changes
+def described(config: dict[str, Any]) -> StreamSpec:
+    """Read a configuration in the API's words."""
+    return StreamSpec(
+        name=config["name"],
+        subjects=tuple(config.get("subjects") or ()),
+        retention=config["retention"],
+        storage=config["storage"],
+        max_age=config.get("max_age", 0) / _NANOSECONDS,
+        max_bytes=config.get("max_bytes", -1),
+        max_msgs_per_subject=config.get("max_msgs_per_subject", -1),
+        replicas=config.get("num_replicas", 1),
+        allow_direct=config.get("allow_direct", False),
+        no_ack=config.get("no_ack", False),
+        description=config.get("description", ""),
+    )
 
 
-def _fits(config: dict[str, Any], spec: StreamSpec) -> bool:
-    return set(config.get("subjects", [])) == set(spec.subjects) and config.get("retention") == spec.retention
+def changed(config: dict[str, Any], spec: StreamSpec) -> dict[str, Any]:
+    """Return a configuration with the settings of ``spec`` in place; what we do not know of is left alone."""
+    new = config | stream_config(spec)
+    for ours in ("discard", "max_msgs", "max_consumers"):
+        new[ours] = config.get(ours, new[ours])
+    if 0 < new["max_age"] < config.get("duplicate_window", 0):
+        new["duplicate_window"] = new["max_age"]  # which the server demands
+    return new
+
+
+def _shown(spec: StreamSpec) -> str:
+    return f"{spec.retention} stream of {', '.join(spec.subjects)}"
 
 
 def _nanoseconds(seconds: float) -> int:
