@@ -1,0 +1,428 @@
+"""Who looks after which lattice: leases in a bucket, held by sessions that others can end.
+
+Theory of operation
+-------------------
+Every instance keeps one record, its *session*, under ``instance.<id>``, and every lattice has one, its *lease*, under
+``lattice.<scope>``, which names the session that looks after it. A lease is written only when hands change; what is
+kept alive is the session, so the cost of standing by does not grow with the number of lattices. The revision of the
+write by which a lease was taken is its epoch: it grows with every change of hands.
+
+A session is renewed every ``RENEW`` seconds by compare-and-set. Whoever sees a session's revision stand still for
+``EXPIRY`` seconds *on its own clock* (no clock is compared with another, so clocks may step) ends it: deletes the
+record, by compare-and-set on the revision that stood still. If that succeeds, the session can never be renewed, and
+its leases are free; if it fails, the session was alive after all. The holder stops believing in its own session
+``MARGIN`` seconds before anybody could have ended it: a renewal that began at 10.0 is good until 15.0, and nobody who
+saw it can end the session before 16.0. So at most one instance believes that it holds a lattice.
+
+An instance that is alone need not write at all, and a lattice at rest stays silent. Whoever joins first writes its
+name under ``roster``, and only then begins to count the silence of others. Who has once seen that it is alone (no
+other session among the keys) and finds the roster unchanged in the next ``RENEW`` seconds is still alone, and nobody
+can end its session before ``EXPIRY`` seconds from then.
+
+Not promised: that a control call sent just before the session lapsed does not arrive after it. Commands set a state,
+the next owner plans from what hosts tell it, so a late one is mended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from wadm.errors import StaleRevision, Unavailable
+from wadm.server.logging import Logger
+from wadm.transport.base import Bucket, Entry, Subscription
+
+RENEW: Final = 2.0
+EXPIRY: Final = 6.0
+MARGIN: Final = 1.0
+
+ROSTER: Final = "roster"
+_SESSION: Final = "instance."
+_LEASE: Final = "lattice."
+
+Step = Literal["keep", "take", "release", "leave"]
+
+
+class Session(Struct, frozen=True):
+    """A session as stored. ``beats`` only makes every renewal different; ``host`` is the instance's name for people."""
+
+    host: str
+    beats: int
+
+
+class Lease(Struct, frozen=True):
+    """A lease as stored: the session that holds it; ``""``: a lattice that somebody should take."""
+
+    owner: str = ""
+
+
+_decode_session = msgspec.json.Decoder(Session).decode
+_decode_lease = msgspec.json.Decoder(Lease).decode
+
+
+# -- decisions ------------------------------------------------------------------------------
+
+
+def spread(owners: Mapping[str, str], sessions: Collection[str]) -> dict[str, str]:
+    """Return who should look after each lattice, given who does now (``""`` or somebody gone: nobody).
+
+    Loads differ by one at most, and nothing moves that need not. Every instance computes this for itself from the
+    same records. With four lattices at ``a`` and one at ``b``, a newcomer ``c`` gets two of ``a``'s: 2, 1, 2.
+    """
+    held: dict[str, list[str]] = {session: [] for session in sorted(sessions)}
+    homeless: list[str] = []
+    for lattice in sorted(owners):
+        held.get(owners[lattice], homeless).append(lattice)
+    for lattice in homeless:
+        _least(held, lattice).append(lattice)
+    while held:
+        most = max(held.values(), key=len)
+        least = _least(held, most[-1]) if most else most
+        if len(most) - len(least) <= 1:
+            break
+        least.append(most.pop())
+    return {lattice: session for session, lattices in held.items() for lattice in lattices}
+
+
+def _least(held: Mapping[str, list[str]], lattice: str) -> list[str]:
+    """Return the shortest list; of several, the one whose session the lattice prefers, so that ties spread too."""
+
+    def preference(session: str) -> bytes:
+        return hashlib.blake2b(f"{session}/{lattice}".encode(), digest_size=8).digest()
+
+    return held[min(held, key=lambda session: (len(held[session]), preference(session)))]
+
+
+def decide(owner: str, me: str, wanted: str, sessions: Collection[str]) -> Step:
+    """Return what ``me`` does about a lattice that ``owner`` has and ``wanted`` should have."""
+    if owner == me:
+        return "keep" if wanted == me else "release"
+    if owner in sessions or wanted != me:
+        return "leave"
+    return "take"
+
+
+# -- the loop -------------------------------------------------------------------------------
+
+
+class _Seen(Struct):
+    """A record as last seen, and since when (own clock) it stands at this revision."""
+
+    revision: int
+    since: float
+
+
+class Leases:
+    """The session of this instance, and the leases that it holds.
+
+    ``acquired(scope, epoch)`` is called when a lattice comes into our hands; ``lost(scope)`` is awaited when it must
+    leave them, before the lease is let go of (where it still can be). ``clock`` counts seconds and never steps.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        me: str,
+        host: str,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        acquired: Callable[[str, int], None],
+        lost: Callable[[str], Awaitable[None]],
+        log: Logger,
+    ) -> None:
+        self._bucket = bucket
+        self._name = me
+        self._host = host
+        self._clock = clock
+        self._sleep = sleep
+        self._acquired = acquired
+        self._lost = lost
+        self._log = log
+        self._incarnation = 0
+        self._me = ""
+        self._beats = 0
+        self._revision = 0
+        self._joined = 0.0
+        self._good_until = float("-inf")
+        self._alone_at: int | None = None
+        self._sessions: dict[str, _Seen] = {}
+        self._leases: dict[str, tuple[Lease | None, int]] = {}
+        """Lease and revision by lattice; ``None`` for a deletion marker."""
+        self._held: dict[str, int] = {}
+        """The lattices that are ours, with the epoch."""
+        self._wanted: set[str] = set()
+        self._watch: Subscription | None = None
+        self._wake = asyncio.Event()
+
+    # -- questions ---------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether this instance's session cannot have been ended by anybody."""
+        return self._clock() < self._good_until
+
+    def held(self, scope: str) -> bool:
+        """Whether a lattice is ours at this moment. To be asked before every effect."""
+        return scope in self._held and self.alive
+
+    def epoch(self, scope: str) -> int:
+        """Return the epoch under which a lattice is ours; 0 where it is not."""
+        return self._held.get(scope, 0)
+
+    @property
+    def instances(self) -> int:
+        """How many instances are known, this one included."""
+        return len(self._sessions.keys() | {self._me})
+
+    # -- what is asked of it -----------------------------------------------------------------
+
+    def want(self, scope: str) -> None:
+        """Note that a lattice needs somebody to look after it."""
+        if scope not in self._wanted:
+            self._wanted.add(scope)
+            self._wake.set()
+
+    async def forget(self, scope: str) -> None:
+        """Note that nobody need look after a lattice any more."""
+        self._wanted.discard(scope)
+        if scope in self._held:
+            await self._let_go(scope, for_good=True)
+
+    async def start(self) -> None:
+        """Read all records and go on following them."""
+        self._watch = await self._bucket.watch(self._see)
+
+    async def run(self) -> None:
+        """Keep the session alive, and take and release leases, until cancelled."""
+        while True:
+            try:
+                await self.tick()
+            except Unavailable as error:
+                self._log.debug("Leases cannot be renewed", reason=error)
+            self._wake.clear()
+            await self._pause()
+
+    async def stop(self) -> None:
+        """Release everything, so that others need not wait for the session to expire."""
+        with suppress(Unavailable):
+            await asyncio.gather(*(self._let_go(scope) for scope in list(self._held)))
+            if self._me:
+                with suppress(StaleRevision):
+                    await self._bucket.purge(_SESSION + self._me, self._revision)
+        self._good_until = float("-inf")
+        if self._watch is not None:
+            await self._watch.stop()
+
+    async def tick(self) -> None:
+        """Do once what :meth:`run` does again and again."""
+        try:
+            await self._prove_alive()
+        except StaleRevision:
+            await self._lapse()
+            return
+        if self.alive:
+            await self._end_silent_sessions()
+            await self._share_out()
+
+    # -- the session -------------------------------------------------------------------------
+
+    async def _prove_alive(self) -> None:
+        """Extend the time for which nobody can have ended our session; raise ``StaleRevision`` if somebody did."""
+        began = self._clock()
+        if not self._me:
+            await self._join()
+        elif self._alone_at is None or not await self._still_alone():
+            await self._renew()
+        self._good_until = began + EXPIRY - MARGIN
+        if self._alone_at is None and not self._others():
+            await self._check_alone()
+
+    async def _join(self) -> None:
+        self._incarnation += 1
+        me = f"{self._name}-{self._incarnation}"
+        await self._bucket.put(ROSTER, me.encode())
+        self._joined = self._clock()
+        self._revision = await self._bucket.put(_SESSION + me, self._session(), 0)
+        self._me = me
+
+    async def _renew(self) -> None:
+        self._alone_at = None
+        self._beats += 1
+        try:
+            self._revision = await self._bucket.put(_SESSION + self._me, self._session(), self._revision)
+        except StaleRevision:
+            # Others only delete it, so a value is one that we wrote without hearing that it had been written.
+            stored = await self._bucket.get(_SESSION + self._me)
+            if stored is None or stored.value is None:
+                raise
+            self._revision = await self._bucket.put(_SESSION + self._me, self._session(), stored.revision)
+
+    async def _still_alone(self) -> bool:
+        roster = await self._bucket.get(ROSTER)
+        return roster is not None and roster.revision == self._alone_at
+
+    async def _check_alone(self) -> None:
+        roster = await self._bucket.get(ROSTER)
+        sessions = {key for key in await self._bucket.keys() if key.startswith(_SESSION)}
+        if roster is not None and sessions == {_SESSION + self._me}:
+            self._alone_at = roster.revision
+
+    def _session(self) -> bytes:
+        return msgspec.json.encode(Session(self._host, self._beats))
+
+    async def _lapse(self) -> None:
+        """Give up everything: somebody ended our session, or the bucket is a new one."""
+        self._log.warning("The session with the other instances was ended, joining again", session=self._me)
+        self._me, self._good_until, self._alone_at = "", float("-inf"), None
+        held, self._held = list(self._held), {}
+        await asyncio.gather(*(self._lost(scope) for scope in held))
+        await self._reread()
+        self._wake.set()
+
+    def _others(self) -> set[str]:
+        return self._sessions.keys() - {self._me}
+
+    async def _end_silent_sessions(self) -> None:
+        now = self._clock()
+        for session, seen in list(self._sessions.items()):
+            if session == self._me or now - max(seen.since, self._joined) < EXPIRY:
+                continue
+            try:
+                await self._bucket.purge(_SESSION + session, seen.revision)
+            except StaleRevision:
+                await self._refresh(_SESSION + session)
+            else:
+                self._log.info("An instance fell silent, its lattices are free", session=session)
+                self._sessions.pop(session, None)
+
+    # -- the leases --------------------------------------------------------------------------
+
+    async def _share_out(self) -> None:
+        sessions = {*self._sessions, self._me}
+        owners = dict.fromkeys(self._wanted, "")
+        owners |= {scope: lease.owner for scope, (lease, _) in self._leases.items() if lease is not None}
+        plan = spread(owners, sessions)
+        steps = {scope: decide(owners[scope], self._me, plan[scope], sessions) for scope in sorted(owners)}
+        await asyncio.gather(*(self._act(scope, step) for scope, step in steps.items()))
+
+    async def _act(self, scope: str, step: Step) -> None:
+        if step == "release":
+            await self._let_go(scope)
+        elif step == "take" or (step == "keep" and scope not in self._held):
+            await self._take(scope)
+        elif self._lease(scope)[0] is None:
+            await self._write(scope, Lease())  # lets the one know whose turn it is
+
+    async def _take(self, scope: str) -> None:
+        lease, _ = self._lease(scope)
+        if lease is not None and not await self._is_gone(lease.owner):
+            return
+        epoch = await self._write(scope, Lease(self._me))
+        if epoch and self.alive:
+            self._held[scope] = epoch
+            self._acquired(scope, epoch)
+
+    async def _is_gone(self, session: str) -> bool:
+        """Ask the bucket itself, as what we follow may be behind, or just have been read anew."""
+        if session in ("", self._me):
+            return True
+        stored = await self._bucket.get(_SESSION + session)
+        return stored is None or stored.value is None
+
+    async def _let_go(self, scope: str, for_good: bool = False) -> None:
+        self._held.pop(scope, None)
+        await self._lost(scope)
+        lease, revision = self._lease(scope)
+        if lease is None or lease.owner != self._me or not self.alive:
+            return
+        if not for_good:
+            await self._write(scope, Lease())
+            return
+        with suppress(StaleRevision):
+            self._leases[scope] = (None, await self._bucket.purge(_LEASE + scope, revision))
+
+    async def _write(self, scope: str, lease: Lease) -> int:
+        """Write a lease if nobody else has; return the revision, else 0."""
+        try:
+            revision = await self._bucket.put(_LEASE + scope, msgspec.json.encode(lease), self._lease(scope)[1])
+        except StaleRevision:
+            await self._refresh(_LEASE + scope)
+            self._wake.set()
+            return 0
+        self._note(scope, lease, revision)
+        return revision
+
+    def _lease(self, scope: str) -> tuple[Lease | None, int]:
+        return self._leases.get(scope, (None, 0))
+
+    def _note(self, scope: str, lease: Lease | None, revision: int) -> None:
+        if revision >= self._lease(scope)[1]:
+            self._leases[scope] = (lease, revision)
+
+    # -- following the records ---------------------------------------------------------------
+
+    def _see(self, entry: Entry) -> None:
+        """Take in a record. Others than ours are not there, as far as we care."""
+        try:
+            if entry.key.startswith(_SESSION):
+                self._see_session(entry.key.removeprefix(_SESSION), entry)
+            elif entry.key.startswith(_LEASE):
+                self._see_lease(entry.key.removeprefix(_LEASE), entry)
+        except msgspec.DecodeError:
+            self._log.warning("A record in the bucket of leases cannot be read", key=entry.key)
+
+    def _see_session(self, session: str, entry: Entry) -> None:
+        before = self._sessions.get(session)
+        if before is not None and entry.revision < before.revision:
+            return
+        if entry.value is None:
+            self._sessions.pop(session, None)
+            if session == self._me:
+                self._good_until = float("-inf")
+            self._wake.set()
+            return
+        _decode_session(entry.value)
+        if before is None:
+            self._wake.set()
+        if before is None or entry.revision > before.revision:
+            self._sessions[session] = _Seen(entry.revision, self._clock())
+
+    def _see_lease(self, scope: str, entry: Entry) -> None:
+        lease = None if entry.value is None else _decode_lease(entry.value)
+        before, revision = self._lease(scope)
+        self._note(scope, lease, entry.revision)
+        if entry.revision > revision and before != lease:
+            self._wake.set()
+
+    async def _refresh(self, key: str) -> None:
+        """Read a record whose revision turned out to be another than we thought."""
+        entry = await self._bucket.get(key)
+        self._sessions.pop(key.removeprefix(_SESSION), None)
+        self._leases.pop(key.removeprefix(_LEASE), None)
+        if entry is not None:
+            self._see(entry)
+
+    async def _reread(self) -> None:
+        self._sessions.clear()
+        self._leases.clear()
+        for key in await self._bucket.keys():
+            entry = await self._bucket.get(key)
+            if entry is not None:
+                self._see(entry)
+
+    async def _pause(self) -> None:
+        """Wait for the next renewal, or for something that changes the shares."""
+        sleep = asyncio.ensure_future(self._sleep(RENEW))
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({sleep, wake}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            wake.cancel()

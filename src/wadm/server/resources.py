@@ -1,0 +1,156 @@
+"""The streams and buckets on NATS that the server works with (API reference, 2), and what it clears away.
+
+Names, subjects and retention are public: ``wash``, the Kubernetes operator and the original itself look for them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from wadm.server.logging import get_logger
+from wadm.server.settings import Settings
+from wadm.transport.base import BucketSpec, StreamSpec, Transport
+from wadm.wire import subjects
+
+LEASES: Final = "wadm_leases"
+"""The bucket that says which instance looks after which lattice. Ours alone."""
+
+MAX_AGE: Final = 70.0
+"""Seconds that events and commands are kept: twice the hosts' heartbeat, and some slack."""
+
+STATUSES_KEPT: Final = 10
+"""Messages that the status stream keeps of each application."""
+
+LEFT_BEHIND: Final = {
+    "wadm_mirror": "a mirror of older releases, whose subjects overlap with those of wasmbus_events",
+    "wadm_multitenant_mirror": "a mirror of older releases, whose subjects overlap with those of wasmbus_events",
+    "wadm_event_consumer": "a work queue of the original that nobody reads here and that would only fill up",
+}
+"""Streams that are deleted where they are met, and why."""
+
+log = get_logger("wadm.server.resources")
+
+
+class Names(Struct, frozen=True):
+    """What the streams and buckets are called under these settings."""
+
+    events: str
+    commands: str
+    status: str
+    host_events: str
+    notify: str
+    state: str
+    manifests: str
+    leases: str
+
+
+def names(settings: Settings) -> Names:
+    """Return the names; the stream prefix concerns wadm's own three streams, as in the original."""
+    prefix = settings.stream_prefix
+    return Names(
+        events=f"{prefix}wadm_events",
+        commands=f"{prefix}wadm_commands",
+        status=f"{prefix}wadm_status",
+        host_events="wasmbus_events",
+        notify="wadm_notify",
+        state=settings.state_bucket,
+        manifests=settings.manifest_bucket,
+        leases=LEASES,
+    )
+
+
+def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
+    """Return the streams as the server wants them.
+
+    All that grows with time is bounded by age, statuses by their number per application. In multi-tenant mode
+    the subjects of the host events cover those of NATS' own API, which it allows only to a stream that does not
+    acknowledge.
+    """
+    called, storage = names(settings), settings.stream_persistence
+    return (
+        StreamSpec(
+            name=called.events,
+            subjects=(subjects.manifest_events_filter(),),
+            storage=storage,
+            max_age=MAX_AGE,
+            max_bytes=settings.event_stream_max_bytes,
+            replicas=replicas,
+            description="A stream that stores all events coming in on the wadm.evt subject in a cluster",
+        ),
+        StreamSpec(
+            name=called.commands,
+            subjects=(subjects.command("*"),),
+            retention="workqueue",
+            storage=storage,
+            max_age=MAX_AGE,
+            max_bytes=settings.command_stream_max_bytes,
+            replicas=replicas,
+            description="A stream that stores all commands for wadm",
+        ),
+        StreamSpec(
+            name=called.status,
+            subjects=(subjects.status("*", "*"),),
+            storage=storage,
+            max_bytes=settings.status_stream_max_bytes,
+            max_msgs_per_subject=STATUSES_KEPT,
+            replicas=replicas,
+            allow_direct=True,
+            description="A stream that stores all status updates for wadm applications",
+        ),
+        StreamSpec(
+            name=called.host_events,
+            subjects=(subjects.host_events_filter(settings.multitenant),),
+            storage=storage,
+            max_age=MAX_AGE,
+            max_bytes=settings.wasmbus_event_stream_max_bytes,
+            replicas=replicas,
+            no_ack=settings.multitenant,
+            description="A stream that stores all events coming in on the wasmbus.evt subject in a cluster",
+        ),
+        StreamSpec(
+            name=called.notify,
+            subjects=(subjects.notify("*"),),
+            retention="interest",
+            storage=storage,
+            max_age=MAX_AGE,
+            max_bytes=settings.notify_stream_max_bytes,
+            replicas=replicas,
+            description="A stream for capturing all notification events for wadm",
+        ),
+    )
+
+
+def buckets(settings: Settings, replicas: int) -> tuple[BucketSpec, ...]:
+    """Return the buckets as the server wants them, the manifests' last: who finds it finds the rest."""
+    called, storage = names(settings), settings.stream_persistence
+    return (
+        BucketSpec(called.leases, storage, replicas=replicas),
+        BucketSpec(called.state, storage, settings.state_bucket_max_bytes, replicas),
+        BucketSpec(called.manifests, storage, settings.manifest_bucket_max_bytes, replicas),
+    )
+
+
+async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
+    """Have all streams and buckets; return the names of those that were not there before.
+
+    Called at the start and after every return of the connection: a NATS server that keeps things in memory has
+    lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
+    """
+    made: set[str] = set()
+    for name, reason in LEFT_BEHIND.items():
+        if await transport.delete_stream(name):
+            log.info("Deleted a stream", stream=name, reason=reason)
+    replicas = settings.replicas or 1
+    for stream in streams(settings, replicas):
+        done = await transport.ensure_stream(stream)
+        if done != "kept":
+            log.info(f"Stream {done}", stream=stream.name)
+        if done in ("created", "replaced"):
+            made.add(stream.name)
+    for bucket in buckets(settings, replicas):
+        if await transport.ensure_bucket(bucket) == "created":
+            log.info("Bucket created", bucket=bucket.name)
+            made.add(bucket.name)
+    return frozenset(made)

@@ -1,0 +1,122 @@
+"""The last status of every application: what the status stream holds, followed live, and the way to publish one.
+
+Kept as the bytes that went over the wire, since replies of the API carry them as they are; only the type and the
+message are taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.errors import Malformed, Unavailable
+from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
+from wadm.server.logging import Limited, get_logger
+from wadm.transport.base import Message, Subscription, Transport
+from wadm.wire import subjects
+from wadm.wire.status import decode_status, encode_status
+
+ROOM_FOR_REPLY = 4096
+"""Bytes left free in a message, for the reply that a status becomes part of."""
+
+log = get_logger("wadm.server.statuses")
+
+
+class Told(Struct, frozen=True):
+    """A status as it was published."""
+
+    raw: bytes
+    type: StatusType
+    message: str
+
+
+class Statuses:
+    """The last status of each application of all lattices."""
+
+    def __init__(self, transport: Transport, stream: str) -> None:
+        self._transport = transport
+        self._stream = stream
+        self._told: dict[tuple[str, str], Told] = {}
+        self._subscription: Subscription | None = None
+        self._limited = Limited(log)
+
+    async def start(self) -> None:
+        """Follow what is published, and read what was published before."""
+        self._subscription = await self._transport.subscribe(subjects.status("*", "*"), self._hear)
+        async for stored in self._transport.history(self._stream, [subjects.status("*", "*")], last_per_subject=True):
+            if subjects.parse_status(stored.subject) not in self._told:  # else newer than what the stream says
+                self._take(stored.subject, stored.data)
+
+    async def stop(self) -> None:
+        """End following."""
+        if self._subscription is not None:
+            await self._subscription.stop()
+
+    def get(self, lattice: str, name: str) -> Told | None:
+        """Return the last status of an application, ``None`` if there never was one."""
+        return self._told.get((lattice, name))
+
+    def publish(self, lattice: str, name: str, status: ApplicationStatus) -> bool:
+        """Tell people, unless it is what they were told last; return whether it was told."""
+        raw = fitting(status, self._transport.max_payload - ROOM_FOR_REPLY)
+        told = self._told.get((lattice, name))
+        if told is not None and told.raw == raw:
+            return False
+        self._told[lattice, name] = Told(raw, status.type, status.message)
+        self._transport.publish(subjects.status(lattice, name), raw)
+        return True
+
+    async def forget(self, lattice: str, name: str) -> None:
+        """Drop the statuses of an application that has been deleted for good."""
+        self._told.pop((lattice, name), None)
+        try:
+            await self._transport.purge_stream(self._stream, subjects.status(lattice, name))
+        except Unavailable as error:
+            log.debug("Old statuses stay in the stream", lattice=lattice, application=name, reason=error)
+
+    def publish_again(self) -> None:
+        """Fill a status stream that has been made anew."""
+        for (lattice, name), told in self._told.items():
+            self._transport.publish(subjects.status(lattice, name), told.raw)
+
+    def _hear(self, message: Message) -> None:
+        self._take(message.subject, message.data)
+
+    def _take(self, subject: str, raw: bytes) -> None:
+        key = subjects.parse_status(subject)
+        if key is None or (key in self._told and self._told[key].raw == raw):
+            return
+        try:
+            status = decode_status(raw)
+        except Malformed as error:
+            self._limited.warning("status", "A status cannot be read", subject=subject, reason=error)
+            return
+        self._told[key] = Told(raw, status.type, status.message)
+
+
+def fitting(status: ApplicationStatus, limit: int) -> bytes:
+    """Encode a status in at most ``limit`` bytes, leaving out what helps least until it fits."""
+    raw = encode_status(status)
+    shorter = _shorter(status)
+    while len(raw) > limit:
+        raw = encode_status(next(shorter))
+    return raw
+
+
+def _shorter(status: ApplicationStatus) -> Iterator[ApplicationStatus]:
+    """Yield the status ever shorter: without explanations, without what is well, with the first troubles only."""
+    told = tuple(replace(scaler, explanation=Explanation()) for scaler in status.scalers)
+    yield replace(status, scalers=told)
+    told = tuple(scaler for scaler in told if scaler.type != "deployed")
+    yield replace(status, scalers=told)
+    message = status.message if len(status.message) <= 1000 else status.message[:1000] + "…"
+    while told:
+        told = told[: len(told) // 2]
+        yield replace(status, message=message, scalers=tuple(map(_terse, told)))
+    yield replace(status, message=message, scalers=())
+
+
+def _terse(scaler: ScalerStatus) -> ScalerStatus:
+    return scaler if len(scaler.message) <= 1000 else replace(scaler, message=scaler.message[:1000] + "…")

@@ -1,0 +1,216 @@
+"""The stored applications of all lattices: a view that follows the manifest bucket, and the only way to change it.
+
+Writes name the revision they are based on. When somebody else was first, the value is read again and the change
+decided again, a few times. "Not found" and "exists already" are believed only of what the bucket itself said, so that
+several servers on one bucket do not contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, WadmError
+from wadm.model.manifest import Application, Manifest
+from wadm.server.logging import Limited, get_logger
+from wadm.server.name_lists import NameList
+from wadm.server.view import Marker, Names, Place, Record, Slot, Unreadable, View, keys_of, slot_of
+from wadm.transport.base import Bucket, Entry, Subscription
+from wadm.wire.glance import glance
+from wadm.wire.stored import decode_application, encode_application
+
+ATTEMPTS: Final = 8
+"""How often a change is decided anew because somebody else was first."""
+KEPT_DECODED: Final = 512
+"""Applications that are kept as they were read last."""
+ROOM_FOR_HEADERS: Final = 1024
+"""Bytes of a message that a value leaves free."""
+
+Change = Callable[[Application | None], Application | None]
+"""What to make of an application as it is stored (``None``: it is not). ``None`` deletes it. Pure: it may be called
+several times."""
+OnChange = Callable[[str, str | None, str], None]
+"""Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
+
+log = get_logger("wadm.server.store")
+
+
+class Store:
+    """All stored applications."""
+
+    def __init__(self, bucket: Bucket, max_payload: int, multitenant: bool = False) -> None:
+        self.view = View(multitenant)
+        """What is stored, to be asked and not to be changed."""
+        self.limit = max_payload - ROOM_FOR_HEADERS
+        """The most bytes that one application, all versions together, may take."""
+        self.ask_first = False
+        """Whether others write too, so that reads of one application ask the bucket."""
+        self.on_change: OnChange | None = None
+        self._bucket = bucket
+        self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
+        self._lists: dict[str, NameList] = {}
+        self._watch: Subscription | None = None
+        self._limited = Limited(log)
+
+    async def start(self) -> None:
+        """Read everything, and follow what changes."""
+        self._watch = await self._bucket.watch(self._see)
+
+    async def stop(self) -> None:
+        """End following."""
+        if self._watch is not None:
+            await self._watch.stop()
+
+    async def restart(self) -> None:
+        """Forget everything and read the bucket again, which is not the one it was."""
+        await self.stop()
+        gone = self.view.clear()
+        self._decoded.clear()
+        self._lists.clear()
+        await self.start()
+        self._tell(gone)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def find(self, place: Place, name: str) -> Record | None:
+        """Return an application, having asked the bucket where the view knows none.
+
+        Raises :class:`~wadm.errors.Malformed` where its value cannot be read or its name cannot be a key, and
+        :class:`~wadm.errors.Unavailable`.
+        """
+        record = self.view.record(place, name)
+        return record if record is not None and not self.ask_first else await self.reload(place, name)
+
+    async def reload(self, place: Place, name: str) -> Record | None:
+        """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""
+        for key in keys_of(place, name):
+            await self._refresh(key)
+            if not self._is_taken(key, place, name):
+                break  # by nobody else, so nothing is under the other key
+        record = self.view.record(place, name)
+        if record is None and (reason := self.view.unreadable(place, name)):
+            raise Malformed(reason)
+        return record
+
+    def decode(self, record: Record) -> Application:
+        """Return an application as a whole; raise :class:`~wadm.errors.Malformed`."""
+        key = (record.key, record.revision)
+        application = self._decoded.pop(key, None) or decode_application(record.name, record.value)
+        self._keep(key, application)
+        return application
+
+    def deployed_manifest(self, place: Place, name: str) -> Manifest | None:
+        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read."""
+        record = self.view.record(place, name)
+        if record is None or record.glance.deployed is None:
+            return None
+        try:
+            return self.decode(record).deployed
+        except Malformed as error:
+            self._limited.warning("manifest", "A deployed application cannot be read", key=record.key, reason=error)
+            return None
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def change(self, place: Place, name: str, change: Change) -> Record | None:
+        """Apply a change to an application; return what is stored then (``None``: nothing).
+
+        Whatever ``change`` raises comes out of here, once the bucket has confirmed what it was decided on. Raises
+        :class:`~wadm.errors.StaleRevision` where others were first again and again, ``Malformed`` and ``Unavailable``
+        as :meth:`find`, and :class:`~wadm.errors.TooLarge` for what fits into no message.
+        """
+        record, confirmed = self.view.record(place, name), False
+        if record is None:
+            record, confirmed = await self.reload(place, name), True
+        for _ in range(ATTEMPTS):
+            try:
+                changed = change(None if record is None else self.decode(record))
+                return await self._write(place, name, record, changed)
+            except StaleRevision:
+                pass
+            except (NotFound, AlreadyExists):
+                if confirmed:
+                    raise
+            record, confirmed = await self.reload(place, name), True
+        raise StaleRevision(f"others were first {ATTEMPTS} times in writing {name}")
+
+    def size_of(self, application: Application) -> int:
+        """Return the bytes that an application takes in the bucket."""
+        return len(encode_application(application))
+
+    async def ensure_listed(self, place: Place, name: str) -> None:
+        """Have a stored application in the list of names, whatever happened when it was written (S16)."""
+        await self._list(place, name, present=True)
+
+    async def _write(
+        self, place: Place, name: str, record: Record | None, application: Application | None
+    ) -> Record | None:
+        if application is None:
+            if record is not None:
+                self._put(record.key, Marker(await self._bucket.purge(record.key, record.revision)))
+                await self._list(place, name, present=False)
+            return None
+        value = encode_application(application)
+        if len(value) > self.limit:
+            raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
+        key = record.key if record is not None else self._free_key(place, name)
+        revision = await self._bucket.put(key, value, self.view.slot(key).revision)
+        written = Record(key, revision, place.scope, value, glance(value))
+        self._keep((key, revision), application)
+        self._put(key, written)
+        await self._list(place, name, present=True)
+        return written
+
+    def _free_key(self, place: Place, name: str) -> str:
+        """Return the key for an application that is not stored yet: its own, unless something else has that."""
+        own, other = keys_of(place, name)
+        if not self._is_taken(own, place, name):
+            return own
+        log.warning("An application is stored beside its key, which is taken", key=own, instead=other)
+        return other
+
+    def _is_taken(self, key: str, place: Place, name: str) -> bool:
+        slot = self.view.slot(key)
+        return isinstance(slot, Names) or (isinstance(slot, Record) and (slot.scope, slot.name) != (place.scope, name))
+
+    async def _list(self, place: Place, name: str, present: bool) -> None:
+        """Bring the list of names in order. It is there for the original, so its failure is not ours."""
+        scope = place.scope
+        names = self._lists.get(scope)
+        if names is None:
+            names = self._lists[scope] = NameList(self._bucket, self.view, scope, self.limit, self._refresh)
+        try:
+            await names.settle(name, present)
+        except WadmError as error:
+            self._limited.warning("names", "The list of names could not be written", key=scope, reason=error)
+
+    def _keep(self, key: tuple[str, int], application: Application) -> None:
+        self._decoded[key] = application
+        while len(self._decoded) > KEPT_DECODED:
+            self._decoded.popitem(last=False)
+
+    # -- following ---------------------------------------------------------------------------
+
+    async def _refresh(self, key: str) -> None:
+        entry = await self._bucket.get(key)
+        if entry is not None:
+            self._see(entry)
+        elif self.view.slot(key).revision:
+            self._put(key, Marker(0))
+
+    def _see(self, entry: Entry) -> None:
+        if entry.revision > self.view.slot(entry.key).revision:
+            self._put(entry.key, slot_of(entry))
+
+    def _put(self, key: str, slot: Slot) -> None:
+        if isinstance(slot, Unreadable):
+            self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
+        self._tell(self.view.put(key, slot))
+
+    def _tell(self, concerned: set[tuple[str, str]]) -> None:
+        if self.on_change is None:
+            return
+        for scope, name in sorted(concerned):
+            place = self.view.place(scope)
+            self.on_change(place.lattice, place.account, name)

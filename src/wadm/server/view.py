@@ -1,0 +1,244 @@
+"""What the manifest bucket holds, indexed for what is asked of it. No I/O: entries are put in, questions answered.
+
+Each application is kept as the bytes that are stored, with a :class:`~wadm.wire.glance.Glance`; so thousands cost
+little, and what a question costs depends on the application it is about, never on how many there are.
+
+Layout of the bucket (API reference, 3.2; ``{L}`` is ``{account}-{lattice}`` in multi-tenant mode, called *scope* here):
+
+    {L}        the names of the lattice's applications, for the original; we list what is stored
+    {L}-{N}    an application
+
+The two run together: lattice ``a-b`` and application ``b`` of lattice ``a`` have the same key, and so have application
+``b-c`` of ``a`` and ``c`` of ``a-b`` (S11). So the value says whose it is: a list is an array, an application bears
+its name, and the scope is what comes before it. An application whose key is taken by something else is stored under
+``{L}/{N}`` instead, where the original does not see it, but nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from wadm.errors import Malformed
+from wadm.transport.base import Entry
+from wadm.wire.glance import Glance, glance, is_list
+from wadm.wire.stored import manifest_key, names_key
+
+Evidence = Literal["deployed", "undeployed", "deleted", "unknown"]
+
+
+class Place(Struct, frozen=True):
+    """A lattice, in multi-tenant mode of an account."""
+
+    lattice: str
+    account: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """What the lattice's keys begin with."""
+        return names_key(self.lattice, self.account)
+
+
+class Record(Struct, frozen=True):
+    """An application as stored."""
+
+    key: str
+    revision: int
+    scope: str
+    value: bytes
+    glance: Glance
+
+    @property
+    def name(self) -> str:
+        """The application's name."""
+        return self.glance.name
+
+
+class Names(Struct, frozen=True):
+    """A list of names as stored."""
+
+    revision: int
+    value: bytes
+
+
+class Marker(Struct, frozen=True):
+    """A key that was deleted; at revision 0, one that never was."""
+
+    revision: int
+
+
+class Unreadable(Struct, frozen=True):
+    """A value that is neither; it harms the application whose key it has, and nothing else."""
+
+    revision: int
+    reason: str
+
+
+Slot: TypeAlias = Record | Names | Marker | Unreadable
+NOTHING: Final = Marker(0)
+
+
+def slot_of(entry: Entry) -> Slot:
+    """Tell what an entry is."""
+    if entry.value is None:
+        return Marker(entry.revision)
+    if is_list(entry.value):
+        return Names(entry.revision, entry.value)
+    try:
+        seen = glance(entry.value)
+    except Malformed as error:
+        return Unreadable(entry.revision, str(error))
+    if not entry.key.endswith((f"-{seen.name}", f"/{seen.name}")):
+        return Unreadable(entry.revision, f"stored application: it bears the name {seen.name!r}")
+    return Record(entry.key, entry.revision, entry.key[: -len(seen.name) - 1], entry.value, seen)
+
+
+def keys_of(place: Place, name: str) -> tuple[str, str]:
+    """Return the keys that an application may have: its own, and the one beside it."""
+    return manifest_key(place.lattice, name, place.account), f"{place.scope}/{name}"
+
+
+class View:
+    """The entries of the bucket by key, and indexes of them by lattice."""
+
+    def __init__(self, multitenant: bool = False) -> None:
+        self._multitenant = multitenant
+        self._slots: dict[str, Slot] = {}
+        self._applications: dict[str, dict[str, Record]] = {}
+        self._deployed: dict[str, dict[str, Record]] = {}
+        self._ids: dict[str, dict[str, set[str]]] = {}
+        self._sorted: dict[str, list[str]] = {}
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def slot(self, key: str) -> Slot:
+        """Return what is under a key."""
+        return self._slots.get(key, NOTHING)
+
+    def record(self, place: Place, name: str) -> Record | None:
+        """Return an application."""
+        return self._applications.get(place.scope, {}).get(name)
+
+    def unreadable(self, place: Place, name: str) -> str:
+        """Return why what is stored in an application's place cannot be read, ``""`` where that is not so."""
+        slot = self.slot(keys_of(place, name)[0])
+        return slot.reason if isinstance(slot, Unreadable) else ""
+
+    def records(self, place: Place) -> list[Record]:
+        """Return the applications of a lattice, by name."""
+        applications = self._applications.get(place.scope, {})
+        names = self._sorted.get(place.scope)
+        if names is None:
+            names = self._sorted[place.scope] = sorted(applications)
+        return [applications[name] for name in names]
+
+    def places(self) -> Iterator[Place]:
+        """Yield the lattices in which something is deployed."""
+        return map(self.place, sorted(self._deployed))
+
+    def place(self, scope: str) -> Place:
+        """Return the lattice of a scope. Accounts have no dash in them."""
+        if not self._multitenant:
+            return Place(scope)
+        account, _, lattice = scope.partition("-")
+        return Place(lattice, account)
+
+    def deployed(self, place: Place) -> list[Record]:
+        """Return the deployed applications of a lattice, by name."""
+        deployed = self._deployed.get(place.scope, {})
+        return [deployed[name] for name in sorted(deployed)]
+
+    def deployed_with_ids(self, place: Place, ids: Iterable[str]) -> set[str]:
+        """Return the deployed applications that give one of these explicit ids to something."""
+        known = self._ids.get(place.scope, {})
+        return {name for wanted in ids for name in known.get(wanted, ())}
+
+    def evidence(self, place: Place, name: str) -> Evidence:
+        """Return what is known of an application's fate.
+
+        ``deleted`` means that a key it could have had bears a deletion marker, ``unknown`` that there is no trace,
+        as of an application that another manager looks after.
+        """
+        record = self.record(place, name)
+        if record is not None:
+            return "undeployed" if record.glance.deployed is None else "deployed"
+        slots = map(self.slot, keys_of(place, name))
+        return "deleted" if any(isinstance(slot, Marker) and slot.revision for slot in slots) else "unknown"
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def put(self, key: str, slot: Slot) -> set[tuple[str, str]]:
+        """Put something under a key; return scope and name of the applications whose deployment it concerns:
+        something else is deployed now, or the same once more (the same bytes, written again)."""
+        before = self.slot(key)
+        self._slots[key] = slot
+        if isinstance(before, Record):
+            self._remove(before, stays=isinstance(slot, Record) and _same(before, slot))
+        if isinstance(slot, Record):
+            self._add(slot)
+        return _concerned(before, slot)
+
+    def clear(self) -> set[tuple[str, str]]:
+        """Forget everything; return what was deployed."""
+        gone = {(scope, name) for scope, deployed in self._deployed.items() for name in deployed}
+        for table in (self._slots, self._applications, self._deployed, self._ids, self._sorted):
+            table.clear()
+        return gone
+
+    def _add(self, record: Record) -> None:
+        scope, name = record.scope, record.name
+        applications = self._applications.setdefault(scope, {})
+        if name not in applications:
+            self._sorted.pop(scope, None)
+        applications[name] = record
+        if record.glance.deployed is None:
+            return
+        self._deployed.setdefault(scope, {})[name] = record
+        for explicit in record.glance.ids:
+            self._ids.setdefault(scope, {}).setdefault(explicit, set()).add(name)
+
+    def _remove(self, record: Record, stays: bool) -> None:
+        """Take a record out of the indexes. One whose name ``stays``, to be put in again at once, keeps its place."""
+        scope, name = record.scope, record.name
+        if self._applications.get(scope, {}).get(name) is not record:
+            return  # the same application is under its other key too
+        if not stays:
+            self._sorted.pop(scope, None)
+            _discard(self._applications, scope, name)
+        if record.glance.deployed is not None:
+            _discard(self._deployed, scope, name)
+            self._remove_ids(scope, record)
+
+    def _remove_ids(self, scope: str, record: Record) -> None:
+        ids = self._ids.get(scope, {})
+        for explicit in record.glance.ids:
+            names = ids.get(explicit, set())
+            names.discard(record.name)
+            if not names:
+                ids.pop(explicit, None)
+        if not ids:
+            self._ids.pop(scope, None)
+
+
+def _same(one: Record, other: Record) -> bool:
+    return (one.scope, one.name) == (other.scope, other.name)
+
+
+def _discard(table: dict[str, dict[str, Record]], scope: str, name: str) -> None:
+    table[scope].pop(name, None)
+    if not table[scope]:
+        del table[scope]
+
+
+def _concerned(before: Slot, after: Slot) -> set[tuple[str, str]]:
+    was, now = _deployment(before), _deployment(after)
+    again = isinstance(before, Record) and isinstance(after, Record) and before.value == after.value
+    return {key for key in was.keys() | now.keys() if again or was.get(key) != now.get(key)}
+
+
+def _deployment(slot: Slot) -> dict[tuple[str, str], bytes]:
+    if not isinstance(slot, Record) or slot.glance.deployed is None:
+        return {}
+    return {(slot.scope, slot.name): slot.glance.deployed}
