@@ -19,6 +19,8 @@ class Interests:
     def __init__(self) -> None:
         self._desired: dict[str, Desired] = {}
         self._records: dict[str, Record] = {}
+        self._recorded_links: dict[LinkKey, set[str]] = {}
+        self._recorded_configs: dict[str, set[str]] = {}
         self._entities: dict[tuple[EntityKind, str], set[str]] = {}
         self._links: dict[LinkKey, set[str]] = {}
         self._configs: dict[str, set[str]] = {}
@@ -78,12 +80,21 @@ class Interests:
 
     def put_record(self, application: str, record: Record) -> bool:
         """Note what has been put for an application; return whether that is different from before."""
-        if self.record(application) == record:
+        before = self.record(application)
+        if before == record:
             return False
+        for key, _ in before.links:
+            _discard(self._recorded_links, key, application)
+        for name in before.configs:
+            _discard(self._recorded_configs, name, application)
+        for key, _ in record.links:
+            self._recorded_links.setdefault(key, set()).add(application)
+        for name in record.configs:
+            self._recorded_configs.setdefault(name, set()).add(application)
         if record:
             self._records[application] = record
         else:
-            self._records.pop(application, None)
+            del self._records[application]
         return True
 
     def wants_hosts(self, application: str, wants: bool) -> None:
@@ -116,9 +127,9 @@ class Interests:
         if news.all_links:
             found.update(*self._links.values(), self._records)
         for key in news.links:
-            found |= self._links.get(key, set())
+            found |= self._links.get(key, set()) | self._recorded_links.get(key, set())
         for name in news.configs:
-            found |= self._configs.get(name, set())
+            found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:
             for requirements, applications in self._hosts.items():
                 if any(self._may_matter(host_id, requirements, lattice) for host_id in news.hosts):

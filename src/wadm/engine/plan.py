@@ -115,12 +115,24 @@ class Work:
         key = command.key
         self.seen.add(key)
         pending = self.in_flight.get(key)
+        if pending is not None and self._has_stopped(pending.command):
+            pending = None
         if pending is not None and pending.waits(self.now):
             if pending.command == command or not (pending.held or _supersedes(command, pending.command)):
                 return pending
             pending = None
         self.actions.append(Action(command, self.desired.application, scaler, reason))
         return pending
+
+    def _has_stopped(self, command: Command) -> bool:
+        """Whether a command was to stop something and it is not there any more."""
+        match command:
+            case StopProvider():
+                return self.lattice.find("provider", command.host_id, command.provider_id) is None
+            case ScaleComponent(count=0):
+                return self.lattice.find("component", command.host_id, command.component_id) is None
+            case _:
+                return False
 
     def is_right(self, key: Key) -> None:
         """Note that a thing is as wanted."""
