@@ -1,0 +1,88 @@
+"""What all commands have in common: how they are declared, explain themselves, and end.
+
+A module of a command imports little; what it works with it imports when it runs, so that help and errors of the
+command line come at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from wadm.cli import exits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Option(click.Option):
+    """An option that knows the part of the help it belongs to, and other programs' names for it (not shown)."""
+
+    def __init__(self, *args: Any, section: str = "Options", aliases: Sequence[str] = (), **kwargs: Any) -> None:
+        declarations, *rest = args
+        super().__init__([*declarations, *aliases], *rest, **kwargs)
+        self.section = section
+        self.aliases = tuple(aliases)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line of help without the aliases."""
+        shown = self.opts
+        self.opts = [name for name in shown if name not in self.aliases]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = shown
+
+
+class Command(click.Command):
+    """A command with examples, its options in sections, and no traceback."""
+
+    def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, then the options by section."""
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever goes wrong ends as words and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            raise click.exceptions.Exit(exits.INTERRUPTED) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if exits.debugging() or _is_broken_pipe(error):
+                raise
+            failure = exits.failure(error)
+            failure.as_json = getattr(ctx.obj, "format", None) == "json"
+            raise failure from None
+
+
+def _is_broken_pipe(error: Exception) -> bool:
+    return isinstance(error, BrokenPipeError)  # the reader of our output has gone; click ends quietly
+
+
+def command(name: str, *, examples: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a command; its docstring is its help, ``examples`` lines that can be typed as they are."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    return click.command(name, cls=Command, examples=examples, context_settings=settings, **kwargs)
+
+
+def option(*declarations: str, **kwargs: Any) -> Callable[[F], F]:
+    """Declare an option (:class:`Option`)."""
+    return click.option(*declarations, cls=Option, **kwargs)

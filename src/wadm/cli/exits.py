@@ -1,0 +1,113 @@
+"""How a command ends: the exit codes, one place for all commands, and what is said to people.
+
+====  ===========  ==================================================================================
+code  name         when
+====  ===========  ==================================================================================
+0     done         it was done, or was so already
+1     failed       the server, a host or a file said no; also what nobody foresaw
+2     invalid      the command line or a manifest is wrong: mend it and try again
+3     not found    the application, version, host, configuration, file or context is not there
+4     timed out    no answer, or the wished state was not reached, in time
+5     no server    NATS cannot be reached, or no wadm serves the lattice, or the lattice has no host
+130   interrupted  Ctrl-C
+====  ===========  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from wadm.errors import ManifestInvalid, Misconfigured, NoResponders, NotFound, TimedOut, Unavailable, WadmError
+
+if TYPE_CHECKING:
+    from wadm.model.manifest import Problem
+
+DONE: Final = 0
+FAILED: Final = 1
+INVALID: Final = 2
+NOT_FOUND: Final = 3
+TIMED_OUT: Final = 4
+NO_SERVER: Final = 5
+INTERRUPTED: Final = 130
+
+NAMES: Final = {
+    DONE: "done",
+    FAILED: "failed",
+    INVALID: "invalid",
+    NOT_FOUND: "not_found",
+    TIMED_OUT: "timed_out",
+    NO_SERVER: "no_server",
+    INTERRUPTED: "interrupted",
+}
+"""The names of the codes in JSON errors."""
+
+_CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (ManifestInvalid, INVALID),
+    (Misconfigured, INVALID),
+    (NotFound, NOT_FOUND),
+    (TimedOut, TIMED_OUT),
+    (Unavailable, NO_SERVER),
+    (WadmError, FAILED),
+)
+"""The first row that an error is an instance of counts."""
+
+_HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
+    (
+        NoResponders,
+        "no wadm server",
+        "start one with `wadm serve` (or `wadm up` for a whole local set-up), or name another lattice with --lattice",
+    ),
+    (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
+    (TimedOut, "did not answer", "try again, or allow more time with --request-timeout"),
+    (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),
+)
+"""What to do about an error whose text contains the second column; the first row that fits counts."""
+
+
+class Failure(click.ClickException):
+    """The end of a command that did not do what it should. Shown on stderr: in words, or as JSON beside JSON output."""
+
+    def __init__(self, message: str, code: int, hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
+        self.hint = hint
+        self.problems = problems
+        self.as_json = False
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        if self.as_json:
+            import msgspec
+
+            body: dict[str, object] = {"error": NAMES[self.exit_code], "message": self.message}
+            if self.hint:
+                body["hint"] = self.hint
+            if self.problems:
+                body["problems"] = msgspec.to_builtins(self.problems)
+            click.echo(msgspec.json.format(msgspec.json.encode(body)), err=True)
+            return
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        for problem in self.problems[1:]:
+            click.echo(f"       {problem.message}", err=True)
+        if self.hint:
+            click.echo(f"{click.style('hint:', fg='cyan')}  {self.hint}", err=True)
+
+
+def failure(error: Exception) -> Failure:
+    """Return the failure that an error means."""
+    message = str(error) or type(error).__name__
+    if not isinstance(error, WadmError):
+        if isinstance(error, ValueError):
+            return Failure(message, INVALID)
+        return Failure(f"{type(error).__name__}: {message}", FAILED, "set WADM_DEBUG=1 to see where it came from")
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    hint = next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
+    return Failure(message, code, hint, getattr(error, "problems", ()))
+
+
+def debugging() -> bool:
+    """Whether a developer asked for tracebacks."""
+    return bool(os.environ.get("WADM_DEBUG"))

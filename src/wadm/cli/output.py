@@ -1,0 +1,120 @@
+"""Printing: results to stdout, in words or for programs; remarks to stderr.
+
+Words are laid out for the width of a terminal, in colour there; where the output goes to a file or a program they are
+plain, and every row is one line. ``NO_COLOR``, ``COLUMNS`` and ``TERM=dumb`` are heeded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Format: TypeAlias = Literal["text", "wide", "json", "yaml"]
+
+UNLIMITED = 4000
+"""The width where nobody looks: nothing is wrapped."""
+
+
+class Output:
+    """Where a command's result goes."""
+
+    def __init__(self, format: Format) -> None:  # noqa: A002  (it is the word for it)
+        self.format = format
+
+    @property
+    def structured(self) -> bool:
+        """Whether the result is for a program."""
+        return self.format in ("json", "yaml")
+
+    @property
+    def wide(self) -> bool:
+        """Whether the reader wants all columns."""
+        return self.format == "wide"
+
+    def show(self, data: Any, view: Callable[[], RenderableType]) -> None:
+        """Print the result: ``data`` for a program, else ``view`` for people (made only then)."""
+        if self.format == "json":
+            click.echo(as_json(data))
+        elif self.format == "yaml":
+            click.echo(as_yaml(data), nl=False)
+        else:
+            show(view(), self.wide)
+
+    def say(self, data: Any, text: str) -> None:
+        """Print a result that is one sentence."""
+        if self.structured:
+            self.show(data, lambda: text)
+        else:
+            click.echo(text)
+
+    def remark(self, text: str) -> None:
+        """Say something beside the result; programs do not see it."""
+        if not self.structured:
+            click.echo(text, err=True)
+
+
+def as_json(data: Any) -> str:
+    """Return data as indented JSON, keys in their own order."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(data)).decode()
+
+
+def as_yaml(data: Any) -> str:
+    """Return data as YAML, keys in their own order; text that looks like a number is quoted."""
+    import msgspec
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)  # lists stand under their key
+
+    return str(
+        yaml.dump(msgspec.to_builtins(data), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=UNLIMITED)
+    )
+
+
+def show(view: RenderableType, wide: bool = False, file: TextIO | None = None) -> None:
+    """Print a view to stdout (or ``file``); a ``wide`` one is never broken to the width of the terminal."""
+    file = file or sys.stdout
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(errors="replace")  # a sign that the terminal cannot show must not end the command
+    width = UNLIMITED if wide or not (file.isatty() or _width_is_given()) else None
+    _print(view, _console(file, width))
+
+
+def render(view: RenderableType, width: int) -> str:
+    """Return a view as plain text of that width."""
+    buffer = io.StringIO()
+    _print(view, _console(buffer, width))
+    return buffer.getvalue()
+
+
+def _console(file: TextIO, width: int | None) -> Console:
+    from rich.console import Console
+
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _print(view: RenderableType, console: Console) -> None:
+    """Print without the spaces that fill lines up: they would be lines of their own in a narrower window."""
+    from rich.segment import Segment, Segments
+
+    for line in console.render_lines(view, pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        console.print(Segments([*line, Segment.line()]), soft_wrap=True)
+
+
+def _width_is_given() -> bool:
+    return os.environ.get("COLUMNS", "").isdecimal()

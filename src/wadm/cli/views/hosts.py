@@ -1,0 +1,42 @@
+"""The hosts of a lattice: a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from wadm.cli.views import names
+from wadm.cli.views.table import one_line, or_nothing, table
+from wadm.cli.views.times import duration
+from wadm.model.lattice import Inventory
+from wadm.wire.control import HostPing
+
+
+def hosts(
+    found: Sequence[HostPing], inventories: Mapping[str, Inventory], lattice: str, wide: bool = False
+) -> RenderableType:
+    """Return the hosts; ``inventories`` by host id, of those that told what they run."""
+    if not found:
+        return Text(f"No host answers in lattice {lattice}.")
+    result = table("NAME", "ID", "VERSION", "UPTIME", "COMPONENTS", "PROVIDERS", "LABELS", flexible="LABELS")
+    for host in found:
+        inventory = inventories.get(host.host_id)
+        labels = labels_of(host.labels)
+        result.add_row(
+            or_nothing(host.friendly_name),
+            host.host_id if wide else names.host_id(host.host_id),
+            or_nothing(host.version),
+            duration(host.uptime_seconds),
+            or_nothing(str(len(inventory.components)) if inventory else ""),
+            or_nothing(str(len(inventory.providers)) if inventory else ""),
+            or_nothing(labels) if wide or not labels else one_line(labels),
+        )
+    return result
+
+
+def labels_of(labels: Mapping[str, str]) -> str:
+    """Return labels in one line, those that people chose before those that every host gives itself."""
+    ordered = sorted(labels.items(), key=lambda label: (label[0].startswith("hostcore."), label[0]))
+    return " ".join(f"{key}={value}" for key, value in ordered)

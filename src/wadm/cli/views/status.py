@@ -1,0 +1,92 @@
+"""One application's status: what is wanted, what runs, and for what is not right the cause and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from wadm.cli.views import names, states
+from wadm.cli.views.table import count, facts, or_nothing, table
+from wadm.cli.views.times import duration
+from wadm.model.status import ApplicationStatus, ScalerStatus
+
+Running = Mapping[str, int]
+"""Running instances by scaler id, as the hosts tell."""
+
+
+def status(
+    name: str,
+    current: ApplicationStatus,
+    version: str | None,
+    now: float,
+    running: Running | None = None,
+    wide: bool = False,
+) -> RenderableType:
+    """Return the status of an application of which ``version`` should run. ``now`` is in seconds since 1970."""
+    parts: list[RenderableType] = [headline(name, current, version)]
+    if current.scalers:
+        parts += ["", _scalers(name, current, running or {}, wide)]
+    elif text := states.message(current):
+        parts.append(Padding(Text(text), (0, 0, 0, 2)))
+    for scaler in current.scalers:
+        if scaler.type != "deployed" and (reasons := _reasons(scaler, now)).row_count:
+            parts += ["", Text(names.scaler(scaler.name, name), style=f"bold {states.style(scaler.type)}")]
+            parts.append(Padding(reasons, (0, 0, 0, 2)))
+    return Group(*parts)
+
+
+def headline(name: str, current: ApplicationStatus, version: str | None) -> Text:
+    """Return the one line that says most."""
+    kind = states.effective(current, version)
+    good, all_of_them = states.settled(current)
+    parts = Text.assemble((name, "bold"), "  ", states.state(kind))
+    if version is not None:
+        parts.append(f"  version {version}")
+    if all_of_them:
+        parts.append(f"  {good} of {count(all_of_them, 'scaler')} as wanted", style="dim")
+    return parts
+
+
+def _scalers(name: str, current: ApplicationStatus, running: Running, wide: bool) -> RenderableType:
+    columns = ("SCALER", "KIND", "STATUS", "RUNNING", *(("ID",) if wide else ()))
+    result = table(*columns, flexible="SCALER")
+    for scaler in current.scalers:
+        result.add_row(
+            names.scaler(scaler.name, name),
+            names.kind(scaler.kind),
+            states.state(scaler.type),
+            _running(scaler, running),
+            *((scaler.id,) if wide else ()),
+        )
+    return result
+
+
+def _running(scaler: ScalerStatus, running: Running) -> Text:
+    told = scaler.explanation
+    if told.wanted or told.running:
+        return Text(f"{told.running}/{told.wanted}")
+    return or_nothing(str(running[scaler.id]) if scaler.id in running else "")
+
+
+def _reasons(scaler: ScalerStatus, now: float) -> Table:
+    told = scaler.explanation
+    return facts(
+        ("says", scaler.message),
+        ("waits for", told.waiting_for),
+        ("since", f"{duration(now - told.since)} ago" if told.since else ""),
+        ("last error", told.last_error if told.last_error != scaler.message else ""),
+        ("tried", count(told.attempts, "time") if told.attempts else ""),
+        ("next", _next(scaler, now)),
+    )
+
+
+def _next(scaler: ScalerStatus, now: float) -> str:
+    told = scaler.explanation
+    if not told.next_try:
+        return told.next
+    when = f"in {duration(told.next_try - now)}" if told.next_try > now else "now"
+    return f"{told.next or 'another try'}, {when}"

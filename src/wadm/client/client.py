@@ -1,0 +1,195 @@
+"""The client: what can be asked of a wadm server, ours or the original's, and of the lattice itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from wadm.client import replies
+from wadm.client.lattice import LatticeReader
+from wadm.client.replies import DeleteResult, DeployResult, PutResult, Summary
+from wadm.client.settings import Settings
+from wadm.client.sources import load_file
+from wadm.client.watch import SETTLE, Goal, NotReached, StatusWatch
+from wadm.errors import NoResponders, TimedOut
+from wadm.model.lattice import Inventory, Link, owner
+from wadm.model.manifest import Manifest
+from wadm.model.status import ApplicationStatus
+from wadm.transport.base import Transport
+from wadm.wire import subjects
+from wadm.wire.api import Version, encode_version
+from wadm.wire.control import HostPing
+from wadm.wire.manifests import encode_manifest
+
+_LOOK_AGAIN = 1.0
+
+
+class Client:
+    """The applications of one lattice, over one connection. Made by :func:`connect`.
+
+    Methods may be called side by side. All of them raise :class:`~wadm.errors.NoResponders` where no server serves the
+    lattice, :class:`~wadm.errors.TimedOut` where none answered in time, :class:`~wadm.errors.Rejected` with the
+    server's own words where it said no, and :class:`~wadm.errors.Malformed` for answers nobody can read.
+    """
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self.transport = transport
+        self.settings = settings
+        self._reader = LatticeReader(transport, settings.lattice, settings.ctl_prefix, settings.timeout)
+
+    @property
+    def lattice(self) -> str:
+        """The name of the lattice."""
+        return self.settings.lattice
+
+    async def close(self) -> None:
+        """Flush and close the connection."""
+        await self.transport.close()
+
+    # -- manifests ---------------------------------------------------------------------------
+
+    async def put(self, manifest: Manifest | bytes | Path) -> PutResult:
+        """Store a manifest as the newest version of its application; nothing is deployed by it.
+
+        Takes a :class:`~wadm.model.manifest.Manifest`, the bytes of a YAML or JSON one, or the path of a file (whose
+        relative ``file://`` images are made absolute). A manifest without a version is given one.
+
+        Raises ManifestInvalid with what is wrong, AlreadyExists where the application has that version.
+        """
+        data, headers = await _written(manifest)
+        return replies.read_put(await self._request("put", data=data, headers=headers))
+
+    async def get(self, name: str, version: str | None = None) -> Manifest:
+        """Return the newest manifest of an application, or the one of ``version``. Raises NotFound."""
+        return replies.read_get(await self._request("get", name, encode_version(version)))
+
+    async def list(self) -> tuple[Summary, ...]:
+        """Return all applications of the lattice, sorted by name."""
+        return replies.read_list(await self._request("get"))
+
+    async def versions(self, name: str) -> tuple[Version, ...]:
+        """Return an application's stored versions, oldest first. Raises NotFound."""
+        return replies.read_versions(await self._request("versions", name))
+
+    async def delete(self, name: str, version: str | None = None) -> DeleteResult:
+        """Delete an application with all its versions, or one version. What is deployed of it is taken down.
+
+        Deleting what is not there is no error; the result tells.
+        """
+        return replies.read_delete(name, await self._request("del", name, encode_version(version)))
+
+    # -- what should run ---------------------------------------------------------------------
+
+    async def deploy(self, name: str, version: str | None = None) -> DeployResult:
+        """Have the newest version run, or the one named. Returns when this is noted; see :meth:`wait_for`.
+
+        Raises NotFound.
+        """
+        return replies.read_deploy(await self._request("deploy", name, encode_version(version)))
+
+    async def undeploy(self, name: str) -> DeployResult:
+        """Have nothing of the application run; its versions stay stored. Raises NotFound."""
+        return replies.read_deploy(await self._request("undeploy", name))
+
+    # -- how it is ---------------------------------------------------------------------------
+
+    async def status(self, name: str) -> ApplicationStatus:
+        """Return an application's status; for one that the server does not know it is ``undeployed``."""
+        return replies.read_status(await self._request("status", name))
+
+    def watching(self, name: str) -> StatusWatch:
+        """Return a watch of the application's status, to be entered with ``async with``."""
+        return StatusWatch(self.transport, subjects.status(self.lattice, name), lambda: self.status(name))
+
+    async def watch_status(self, name: str) -> AsyncGenerator[ApplicationStatus, None]:
+        """Yield the status now, then each that differs from the one before, for as long as the caller likes."""
+        async with self.watching(name) as watch:
+            async for status in watch.changes():
+                yield status
+
+    async def wait_for(
+        self, name: str, until: Goal = "deployed", timeout: float = 60.0, settle: float = SETTLE
+    ) -> ApplicationStatus:
+        """Wait until the status is ``until``, or until ``until(status)`` is true; return it.
+
+        A status that was there before the call counts once it has held for ``settle`` seconds: right after a deploy
+        the last one published may still be about the version before. For ``undeployed``, wait on until the hosts run
+        nothing of the application any more. Raises NotReached after ``timeout`` seconds, with the status then.
+        """
+        deadline = self.transport.now() + timeout
+        async with self.watching(name) as watch:
+            status = [status async for status in watch.until(until, timeout, settle)][-1]
+        if until == "undeployed":
+            await self.wait_gone(name, deadline - self.transport.now())
+        return status
+
+    async def wait_gone(self, name: str, timeout: float) -> None:
+        """Wait until no host runs anything that wadm started for the application. Raises NotReached."""
+        deadline = self.transport.now() + timeout
+        while rest := _running(await self.inventories(), name):
+            if self.transport.now() >= deadline:
+                raise NotReached(f"{rest} of {name} still running after {timeout:.0f} s", None)
+            await self.transport.sleep(_LOOK_AGAIN)
+
+    # -- what the lattice holds --------------------------------------------------------------
+
+    async def hosts(self) -> tuple[HostPing, ...]:
+        """Return the hosts that answer, sorted by name; none where the lattice has none."""
+        return await self._reader.hosts()
+
+    async def inventory(self, host_id: str) -> Inventory:
+        """Return what runs on a host, in its own words. Raises NotFound for a host that nobody answers for."""
+        return await self._reader.inventory(host_id)
+
+    async def inventories(self) -> tuple[Inventory, ...]:
+        """Return what runs on each host; hosts that do not answer are left out."""
+        return await self._reader.inventories()
+
+    async def links(self) -> tuple[Link, ...]:
+        """Return all links of the lattice, whoever put them. Raises NoResponders where there is no host to ask."""
+        return await self._reader.links()
+
+    async def config(self, name: str) -> dict[str, str]:
+        """Return a named configuration of the lattice. Raises NotFound."""
+        return await self._reader.config(name)
+
+    # -- requests ----------------------------------------------------------------------------
+
+    async def _request(
+        self, operation: str, name: str | None = None, data: bytes = b"", headers: dict[str, str] | None = None
+    ) -> bytes:
+        if name is not None and not subjects.is_token(name):
+            raise ValueError(f"{name!r} cannot be the name of an application: letters, digits, - and _ only")
+        subject = subjects.api(self.lattice, operation, name, prefix=self.settings.api_prefix)
+        timeout = self.settings.timeout
+        try:
+            return (await self.transport.request(subject, data, timeout, headers)).data
+        except NoResponders:
+            raise NoResponders(
+                f"no wadm server serves lattice {self.lattice!r} (nobody listens on {subject})"
+            ) from None
+        except TimedOut:
+            raise TimedOut(
+                f"the wadm server did not answer {operation} within {timeout:g} s (it may still act on it)"
+            ) from None
+
+
+async def _written(manifest: Manifest | bytes | Path) -> tuple[bytes, dict[str, str] | None]:
+    """Return a manifest's bytes and headers. What people wrote goes without a type: the server finds out."""
+    match manifest:
+        case bytes():
+            return manifest, None
+        case Path():
+            return (await asyncio.to_thread(load_file, manifest)).data, None
+        case Manifest():
+            return encode_manifest(manifest), {"Content-Type": "application/json"}
+    raise TypeError(f"a manifest is a Manifest, bytes or a Path, not {type(manifest).__name__}")
+
+
+def _running(inventories: tuple[Inventory, ...], name: str) -> str:
+    """Return in words how much of the application runs, empty for nothing."""
+    components = sum(owner(one) == name for inventory in inventories for one in inventory.components)
+    providers = sum(owner(one) == name for inventory in inventories for one in inventory.providers)
+    parts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((components, "component"), (providers, "provider")) if n]
+    return " and ".join(parts)
