@@ -1,0 +1,186 @@
+"""Structs, lists, maps and scalars out of a document, by the rules of the original's reader.
+
+A value is read in one of two ways (manifest reference 2.1): *as it comes*, when a string field takes any YAML scalar
+by its text and nothing at all is an empty list or map; or from what was *buffered* and thereby resolved, when only
+strings are strings. Each kind of value has a function for the way it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from wadm.wire import documents
+from wadm.wire.documents import Broken, ComplexKey, Plain
+from wadm.wire.readers import Reader, Trail, nearest
+
+Read: TypeAlias = Callable[[Reader, Any, Trail], Any]
+
+
+class Shape(NamedTuple):
+    """A struct: its name in messages, its fields, which must be there, what becomes of other keys.
+
+    ``buffered``: it is read from what was buffered, so nothing and an empty map are two things.
+    """
+
+    name: str
+    fields: dict[str, Read]
+    required: tuple[str, ...]
+    strict: bool
+    buffered: bool = True
+
+
+def struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> dict[str, Any] | None:
+    """Read a struct: its fields that are there. ``None``: it is none at all, or something that must be is missing."""
+    kind = type(value)
+    if kind is dict:
+        pairs: Iterable[tuple[Any, Any]] = value.items()
+    elif kind is documents.Mapping:
+        pairs = value.pairs()
+    elif is_nothing(value) and not shape.buffered:
+        pairs = ()
+    else:
+        _not_a_struct(reader, shape, value, at)
+        return None
+    fields = shape.fields
+    found: dict[str, Any] = {}
+    for key, item in pairs:
+        read = fields.get(key)
+        if read is None:
+            _unknown(reader, shape, key, item, at)
+        elif key in found:
+            reader.duplicate(key, at)
+            if type(item) is Broken:
+                reader.end(item)
+        else:
+            found[key] = read(reader, item, (at, key))
+    if kind is documents.Mapping:
+        reader.end(value)
+    complete = True
+    for field in shape.required:
+        if field not in found:
+            reader.missing(field, at)
+            complete = False
+    return found if complete else None
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether nothing is written where a value could be; where values are read as they come, that is an empty one."""
+    return type(value) is Plain and value.text == ""
+
+
+def _not_a_struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> None:
+    if isinstance(value, list) and len(value) < len(shape.fields) and not (reader.yaml and not shape.buffered):
+        # The original would take a list of all fields, in order; nobody knows, and we do not.
+        expected = f"struct {shape.name} with {len(shape.fields)} elements"
+        reader.fail("E105", f"invalid length {len(value)}, expected {expected}", at, "whole", "write a map, not a list")
+    else:
+        reader.unexpected(value, f"struct {shape.name}", at)
+
+
+def _unknown(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None:
+    if isinstance(key, Plain | ComplexKey):
+        if isinstance(key, Plain) and not shape.buffered:
+            key = key.text
+        elif isinstance(key, Plain) and type(key.value) is int:
+            message = f"invalid value: {reader.describe(key)}, expected field index 0 <= i < {len(shape.fields)}"
+            reader.fail("E105", message, (at, key), "key")
+            return
+        else:
+            reader.unexpected(key, "field identifier", (at, key), "key")
+            return
+    if shape.strict and not reader.stored:
+        *most, last = (f"`{field}`" for field in shape.fields)
+        expected = f"{most[0]} or {last}" if len(most) == 1 else f"one of {', '.join([*most, last])}"
+        hint = nearest(key, shape.fields)
+        reader.fail("E103", f"unknown field `{key}`, expected {expected}", (at, key), "key", hint)
+    else:
+        reader.ignored(key, at, shape.fields)
+    if type(item) is Broken:
+        reader.end(item)
+
+
+def text(reader: Reader, value: Any, at: Trail) -> str | None:
+    """Read a string as it comes: of a YAML scalar, the text."""
+    if type(value) is str:
+        return value
+    if type(value) is Plain:
+        return value.text
+    reader.unexpected(value, "a string", at)
+    return None
+
+
+def string(reader: Reader, value: Any, at: Trail) -> str | None:
+    """Read a string from what was buffered: nothing but a string will do."""
+    if type(value) is str:
+        return value
+    reader.unexpected(value, "a string", at)
+    return None
+
+
+def unsigned(reader: Reader, value: Any, at: Trail) -> int | None:
+    """Read an integer of 64 bits, without sign, from what was buffered."""
+    number = value.value if type(value) is Plain else value
+    if type(number) is int and 0 <= number < 2**64:
+        return number
+    reader.unexpected(value, "u64", at)
+    return None
+
+
+def optional(read: Read) -> Read:
+    """Read something that may be null."""
+
+    def read_optional(reader: Reader, value: Any, at: Trail) -> Any:
+        if value is None or (type(value) is Plain and value.value is None):
+            return None
+        return read(reader, value, at)
+
+    return read_optional
+
+
+def list_of(read: Read, *, buffered: bool = True) -> Read:
+    """Read a list into a tuple."""
+
+    def read_list(reader: Reader, value: Any, at: Trail) -> Any:
+        if isinstance(value, list):
+            items = tuple([read(reader, item, (at, index)) for index, item in enumerate(value)])
+            if type(value) is documents.Sequence:
+                reader.end(value)
+            return items
+        if not (is_nothing(value) and not buffered):
+            reader.unexpected(value, "a sequence", at)
+        return ()
+
+    return read_list
+
+
+def map_of(read: Read, *, buffered: bool = True) -> Read:
+    """Read a map of strings, of which a repeated key keeps its last value, sorted by key."""
+
+    def read_map(reader: Reader, value: Any, at: Trail) -> Any:
+        kind = type(value)
+        if kind is dict:
+            pairs: Iterable[tuple[Any, Any]] = value.items()
+        elif kind is documents.Mapping:
+            pairs = value.pairs()
+        else:
+            if not (is_nothing(value) and not buffered):
+                reader.unexpected(value, "a map", at)
+            return {}
+        found = {}
+        for key, item in pairs:
+            if type(key) is str:
+                found[key] = read(reader, item, (at, key))
+            elif type(key) is Plain and not buffered:
+                found[key.text] = read(reader, item, (at, key))
+            else:
+                reader.unexpected(key, "a string", (at, key), "key")
+        if kind is documents.Mapping:
+            reader.end(value)
+        return dict(sorted(found.items()))
+
+    return read_map
+
+
+strings = map_of(string)
+texts = map_of(text, buffered=False)
