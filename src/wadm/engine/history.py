@@ -1,0 +1,100 @@
+"""What can be done to the history of an application: put, delete, deploy, undeploy, forget.
+
+Nothing is changed in place: each function returns the application as it is afterwards. Versions keep the order in
+which they were put; the newest is the last one put, whatever its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from wadm.errors import AlreadyExists, NotFound, TooLarge
+from wadm.model.manifest import Application, Manifest
+from wadm.model.names import LATEST, VERSION_ANNOTATION
+
+
+def with_version(manifest: Manifest, version: str) -> Manifest:
+    """Return the manifest with its version annotation set."""
+    annotations = dict(sorted({**manifest.metadata.annotations, VERSION_ANNOTATION: version}.items()))
+    return replace(manifest, metadata=replace(manifest.metadata, annotations=annotations))
+
+
+def put_version(application: Application | None, manifest: Manifest) -> Application:
+    """Add a manifest, which must have a version, as the newest. What is deployed stays deployed.
+
+    ``application`` is ``None`` for the first version. Raises :class:`~wadm.errors.AlreadyExists` if the version is
+    there, even if it is the same in all.
+    """
+    version = manifest.version
+    if version is None:
+        raise ValueError("a manifest needs a version before it can be stored")
+    if application is None:
+        return Application(manifest.name, {version: manifest})
+    if version in application.versions:
+        raise AlreadyExists(f"Manifest version {version} already exists")
+    return replace(application, versions={**application.versions, version: manifest})
+
+
+def delete_version(application: Application, version: str) -> Application | None:
+    """Remove a version; ``None`` if it was the last. If it was deployed, the application no longer is.
+
+    Raises :class:`~wadm.errors.NotFound` if there is no such version.
+    """
+    if version not in application.versions:
+        raise NotFound(f"Application version {version} doesn't exist")
+    versions = {name: manifest for name, manifest in application.versions.items() if name != version}
+    if not versions:
+        return None
+    deployed = application.deployed_version
+    return replace(application, versions=versions, deployed_version=None if deployed == version else deployed)
+
+
+def deploy(application: Application, version: str | None) -> Application:
+    """Make a version the deployed one; ``None`` and ``latest`` mean the newest.
+
+    Raises :class:`~wadm.errors.NotFound` if there is no such version.
+    """
+    if version is None or version == LATEST:
+        version = application.newest_version
+    if version not in application.versions:
+        raise NotFound(f"Application with the name '{application.name}' does not have a version '{version}' to deploy")
+    return replace(application, deployed_version=version)
+
+
+def undeploy(application: Application) -> Application:
+    """Make no version the deployed one."""
+    return replace(application, deployed_version=None)
+
+
+def fit(
+    application: Application, size_of: Callable[[Application], int], limit: int
+) -> tuple[Application, tuple[str, ...]]:
+    """Forget the oldest versions until the application is no larger than ``limit``; return it, and what was forgotten.
+
+    The newest version and the deployed one are kept in any case. As few as possible go: of v1 to v9 of 100 kB each,
+    v3 deployed and 500 kB allowed, v1, v2, v4 and v5 do. Raises :class:`~wadm.errors.TooLarge` if what must be kept
+    is too large.
+    """
+    if size_of(application) <= limit:
+        return application, ()
+    kept = (application.deployed_version, application.newest_version)
+    expendable = [version for version in application.versions if version not in kept]
+
+    def without(count: int) -> Application:
+        gone = set(expendable[:count])
+        versions = {name: manifest for name, manifest in application.versions.items() if name not in gone}
+        return replace(application, versions=versions)
+
+    if size_of(without(len(expendable))) > limit:
+        raise TooLarge(f"Application {application.name} takes more than {limit} bytes with its newest version")
+    # Measuring means encoding everything, so the count is searched by halves: it lies in (too_few, enough].
+    too_few, enough = 0, len(expendable)
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if size_of(without(middle)) <= limit:
+            enough = middle
+        else:
+            too_few = middle
+    return without(enough), tuple(expendable[:enough])
