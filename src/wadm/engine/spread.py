@@ -14,7 +14,8 @@ Where a share already lives it stays (also split over several hosts, as the orig
 is right): placing is asked again after every event and must not move what is right. A share that needs a host takes the
 eligible host with the highest :func:`rank` for it. Ranks depend on the host and the thing alone, so every server, today
 and after a restart, picks the same host, load spreads evenly without anybody counting it, and when a host goes only
-what lived there moves.
+what lived there moves. Where spreads overlap and all hosts of one are taken by others, those move on to hosts that the
+first cannot have (:meth:`_Placing.make_room`), so a share is missing a host only if there is none for it.
 
 Worked example: hosts a, b in zone east, c in west; shares east 8, west 2. East ranks a above b: a gets 8, c gets 2.
 Host a stops: east moves to b, west stays. Host a returns: nothing moves.
@@ -23,8 +24,10 @@ Host a stops: east moves to b, west stays. Host a returns: nothing moves.
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from heapq import nlargest
 
 from msgspec import Struct
 
@@ -56,10 +59,14 @@ class Missing(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """Where a scaler's things should run, by host id, and what cannot be placed."""
+    """Where a scaler's things should run, by host id, and what cannot be placed.
+
+    ``crowded``: shares live together because hosts are fewer than shares; another host would part them.
+    """
 
     places: dict[str, Place]
     missing: tuple[Missing, ...] = ()
+    crowded: bool = False
 
 
 def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
@@ -119,10 +126,6 @@ def rank(thing: str, host_id: str) -> int:
     return mixed ^ (mixed >> 32)
 
 
-def _best(thing: str, hosts: Iterable[str]) -> str | None:
-    return max(hosts, key=lambda host: (rank(thing, host), host), default=None)
-
-
 # -- components -------------------------------------------------------------------------------
 
 
@@ -134,21 +137,18 @@ def place_component(
     ``mine`` is what runs of it by host id; ``shut`` are hosts that cannot be used (another
     application has the id there).
     """
-    places: dict[str, Place] = {}
-    homeless: list[Share] = []
+    plan = _Placing(entity_id, shares, lattice, mine, shut)
+    homeless = []
     for share in shares:
         if share.target:
             homes = _homes(share, lattice, mine, shut)
-            if homes:
-                places |= homes
-            else:
+            plan.places |= homes
+            if not homes:
                 homeless.append(share)
-    missing: list[Missing] = []
-    if homeless:
-        eligible = {s.name: lattice.eligible(s.requirements) for s in homeless}
-        for share in sorted(homeless, key=lambda s: len(eligible[s.name])):
-            _house(entity_id, share, shares, lattice, mine, shut, places, missing)
-    return Placement(places, tuple(sorted(missing, key=lambda m: shares.index(m.share))))
+    # The pickiest choose first. Those for which no host can be freed share one, once all others have theirs.
+    left = [share for share in plan.pickiest_first(homeless) if not plan.house(share, share.target)]
+    missing = [Missing(share, 0) for share in left if not plan.crowd(share)]
+    return plan.placement(missing, crowded=len(missing) < len(left))
 
 
 def _homes(share: Share, lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]) -> dict[str, Place]:
@@ -156,7 +156,7 @@ def _homes(share: Share, lattice: Lattice, mine: Mapping[str, Entity], shut: Col
     counts = {
         host_id: getattr(entity, "count", 1)
         for host_id, entity in mine.items()
-        if spread_of(entity) == share.name and host_id not in shut and lattice.hosts[host_id].meets(share.requirements)
+        if spread_of(entity) == share.name and host_id not in shut and may_stay(lattice, host_id, share)
     }
     if len(counts) > 1 and sum(counts.values()) == share.target:
         return {host_id: Place(count, share.name) for host_id, count in counts.items()}
@@ -166,59 +166,11 @@ def _homes(share: Share, lattice: Lattice, mine: Mapping[str, Entity], shut: Col
     return {home: Place(share.target, share.name)}
 
 
-def _house(
-    entity_id: str,
-    share: Share,
-    shares: Sequence[Share],
-    lattice: Lattice,
-    mine: Mapping[str, Entity],
-    shut: Collection[str],
-    places: dict[str, Place],
-    missing: list[Missing],
-) -> None:
-    """Find a host for a share: a free one, else by moving another share, else together with another."""
-    thing = f"{entity_id}/{share.name}"
-    eligible = [host for host in lattice.eligible(share.requirements) if host not in shut]
-    free = [host for host in eligible if host not in places]
-    # A host that runs the component for a share that is no more serves at once, without a start.
-    host = _best(thing, [h for h in free if h in mine]) or _best(thing, free)
-    if host is None:
-        host = _make_room(entity_id, eligible, shares, lattice, shut, places)
-    if host is not None:
-        places[host] = Place(share.target, share.name)
-    elif eligible:
-        host = _best(thing, eligible) or eligible[0]
-        places[host] = Place(places[host].count + share.target, places[host].share)
-    else:
-        missing.append(Missing(share, 0))
-
-
-def _make_room(
-    entity_id: str,
-    wanted: Sequence[str],
-    shares: Sequence[Share],
-    lattice: Lattice,
-    shut: Collection[str],
-    places: dict[str, Place],
-) -> str | None:
-    """Free one of the ``wanted`` hosts by moving the share that lives there, and, if need be, others on (an augmenting
-    path). Return the freed host, or ``None`` where hosts are fewer than shares."""
-    by_name = {s.name: s for s in shares}
-    seen: set[str] = set()
-
-    def free(host: str) -> bool:
-        seen.add(host)
-        share = by_name[places[host].share]
-        options = [h for h in lattice.eligible(share.requirements) if h not in shut and h not in seen]
-        other = _best(f"{entity_id}/{share.name}", [h for h in options if h not in places])
-        if other is None:
-            other = next((h for h in options if free(h)), None)
-        if other is None:
-            return False
-        places[other] = places.pop(host)
-        return True
-
-    return next((host for host in wanted if host not in seen and free(host)), None)
+def may_stay(lattice: Lattice, host_id: str, share: Share) -> bool:
+    """Whether what runs on a host may count for a share. A host whose labels are not known yet has the benefit of the
+    doubt: nothing is moved away from it before it was asked."""
+    host = lattice.hosts[host_id]
+    return host.meets(share.requirements) or not host.known
 
 
 # -- providers --------------------------------------------------------------------------------
@@ -228,42 +180,124 @@ def place_provider(
     entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]
 ) -> Placement:
     """Place the shares of a provider: on ``target`` hosts each, first where it runs already. Arguments as above."""
-    places: dict[str, Place] = {}
-    claims: dict[str, set[str]] = {s.name: set() for s in shares}
+    plan = _Placing(entity_id, shares, lattice, mine, shut)
+    wanting: dict[str, int] = {}
     for share in shares:
         here = [
             host
             for host, entity in mine.items()
-            if spread_of(entity) == share.name
-            and host not in places
-            and host not in shut
-            and lattice.hosts[host].meets(share.requirements)
+            if spread_of(entity) == share.name and host not in shut and may_stay(lattice, host, share)
         ]
-        for host in _top(f"{entity_id}/{share.name}", here, share.target):
-            places[host] = Place(1, share.name)
-            claims[share.name].add(host)
-    missing: list[Missing] = []
-    wanting = [s for s in shares if len(claims[s.name]) < s.target]
-    for share in sorted(wanting, key=lambda s: len(lattice.eligible(s.requirements))):
-        thing, claimed = f"{entity_id}/{share.name}", claims[share.name]
-        free = [h for h in lattice.eligible(share.requirements) if h not in places and h not in shut]
-        chosen = _top(thing, [h for h in free if h in mine], share.target - len(claimed))
-        chosen += _top(thing, [h for h in free if h not in mine], share.target - len(claimed) - len(chosen))
+        kept = plan.best(share, here, share.target)
+        plan.settle(share, kept, 1)
+        if len(kept) < share.target:
+            wanting[share.name] = share.target - len(kept)
+    missing = []
+    for share in plan.pickiest_first([s for s in shares if s.name in wanting]):
+        lacking = plan.house_many(share, wanting[share.name])
+        while lacking and plan.house(share, 1):
+            lacking -= 1
+        if lacking:
+            found = sum(host in mine for host, place in plan.places.items() if place.share == share.name)
+            missing.append(Missing(share, found))
+    return plan.placement(missing)
+
+
+class _Placing:
+    """Places as they are being chosen: a matching of shares and hosts that grows along augmenting paths."""
+
+    def __init__(
+        self,
+        entity_id: str,
+        shares: Sequence[Share],
+        lattice: Lattice,
+        mine: Mapping[str, Entity],
+        shut: Collection[str],
+    ) -> None:
+        self.entity_id = entity_id
+        self.shares = shares
+        self.lattice = lattice
+        self.mine = mine
+        self.shut = shut
+        self.places: dict[str, Place] = {}
+
+    def placement(self, missing: list[Missing], crowded: bool = False) -> Placement:
+        by_share = sorted(missing, key=lambda m: self.shares.index(m.share))
+        return Placement(self.places, tuple(by_share), crowded)
+
+    def pickiest_first(self, shares: Sequence[Share]) -> list[Share]:
+        return sorted(shares, key=lambda share: len(self.lattice.eligible(share.requirements)))
+
+    def usable(self, share: Share) -> list[str]:
+        return [host for host in self.lattice.eligible(share.requirements) if host not in self.shut]
+
+    def best(self, share: Share, hosts: Sequence[str], count: int) -> list[str]:
+        """Return the hosts that suit a share best, at most ``count``."""
+        if len(hosts) <= 1 or count <= 0:
+            return list(hosts[:count])
+        thing = f"{self.entity_id}/{share.name}"
+        return nlargest(count, hosts, key=lambda host: (rank(thing, host), host))
+
+    def best_free(self, share: Share, usable: Sequence[str]) -> str | None:
+        """Return the best of the free hosts; one that runs the thing already serves at once, without a start."""
+        free = [host for host in usable if host not in self.places]
+        chosen = self.best(share, [host for host in free if host in self.mine], 1) or self.best(share, free, 1)
+        return chosen[0] if chosen else None
+
+    def settle(self, share: Share, hosts: Iterable[str], count: int) -> None:
+        for host in hosts:
+            self.places[host] = Place(count, share.name)
+
+    def house_many(self, share: Share, hosts: int) -> int:
+        """Put a share of one each on free hosts, first where it would not need a start. Return how many it lacks."""
+        free = [host for host in self.usable(share) if host not in self.places]
+        chosen = self.best(share, [host for host in free if host in self.mine], hosts)
+        chosen += self.best(share, [host for host in free if host not in self.mine], hosts - len(chosen))
+        self.settle(share, chosen, 1)
+        return hosts - len(chosen)
+
+    def house(self, share: Share, count: int) -> bool:
+        """Find a host for a share: a free one, else one that is freed by moving others on."""
+        host = self.best_free(share, self.usable(share)) or self.make_room(share)
+        if host is not None:
+            self.settle(share, [host], count)
+        return host is not None
+
+    def make_room(self, wanting: Share) -> str | None:
+        """Free a host for a share by moving the share that lives there to another, and, if need be, further shares in
+        turn: the shortest way there is. Return the freed host, or ``None`` where hosts are fewer than shares."""
+        by_name = {share.name: share for share in self.shares}
+        leads_to: dict[str, tuple[str, str]] = {wanting.name: ("", "")}
+        """Of each share seen: the host it would leave, and the share that would take it."""
+        queue = deque([wanting])
+        while queue:
+            taker = queue.popleft()
+            for host in self.usable(taker):
+                mover = by_name[self.places[host].share]
+                if mover.name in leads_to:
+                    continue
+                leads_to[mover.name] = (host, taker.name)
+                free = self.best_free(mover, self.usable(mover))
+                if free is not None:
+                    return self._move_along(mover.name, free, leads_to)
+                queue.append(mover)
+        return None
+
+    def _move_along(self, mover: str, free: str, leads_to: Mapping[str, tuple[str, str]]) -> str:
+        while True:
+            left, taker = leads_to[mover]
+            if not left:
+                return free
+            self.places[free] = self.places.pop(left)
+            mover, free = taker, left
+
+    def crowd(self, share: Share) -> bool:
+        """Let a share live on a host together with another, which then runs the instances of both."""
+        chosen = self.best(share, self.usable(share), 1)
         for host in chosen:
-            places[host] = Place(1, share.name)
-        claimed.update(chosen)
-        if len(claimed) < share.target:
-            missing.append(Missing(share, sum(host in mine for host in claimed)))
-    return Placement(places, tuple(sorted(missing, key=lambda m: shares.index(m.share))))
-
-
-def _top(thing: str, hosts: Sequence[str], count: int) -> list[str]:
-    if count <= 0:
-        return []
-    if count == 1:
-        best = _best(thing, hosts)
-        return [best] if best is not None else []
-    return sorted(hosts, key=lambda host: (-rank(thing, host), host))[:count]
+            there = self.places[host]
+            self.places[host] = Place(there.count + share.target, there.share)
+        return bool(chosen)
 
 
 # -- daemons ----------------------------------------------------------------------------------
