@@ -155,8 +155,11 @@ class HostCore:
         while self._outbox:
             self.send(*self._outbox.popleft())
 
-    def publish(self, kind: str, data: Any) -> None:
-        """Publish an event of this host."""
+    def publish(self, kind: str, data: Any, *, punctual: bool = False) -> None:
+        """Publish an event of this host, late where that is its habit and it is not to be ``punctual``.
+
+        Events that were not sent in time are lost when the host ends.
+        """
         habits = self.habits
         if self.happens(habits.event_lost):
             return
@@ -164,7 +167,7 @@ class HostCore:
         event = bodies.encode_event(kind, self.id, event_id(now, self.rng), timestamp(now), data)
         subject = f"{EVENT_PREFIX}.{self.lattice}.{kind}"
         for _ in range(1 + self.happens(habits.event_doubled)):
-            if habits.event_delay:
+            if habits.event_delay and not punctual:
                 self.spawn(self._send_later(subject, event))
             else:
                 self.send(subject, event)

@@ -74,7 +74,7 @@ class Fleet:
         self._rng = random.Random(f"{seed}/fleet")  # noqa: S311 - must repeat
         self._lives = 0
         self._subscriptions: list[Subscription] = []
-        self._emptied = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Start all hosts."""
@@ -87,21 +87,15 @@ class Fleet:
         """Stop all hosts in an orderly way."""
         for host in tuple(self.hosts.values()):
             await host.stop()
-        await self._listen_no_more()
         await self.store.close()
         await self._transport.flush()
 
-    async def wait_until_empty(self) -> None:
-        """Wait until the last host has stopped, by whose request ever."""
-        await self._emptied.wait()
-
     async def add(self, spec: HostSpec) -> ModelHost:
         """Start one more host."""
-        await self._listen()
         self._lives += 1
         rng = random.Random(f"{self._seed}/{spec.seed}/{self._lives}")  # noqa: S311 - must repeat
         host = ModelHost(
-            self._transport, self.store, self.lattice, spec, rng, address=self._address, on_stop=self._gone
+            self._transport, self.store, self.lattice, spec, rng, address=self._address, on_change=self._adjust
         )
         self.hosts[host.id] = host
         await host.start()
@@ -114,26 +108,26 @@ class Fleet:
         spec = replace(old.spec, seed=f"{old.spec.seed}+") if new_id else old.spec
         return await self.add(spec)
 
-    def _gone(self, host: ModelHost) -> None:
-        if self.hosts.get(host.id) is host:
+    async def _adjust(self) -> None:
+        """Listen for all while there is anybody to listen for."""
+        for host in [host for host in self.hosts.values() if host.gone]:
             del self.hosts[host.id]
-        if not self.hosts:
-            self._emptied.set()
+        async with self._turn:
+            anybody = any(host.hears for host in self.hosts.values())
+            if anybody and not self._subscriptions:
+                await self._listen()
+            elif self._subscriptions and not anybody:
+                subscriptions, self._subscriptions = self._subscriptions, []
+                for subscription in subscriptions:
+                    await subscription.stop()
 
     async def _listen(self) -> None:
-        if self._subscriptions:
-            return
         prefix = f"{CONTROL_PREFIX}.v1.{self.lattice}"
         for subject in _TO_ALL:
             self._subscriptions.append(await self._transport.subscribe(f"{prefix}.{subject}", self._to_all))
         for subject, group in _TO_ONE:
             queue = f"{prefix}.{group}"
             self._subscriptions.append(await self._transport.subscribe(f"{prefix}.{subject}", self._to_one, queue))
-
-    async def _listen_no_more(self) -> None:
-        subscriptions, self._subscriptions = self._subscriptions, []
-        for subscription in subscriptions:
-            await subscription.stop()
 
     def _to_all(self, message: Message) -> None:
         for host in tuple(self.hosts.values()):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -30,11 +31,16 @@ _delete_label_decoder = msgspec.json.Decoder(bodies.DeleteLabel)
 _registries_decoder = msgspec.json.Decoder(bodies.Registries)
 
 
+async def _nobody_cares() -> None:
+    pass
+
+
 class ModelHost:
     """One life of a model host, from :meth:`start` until it stops or is killed.
 
     All that the real host does on the wire, it does, faults of the real one included; what runs on it is only
-    remembered. :class:`~wadm.sim.fleet.Fleet` makes hosts and hands them what all hosts of a lattice hear.
+    remembered. :class:`~wadm.sim.fleet.Fleet` makes hosts and hands them what all hosts of a lattice hear;
+    ``on_change`` is called whenever this one begins or ceases to listen.
     """
 
     def __init__(
@@ -46,13 +52,14 @@ class ModelHost:
         rng: random.Random,
         *,
         address: str = "nats://127.0.0.1:4222",
-        on_stop: Callable[[ModelHost], None] | None = None,
+        on_change: Callable[[], Awaitable[None]] = _nobody_cares,
     ) -> None:
         self.spec = spec
         self.id = spec.id
         self._transport = transport
         self._address = address
-        self._on_stop = on_stop
+        self._on_change = on_change
+        self._ended = asyncio.Event()
         self._prefix = f"{CONTROL_PREFIX}.v1.{lattice}."
         self._core = HostCore(transport, store, lattice, spec, rng)
         self._components = Components(self._core)
@@ -120,7 +127,7 @@ class ModelHost:
     async def stop(self) -> None:
         """Leave in an orderly way: one event, and nothing for each of the things that ran here."""
         if not self._core.gone:
-            self._core.publish("host_stopped", {"labels": self._core.labels})
+            self._core.publish("host_stopped", {"labels": self._core.labels}, punctual=True)
             await self.kill()
 
     async def kill(self) -> None:
@@ -129,8 +136,11 @@ class ModelHost:
             return
         self._core.end()
         await self._listen_no_more()
-        if self._on_stop is not None:
-            self._on_stop(self)
+        self._ended.set()
+
+    async def wait_until_gone(self) -> None:
+        """Wait until this life is over, however it ended."""
+        await self._ended.wait()
 
     def freeze(self) -> None:
         """Stand still, as a stopped process does: still sent everything, answering nothing."""
@@ -150,8 +160,8 @@ class ModelHost:
 
     async def reconnect(self) -> None:
         """Find the connection again: all kept events go out at once, with the times at which they happened."""
-        await self._listen()
         self._core.cut = False
+        await self._listen()
         self._core.send_kept()
 
     def set_label(self, key: str, value: str | None) -> None:
@@ -174,11 +184,13 @@ class ModelHost:
         for noun in OWN_NOUNS:
             subject = f"{self._prefix}{noun}.*.{self.id}"
             self._subscriptions.append(await self._transport.subscribe(subject, self.handle))
+        await self._on_change()
 
     async def _listen_no_more(self) -> None:
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             await subscription.stop()
+        await self._on_change()
 
     async def _beat(self) -> None:
         core = self._core

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
@@ -27,19 +28,21 @@ _DEFAULT_NATS = "nats://127.0.0.1:4222"
 
 async def run(options: ConnectOptions, lattice: str, hosts: list[HostSpec], seed: str) -> None:
     """Run the hosts until all have been asked to stop, or the process is told to end."""
-    transport = await connect(options, wait=True, on_waiting=lambda reason: click.echo(reason, err=True))
-    try:
+    this = asyncio.current_task()
+    assert this is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    with suppress(asyncio.CancelledError):
+        transport = await connect(options, wait=True, on_waiting=lambda reason: click.echo(reason, err=True))
         fleet = Fleet(transport, lattice, hosts, seed=seed, address=options.servers[0])
-        stopped = asyncio.create_task(fleet.wait_until_empty())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.cancel)
-        await fleet.start()
-        for host in fleet.hosts.values():
-            click.echo(_introduction(host, lattice))
-        await asyncio.wait([stopped])
-        await fleet.stop()
-    finally:
-        await transport.close()
+        try:
+            await fleet.start()
+            for host in fleet.hosts.values():
+                click.echo(_introduction(host, lattice))
+            await asyncio.gather(*(host.wait_until_gone() for host in fleet.hosts.values()))
+        finally:
+            await fleet.stop()
+            await transport.close()
 
 
 def _introduction(host: ModelHost, lattice: str) -> str:
