@@ -7,8 +7,8 @@ Promises kept by every implementation:
 * ``request`` raises :class:`~wadm.errors.NoResponders` at once where nobody listens and
   :class:`~wadm.errors.TimedOut` where nobody answered in time.
 * All methods raise :class:`~wadm.errors.Unavailable` while the connection is away for longer than their timeout,
-  :class:`~wadm.errors.NotFound` where a stream or bucket is not there (``append``, which addresses none by name:
-  ``NoResponders``), :class:`~wadm.errors.TooLarge` for a message beyond ``max_payload``, headers included, and
+  :class:`~wadm.errors.NotFound` where a stream or bucket is not there (writing, which goes to a subject and not to a
+  stream: ``NoResponders``), :class:`~wadm.errors.TooLarge` for a message beyond ``max_payload``, headers included, and
   :class:`~wadm.errors.Malformed` for what cannot be a subject or a key.
 * A question whose ``timeout`` passes before it could be sent is not sent later.
 

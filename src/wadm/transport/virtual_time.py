@@ -1,0 +1,89 @@
+"""Virtual time: an event loop whose clock jumps to the next timer whenever everybody waits.
+
+Days pass in a second, and the same program does the same things in the same order every time: asyncio runs what is
+ready first in, first out, and nothing depends on how fast the machine is. All of asyncio's own waiting (``sleep``,
+``timeout``, ``call_later``) is virtual in it. Threads, subprocesses and sockets are of another time: do not use them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+_T = TypeVar("_T")
+
+EPOCH = 1_700_000_000.0
+"""The time, in seconds since 1970, at which virtual worlds begin."""
+
+
+class Stalled(RuntimeError):
+    """Everybody waits for somebody else, and no timer is set: it would stay so for ever."""
+
+
+class Clock(Protocol):
+    """What a transport takes its time from."""
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class LoopClock:
+    """A clock that goes with the event loop it is used in, and that can be set wrong."""
+
+    def __init__(self, start: float = EPOCH) -> None:
+        self._start = start
+        self._wrong_by = 0.0
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970, as this clock has it."""
+        return self._start + self._wrong_by + asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; a clock set wrong does not make waiting longer or shorter."""
+        await asyncio.sleep(seconds)
+
+    def step(self, seconds: float) -> None:
+        """Set it forward (or back), as happens to the clocks of real machines."""
+        self._wrong_by += seconds
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop that never waits: where it would, its time jumps."""
+
+    def __init__(self) -> None:
+        self._virtual_now = 0.0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        """Return the seconds since the loop was made, as its own clock has it."""
+        return self._virtual_now
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass."""
+        self._virtual_now += seconds
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:
+            raise Stalled("everybody waits, and no timer is set")
+        self._loop.jump(timeout)
+        return ready
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run a program in virtual time, from its beginning to its end."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
