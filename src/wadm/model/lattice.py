@@ -166,6 +166,19 @@ class Lattice:
             self._eligible[wanted] = hosts
         return hosts
 
+    def copy(self) -> Lattice:
+        """Return a lattice that can be changed without changing this one."""
+        other = Lattice(self.name)
+        for host in self.hosts.values():
+            other.put_host(host.id, host.friendly_name, host.labels, host.version, host.last_heard)
+            other.hosts[host.id].known = host.known
+            for entity in (*host.components.values(), *host.providers.values()):
+                other.put(host.id, entity)
+        other.links = dict(self.links)
+        other.links_known = self.links_known
+        other.configs = dict(self.configs)
+        return other
+
     # -- hosts -------------------------------------------------------------------------------
 
     def put_host(self, host_id: str, friendly_name: str, labels: Mapping[str, str], version: str, now: float) -> bool:

@@ -1,0 +1,206 @@
+"""Why an application is as it is: per scaler what is wanted, which hosts match and which do not and for which label,
+what was asked and when it is asked again. The same sentences as in plans and statuses."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from wadm.engine.compile import Desired, Hopeless, LinkScaler, Scaler, WorkloadScaler
+from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.plan import Plan, describe, same_link
+from wadm.engine.spread import Share
+from wadm.model.lattice import Component, Host, Lattice, owner
+from wadm.model.status import ScalerStatus
+
+MOST_HOSTS = 50
+"""Hosts told of one by one in each list; the numbers count all."""
+
+
+class Waiting(Struct, frozen=True):
+    """A command that is on its way or held back. Times are seconds since 1970."""
+
+    command: str
+    reason: str
+    since: float
+    asked: float
+    state: str
+    next: float
+    attempts: int
+    error: str
+
+
+class OnHost(Struct, frozen=True):
+    """What runs of a scaler's thing on one host."""
+
+    host: str
+    host_id: str
+    image: str
+    count: int
+    owner: str
+    health: str = ""
+
+
+class Unfit(Struct, frozen=True):
+    """A host that a share cannot use, and the label because of which."""
+
+    host: str
+    host_id: str
+    label: str
+    wanted: str
+    has: str | None
+
+
+class ShareView(Struct, frozen=True):
+    """One spread: how many it wants, which hosts match."""
+
+    name: str
+    target: int
+    requirements: dict[str, str]
+    matching: int
+    hosts: tuple[str, ...]
+    unfit: tuple[Unfit, ...]
+
+
+class ScalerView(Struct, frozen=True):
+    """One scaler, explained."""
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    message: str
+    since: float
+    waiting_for: str
+    next: str
+    wants: str
+    running: tuple[OnHost, ...]
+    shares: tuple[ShareView, ...]
+    waiting: tuple[Waiting, ...]
+
+
+class ApplicationView(Struct, frozen=True):
+    """An application, explained. ``planned`` is what would be asked now; normally it is on its way already."""
+
+    application: str
+    version: str | None
+    status: str
+    message: str
+    hosts: int
+    scalers: tuple[ScalerView, ...]
+    configurations: dict[str, str]
+    planned: tuple[str, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def explain_application(
+    desired: Desired, plan: Plan, statuses: dict[str, ScalerStatus], lattice: Lattice, in_flight: InFlight
+) -> ApplicationView:
+    """Explain an application. ``statuses`` are the published ones by scaler id, which know since when."""
+    pendings = in_flight.of(desired.application)
+    scalers = []
+    for scaler, planned in zip(desired.scalers, plan.status.scalers, strict=False):
+        scalers.append(_scaler(scaler, statuses.get(scaler.id, planned), lattice, pendings))
+    return ApplicationView(
+        desired.application,
+        desired.version,
+        plan.status.type,
+        plan.status.message,
+        len(lattice.hosts),
+        tuple(scalers),
+        {name: _configuration(name, wanted, lattice) for name, wanted in desired.configs.items()},
+        tuple(f"{describe(a.command)}, because {a.reason}" for a in plan.actions),
+        tuple(_waiting(p) for p in pendings if not p.scaler),
+    )
+
+
+def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: list[Pending]) -> ScalerView:
+    wants = ""
+    running: tuple[OnHost, ...] = ()
+    shares: tuple[ShareView, ...] = ()
+    match scaler:
+        case WorkloadScaler():
+            running = _running(scaler, lattice)
+            shares = tuple(_share(share, lattice) for share in scaler.shares)
+            wants = _wants(scaler)
+        case LinkScaler():
+            link = scaler.link
+            there = [one for one in lattice.links.get(link.key, ()) if one.target == link.target]
+            state = "in force" if any(same_link(one, link) for one in there) else "not in force"
+            interfaces = ", ".join(link.interfaces)
+            wants = f"the link to {link.target} for {link.wit_namespace}:{link.wit_package}/{interfaces} ({state})"
+        case Hopeless():
+            wants = "nothing that can be done"
+    e = status.explanation
+    return ScalerView(
+        scaler.id,
+        scaler.kind,
+        scaler.name,
+        status.type,
+        status.message,
+        e.since,
+        e.waiting_for,
+        e.next,
+        wants,
+        running,
+        shares,
+        tuple(_waiting(p) for p in pendings if p.scaler == scaler.id),
+    )
+
+
+def _wants(scaler: WorkloadScaler) -> str:
+    targets = [share.target for share in scaler.shares]
+    if scaler.daemon:
+        return f"{max(targets, default=0)} of {scaler.image} on every matching host"
+    return f"{sum(targets)} of {scaler.image} in all"
+
+
+def _running(scaler: WorkloadScaler, lattice: Lattice) -> tuple[OnHost, ...]:
+    found = []
+    for host_id, entity in sorted(lattice.where(scaler.entity_kind, scaler.entity_id).items())[:MOST_HOSTS]:
+        count, health = (entity.count, "") if isinstance(entity, Component) else (1, entity.health)
+        found.append(OnHost(lattice.hosts[host_id].called, host_id, entity.image, count, owner(entity) or "", health))
+    return tuple(found)
+
+
+def _share(share: Share, lattice: Lattice) -> ShareView:
+    matching = lattice.eligible(share.requirements)
+    unfit: list[Unfit] = []
+    for host in sorted(lattice.hosts.values(), key=lambda h: h.id):
+        if len(unfit) == MOST_HOSTS:
+            break
+        if (missing := _missing_label(host, share)) is not None:
+            unfit.append(missing)
+    names = tuple(lattice.hosts[host_id].called for host_id in matching[:MOST_HOSTS])
+    return ShareView(share.name, share.target, dict(share.requirements), len(matching), names, tuple(unfit))
+
+
+def _missing_label(host: Host, share: Share) -> Unfit | None:
+    for label, wanted in share.requirements:
+        has = host.labels.get(label)
+        if has != wanted:
+            return Unfit(host.called, host.id, label, wanted, has)
+    return None
+
+
+def _configuration(name: str, wanted: dict[str, str] | None, lattice: Lattice) -> str:
+    """Say how a configuration is, never what it holds: it may be a secret reference."""
+    if name not in lattice.configs:
+        return "being asked for"
+    there = lattice.configs[name]
+    if there is None:
+        return "missing" if wanted is None else "to be put"
+    return "there" if wanted is None or there == wanted else "differs, to be put"
+
+
+def _waiting(pending: Pending) -> Waiting:
+    state = "held back after a failure" if pending.held else "accepted by the host" if pending.delivered else "sent"
+    return Waiting(
+        describe(pending.command),
+        pending.reason,
+        pending.since,
+        pending.asked,
+        state,
+        pending.retry_at if pending.held else pending.deadline,
+        pending.attempts,
+        pending.error,
+    )

@@ -1,0 +1,211 @@
+"""What would happen: the plan of a manifest that is not deployed (yet), carried on until nothing is left to do.
+
+The same :func:`~wadm.engine.reconcile.reconcile` that runs in earnest plans on a copy of the lattice, its commands are
+taken as done at once, and so on, round by round. What a host may refuse or be unable to do is not foreseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.engine.compile import Desired
+from wadm.engine.in_flight import InFlight
+from wadm.engine.interests import Interests
+from wadm.engine.observe import News
+from wadm.engine.plan import Record, describe
+from wadm.engine.reconcile import reconcile
+from wadm.model.commands import (
+    Action,
+    Command,
+    DeleteConfig,
+    DeleteLink,
+    PutConfig,
+    PutLink,
+    ScaleComponent,
+    StartProvider,
+    StopProvider,
+    UpdateComponent,
+)
+from wadm.model.lattice import Component, Lattice, Link, Provider, owner
+from wadm.model.names import strip_reference
+from wadm.model.status import ApplicationStatus
+
+ROUNDS = 50
+"""More rounds than any order of effects takes; a plan that still wants something then never would be done."""
+
+Effect = Literal["start", "scale", "update live", "restart", "stop", "put", "delete"]
+
+
+class Step(Struct, frozen=True):
+    """One thing that would be done. ``round`` counts from 1: what a round needs is there after the one before."""
+
+    round: int
+    effect: Effect
+    what: str
+    host: str
+    reason: str
+    action: Action
+
+
+class Consequence(Struct, frozen=True):
+    """An application besides the planned one whose status would be another."""
+
+    application: str
+    before: str
+    after: str
+
+
+class Forecast(Struct, frozen=True):
+    """What deploying would do. ``id`` names this very outcome: as long as it would be the same, so is the id."""
+
+    application: str
+    version: str | None
+    id: str
+    steps: tuple[Step, ...]
+    status: ApplicationStatus
+    consequences: tuple[Consequence, ...] = ()
+
+
+def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Forecast:
+    """Foresee what ``desired`` in place of what its application wants now would do. Nothing passed in is changed.
+
+    Configurations that have not been asked for are taken as absent.
+    """
+    world = lattice.copy()
+    record = interests.record(desired.application)
+    before_record, steps = record, []
+    needed = interests.needed_by_others(desired.application)
+    news = News()
+    plan = None
+    for round_ in range(1, ROUNDS + 1):
+        for name in desired.configs:
+            world.configs.setdefault(name, None)
+        world.links_known = True
+        plan = reconcile(desired, record, world, InFlight(), now, needed)
+        record = plan.record
+        if not plan.actions:
+            break
+        for action in plan.actions:
+            steps.append(_step(round_, action, world))
+            apply(action.command, world, news)
+    assert plan is not None
+    return Forecast(
+        desired.application,
+        desired.version,
+        _identify(desired, steps, before_record),
+        _restarts(steps),
+        plan.status,
+        _consequences(desired, interests, lattice, world, news, now),
+    )
+
+
+def apply(command: Command, lattice: Lattice, news: News) -> None:
+    """Take a command as done, as a host would do it."""
+    match command:
+        case ScaleComponent(count=0):
+            lattice.drop("component", command.host_id, command.component_id)
+            news.entities.add(("component", command.component_id))
+        case ScaleComponent():
+            component = Component(command.component_id, command.reference, command.count, command.annotations)
+            lattice.put(command.host_id, component)
+            news.entities.add(("component", command.component_id))
+        case UpdateComponent():
+            running = lattice.find("component", command.host_id, command.component_id)
+            if isinstance(running, Component):
+                updated = replace(running, image=command.reference, annotations=command.annotations)
+                lattice.put(command.host_id, updated)
+            news.entities.add(("component", command.component_id))
+        case StartProvider():
+            image = strip_reference(command.reference)
+            lattice.put(command.host_id, Provider(command.provider_id, image, command.annotations, "running"))
+            news.entities.add(("provider", command.provider_id))
+        case StopProvider():
+            lattice.drop("provider", command.host_id, command.provider_id)
+            news.entities.add(("provider", command.provider_id))
+        case PutLink():
+            link = Link(
+                command.source_id,
+                command.target,
+                command.name,
+                command.wit_namespace,
+                command.wit_package,
+                command.interfaces,
+                command.source_config,
+                command.target_config,
+            )
+            lattice.put_link(link)
+            news.links.add(link.key)
+        case DeleteLink():
+            lattice.drop_link(command.link_key)
+            news.links.add(command.link_key)
+        case PutConfig():
+            lattice.set_config(command.config_name, command.config)
+            news.configs.add(command.config_name)
+        case DeleteConfig():
+            lattice.set_config(command.config_name, None)
+            news.configs.add(command.config_name)
+
+
+def _step(round_: int, action: Action, lattice: Lattice) -> Step:
+    command = action.command
+    host_id = getattr(command, "host_id", "")
+    host = lattice.hosts[host_id].called if host_id in lattice.hosts else host_id
+    effect: Effect
+    match command:
+        case ScaleComponent(count=0) | StopProvider():
+            effect = "stop"
+        case ScaleComponent():
+            running = lattice.find("component", command.host_id, command.component_id)
+            effect = "start" if running is None else "scale"
+        case StartProvider():
+            effect = "start"
+        case UpdateComponent():
+            effect = "update live"
+        case PutLink() | PutConfig():
+            effect = "put"
+        case _:
+            effect = "delete"
+    return Step(round_, effect, describe(command), host, action.reason, action)
+
+
+def _restarts(steps: list[Step]) -> tuple[Step, ...]:
+    """Mark stops that are followed by a start of the same thing on the same host for what they are."""
+    started = {s.action.command.key for s in steps if isinstance(s.action.command, StartProvider)}
+    return tuple(
+        replace(s, effect="restart") if s.effect == "stop" and s.action.command.key in started else s for s in steps
+    )
+
+
+def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
+    """Return the id of an outcome: what is wanted, and every command that leads there, in order."""
+    text = "\n".join([repr(desired.version), repr(desired.scalers), *(repr(s.action.command) for s in steps)])
+    return hashlib.sha256(f"{text}\n{sorted(record.configs)}".encode()).hexdigest()[:12]
+
+
+def _consequences(
+    desired: Desired, interests: Interests, lattice: Lattice, world: Lattice, news: News, now: float
+) -> tuple[Consequence, ...]:
+    """Return the other applications whose status would change."""
+    found = []
+    for kind, entity_id in list(news.entities):
+        for entity in lattice.where(kind, entity_id).values():
+            news.applications.update({owner(entity) or ""} - {""})
+    touched = interests.touched(news, world) | set(interests.dependents(desired.application))
+    for name in sorted(touched - {desired.application}):
+        other = interests.desired(name)
+        if other is None:
+            continue
+        record, needed = interests.record(name), interests.needed_by_others(name)
+        before = reconcile(other, record, lattice, InFlight(), now, needed).status
+        after = reconcile(other, record, world, InFlight(), now, needed).status
+        if (before.type, before.message) != (after.type, after.message):
+            found.append(Consequence(name, _words(before), _words(after)))
+    return tuple(found)
+
+
+def _words(status: ApplicationStatus) -> str:
+    return f"{status.type}: {status.message}" if status.message else status.type
