@@ -6,3 +6,6 @@ go in; a plan (commands with reasons, statuses) comes out. Everything else carri
 """
 
 __version__ = "0.22.0"
+
+COMPATIBLE_WITH = "0.21.1"
+"""The release of the original whose protocol this speaks, and what ``wadm --version`` prints: ``wash`` goes by it."""

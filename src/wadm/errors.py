@@ -1,18 +1,19 @@
 """The errors of the project, and what a caller can do about each.
 
-    WadmError
-      ManifestInvalid(problems)   the user can mend the manifest
-      NotFound                    the thing is not there
-      AlreadyExists               the name or version is taken
-      StaleRevision               somebody else wrote first: reload and try again
-      Unavailable                 no answer in time, or nobody there: try again later
-        NoResponders              nobody listens on that subject
-        TimedOut                  somebody may listen, nobody answered
-      Refused(message)            the host answered no, and said why
-      Rejected(message)           the server answered a request of the API with no, and said why
-      TooLarge                    the value does not fit into one NATS message
-      Malformed                   bytes that are not what they should be
-      Misconfigured               wadm was started with what cannot work: change it
+WadmError
+  ManifestInvalid(problems)   the user can mend the manifest
+  NotFound                    the thing is not there
+  AlreadyExists               the name or version is taken
+  StaleRevision               somebody else wrote first: reload and try again
+  Unavailable                 no answer in time, or nobody there: try again later
+    NoResponders              nobody listens on that subject
+    TimedOut                  somebody may listen, nobody answered
+  Refused(message)            the host answered no, and said why
+  Rejected(message)           the server answered a request of the API with no, and said why
+  TooLarge                    the value does not fit into one NATS message
+  Malformed                   bytes that are not what they should be
+    Unreadable                stored bytes that are not, or a name that nothing can be stored under
+  Misconfigured               wadm was started with what cannot work: change it
 """
 
 from __future__ import annotations
@@ -79,3 +80,7 @@ class Malformed(WadmError):
 
 class Misconfigured(WadmError):
     """What wadm was started with cannot work, however often it is tried. One sentence for whoever starts it."""
+
+
+class Unreadable(Malformed):
+    """What is stored of an application cannot be read, or nothing can be stored under its name. Others go on."""

@@ -29,6 +29,10 @@ class UsageError(WadmError):
     """The command line or the environment cannot be understood. Exit code 2."""
 
 
+class Asked(WadmError):
+    """The command line asks for ``help`` or ``version``, which is the message."""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """What a server runs with. Times are in seconds, sizes in bytes (``-1``: no bound)."""
 
@@ -492,7 +496,10 @@ _BY_SPELLING: Final = {spelled: flag for flag in FLAGS for spelled in (flag.long
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Return the settings that a command line and an environment ask for; raise :class:`UsageError`."""
+    """Return the settings that a command line and an environment ask for.
+
+    Raises :class:`UsageError`, and :class:`Asked` for ``--help`` and ``--version``.
+    """
     given = _from_arguments(arguments)
     given |= _from_environment(environ, given.keys())
     _check_company(given)
@@ -514,6 +521,10 @@ def _from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 def _next(rest: list[str]) -> tuple[Flag, str]:
     """Take one option, with its value, off the front of ``rest``."""
     argument = rest.pop(0)
+    if argument in ("-h", "--help"):
+        raise Asked("help")
+    if argument in ("-V", "--version"):
+        raise Asked("version")
     if argument.startswith("--"):
         spelled, sign, value = argument.partition("=")
     else:

@@ -58,6 +58,11 @@ class Statuses:
         """Return the last status of an application, ``None`` if there never was one."""
         return self._told.get((lattice, name))
 
+    def last(self, lattice: str, name: str) -> ApplicationStatus | None:
+        """Return the last status of an application as a value."""
+        told = self._told.get((lattice, name))
+        return None if told is None else decode_status(told.raw)
+
     def publish(self, lattice: str, name: str, status: ApplicationStatus) -> bool:
         """Tell people, unless it is what they were told last; return whether it was told."""
         raw = fitting(status, self._transport.max_payload - ROOM_FOR_REPLY)

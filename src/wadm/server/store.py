@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, WadmError
-from wadm.model.manifest import Application, Manifest
+from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unreadable, WadmError
+from wadm.model.manifest import Application
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
-from wadm.server.view import Marker, Names, Place, Record, Slot, Unreadable, View, keys_of, slot_of
+from wadm.server.view import Garbled, Marker, Names, Place, Record, Slot, View, keys_of, slot_of
 from wadm.transport.base import Bucket, Entry, Subscription
+from wadm.wire import subjects
 from wadm.wire.glance import glance
 from wadm.wire.stored import decode_application, encode_application
 
@@ -29,7 +31,7 @@ ROOM_FOR_HEADERS: Final = 1024
 
 Change = Callable[[Application | None], Application | None]
 """What to make of an application as it is stored (``None``: it is not). ``None`` deletes it. Pure: it may be called
-several times."""
+several times. The very application it was given means that there is nothing to write."""
 OnChange = Callable[[str, str | None, str], None]
 """Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
 
@@ -49,6 +51,7 @@ class Store:
         self.on_change: OnChange | None = None
         self._bucket = bucket
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
+        self._encoded: tuple[Application, bytes] | None = None
         self._lists: dict[str, NameList] = {}
         self._watch: Subscription | None = None
         self._limited = Limited(log)
@@ -62,54 +65,59 @@ class Store:
         if self._watch is not None:
             await self._watch.stop()
 
-    async def restart(self) -> None:
-        """Forget everything and read the bucket again, which is not the one it was."""
+    async def restore(self) -> None:
+        """Put what we know into a bucket that is not the one it was, unless others have done so already.
+
+        For a NATS server that kept the bucket in memory and was started again.
+        """
         await self.stop()
-        gone = self.view.clear()
+        known = self.view.clear()
         self._decoded.clear()
         self._lists.clear()
         await self.start()
-        self._tell(gone)
+        restored = 0
+        for key, slot in known.items():
+            if isinstance(slot, Record | Names) and not self.view.slot(key).revision:
+                with suppress(StaleRevision):
+                    self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
+                    restored += isinstance(slot, Record)
+        if restored:
+            log.info("The bucket was made anew and the applications put back", applications=restored)
+        self._tell({(slot.scope, slot.name) for slot in known.values() if isinstance(slot, Record)})
 
     # -- reading -----------------------------------------------------------------------------
 
     async def find(self, place: Place, name: str) -> Record | None:
         """Return an application, having asked the bucket where the view knows none.
 
-        Raises :class:`~wadm.errors.Malformed` where its value cannot be read or its name cannot be a key, and
-        :class:`~wadm.errors.Unavailable`.
+        Raises :class:`~wadm.errors.Unreadable` and :class:`~wadm.errors.Unavailable`.
         """
         record = self.view.record(place, name)
         return record if record is not None and not self.ask_first else await self.reload(place, name)
 
     async def reload(self, place: Place, name: str) -> Record | None:
         """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""
+        _check_key(place, name)
         for key in keys_of(place, name):
             await self._refresh(key)
             if not self._is_taken(key, place, name):
                 break  # by nobody else, so nothing is under the other key
         record = self.view.record(place, name)
-        if record is None and (reason := self.view.unreadable(place, name)):
-            raise Malformed(reason)
+        if record is None and (reason := self.view.garbled(place, name)):
+            raise Unreadable(reason)
         return record
 
     def decode(self, record: Record) -> Application:
-        """Return an application as a whole; raise :class:`~wadm.errors.Malformed`."""
+        """Return an application as a whole; raise :class:`~wadm.errors.Unreadable`."""
         key = (record.key, record.revision)
-        application = self._decoded.pop(key, None) or decode_application(record.name, record.value)
+        application = self._decoded.pop(key, None)
+        if application is None:
+            try:
+                application = decode_application(record.name, record.value)
+            except Malformed as error:
+                raise Unreadable(str(error)) from error
         self._keep(key, application)
         return application
-
-    def deployed_manifest(self, place: Place, name: str) -> Manifest | None:
-        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read."""
-        record = self.view.record(place, name)
-        if record is None or record.glance.deployed is None:
-            return None
-        try:
-            return self.decode(record).deployed
-        except Malformed as error:
-            self._limited.warning("manifest", "A deployed application cannot be read", key=record.key, reason=error)
-            return None
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -117,15 +125,17 @@ class Store:
         """Apply a change to an application; return what is stored then (``None``: nothing).
 
         Whatever ``change`` raises comes out of here, once the bucket has confirmed what it was decided on. Raises
-        :class:`~wadm.errors.StaleRevision` where others were first again and again, ``Malformed`` and ``Unavailable``
+        :class:`~wadm.errors.StaleRevision` where others were first again and again, ``Unreadable`` and ``Unavailable``
         as :meth:`find`, and :class:`~wadm.errors.TooLarge` for what fits into no message.
         """
+        _check_key(place, name)
         record, confirmed = self.view.record(place, name), False
-        if record is None:
-            record, confirmed = await self.reload(place, name), True
         for _ in range(ATTEMPTS):
             try:
-                changed = change(None if record is None else self.decode(record))
+                application = None if record is None else self.decode(record)
+                changed = change(application)
+                if changed is application:
+                    return record
                 return await self._write(place, name, record, changed)
             except StaleRevision:
                 pass
@@ -137,7 +147,17 @@ class Store:
 
     def size_of(self, application: Application) -> int:
         """Return the bytes that an application takes in the bucket."""
-        return len(encode_application(application))
+        return len(self._encode(application))
+
+    def _encode(self, application: Application) -> bytes:
+        """Encode an application, once where it is measured and then written."""
+        if self._encoded is None or self._encoded[0] is not application:
+            self._encoded = (application, encode_application(application))
+        return self._encoded[1]
+
+    def check_name(self, place: Place, name: str) -> None:
+        """Raise :class:`~wadm.errors.Unreadable` where nothing can be stored under that name."""
+        _check_key(place, name)
 
     async def ensure_listed(self, place: Place, name: str) -> None:
         """Have a stored application in the list of names, whatever happened when it was written (S16)."""
@@ -148,17 +168,19 @@ class Store:
     ) -> Record | None:
         if application is None:
             if record is not None:
-                self._put(record.key, Marker(await self._bucket.purge(record.key, record.revision)))
+                revision = await self._bucket.purge(record.key, record.revision)
+                self._see(Entry(record.key, None, revision))
                 await self._list(place, name, present=False)
             return None
-        value = encode_application(application)
+        value = self._encode(application)
         if len(value) > self.limit:
             raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
         key = record.key if record is not None else self._free_key(place, name)
         revision = await self._bucket.put(key, value, self.view.slot(key).revision)
         written = Record(key, revision, place.scope, value, glance(value))
         self._keep((key, revision), application)
-        self._put(key, written)
+        if revision > self.view.slot(key).revision:  # else the watch was quicker
+            self._put(key, written)
         await self._list(place, name, present=True)
         return written
 
@@ -204,7 +226,7 @@ class Store:
             self._put(entry.key, slot_of(entry))
 
     def _put(self, key: str, slot: Slot) -> None:
-        if isinstance(slot, Unreadable):
+        if isinstance(slot, Garbled):
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
         self._tell(self.view.put(key, slot))
 
@@ -214,3 +236,8 @@ class Store:
         for scope, name in sorted(concerned):
             place = self.view.place(scope)
             self.on_change(place.lattice, place.account, name)
+
+
+def _check_key(place: Place, name: str) -> None:
+    if not (subjects.is_token(place.scope) and subjects.is_token(name)):
+        raise Unreadable(f"nothing can be stored under {place.scope}-{name}")

@@ -69,14 +69,14 @@ class Marker(Struct, frozen=True):
     revision: int
 
 
-class Unreadable(Struct, frozen=True):
+class Garbled(Struct, frozen=True):
     """A value that is neither; it harms the application whose key it has, and nothing else."""
 
     revision: int
     reason: str
 
 
-Slot: TypeAlias = Record | Names | Marker | Unreadable
+Slot: TypeAlias = Record | Names | Marker | Garbled
 NOTHING: Final = Marker(0)
 
 
@@ -89,9 +89,9 @@ def slot_of(entry: Entry) -> Slot:
     try:
         seen = glance(entry.value)
     except Malformed as error:
-        return Unreadable(entry.revision, str(error))
+        return Garbled(entry.revision, str(error))
     if not entry.key.endswith((f"-{seen.name}", f"/{seen.name}")):
-        return Unreadable(entry.revision, f"stored application: it bears the name {seen.name!r}")
+        return Garbled(entry.revision, f"stored application: it bears the name {seen.name!r}")
     return Record(entry.key, entry.revision, entry.key[: -len(seen.name) - 1], entry.value, seen)
 
 
@@ -121,10 +121,10 @@ class View:
         """Return an application."""
         return self._applications.get(place.scope, {}).get(name)
 
-    def unreadable(self, place: Place, name: str) -> str:
+    def garbled(self, place: Place, name: str) -> str:
         """Return why what is stored in an application's place cannot be read, ``""`` where that is not so."""
         slot = self.slot(keys_of(place, name)[0])
-        return slot.reason if isinstance(slot, Unreadable) else ""
+        return slot.reason if isinstance(slot, Garbled) else ""
 
     def records(self, place: Place) -> list[Record]:
         """Return the applications of a lattice, by name."""
@@ -149,6 +149,10 @@ class View:
         """Return the deployed applications of a lattice, by name."""
         deployed = self._deployed.get(place.scope, {})
         return [deployed[name] for name in sorted(deployed)]
+
+    def is_anything_deployed(self, place: Place) -> bool:
+        """Whether a lattice has a deployed application."""
+        return place.scope in self._deployed
 
     def deployed_with_ids(self, place: Place, ids: Iterable[str]) -> set[str]:
         """Return the deployed applications that give one of these explicit ids to something."""
@@ -180,12 +184,12 @@ class View:
             self._add(slot)
         return _concerned(before, slot)
 
-    def clear(self) -> set[tuple[str, str]]:
-        """Forget everything; return what was deployed."""
-        gone = {(scope, name) for scope, deployed in self._deployed.items() for name in deployed}
+    def clear(self) -> dict[str, Slot]:
+        """Forget everything; return what was there, by key."""
+        slots = dict(self._slots)
         for table in (self._slots, self._applications, self._deployed, self._ids, self._sorted):
             table.clear()
-        return gone
+        return slots
 
     def _add(self, record: Record) -> None:
         scope, name = record.scope, record.name

@@ -128,6 +128,8 @@ class ListReply(Struct, frozen=True):
     result: Literal["error", "success"]
     message: str = ""
     models: tuple[Summary, ...] = ()
+    next: str | UnsetType = UNSET
+    """Where not all are in the reply: the name to ask ``after``."""
 
 
 class Version(Struct, frozen=True):
@@ -203,13 +205,21 @@ def _problems(problems: Iterable[Problem]) -> Problems:
 
 
 def put_done(
-    name: str, version: str, total: int, undeployed_shared: Iterable[str] = (), warnings: Iterable[Problem] = ()
+    name: str,
+    version: str,
+    total: int,
+    undeployed_shared: Iterable[str] = (),
+    warnings: Iterable[Problem] = (),
+    dropped: Iterable[str] = (),
 ) -> bytes:
     """Return the reply to a put that left ``total`` versions.
 
-    ``undeployed_shared`` are the components that refer to shared ones that are not deployed.
+    ``undeployed_shared`` are the components that refer to shared ones that are not deployed, ``dropped`` the oldest
+    versions, which made room for the new one.
     """
     message = f"Successfully put manifest {name} {version}"
+    if gone := list(dropped):
+        message += f", dropping the oldest versions for lack of space: {json.encode(gone).decode()}"
     if missing := list(undeployed_shared):
         message += f", but some shared components are not deployed: {json.encode(missing).decode()}"
     return json.encode(
@@ -269,6 +279,7 @@ class _ListReply(Struct, frozen=True):
     result: str
     message: str
     models: list[Summary | Raw]
+    next: str | UnsetType = UNSET
 
 
 def encode_summary(one: Summary) -> bytes:
@@ -276,9 +287,10 @@ def encode_summary(one: Summary) -> bytes:
     return json.encode(one)
 
 
-def listed(models: Iterable[Summary | Raw]) -> bytes:
-    """Return the list of applications, in the order given."""
-    return json.encode(_ListReply("success", "Successfully fetched list of applications", list(models)))
+def listed(models: Iterable[Summary | Raw], next_after: str | None = None) -> bytes:
+    """Return the list of applications, in the order given; ``next_after`` is the last name where there are more."""
+    more = UNSET if next_after is None else next_after
+    return json.encode(_ListReply("success", "Successfully fetched list of applications", list(models), more))
 
 
 def listed_legacy(models: Iterable[Summary | Raw]) -> bytes:

@@ -49,7 +49,7 @@ def decode_names(value: bytes) -> list[str]:
 
 def encode_names(names: list[str]) -> bytes:
     """Write the list of a lattice's applications: sorted, each once."""
-    return msgspec.json.encode(sorted(set(names)))
+    return msgspec.json.encode(sorted(dict.fromkeys(names)))  # quick where they are sorted, unlike with a set
 
 
 def decode_application(name: str, value: bytes) -> Application:

@@ -1,0 +1,123 @@
+"""The API's server side: takes requests off NATS, runs each in its turn and in order, and answers every one.
+
+Requests about one application are carried out one after another, in the order in which they came, as the original
+does; others run side by side. Whatever is wrong with a request, its sender gets an answer, and a request without a
+reply subject is carried out all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmError
+from wadm.server import operations
+from wadm.server.logging import Limited, get_logger
+from wadm.server.operations import Models, Operation, Refusal, Request
+from wadm.server.turns import Admit, Locks, Turns
+from wadm.server.view import Place
+from wadm.transport.base import Message, Subscription
+from wadm.wire import api, subjects
+
+BUSY: Final = "Too many requests are waiting, please try again later"
+INTERNAL: Final = "Internal error"
+DRAIN_TIMEOUT: Final = 2.0
+
+PROBLEMS_TOLD: Final = 100
+"""Problems of one manifest that are told; a hostile one has more than an answer can hold."""
+
+log = get_logger("wadm.server.api")
+
+
+class Api:
+    """Serves the API under a subject prefix."""
+
+    def __init__(
+        self,
+        models: Models,
+        prefix: str,
+        multitenant: bool = False,
+        table: Mapping[subjects.Operation, Operation] = operations.OPERATIONS,
+    ) -> None:
+        self._models = models
+        self._prefix = prefix
+        self._multitenant = multitenant
+        self._table = table
+        self._turns: Turns[Message] = Turns(self._serve)
+        self._locks = Locks()
+        self._subscription: Subscription | None = None
+        self._limited = Limited(log)
+
+    async def start(self) -> None:
+        """Take requests, sharing them with other servers."""
+        subject = subjects.api_filter(self._prefix, self._multitenant)
+        self._subscription = await self._models.transport.subscribe(subject, self._receive, subjects.API_QUEUE)
+        log.info("Serving the API", subject=subject)
+
+    async def stop(self) -> None:
+        """Take no more requests, and answer those that were taken."""
+        if self._subscription is not None:
+            await self._subscription.stop()
+        await self._turns.drain(DRAIN_TIMEOUT)
+
+    def _receive(self, message: Message) -> None:
+        if not self._turns.offer(client_of(message.reply), message):
+            self._limited.warning("flood", "Refused requests, too many are waiting", subject=message.subject)
+            self._reply(message, api.error(BUSY))
+
+    async def _serve(self, message: Message, admit: Admit) -> None:
+        try:
+            answer = await self._answer(message, admit)
+        except ManifestInvalid as error:
+            answer = api.error(str(error), error.problems[:PROBLEMS_TOLD])
+        except Refusal as error:
+            answer = api.error(str(error))
+        except Unreadable as error:
+            self._limited.warning("stored", "What is stored cannot be read", subject=message.subject, reason=error)
+            answer = api.error(api.STORAGE_ERROR)
+        except Malformed as error:
+            answer = api.error(str(error))  # raised by what reads requests, in the words to answer with
+        except WadmError as error:
+            self._limited.warning("storage", "A request failed", subject=message.subject, reason=error)
+            answer = api.error(api.STORAGE_ERROR)
+        except Exception:
+            log.exception("A request met an error in the server", subject=message.subject)
+            answer = api.error(INTERNAL)
+        self._reply(message, answer)
+
+    async def _answer(self, message: Message, admit: Admit) -> bytes:
+        parsed = subjects.parse_api(message.subject, self._prefix, self._multitenant)
+        place = Place(parsed.lattice, parsed.account)
+        request = Request(place, parsed.name or "", message.data, message.headers or {})
+        key = (parsed.category, parsed.operation, parsed.name is not None)
+        if key == operations.PUT:
+            manifest = await operations.read_put(request)
+            admit()
+            async with self._locks.hold((place.scope, manifest.name.strip())):
+                return await operations.put(self._models, request, manifest)
+        operation = self._table.get(key)
+        if operation is None:
+            raise Malformed(f"Unsupported subject: {message.subject}")
+        admit()
+        if not request.name:
+            return await operation(self._models, request)
+        async with self._locks.hold((place.scope, request.name)):
+            return await operation(self._models, request)
+
+    def _reply(self, message: Message, answer: bytes) -> None:
+        if not message.reply:
+            return
+        try:
+            self._models.transport.publish(message.reply, answer)
+        except TooLarge as error:
+            self._limited.warning("reply", "A reply is too large", subject=message.subject, reason=error)
+            self._models.transport.publish(message.reply, api.error(f"The reply is too large: {error}"))
+
+
+def client_of(reply: str) -> str:
+    """Return what tells clients apart: clients have one inbox, with a last token for each request.
+
+    >>> client_of("_INBOX.AzK3pNhx.17")
+    '_INBOX.AzK3pNhx'
+    """
+    return reply.rpartition(".")[0]

@@ -1,0 +1,269 @@
+"""The server as a whole: what is started in which order, what happens when NATS comes back, and how it ends.
+
+:class:`Server` is one instance on a connected transport; the simulator makes several of them. :func:`run` is the
+process around it: it connects, listens for probes, waits for signals, and knows the exit codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+from uuid import UUID
+
+from wadm import COMPATIBLE_WITH, __version__
+from wadm.errors import Misconfigured, Unavailable, WadmError
+from wadm.server.api import Api
+from wadm.server.health import Health
+from wadm.server.lattices import Lattices, MakeOwner, owner_maker
+from wadm.server.logging import get_logger
+from wadm.server.operations import Models
+from wadm.server.ownership import Leases
+from wadm.server.resources import ensure, names
+from wadm.server.settings import Settings, hide_credentials
+from wadm.server.statuses import Statuses
+from wadm.server.store import Store
+from wadm.transport.base import Transport
+from wadm.transport.nats import ConnectOptions, NatsTransport, connect
+
+ENSURE_AGAIN: Final = 2.0
+"""Seconds after which streams and buckets that could not be had are tried for again."""
+STOP_TIMEOUT: Final = 4.5
+"""Seconds in which an instance is to have stopped; then it ends all the same."""
+
+log = get_logger("wadm.server.app")
+
+
+class Server:
+    """One instance: the API, the owners of the lattices that are its share, and what they stand on."""
+
+    def __init__(
+        self, transport: Transport, settings: Settings, instance: str, make_owner: MakeOwner | None = None
+    ) -> None:
+        called = names(settings)
+        self._transport = transport
+        self._settings = settings
+        self._names = called
+        self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.multitenant)
+        self.statuses = Statuses(transport, called.status)
+        self.models = Models(transport, self.store, self.statuses, lambda: new_version(transport.now()))
+        self.api = Api(self.models, settings.api_prefix, settings.multitenant)
+        make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
+        self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
+        self.leases = Leases(
+            transport.bucket(called.leases),
+            instance,
+            settings.host_id or instance,
+            clock=asyncio.get_running_loop().time,
+            sleep=transport.sleep,
+            acquired=self.lattices.acquired,
+            lost=self.lattices.lost,
+            log=get_logger("wadm.server.ownership"),
+        )
+        self.lattices.shares = self.leases
+        self._tasks: list[asyncio.Task[None]] = []
+        self._missing = "the server is starting"
+
+    def not_ready(self) -> str:
+        """Say why the server cannot do its work at the moment, ``""`` where it can."""
+        return self._missing if self._transport.connected else "NATS cannot be reached"
+
+    async def start(self) -> None:
+        """Have everything that is needed, answer the API, and look after lattices.
+
+        Waits for a JetStream that is not there yet; raises :class:`~wadm.errors.Misconfigured` where waiting is no use.
+        """
+        await self._ensure_patiently()
+        self._transport.on_reconnect(self._come_back)
+        await self.store.start()
+        await self.statuses.start()
+        await self.api.start()
+        if self._settings.max_jobs == 0:
+            log.info("Only the API is served, as --max-jobs is 0")
+        else:
+            await self.leases.start()
+            await self.lattices.start()
+            self._run(self.leases.run())
+            self._run(self.lattices.run())
+        self._missing = ""
+
+    async def wait(self) -> None:
+        """Return never, but raise what ends one of the loops."""
+        await asyncio.gather(*self._tasks)
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Answer what was asked, hand the lattices over, and let go of everything but the connection."""
+        self._missing = "the server is stopping"
+        await self.api.stop()
+        await self.lattices.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.leases.stop()
+        await self.statuses.stop()
+        await self.store.stop()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _ensure_patiently(self) -> frozenset[str]:
+        said = ""
+        while True:
+            try:
+                return await ensure(self._transport, self._settings)
+            except Unavailable as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("The streams and buckets cannot be had, trying on", reason=said)
+            await self._transport.sleep(ENSURE_AGAIN)
+
+    async def _come_back(self) -> None:
+        """Make anew what a NATS server that kept it in memory has lost (S22)."""
+        self._missing = "the streams and buckets are being looked after"
+        made = await self._ensure_patiently()
+        if self._names.manifests in made:
+            await self.store.restore()
+        if self._names.status in made:
+            self.statuses.publish_again()
+        self._missing = ""
+
+
+def new_version(now: float) -> str:
+    """Return a ULID: 48 bits of time in milliseconds and 80 of chance, in Crockford's alphabet."""
+    number = (int(now * 1000) << 80) | random.getrandbits(80)
+    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def new_instance() -> str:
+    """Return a name that no other instance has."""
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
+# -- the process ----------------------------------------------------------------------------
+
+
+def connect_options(settings: Settings) -> ConnectOptions:
+    """Return how to connect to NATS under these settings."""
+    return ConnectOptions(
+        servers=settings.nats_servers,
+        creds_file=settings.nats_creds_file,
+        jwt=settings.nats_jwt,
+        seed=settings.nats_seed,
+        tls_ca_file=settings.nats_tls_ca_file,
+        tls_cert_file=settings.nats_tls_cert_file,
+        tls_key_file=settings.nats_tls_key_file,
+        domain=settings.domain,
+    )
+
+
+def _say(kind: str, **fields: object) -> None:
+    """Log what the connection tells of itself."""
+    say = log.info if kind in ("nats_connected", "nats_reconnected") else log.warning
+    say(kind.replace("_", " ").replace("nats", "NATS"), **fields)
+
+
+class Process:
+    """The process around a server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server: Server | None = None
+        self._transport: NatsTransport | None = None
+
+    def not_ready(self) -> str:
+        """Say why the process cannot do its work at the moment."""
+        return "waiting for NATS" if self._server is None else self._server.not_ready()
+
+    async def run(self) -> None:
+        """Serve until cancelled, or until something fails for good."""
+        health = Health(*self._settings.http_admin, self.not_ready) if self._settings.http_admin else None
+        try:
+            if health is not None:
+                await health.start()
+            await self._serve()
+        finally:
+            if health is not None:
+                await health.stop()
+
+    async def _serve(self) -> None:
+        self._transport = await connect(
+            connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=_say
+        )
+        try:
+            self._server = Server(self._transport, self._settings, new_instance())
+            await self._server.start()
+            gc.collect()
+            gc.freeze()  # what is there now stays; the collector need not look at it again
+            await self._server.wait()
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                if self._server is not None:
+                    await self._server.stop()
+                if self._transport is not None:
+                    await self._transport.close()
+        except (TimeoutError, WadmError) as error:
+            log.warning("Not everything could be ended in order", reason=str(error) or "it took too long")
+
+
+async def serve(settings: Settings) -> int:
+    """Run the process until a signal ends it; return the exit code."""
+    for note in settings.notes:
+        log.warning(note)
+    log.info("Starting wadm", version=__version__, compatible_with=COMPATIBLE_WITH, nats=",".join(settings.endpoints()))
+    process = asyncio.create_task(Process(settings).run())
+    _on_signals(process.cancel)
+    try:
+        await process
+    except asyncio.CancelledError:
+        log.info("Stopped")
+        return 0
+    return 1
+
+
+def _on_signals(stop: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def heard(number: signal.Signals) -> None:
+        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(other)  # a second one ends the process at once
+        log.info(
+            "Received Ctrl+C, shutting down" if number is signal.SIGINT else f"Received {number.name}, shutting down"
+        )
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, heard, number)
+
+
+def run(settings: Settings) -> int:
+    """Run the server as this process; return its exit code (API reference, 1.2)."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(serve(settings))
+    except Misconfigured as error:
+        return _failed(str(error))
+    except Exception as error:
+        log.exception("wadm has exited with an error")
+        return _failed(str(error) or type(error).__name__)
+
+
+def _failed(reason: str) -> int:
+    print(f"Error: failed to run wadm\n\nCaused by:\n    {hide_credentials(reason)}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

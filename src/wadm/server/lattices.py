@@ -1,0 +1,271 @@
+"""Which lattices this instance looks after, and the owners that do it.
+
+A lattice is looked after when something is deployed in it or a host of it has been heard, by the instance that holds
+its lease. One that nobody needs any more is let go of after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final, Protocol
+
+from wadm.errors import Unavailable, Unreadable
+from wadm.model.manifest import Application
+from wadm.model.status import ApplicationStatus
+from wadm.server.logging import Limited, Logger, get_logger
+from wadm.server.owner import LatticeOwner, OwnerSettings
+from wadm.server.resources import names
+from wadm.server.settings import Settings
+from wadm.server.statuses import Statuses
+from wadm.server.store import Store
+from wadm.server.view import Evidence, Place
+from wadm.transport.base import Message, Subscription, Transport
+from wadm.wire import subjects
+
+HEARD_THROUGH: Final = ("host_started", "host_heartbeat")
+"""The events by which a lattice becomes known."""
+IDLE: Final = 600.0
+"""Seconds without a host and without anything deployed, after which a lattice is let go of."""
+LOOK_EVERY: Final = 60.0
+MOST_WITHOUT_APPLICATIONS: Final = 1000
+"""Lattices with hosts but without applications that are looked after; anybody can invent names of lattices."""
+AGAIN_FIRST: Final = 1.0
+AGAIN_MOST: Final = 30.0
+STOP_TIMEOUT: Final = 1.5
+
+log = get_logger("wadm.server.lattices")
+
+
+class Owner(Protocol):
+    """What keeps a lattice as it is declared."""
+
+    async def run(self) -> None:
+        """Do so until cancelled."""
+
+    def notice(self, name: str) -> None:
+        """Take note that what is deployed of an application changed."""
+
+
+MakeOwner = Callable[[Place, Callable[[], bool]], Owner]
+"""Makes the owner of a lattice; the function says whether it may act at this moment."""
+
+
+class Shares(Protocol):
+    """Who holds which lattice (:class:`~wadm.server.ownership.Leases`)."""
+
+    def held(self, scope: str) -> bool:
+        """Whether a lattice is ours at this moment."""
+
+    def want(self, scope: str) -> None:
+        """Note that a lattice needs somebody to look after it."""
+
+    async def forget(self, scope: str) -> None:
+        """Note that nobody need look after a lattice any more."""
+
+
+class Lattices:
+    """The owners of the lattices that are ours."""
+
+    def __init__(self, transport: Transport, store: Store, make_owner: MakeOwner, multitenant: bool) -> None:
+        self.shares: Shares | None = None
+        """To be set before :meth:`start`."""
+        self._transport = transport
+        self._store = store
+        self._make_owner = make_owner
+        self._multitenant = multitenant
+        self._clock = asyncio.get_running_loop().time
+        self._heard: dict[str, float] = {}
+        """When a host of a lattice was last heard, or something was deployed, by scope."""
+        self._accounts: dict[str, str | None] = {}
+        self._owners: dict[str, Owner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._subscriptions: list[Subscription] = []
+        self._limited = Limited(log)
+
+    async def start(self) -> None:
+        """Take up the lattices in which something is deployed, and listen for others."""
+        self._store.on_change = self._changed
+        for place in self._store.view.places():
+            self._want(place)
+        for event in HEARD_THROUGH:
+            subject = subjects.host_events_filter(self._multitenant).replace(">", event)
+            self._subscriptions.append(await self._transport.subscribe(subject, self._hear))
+
+    async def run(self) -> None:
+        """Let go of lattices that nobody needs any more, until cancelled."""
+        while True:
+            await self._transport.sleep(LOOK_EVERY)
+            with suppress(Unavailable):
+                await self.let_go_of_idle()
+
+    async def stop(self) -> None:
+        """Listen no more. The owners end as their leases are released."""
+        self._store.on_change = None
+        for subscription in self._subscriptions:
+            await subscription.stop()
+
+    def owner(self, place: Place) -> Owner | None:
+        """Return the owner of a lattice, where that is here."""
+        return self._owners.get(place.scope)
+
+    # -- what makes a lattice known ----------------------------------------------------------
+
+    def _hear(self, message: Message) -> None:
+        subject = subjects.parse_host_event(message.subject, self._multitenant)
+        if subject is None or (self._multitenant and subject.account is None):
+            return
+        self._want(Place(subject.lattice, subject.account))
+
+    def _changed(self, lattice: str, account: str | None, name: str) -> None:
+        place = Place(lattice, account)
+        owner = self._owners.get(place.scope)
+        if owner is not None:
+            owner.notice(name)
+        self._want(place)
+
+    def _want(self, place: Place) -> None:
+        scope = place.scope
+        if scope not in self._heard and not self._is_welcome(place):
+            return
+        self._heard[scope] = self._clock()
+        assert self.shares is not None
+        self.shares.want(scope)
+
+    def _is_welcome(self, place: Place) -> bool:
+        if not subjects.is_token(place.scope):
+            return False  # nothing can be stored for it
+        if self._accounts.setdefault(place.lattice, place.account) != place.account:
+            # Commands and statuses know the lattice only (S20), so one of the two has to stand back.
+            self._limited.warning(
+                "account",
+                "Two accounts use the same lattice id, the second is not looked after",
+                lattice=place.lattice,
+                first=self._accounts[place.lattice],
+                second=place.account,
+            )
+            return False
+        if self._store.view.is_anything_deployed(place) or len(self._heard) < MOST_WITHOUT_APPLICATIONS:
+            return True
+        self._limited.warning("lattice", "Too many lattices, one is not looked after", lattice=place.lattice)
+        return False
+
+    async def let_go_of_idle(self) -> None:
+        """Forget lattices in which nothing is deployed and no host has been heard for a while."""
+        now = self._clock()
+        assert self.shares is not None
+        for scope, heard in list(self._heard.items()):
+            place = self._store.view.place(scope)
+            if now - heard >= IDLE and not self._store.view.is_anything_deployed(place):
+                del self._heard[scope]
+                self._accounts.pop(place.lattice, None)
+                await self.shares.forget(scope)
+
+    # -- owners ------------------------------------------------------------------------------
+
+    def acquired(self, scope: str, epoch: int) -> None:
+        """Begin to look after a lattice."""
+        place = self._store.view.place(scope)
+        self._heard.setdefault(scope, self._clock())
+        bound = log.bind(lattice=place.lattice, **({"account": place.account} if place.account else {}))
+        bound.debug("The lattice is ours", epoch=epoch)
+        self._tasks[scope] = asyncio.create_task(self._look_after(place, bound), name=f"owner of {scope}")
+
+    async def lost(self, scope: str) -> None:
+        """End looking after a lattice; return once its owner does nothing any more."""
+        self._owners.pop(scope, None)
+        task = self._tasks.pop(scope, None)
+        if task is None:
+            return
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=STOP_TIMEOUT)
+        if not done:
+            log.warning("An owner takes long to end", scope=scope)
+
+    async def _look_after(self, place: Place, bound: Logger) -> None:
+        """Run the owner of a lattice; whatever ends it, begin again."""
+        delay = AGAIN_FIRST
+        while True:
+            began = self._clock()
+            owner = self._owners[place.scope] = self._make_owner(place, lambda: self._may_act(place))
+            try:
+                await owner.run()
+            except Unavailable as error:
+                bound.warning("The lattice cannot be looked after at the moment", reason=error)
+            except Exception:  # noqa: BLE001 - whatever ends an owner, the lattice goes on
+                bound.exception("The owner of the lattice failed, it begins again")
+            delay = AGAIN_FIRST if self._clock() - began > AGAIN_MOST else min(delay * 2, AGAIN_MOST)
+            await self._transport.sleep(delay)
+
+    def _may_act(self, place: Place) -> bool:
+        return self.shares is not None and self.shares.held(place.scope)
+
+
+# -- what owners work with ------------------------------------------------------------------
+
+
+class PlaceApplications:
+    """The stored applications of one lattice, as its owner asks for them."""
+
+    def __init__(self, store: Store, place: Place) -> None:
+        self._store = store
+        self._place = place
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all stored applications."""
+        return [record.name for record in self._store.view.records(self._place)]
+
+    def get(self, name: str) -> Application | None:
+        """Return an application; raise :class:`~wadm.errors.Unreadable`."""
+        if reason := self._store.view.garbled(self._place, name):
+            raise Unreadable(reason)
+        record = self._store.view.record(self._place, name)
+        return None if record is None else self._store.decode(record)
+
+    def evidence(self, name: str) -> Evidence:
+        """Return what is known of an application's fate."""
+        return self._store.view.evidence(self._place, name)
+
+
+class PlaceStatuses:
+    """The statuses of one lattice, as its owner tells them."""
+
+    def __init__(self, statuses: Statuses, place: Place) -> None:
+        self._statuses = statuses
+        self._place = place
+
+    def last(self, name: str) -> ApplicationStatus | None:
+        """Return the status an application was last said to have."""
+        return self._statuses.last(self._place.lattice, name)
+
+    def publish(self, name: str, status: ApplicationStatus) -> None:
+        """Say that an application has this status now."""
+        self._statuses.publish(self._place.lattice, name, status)
+
+
+def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings: Settings) -> MakeOwner:
+    """Return what makes the owners of lattices under these settings."""
+    called = names(settings)
+    overdue = settings.host_probe_interval or settings.heartbeat_interval * 1.1
+    at_a_time = OwnerSettings().at_a_time
+    owner_settings = OwnerSettings(
+        command_stream=called.commands,
+        overdue=overdue,
+        at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
+    )
+
+    def make(place: Place, may_act: Callable[[], bool]) -> Owner:
+        return LatticeOwner(
+            place.lattice,
+            place.account,
+            transport,
+            PlaceApplications(store, place),
+            PlaceStatuses(statuses, place),
+            transport.bucket(called.state),
+            owner_settings,
+            get_logger("wadm.server.owner", lattice=place.lattice),
+            may_act,
+        )
+
+    return make

@@ -1,0 +1,129 @@
+"""The list of a lattice's applications, in one message as far as one can hold it, else in pages.
+
+A request may ask for a page (``{"limit": 100, "after": "name"}``); the original ignores the body of a list request, so
+nothing else there is an error. A reply that leaves applications out says so under ``next``: the name to ask ``after``.
+The original's clients read neither; what they get is shaped as they know it, shorter where NATS could not carry it:
+without scalers first, and only then without the last applications.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta, Raw, Struct, json
+
+from wadm.errors import Malformed
+from wadm.model.status import ApplicationStatus
+from wadm.server.logging import Limited, get_logger
+from wadm.server.statuses import Statuses, Told
+from wadm.server.view import Place, Record, View
+from wadm.wire import api
+from wadm.wire.reading import read
+
+ROOM_FOR_FRAME: Final = 1024
+"""Bytes of a message that the entries of a list leave free."""
+LONGEST_BRIEF: Final = 200
+"""Characters of a description or a status in a list that has to be short."""
+
+
+class Page(Struct, frozen=True):
+    """What a client asks for. Names are sorted by code point."""
+
+    limit: Annotated[int, Meta(ge=1)] | None = None
+    after: str = ""
+
+
+class _Entry(Struct, frozen=True):
+    record: Record
+    told: Told | None
+    encoded: Raw
+
+
+_page = json.Decoder(Page)
+
+
+class Listing:
+    """Makes lists; an entry is made anew only when its application or its status is another one."""
+
+    def __init__(self, view: View, statuses: Statuses, max_payload: int) -> None:
+        self._view = view
+        self._statuses = statuses
+        self._room = max_payload - ROOM_FOR_FRAME
+        self._entries: dict[str, dict[str, _Entry]] = {}
+        self._limited = Limited(get_logger("wadm.server.listing"))
+
+    def reply(self, place: Place, body: bytes) -> bytes:
+        """Return the answer to ``get`` without a name."""
+        return api.listed(*self._fitting(place, _asked(body)))
+
+    def legacy_reply(self, place: Place) -> bytes:
+        """Return the answer to ``list``, a bare array."""
+        entries, more = self._fitting(place, Page())
+        if more is not None:
+            self._limited.warning("list", "A list does not fit into a message, its end was cut", lattice=place.lattice)
+        return api.listed_legacy(entries)
+
+    def _fitting(self, place: Place, page: Page) -> tuple[list[Raw], str | None]:
+        """Return the entries of a page and, where some are left out, the last name that is in it."""
+        records = self._view.records(place)
+        if page.after:
+            records = [record for record in records if record.name > page.after]
+        asked = records if page.limit is None else records[: page.limit]
+        entries = _within(self._room, self._encoded(place, asked))
+        if len(entries) < len(asked):
+            entries = _within(self._room, [_brief(record, self._told(place, record)) for record in asked])
+        return entries, records[len(entries) - 1].name if 0 < len(entries) < len(records) else None
+
+    def _encoded(self, place: Place, records: Sequence[Record]) -> list[Raw]:
+        """Return the entries of these applications, and keep them for the next time."""
+        kept = self._entries.setdefault(place.scope, {})
+        for record in records:
+            told, entry = self._told(place, record), kept.get(record.name)
+            if entry is None or entry.record is not record or entry.told is not told:
+                kept[record.name] = _Entry(record, told, _full(record, told))
+        if len(kept) > 2 * len(records) + 100:  # most of them have been deleted since
+            kept = self._entries[place.scope] = {record.name: kept[record.name] for record in records}
+        return [kept[record.name].encoded for record in records]
+
+    def _told(self, place: Place, record: Record) -> Told | None:
+        return self._statuses.get(place.lattice, record.name)
+
+
+def _asked(body: bytes) -> Page:
+    try:
+        return read(_page, body, "page") if body else Page()
+    except Malformed:
+        return Page()
+
+
+def _within(room: int, entries: Sequence[Raw]) -> list[Raw]:
+    """Return as many of the entries, with commas, as fit."""
+    used = 0
+    for index, entry in enumerate(entries):
+        used += len(bytes(entry)) + 1
+        if used > room:
+            return list(entries[:index])
+    return list(entries)
+
+
+def _full(record: Record, told: Told | None) -> Raw:
+    seen = record.glance
+    if told is None:
+        summary = api.summary(record.name, seen.versions[-1], seen.description, seen.deployed_version)
+    else:
+        status = ApplicationStatus(told.type, told.message)
+        summary = api.summary(record.name, seen.versions[-1], seen.description, seen.deployed_version, status, told.raw)
+    return Raw(api.encode_summary(summary))
+
+
+def _brief(record: Record, told: Told | None) -> Raw:
+    seen = record.glance
+    status = api.WAITING if told is None else ApplicationStatus(told.type, _cut(told.message))
+    description = None if seen.description is None else _cut(seen.description)
+    summary = api.summary(record.name, seen.versions[-1], description, seen.deployed_version, status)
+    return Raw(api.encode_summary(summary))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_BRIEF else text[:LONGEST_BRIEF] + "…"

@@ -1,0 +1,343 @@
+"""What the API can be asked: for each operation, read the request, decide, store, answer (API reference, 4).
+
+Each is a coroutine of ``(models, request)`` that returns the reply. Every known reason to refuse is an answer too;
+what an operation raises is turned into one by :mod:`wadm.server.api`, which also sees to order and concurrency. New
+operations are added to :data:`OPERATIONS`; ``wire.subjects.OPERATIONS`` must name them as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+
+from wadm.engine import history
+from wadm.engine.validate import check_deploy, validate
+from wadm.errors import AlreadyExists, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
+from wadm.model.manifest import Application, Manifest, Problem
+from wadm.model.names import LATEST
+from wadm.server.listing import Listing
+from wadm.server.logging import get_logger
+from wadm.server.statuses import Statuses
+from wadm.server.store import Store
+from wadm.server.view import Place, Record
+from wadm.transport.base import Headers, Transport
+from wadm.wire import api, subjects
+from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
+from wadm.wire.manifests import encode_manifest, manifest_to_builtins, read_manifest
+
+CONTENT_TYPE: Final = "Content-Type"
+READ_ASIDE: Final = 32 * 1024
+"""Bytes from which on a manifest is read in a thread: YAML of a megabyte takes a second, and others are waiting."""
+
+_NAME: Final = re.compile(r"[-\w]+")
+_NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
+
+log = get_logger("wadm.server.api")
+
+
+class Request(Struct, frozen=True):
+    """A request. ``name`` is ``""`` for operations that are not about one application."""
+
+    place: Place
+    name: str
+    body: bytes
+    headers: Headers
+
+
+class Refusal(WadmError):
+    """A request that cannot be granted as things are; the text is the answer."""
+
+
+class Models:
+    """What operations work with."""
+
+    def __init__(self, transport: Transport, store: Store, statuses: Statuses, new_version: Callable[[], str]) -> None:
+        self.transport = transport
+        self.store = store
+        self.statuses = statuses
+        self.listing = Listing(store.view, statuses, transport.max_payload)
+        self.new_version = new_version
+
+    async def publish_deployed(self, place: Place, manifest: Manifest) -> None:
+        """Tell other programs what is to run; raise ``Unavailable``. One too large to be told is only stored."""
+        event = manifest_published(manifest_to_builtins(manifest), self.transport.now(), _event_id())
+        try:
+            await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_PUBLISHED), event)
+        except TooLarge as error:
+            log.warning("A deployed manifest is too large for an event", application=manifest.name, reason=error)
+
+    async def publish_undeployed(self, place: Place, name: str) -> None:
+        """Tell other programs what is not to run any more; raise ``Unavailable``."""
+        event = manifest_unpublished(name, self.transport.now(), _event_id())
+        await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_UNPUBLISHED), event)
+
+
+Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
+
+
+# -- put ------------------------------------------------------------------------------------
+
+
+async def read_put(request: Request) -> Manifest:
+    """Read the manifest of a put request; raise :class:`~wadm.errors.ManifestInvalid`."""
+    content_type = request.headers.get(CONTENT_TYPE)
+    if len(request.body) < READ_ASIDE:
+        return read_manifest(request.body, content_type)
+    return await asyncio.to_thread(read_manifest, request.body, content_type)
+
+
+async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
+    """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
+    name = manifest.name.strip()
+    if manifest.version == LATEST:
+        return api.error(f'invalid manifest version, errors: "{LATEST} is not allowed in wadm"')
+    if not _NAME.fullmatch(name):
+        return api.error(
+            f"Manifest name {name} contains invalid characters. Manifest names can only contain alphanumeric "
+            "characters, dashes, and underscores."
+        )
+    models.store.check_name(request.place, name)
+    problems = validate(manifest)
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors:
+        return api.error(errors[0].message, problems)
+    if manifest.version is None:
+        manifest = history.with_version(manifest, models.new_version())
+    return await _store_version(models, request.place, manifest, problems)
+
+
+async def _store_version(models: Models, place: Place, manifest: Manifest, warnings: list[Problem]) -> bytes:
+    name, version = manifest.name, manifest.version
+    assert version is not None
+    store = models.store
+    dropped: tuple[str, ...] = ()
+
+    def add(application: Application | None) -> Application:
+        nonlocal dropped
+        application, dropped = history.fit(history.put_version(application, manifest), store.size_of, store.limit)
+        return application
+
+    try:
+        record = await store.change(place, name, add)
+    except AlreadyExists:
+        await store.ensure_listed(place, name)
+        return api.put_exists(version)
+    except TooLarge as error:
+        return api.error(f"The manifest is too large to be stored: {error}")
+    assert record is not None
+    missing = _missing_shared(models, place, manifest)
+    return api.put_done(name, version, len(record.glance.versions), missing, warnings, dropped)
+
+
+# -- get, list, versions, status ------------------------------------------------------------
+
+
+async def get(models: Models, request: Request) -> bytes:
+    """Return the newest manifest, or the version asked for."""
+    version = api.requested_version("get", request.body)
+    record = await models.store.find(request.place, request.name)
+    if record is not None and version is not None and version not in record.glance.versions:
+        record = await models.store.reload(request.place, request.name)
+    if record is None:
+        return api.get_not_found(request.name)
+    if version is not None and version not in record.glance.versions:
+        return api.get_not_found(request.name, version)
+    application = models.store.decode(record)
+    manifest = application.newest if version is None else application.versions[version]
+    return api.got(request.name, encode_manifest(manifest), version)
+
+
+async def list_applications(models: Models, request: Request) -> bytes:
+    """Return all applications of the lattice."""
+    return models.listing.reply(request.place, request.body)
+
+
+async def list_legacy(models: Models, request: Request) -> bytes:
+    """Return all applications of the lattice as the bare array that ``wash`` asks for."""
+    return models.listing.legacy_reply(request.place)
+
+
+async def versions(models: Models, request: Request) -> bytes:
+    """Return the versions of an application, oldest first."""
+    record = await models.store.find(request.place, request.name)
+    if record is None:
+        return api.versions_not_found(request.name)
+    return api.versions_found(request.name, record.glance.versions, record.glance.deployed_version)
+
+
+async def status(models: Models, request: Request) -> bytes:
+    """Return the last status of an application, whether it is stored or not."""
+    told = models.statuses.get(request.place.lattice, request.name)
+    return api.status_found(request.name, None if told is None else told.raw)
+
+
+async def deployment_history(models: Models, request: Request) -> bytes:
+    """Say that there is no such thing, as the original does."""
+    return api.error(api.HISTORY_UNSUPPORTED)
+
+
+# -- delete ---------------------------------------------------------------------------------
+
+
+async def delete(models: Models, request: Request) -> bytes:
+    """Delete a version or the whole application; what is deployed of it is taken down."""
+    version = api.requested_version("delete", request.body)
+    try:
+        record = await models.store.find(request.place, request.name)
+    except (Unreadable, Unavailable):
+        return api.delete_unreadable(request.name)
+    if record is None:
+        reply, undeployed = api.delete_not_found(request.name), True
+    else:
+        reply, undeployed = await _delete(models, request, record, version)
+    if undeployed:
+        try:
+            await models.publish_undeployed(request.place, request.name)
+        except Unavailable:
+            return api.delete_not_notified()
+    return reply
+
+
+async def _delete(models: Models, request: Request, record: Record, version: str | None) -> tuple[bytes, bool]:
+    """Return the reply, and whether others are to be told that nothing of the application is to run."""
+    name, before = request.name, record
+
+    def remove(application: Application | None) -> Application | None:
+        nonlocal before
+        before = models.store.view.record(request.place, name) or before
+        if application is None:
+            raise NotFound(name)
+        return None if version is None else history.delete_version(application, version)
+
+    try:
+        after = await models.store.change(request.place, name, remove)
+    except NotFound:
+        return _nothing_deleted(models, request, version)
+    except _NOT_WRITTEN:
+        return api.delete_failed(name, version), False
+    if version is None:
+        return api.deleted(name), True
+    if after is None:
+        return api.deleted_last_version(name), True
+    undeploy = before.glance.deployed_version == version
+    return api.deleted_version(name, version, undeploy), undeploy
+
+
+def _nothing_deleted(models: Models, request: Request, version: str | None) -> tuple[bytes, bool]:
+    """Answer for what was not there. An application that is deployed stays so (S7)."""
+    record = models.store.view.record(request.place, request.name)
+    if record is None or version is None:
+        return api.delete_not_found(request.name), True
+    return api.delete_version_not_found(version), record.glance.deployed_version is None
+
+
+# -- deploy and undeploy --------------------------------------------------------------------
+
+
+async def deploy(models: Models, request: Request) -> bytes:
+    """Have a version run, the newest if none is named."""
+    place, name = request.place, request.name
+    version = api.requested_version("deploy", request.body)
+    wanted = None if version == LATEST else version
+    record = await models.store.find(place, name)
+    if record is None:
+        return api.deploy_not_found(name, version)
+    if wanted is not None and wanted not in record.glance.versions:
+        record = await models.store.reload(place, name)
+        if record is None:
+            return api.deploy_not_found(name, version)
+        if wanted not in record.glance.versions:
+            return api.deploy_version_not_found(name, wanted)
+    return await _deploy(models, request, wanted)
+
+
+async def _deploy(models: Models, request: Request, version: str | None) -> bytes:
+    place, name, staged = request.place, request.name, version or ""
+
+    def mark(application: Application | None) -> Application:
+        nonlocal staged
+        if application is None:
+            raise NotFound(name)
+        application = history.deploy(application, version)
+        assert application.deployed is not None
+        assert application.deployed_version is not None
+        staged = application.deployed_version
+        _refuse_conflicts(models, place, application.deployed)
+        return application
+
+    try:
+        record = await models.store.change(place, name, mark)
+    except NotFound:
+        return api.deploy_version_not_found(name, staged) if staged else api.deploy_not_found(name, version)
+    except _NOT_WRITTEN:
+        return api.deploy_failed(name, staged)
+    assert record is not None
+    manifest = models.store.decode(record).deployed
+    assert manifest is not None
+    try:
+        await models.publish_deployed(place, manifest)
+    except Unavailable:
+        return api.deploy_not_notified(name, staged)
+    return api.deployed(name, staged)
+
+
+def _missing_shared(models: Models, place: Place, manifest: Manifest) -> list[str]:
+    return []
+
+
+def _refuse_conflicts(models: Models, place: Place, manifest: Manifest) -> None:
+    pass
+
+
+async def undeploy(models: Models, request: Request) -> bytes:
+    """Have nothing of an application run; its versions stay."""
+    api.check_undeploy(request.body)
+    name, was_deployed = request.name, False
+
+    def mark(application: Application | None) -> Application:
+        nonlocal was_deployed
+        if application is None:
+            raise NotFound(name)
+        was_deployed = application.deployed_version is not None
+        return history.undeploy(application) if was_deployed else application
+
+    if await models.store.find(request.place, name) is None:
+        return api.undeploy_not_found(name)
+    try:
+        await models.store.change(request.place, name, mark)
+    except NotFound:
+        return api.undeploy_not_found(name)
+    except _NOT_WRITTEN:
+        return api.undeploy_failed(name)
+    try:
+        await models.publish_undeployed(request.place, name)
+    except Unavailable:
+        return api.undeploy_not_notified(name)
+    return api.undeployed(name, was_deployed)
+
+
+PUT: Final = ("model", "put", False)
+
+OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
+    ("model", "get", False): list_applications,
+    ("model", "get", True): get,
+    ("model", "list", False): list_legacy,
+    ("model", "versions", True): versions,
+    ("model", "status", True): status,
+    ("model", "history", True): deployment_history,
+    ("model", "del", True): delete,
+    ("model", "deploy", True): deploy,
+    ("model", "undeploy", True): undeploy,
+}
+"""All operations but ``put``, whose request must be read before it is known which application it is about."""
+
+
+def _event_id() -> str:
+    """Return a random UUID; from :mod:`random`, so that a simulator's seed decides it."""
+    return str(UUID(int=random.getrandbits(128), version=4))
