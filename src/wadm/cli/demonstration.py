@@ -1,0 +1,107 @@
+"""What ``wadm demo`` shows: a manifest put and deployed through the API, its way to deployed, and where it runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from wadm.cli.development import Development, forever
+from wadm.cli.exits import DONE, FAILED, Failure
+from wadm.cli.output import show
+from wadm.cli.views import progress
+from wadm.cli.views.status import status as status_view
+from wadm.client.client import Client
+from wadm.client.connection import open_client
+from wadm.client.settings import Settings
+from wadm.client.watch import NotReached
+from wadm.model.lattice import Inventory
+from wadm.model.status import ApplicationStatus
+from wadm.sim.habits import Habits
+
+_REPOSITORY = Path(__file__).parents[3]
+_PACKAGED = Path(__file__).with_name("hello.yaml")
+
+
+def hello() -> Path:
+    """Return the example: of the package, or of the checkout that this is run from."""
+    return _PACKAGED if _PACKAGED.exists() else _REPOSITORY / "examples" / "hello.yaml"
+
+
+class Demonstration:
+    """Deploys a manifest and tells of it. ``over``: what was to be shown has been shown."""
+
+    habits = Habits(pull_delay=(0.2, 0.8))
+    """Of the simulated hosts: fetching an image takes a moment, so that there is something to be seen."""
+
+    def __init__(self, manifest: Path, once: bool, timeout: float) -> None:
+        self.over = False
+        self._manifest = manifest
+        self._once = once
+        self._timeout = timeout
+
+    async def give(self, started: Development) -> int:
+        """Give it; return the exit code. Raises Failure where the application is not deployed in time."""
+        for line in started.describe():
+            click.echo(line)
+        client = await open_client(Settings(servers=(started.nats.url,), lattice=started.wanted.lattice))
+        try:
+            name = await self._deploy(client)
+            await _where(client, name)
+        finally:
+            await client.close()
+        self.over = True
+        if self._once:
+            return DONE
+        for line in _next_steps(started.nats.port, name):
+            click.echo(line)
+        return await forever()
+
+    async def _deploy(self, client: Client) -> str:
+        """Put and deploy, show the status until it is deployed; return the application's name."""
+        put = await client.put(self._manifest)
+        click.echo(f"\nPut {_shown(self._manifest)}: application {put.name}, version {put.version}. Deploying it:\n")
+        begun = time.monotonic()
+        status: ApplicationStatus | None = None
+        async with client.watching(put.name) as watch:
+            await client.deploy(put.name, put.version)
+            try:
+                async for status in watch.until("deployed", self._timeout):
+                    click.echo(f"{time.monotonic() - begun:6.1f} s  {progress.line(put.name, status, put.version)}")
+            except NotReached as late:
+                raise Failure(f"{put.name} was not deployed within {self._timeout:g} s", FAILED) from late
+            finally:
+                if status is not None:
+                    click.echo()
+                    show(status_view(put.name, status, put.version, time.time()))
+        return put.name
+
+
+def _shown(manifest: Path) -> str:
+    try:
+        return str(manifest.relative_to(_REPOSITORY))
+    except ValueError:
+        return str(manifest)
+
+
+async def _where(client: Client, name: str) -> None:
+    click.echo("\nWhat the hosts say they run (simulated):\n")
+    for inventory in await client.inventories():
+        click.echo(f"  {inventory.friendly_name:<24} {_running(inventory)}")
+
+
+def _running(inventory: Inventory) -> str:
+    components = [f"{one.id} × {one.count}" for one in inventory.components]
+    return ", ".join(components + [one.id for one in inventory.providers]) or "nothing"
+
+
+def _next_steps(port: int, name: str) -> tuple[str, ...]:
+    return (
+        "",
+        "It stays up until Ctrl-C. To look around, in another terminal:",
+        "",
+        f"  export WASMCLOUD_CTL_PORT={port}",
+        f"  wadm status {name}       or, if you have wash:  wash app status {name}",
+        f"  wadm undeploy {name}                            wash app undeploy {name}",
+    )

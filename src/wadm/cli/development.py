@@ -1,0 +1,179 @@
+"""A NATS server, wadm and, if wanted, simulated hosts in one process, for development.
+
+What was started last is stopped first, whatever ends the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn, TypeVar
+
+from msgspec import Struct
+
+from wadm import __version__
+from wadm.cli.embedded_nats import EmbeddedNats, embedded_nats
+from wadm.cli.exits import FAILED, INTERRUPTED, Failure
+from wadm.cli.host_groups import HostGroup
+from wadm.errors import WadmError
+from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
+from wadm.server.logging import configure
+from wadm.server.settings import Settings
+from wadm.sim.fleet import Fleet, simulated_hosts
+from wadm.sim.habits import HEALTHY, Habits
+from wadm.transport.nats import ConnectOptions, connect
+
+T = TypeVar("T")
+
+_COLUMN = 15
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Wanted(Struct, frozen=True):
+    """What to start. ``port`` 0: any free one. ``data_dir`` ``None``: a temporary directory, removed at the end."""
+
+    lattice: str = "default"
+    port: int = 4222
+    data_dir: Path | None = None
+    hosts: tuple[HostGroup, ...] = ()
+    habits: Habits = HEALTHY
+    log_level: str | None = "warn"
+    """As in ``RUST_LOG``; ``None``: what that variable says, else ``info``."""
+
+
+class Development(Struct, frozen=True):
+    """What has been started."""
+
+    wanted: Wanted
+    nats: EmbeddedNats
+    fleet: Fleet
+    server: Server
+
+    def describe(self) -> Iterator[str]:
+        """Yield lines that say what runs where."""
+        kept = self.wanted.data_dir or "a temporary directory, gone at the end"
+        yield _line("NATS server", f"{self.nats.url}, data in {kept}")
+        yield _line(f"wadm {__version__}", "in this process; serves all lattices of that server")
+        if count := len(self.fleet.hosts):
+            noun = "hosts, SIMULATED: they answer" if count > 1 else "host, SIMULATED: it answers"
+            verb = "run" if count > 1 else "runs"
+            yield _line(f"{count} {noun} as wasmCloud does, and {verb} no WebAssembly", "")
+        for group in self.wanted.hosts:
+            if group.labels:
+                labels = " ".join(f"{label}={text}" for label, text in group.labels.items())
+                yield _line("", f"{group.count} labelled {labels}")
+
+
+def _line(head: str, text: str) -> str:
+    return f"{head:<{_COLUMN}}{text}".rstrip()
+
+
+@contextlib.asynccontextmanager
+async def development(wanted: Wanted) -> AsyncIterator[Development]:
+    """Start what is wanted, in order, and stop it at the end, in the other order.
+
+    Raises Failure where something does not start.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        directory = wanted.data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="wadm-up-")))
+        nats = await stack.enter_async_context(embedded_nats(directory, wanted.port))
+        # Hosts before the server: it then stops before them, and does not see the world it keeps fall apart.
+        fleet = await stack.enter_async_context(_fleet(nats.url, wanted))
+        server = await stack.enter_async_context(_server(nats.url, wanted.log_level))
+        yield Development(wanted, nats, fleet, server)
+
+
+@contextlib.asynccontextmanager
+async def _server(url: str, log_level: str | None) -> AsyncIterator[Server]:
+    configure(log_level)
+    settings = Settings(nats_servers=(url,))
+    transport = await connect(connect_options(settings))
+    server = Server(transport, settings, new_instance())
+    try:
+        await server.start()
+        yield server
+    finally:
+        with contextlib.suppress(WadmError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await server.stop()
+        await transport.close()
+
+
+@contextlib.asynccontextmanager
+async def _fleet(url: str, wanted: Wanted) -> AsyncIterator[Fleet]:
+    specs = [
+        spec
+        for number, group in enumerate(wanted.hosts)
+        for spec in simulated_hosts(group.count, group.labels, wanted.habits, seed=f"{wanted.lattice}/{number}")
+    ]
+    transport = await connect(ConnectOptions((url,), name="wadm simulated hosts"))
+    fleet = Fleet(transport, wanted.lattice, specs, address=url)
+    try:
+        if specs:
+            await fleet.start()
+        yield fleet
+    finally:
+        # Hosts that cannot say goodbye, because the NATS server has gone, need not.
+        with contextlib.suppress(WadmError):
+            await fleet.stop()
+        await transport.close()
+
+
+def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:
+    """Start what is wanted, do ``work`` with it, stop it, and return what ``work`` returned: an exit code.
+
+    Ctrl-C, SIGTERM and the end of the terminal end the work early (130); a second one does not wait for the rest to be
+    stopped. Raises Failure where something does not start, or ends by itself.
+    """
+    return asyncio.run(_until_signal(_with(wanted, work)))
+
+
+async def _with(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:
+    async with development(wanted) as started:
+        return await _first(work(started), _end_of_nats(started.nats), _end_of_server(started.server))
+
+
+async def _end_of_nats(nats: EmbeddedNats) -> int:
+    raise Failure(await nats.ended(), FAILED)
+
+
+async def _end_of_server(server: Server) -> int:
+    await server.wait()
+    raise Failure("the server ended by itself", FAILED)
+
+
+async def forever() -> NoReturn:
+    """Wait until cancelled."""
+    while True:
+        await asyncio.Event().wait()
+
+
+async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+
+    async def stopped() -> int:
+        await stop.wait()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+        return INTERRUPTED
+
+    return await _first(work, stopped())
+
+
+async def _first(*work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of the first to end, or raise what it raised; the others are cancelled and waited for."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
