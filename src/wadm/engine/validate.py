@@ -1,0 +1,141 @@
+"""The rules a manifest must keep, and what is worth saying about one that keeps them.
+
+The errors and the first warnings are the original's, in its order and words (manifest reference, section 8): the API
+answers the first error, and what the original accepts is accepted. The warnings from W021 on are our own; they tell
+of manifests that are accepted and then do not do what they seem to say.
+
+===== ==== =======================================================================
+code  rule what is wrong
+===== ==== =======================================================================
+E001  R1   the name has other characters than letters, digits, ``-`` and ``_``
+E002  R2   the version is ``latest``
+E003  R3a  the key of a label is not allowed
+E004  R3b  the key of an annotation is not allowed
+E005  R3c  two components have one name
+E006  R3d  two components have one ``id`` (R3e, too)
+E007  R3f  links lead to components that are not in the manifest
+W001  R4   an interface is not known in its namespace
+E008  R5a  a link without ``target``
+E009  R5b  a link without the name of its target
+W002  R5c  a link that is none leads to a component that is not there
+W003  R5d  a link leads to a component that is not there
+E010  R6a  a secret's policy is not for secrets
+E011  R6b  a secret's policy has no ``backend``
+E012  R6c  a secret's policy is not there
+E013  R7a  what is called a link is none
+E014  R7b  what is called a scaler is none
+E015  R8a  both ``image`` and ``application``
+E016  R8b  neither ``image`` nor ``application``
+E017  R8c  a shared component with ``config``
+E018  R8d  a shared component with ``secrets``
+E019  R8e  a shared component with a scaler
+E020  R9   the same link twice in a component
+E021  R10  two configurations of links have one name
+E041       an ``id`` is taken by another application (at deploy)
+E042       shared components are not deployed (at deploy)
+W021       all weights are 0
+W022       several scalers for one component
+W023       one configuration or secret with two contents
+W024       a link from a capability to a capability
+W025       two spreads have one name
+W026       two components have one id in the lattice
+W027       nothing of a component is ever started
+W028       a trait of a type that means nothing
+W029       a scaler that holds a link
+W030       a name that NATS cannot store
+===== ==== =======================================================================
+
+E100 to E107, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from wadm.engine.manifest_walk import components, error, list_of_names
+from wadm.engine.validate_advice import ADVICE
+from wadm.engine.validate_rules import (
+    LATEST_HINT,
+    NAME_HINT,
+    NOT_LATEST,
+    RULES,
+    VERSION_PATH,
+    name_is_valid,
+    oam_key_is_valid,
+)
+from wadm.model.manifest import Component, Manifest, Problem
+from wadm.model.names import LATEST
+from wadm.model.text import quoted
+
+__all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid", "refusal", "validate"]
+
+
+def validate(manifest: Manifest) -> list[Problem]:
+    """Return all that is wrong with a manifest or odd about it: the rules in the original's order, then advice."""
+    return [problem for rule in (*RULES, *ADVICE) for problem in rule(manifest)]
+
+
+def refusal(manifest: Manifest) -> Problem | None:
+    """Return why a manifest cannot be put, in the words of the API, or ``None`` (manifest reference, 7.1).
+
+    Version and name are looked at before the rules, and worded otherwise than by them.
+    """
+    if manifest.version == LATEST:
+        return error("E002", f"invalid manifest version, errors: {quoted(NOT_LATEST)}", VERSION_PATH, LATEST_HINT)
+    if not name_is_valid(name := manifest.name.strip()):
+        message = (
+            f"Manifest name {name} contains invalid characters. "
+            "Manifest names can only contain alphanumeric characters, dashes, and underscores."
+        )
+        return error("E001", message, "metadata.name", NAME_HINT)
+    return next((problem for rule in RULES for problem in rule(manifest) if problem.level == "error"), None)
+
+
+def check_deploy(
+    manifest: Manifest,
+    owners_of: Callable[[str], Iterable[str]],
+    deployed: Callable[[str], Manifest | None],
+) -> list[Problem]:
+    """Return why a manifest cannot be deployed beside the other applications of its lattice (API reference, 4.10).
+
+    ``owners_of`` gives the applications whose deployed manifest has an explicit ``id``, ``deployed`` the deployed
+    manifest of an application. Both are asked only about what this manifest mentions, so indexes can answer.
+    """
+    return [*_taken_ids(manifest, owners_of), *_not_shared(manifest, deployed)]
+
+
+def missing_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> tuple[str, ...]:
+    """Return the components that refer to a component that no application shares at present.
+
+    What counts is the deployed version of the other application; the original looks at the newest (S13).
+    """
+    return tuple(component.name for _, component in components(manifest) if _is_missing(component, deployed))
+
+
+def _is_missing(component: Component, deployed: Callable[[str], Manifest | None]) -> bool:
+    reference = component.properties.application
+    if reference is None or component.properties.image is not None:
+        return False
+    other = deployed(reference.name)
+    return (
+        other is None
+        or not other.shared
+        or not any(c.name == reference.component and c.kind == component.kind for c in other.spec.components)
+    )
+
+
+def _taken_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) -> Iterator[Problem]:
+    for path, component in components(manifest):
+        id_ = component.properties.id
+        others = sorted(set(owners_of(id_)) - {manifest.name}) if id_ is not None else ()
+        for other in others:
+            message = f"Component identifier '{id_}' is already deployed in a different application '{other}'."
+            hint = f"give it another id, or undeploy {other}"
+            yield error("E041", message, f"{path}.properties.id", hint)
+
+
+def _not_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> Iterator[Problem]:
+    if names := missing_shared(manifest, deployed):
+        what = "Application contains shared components that are not deployed in other applications"
+        hint = "deploy the applications that share them; their manifests need the annotation for sharing"
+        yield error("E042", f"{what}: {list_of_names(names)}", "spec.components", hint)
