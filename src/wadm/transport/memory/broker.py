@@ -27,8 +27,11 @@ class Client(Protocol):
     def connected(self) -> bool:
         """Whether it has its connection."""
 
+    def went_away(self) -> None:
+        """Take note that the connection is lost."""
+
     def came_back(self) -> None:
-        """Take note that the server is there again."""
+        """Take note that the connection is there again."""
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
         """Call a handler; what it raises ends nothing."""
@@ -91,6 +94,8 @@ class MemoryBroker:
     def stop(self) -> None:
         """Stop the server: every client loses its connection."""
         self.up = False
+        for client in list(self._clients):
+            client.went_away()
 
     def start(self) -> None:
         """Start it again: what was kept in memory is gone, and the clients come back."""

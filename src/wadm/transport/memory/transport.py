@@ -43,12 +43,13 @@ class MemoryTransport:
         self.name = name
         self.clock = clock or broker.clock
         self.failures: list[tuple[str, Exception]] = []
-        """What handlers raised, each with the subject of its message: a simulation wants to know."""
+        """What handlers raised, each with the subject of its message ("" for a callback): simulations want to know."""
         self._away = False
         self._closed = False
         self._back = asyncio.Event()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._callbacks: set[asyncio.Future[None]] = set()
+        self._listening: set[asyncio.Event] = set()
         broker.register(self)
 
     @property
@@ -85,8 +86,14 @@ class MemoryTransport:
         self.broker.forget(self)
 
     def go_away(self) -> None:
-        """Lose the connection, as a simulation wants it."""
+        """Lose the connection, as a simulation wants it; :meth:`came_back` brings it back."""
         self._away = True
+        self.went_away()
+
+    def went_away(self) -> None:
+        """Let nobody wait for answers that cannot come."""
+        for heard in self._listening:
+            heard.set()
 
     def came_back(self) -> None:
         """Have the connection again."""
@@ -102,9 +109,15 @@ class MemoryTransport:
                 continue  # it is told when the stream is made again
             reader.stream_made()
         for callback in self._on_reconnect:
-            running = asyncio.ensure_future(callback())
+            running = asyncio.ensure_future(self._run_callback(callback))
             self._callbacks.add(running)
             running.add_done_callback(self._callbacks.discard)
+
+    async def _run_callback(self, callback: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await callback()
+        except Exception as error:  # noqa: BLE001  (one callback does not keep the others from running)
+            self.failures.append(("", error))
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
         """Call a handler; what it raises is kept in ``failures``, and the next message goes on."""
@@ -169,6 +182,7 @@ class MemoryTransport:
             answers.append(answer)
             heard.set()
 
+        self._listening.add(heard)
         inbox = self.broker.open_inbox(self, take)
         asked = Message(message.subject, message.data, inbox, message.headers)
         try:
@@ -182,7 +196,10 @@ class MemoryTransport:
                         await heard.wait()
                 except TimeoutError:
                     break
+                if not self.connected and not answers:
+                    raise Unavailable("the connection was lost before the answer came")
         finally:
+            self._listening.discard(heard)
             self.broker.close_inbox(inbox)
         return answers
 

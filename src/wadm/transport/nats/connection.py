@@ -176,9 +176,10 @@ class Connection:
         """Send what waits, then close."""
         if self._closed:
             return
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(_FLUSH_ON_CLOSE):
-                await self.flush()
+        if self.connected:
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(_FLUSH_ON_CLOSE):
+                    await self.flush()
         self._closed = True
         tasks = [*self._tasks]
         if self._supervisor is not None:

@@ -25,6 +25,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from wadm.errors import Unavailable
 from wadm.transport.base import Headers
 from wadm.transport.nats.credentials import Identity
+from wadm.transport.nats.library import enable_websockets
 from wadm.transport.nats.servers import without_password
 
 CONNECT_TIMEOUT = 5
@@ -164,6 +165,8 @@ class Session:
         parts = urlsplit(self.url)
         client = self._client
         client.demand_tls = options.tls is not None or parts.scheme == "tls"
+        if parts.scheme in ("ws", "wss"):
+            enable_websockets()
         user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
         identity = options.identity
         jwt = identity.jwt if identity else None

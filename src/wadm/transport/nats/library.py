@@ -1,0 +1,37 @@
+"""nats-py, loaded without aiohttp, which it has only for websockets.
+
+Where aiohttp happens to be installed, loading it costs a third of a second and ten megabytes: more than all the rest of
+a command, and a good part of the server's start. So it is kept away while nats-py is loaded, and given to it when a
+websocket is dialled. This module is imported before any other of the package.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def _load() -> None:
+    if "aiohttp" in sys.modules:
+        import nats.aio.transport
+
+        return
+    sys.modules["aiohttp"] = None  # type: ignore[assignment]
+    try:
+        import nats.aio.transport  # noqa: F401
+    finally:
+        del sys.modules["aiohttp"]
+
+
+def enable_websockets() -> None:
+    """Load aiohttp for nats-py; where it is not installed, nats-py says so when it dials."""
+    import nats.aio.transport as library
+
+    if library.aiohttp is None:
+        try:
+            import aiohttp
+        except ImportError:
+            return
+        library.aiohttp = aiohttp
+
+
+_load()
