@@ -5,7 +5,7 @@
 :mod:`.kv`, put together by :mod:`.transport`.
 """
 
-from wadm.transport.nats import library  # noqa: F401, I001 - before anything that imports nats-py
+from wadm.transport.nats import library  # noqa: F401 - before anything that imports nats-py
 from wadm.transport.nats.connect import ConnectOptions, connect
 from wadm.transport.nats.transport import NatsTransport
 

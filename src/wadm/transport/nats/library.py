@@ -26,12 +26,12 @@ def enable_websockets() -> None:
     """Load aiohttp for nats-py; where it is not installed, nats-py says so when it dials."""
     import nats.aio.transport as library
 
-    if library.aiohttp is None:
+    if library.aiohttp is None:  # type: ignore[attr-defined]
         try:
             import aiohttp
         except ImportError:
             return
-        library.aiohttp = aiohttp
+        library.aiohttp = aiohttp  # type: ignore[attr-defined]
 
 
 _load()
