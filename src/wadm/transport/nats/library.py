@@ -31,7 +31,7 @@ def enable_websockets() -> None:
             import aiohttp
         except ImportError:
             return
-        library.aiohttp = aiohttp  # type: ignore[attr-defined]
+        library.aiohttp = aiohttp
 
 
 _load()
