@@ -13,7 +13,7 @@ from typing import Final
 from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmError
 from wadm.server import operations
 from wadm.server.logging import Limited, get_logger
-from wadm.server.operations import Models, Operation, Refusal, Request
+from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
 from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
@@ -22,9 +22,6 @@ from wadm.wire import api, subjects
 BUSY: Final = "Too many requests are waiting, please try again later"
 INTERNAL: Final = "Internal error"
 DRAIN_TIMEOUT: Final = 2.0
-
-PROBLEMS_TOLD: Final = 100
-"""Problems of one manifest that are told; a hostile one has more than an answer can hold."""
 
 log = get_logger("wadm.server.api")
 
@@ -68,10 +65,8 @@ class Api:
     async def _serve(self, message: Message, admit: Admit) -> None:
         try:
             answer = await self._answer(message, admit)
-        except ManifestInvalid as error:
+        except (ManifestInvalid, Refusal) as error:
             answer = api.error(str(error), error.problems[:PROBLEMS_TOLD])
-        except Refusal as error:
-            answer = api.error(str(error))
         except Unreadable as error:
             self._limited.warning("stored", "What is stored cannot be read", subject=message.subject, reason=error)
             answer = api.error(api.STORAGE_ERROR)

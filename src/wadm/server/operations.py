@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 from wadm.engine import history
-from wadm.engine.validate import check_deploy, validate
+from wadm.engine.validate import check_deploy, missing_shared, refusal, validate
 from wadm.errors import AlreadyExists, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
@@ -32,10 +31,11 @@ from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_
 from wadm.wire.manifests import encode_manifest, manifest_to_builtins, read_manifest
 
 CONTENT_TYPE: Final = "Content-Type"
+PROBLEMS_TOLD: Final = 100
+"""Problems of one manifest that are told; a hostile one has more than an answer can hold."""
 READ_ASIDE: Final = 32 * 1024
 """Bytes from which on a manifest is read in a thread: YAML of a megabyte takes a second, and others are waiting."""
 
-_NAME: Final = re.compile(r"[-\w]+")
 _NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
 
 log = get_logger("wadm.server.api")
@@ -51,7 +51,11 @@ class Request(Struct, frozen=True):
 
 
 class Refusal(WadmError):
-    """A request that cannot be granted as things are; the text is the answer."""
+    """A request that cannot be granted as things are; the first problem is the answer."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].message)
+        self.problems = problems
 
 
 class Models:
@@ -63,6 +67,16 @@ class Models:
         self.statuses = statuses
         self.listing = Listing(store.view, statuses, transport.max_payload)
         self.new_version = new_version
+
+    def deployed(self, place: Place, name: str) -> Manifest | None:
+        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read (S12)."""
+        record = self.store.view.record(place, name)
+        if record is None or record.glance.deployed is None:
+            return None
+        try:
+            return self.store.decode(record).deployed
+        except Unreadable:
+            return None
 
     async def publish_deployed(self, place: Place, manifest: Manifest) -> None:
         """Tell other programs what is to run; raise ``Unavailable``. One too large to be told is only stored."""
@@ -94,19 +108,9 @@ async def read_put(request: Request) -> Manifest:
 
 async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
-    name = manifest.name.strip()
-    if manifest.version == LATEST:
-        return api.error(f'invalid manifest version, errors: "{LATEST} is not allowed in wadm"')
-    if not _NAME.fullmatch(name):
-        return api.error(
-            f"Manifest name {name} contains invalid characters. Manifest names can only contain alphanumeric "
-            "characters, dashes, and underscores."
-        )
-    models.store.check_name(request.place, name)
     problems = validate(manifest)
-    errors = [problem for problem in problems if problem.level == "error"]
-    if errors:
-        return api.error(errors[0].message, problems)
+    if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
+        return api.error(refused.message, problems[:PROBLEMS_TOLD])
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     return await _store_version(models, request.place, manifest, problems)
@@ -131,7 +135,7 @@ async def _store_version(models: Models, place: Place, manifest: Manifest, warni
     except TooLarge as error:
         return api.error(f"The manifest is too large to be stored: {error}")
     assert record is not None
-    missing = _missing_shared(models, place, manifest)
+    missing = missing_shared(manifest, lambda other: models.deployed(place, other))
     return api.put_done(name, version, len(record.glance.versions), missing, warnings, dropped)
 
 
@@ -268,7 +272,13 @@ async def _deploy(models: Models, request: Request, version: str | None) -> byte
         assert application.deployed is not None
         assert application.deployed_version is not None
         staged = application.deployed_version
-        _refuse_conflicts(models, place, application.deployed)
+        conflicts = check_deploy(
+            application.deployed,
+            lambda taken: models.store.view.deployed_with_id(place, taken),
+            lambda other: models.deployed(place, other),
+        )
+        if conflicts:
+            raise Refusal(conflicts)
         return application
 
     try:
@@ -285,14 +295,6 @@ async def _deploy(models: Models, request: Request, version: str | None) -> byte
     except Unavailable:
         return api.deploy_not_notified(name, staged)
     return api.deployed(name, staged)
-
-
-def _missing_shared(models: Models, place: Place, manifest: Manifest) -> list[str]:
-    return []
-
-
-def _refuse_conflicts(models: Models, place: Place, manifest: Manifest) -> None:
-    pass
 
 
 async def undeploy(models: Models, request: Request) -> bytes:

@@ -155,10 +155,6 @@ class Store:
             self._encoded = (application, encode_application(application))
         return self._encoded[1]
 
-    def check_name(self, place: Place, name: str) -> None:
-        """Raise :class:`~wadm.errors.Unreadable` where nothing can be stored under that name."""
-        _check_key(place, name)
-
     async def ensure_listed(self, place: Place, name: str) -> None:
         """Have a stored application in the list of names, whatever happened when it was written (S16)."""
         await self._list(place, name, present=True)

@@ -16,7 +16,7 @@ its name, and the scope is what comes before it. An application whose key is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -154,10 +154,9 @@ class View:
         """Whether a lattice has a deployed application."""
         return place.scope in self._deployed
 
-    def deployed_with_ids(self, place: Place, ids: Iterable[str]) -> set[str]:
-        """Return the deployed applications that give one of these explicit ids to something."""
-        known = self._ids.get(place.scope, {})
-        return {name for wanted in ids for name in known.get(wanted, ())}
+    def deployed_with_id(self, place: Place, explicit: str) -> frozenset[str]:
+        """Return the deployed applications that give this explicit id to something."""
+        return frozenset(self._ids.get(place.scope, {}).get(explicit, ()))
 
     def evidence(self, place: Place, name: str) -> Evidence:
         """Return what is known of an application's fate.
