@@ -7,11 +7,13 @@ command line come at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from wadm.cli import exits
+
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,14 +75,21 @@ class Command(click.Command):
             raise failure from None
 
 
+class Group(click.Group):
+    """A command that is a family of commands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **kwargs)
+
+
 def _is_broken_pipe(error: Exception) -> bool:
     return isinstance(error, BrokenPipeError)  # the reader of our output has gone; click ends quietly
 
 
 def command(name: str, *, examples: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """Declare a command; its docstring is its help, ``examples`` lines that can be typed as they are."""
-    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-    return click.command(name, cls=Command, examples=examples, context_settings=settings, **kwargs)
+    return click.command(name, cls=Command, examples=examples, context_settings=SETTINGS, **kwargs)
 
 
 def option(*declarations: str, **kwargs: Any) -> Callable[[F], F]:

@@ -5,11 +5,12 @@ The names are those of the ``nats`` command; those of ``wash`` are understood to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from wadm.cli.command import option
 from wadm.cli.output import Format, Output
@@ -36,21 +37,39 @@ _CONNECTION: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
 """Field of the settings, names, names of other programs, help."""
 
 
+_FIELDS = frozenset({field for field, *_ in _CONNECTION} | {"host", "port", "tls_first", "timeout_ms"})
+
+
+def session_of(parameters: Mapping[str, Any]) -> Session:
+    """Return the session that a command's parameters describe."""
+    given = {field: parameters.get(field) for field in _FIELDS - {"context", "timeout_ms"}}
+    if parameters.get("timeout_ms") and not given["timeout"]:
+        given["timeout"] = f"{parameters['timeout_ms']}ms"
+    return Session(given, parameters.get("context"))
+
+
+def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer contexts, and files where a file is wanted."""
+    from wadm.cli.complete import contexts
+
+    if parameter.name == "context":
+        return contexts(ctx, parameter, incomplete)
+    return [CompletionItem(incomplete, type="file")] if parameter.name in _FILES else []
+
+
+_FILES = frozenset({"creds", "jwt", "seed", "tls_ca", "tls_cert", "tls_key"})
+
+
 def connected(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the connection options, and a :class:`Session` as ``session``."""
 
     @wraps(function)
     def run(**parameters: Any) -> Any:
-        given = {field: parameters.pop(field) for field, *_ in _CONNECTION}
-        given |= {field: parameters.pop(field) for field in ("host", "port", "tls_first")}
-        milliseconds = parameters.pop("timeout_ms")
-        if milliseconds and not given["timeout"]:
-            given["timeout"] = f"{milliseconds}ms"
-        context = given.pop("context")
-        return function(session=Session(given, context), **parameters)
+        session = session_of(parameters)
+        return function(session=session, **{name: value for name, value in parameters.items() if name not in _FIELDS})
 
     declarations = [
-        option(*names, field, aliases=aliases, metavar="TEXT", section=CONNECTION, help=text)
+        option(*names, field, aliases=aliases, metavar="TEXT", section=CONNECTION, help=text, shell_complete=_complete)
         for field, names, aliases, text in _CONNECTION
     ]
     declarations += [

@@ -48,6 +48,12 @@ class Output:
         else:
             show(view(), self.wide)
 
+    def line(self, data: Any) -> None:
+        """Print one of many results as they come: a line of JSON, or a document of YAML."""
+        import msgspec
+
+        click.echo(msgspec.json.encode(data) if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
+
     def say(self, data: Any, text: str) -> None:
         """Print a result that is one sentence."""
         if self.structured:
@@ -96,6 +102,11 @@ def render(view: RenderableType, width: int) -> str:
     buffer = io.StringIO()
     _print(view, _console(buffer, width))
     return buffer.getvalue()
+
+
+def terminal(file: TextIO) -> Console:
+    """Return a console for what is redrawn."""
+    return _console(file, None)
 
 
 def _console(file: TextIO, width: int | None) -> Console:

@@ -32,13 +32,18 @@ class Session:
 
         return resolve(self.given, self.context)
 
-    def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """Connect, do the work, close; return what it returned."""
-        return asyncio.run(self._run(work))
+    def run(self, work: Callable[[Client], Awaitable[T]], patience: float | None = None) -> T:
+        """Connect, do the work, close; return what it returned. ``patience``: seconds for all of that."""
+
+        async def bounded() -> T:
+            async with asyncio.timeout(patience):
+                return await self._run(work)
+
+        return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
         with _without_aiohttp(self.settings):
-            from wadm.client.connect import open_client
+            from wadm.client.connection import open_client
         client = await open_client(self.settings)
         try:
             return await work(client)

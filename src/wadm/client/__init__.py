@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wadm.client.client import Client as Client
-    from wadm.client.connect import connect as connect
+    from wadm.client.connection import connect as connect
     from wadm.client.replies import DeleteResult as DeleteResult
     from wadm.client.replies import DeployResult as DeployResult
     from wadm.client.replies import PutResult as PutResult
@@ -36,7 +36,7 @@ _HOMES = {
     "Summary": "wadm.client.replies",
     "SyncClient": "wadm.client.sync",
     "Version": "wadm.wire.api",
-    "connect": "wadm.client.connect",
+    "connect": "wadm.client.connection",
     "connect_sync": "wadm.client.sync",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from wadm.client import replies
@@ -142,9 +142,9 @@ class Client:
         """Return what runs on a host, in its own words. Raises NotFound for a host that nobody answers for."""
         return await self._reader.inventory(host_id)
 
-    async def inventories(self) -> tuple[Inventory, ...]:
-        """Return what runs on each host; hosts that do not answer are left out."""
-        return await self._reader.inventories()
+    async def inventories(self, host_ids: Iterable[str] | None = None) -> tuple[Inventory, ...]:
+        """Return what runs on each of these hosts, or of all; hosts that do not answer are left out."""
+        return await self._reader.inventories(host_ids)
 
     async def links(self) -> tuple[Link, ...]:
         """Return all links of the lattice, whoever put them. Raises NoResponders where there is no host to ask."""

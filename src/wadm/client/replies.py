@@ -15,7 +15,7 @@ from wadm.model.manifest import Manifest, Problem
 from wadm.model.status import ApplicationStatus
 from wadm.wire import api
 from wadm.wire.api import Version, decode_answer
-from wadm.wire.manifests import read_manifest
+from wadm.wire.manifests import manifest_from_builtins
 from wadm.wire.status import decode_status
 
 
@@ -73,7 +73,7 @@ def read_get(data: bytes) -> Manifest:
     """Return the manifest. Raises NotFound."""
     reply = decode_answer(api.GetReply, data)
     _check(reply)
-    return read_manifest(bytes(_present(reply.manifest, "manifest")), "application/json")
+    return manifest_from_builtins(json.decode(_present(reply.manifest, "manifest")))
 
 
 def read_list(data: bytes) -> tuple[Summary, ...]:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
 from wadm.client.client import Client
-from wadm.client.connect import Given, open_client, settings_of
+from wadm.client.connection import Given, open_client, settings_of
 from wadm.client.settings import Settings
 
 P = ParamSpec("P")
@@ -145,6 +145,6 @@ def connect_sync(servers: str | None = None, *, context: str | None = None, **gi
             for application in client.list():
                 print(application.name, application.status.type)
 
-    As :func:`~wadm.client.connect.connect`, without ``await``.
+    As :func:`~wadm.client.connection.connect`, without ``await``.
     """
     return SyncClient(settings_of(servers, context, given))

@@ -56,7 +56,8 @@ class StatusWatch:
         self._transport = transport
         self._subject = subject
         self._ask = ask
-        self._refresh = refresh
+        self.refresh = refresh
+        """Seconds after which the server is asked, in case a message was missed."""
         self._news: asyncio.Queue[ApplicationStatus] = asyncio.Queue()
         self._subscription: Subscription | None = None
         self.current: ApplicationStatus | None = None
@@ -84,7 +85,7 @@ class StatusWatch:
         """Yield the status now, then each that differs from the one before. Ends when the caller stops."""
         yield self._status()
         while True:
-            status = await self._next(self._refresh)
+            status = await self._next(self.refresh)
             if status is not None:
                 yield status
 
@@ -106,7 +107,7 @@ class StatusWatch:
             if now() >= deadline and not reached(status):
                 raise NotReached(f"not {_words(goal)} within {timeout:g} s", status)
             next_look = min(settled, deadline) if reached(status) else deadline
-            news = await self._next(min(next_look - now(), self._refresh))
+            news = await self._next(min(next_look - now(), self.refresh))
             if news is not None:
                 status, settled = news, 0.0
                 yield status

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from wadm.cli.views import names, states
+from wadm.cli.views import states
+from wadm.cli.views.progress import detail
 from wadm.cli.views.table import one_line, or_nothing, table
 from wadm.client.replies import Summary
 
@@ -26,21 +27,14 @@ def applications(summaries: Sequence[Summary], lattice: str, wide: bool = False)
         )
         if wide:
             versions = or_nothing(one.deployed_version), one.version
-            result.add_row(one.name, *versions, *health, or_nothing(one.description), detail(one))
+            result.add_row(one.name, *versions, *health, or_nothing(one.description), _detail(one))
         else:
-            result.add_row(one.name, _version(one), *health, one_line(detail(one) or one.description or ""))
+            result.add_row(one.name, _version(one), *health, one_line(_detail(one) or one.description or ""))
     return result
 
 
-def detail(one: Summary) -> str:
-    """Return what stands in the way of an application that is not as it should be."""
-    if one.deployed_version is None:
-        return ""
-    for scaler in one.status.scalers:
-        if scaler.type != "deployed":
-            text = scaler.explanation.waiting_for or scaler.message
-            return f"{names.scaler(scaler.name, one.name)}: {text}" if text else names.scaler(scaler.name, one.name)
-    return states.message(one.status)
+def _detail(one: Summary) -> str:
+    return detail(one.name, one.status) if one.deployed_version is not None else ""
 
 
 def _version(one: Summary) -> Text:

@@ -28,19 +28,26 @@ def contexts(found: Sequence[Context], used: Context | None) -> RenderableType:
 def connection(settings: Settings) -> RenderableType:
     """Return what the flags, the environment and the contexts add up to, and where each value comes from."""
     result = table("SETTING", "VALUE", "FROM", flexible="VALUE")
-    for field in _SHOWN:
-        value = getattr(settings, field)
-        text = f"{value:g}s" if field == "timeout" else shown_servers(settings) if field == "servers" else str(value)
-        if text:
-            result.add_row(field.replace("_", " "), text, settings.sources.get(field, "default"))
-    identity = next((field for field in ("jwt", "creds", "seed", "user", "token") if getattr(settings, field)), "")
-    result.add_row("authentication", settings.authentication, settings.sources.get(identity, "default"))
+    for one in connection_data(settings):
+        result.add_row(one["setting"].replace("_", " "), one["value"], one["from"])
     return result
 
 
-def shown_servers(settings: Settings) -> str:
-    """Return the servers without passwords."""
-    return ", ".join(_without_password(server) for server in settings.servers)
+def connection_data(settings: Settings) -> list[dict[str, str]]:
+    """Return every setting that has a value, with its place of origin; no secrets."""
+    values = {field: _text(getattr(settings, field)) for field in _SHOWN}
+    rows = [(field, value, field) for field, value in values.items() if value]
+    identity = next((field for field in ("jwt", "creds", "seed", "user", "token") if getattr(settings, field)), "")
+    rows.append(("authentication", settings.authentication, identity))
+    return [
+        {"setting": name, "value": value, "from": settings.sources.get(field, "default")} for name, value, field in rows
+    ]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_without_password(str(server)) for server in value)
+    return f"{value:g}s" if isinstance(value, float) else str(value)
 
 
 def _without_password(url: str) -> str:

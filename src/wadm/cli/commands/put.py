@@ -1,0 +1,51 @@
+"""``wadm put``: store manifests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wadm.cli.command import command
+from wadm.cli.options import connected, printing
+from wadm.cli.output import Output
+from wadm.cli.session import Session
+
+if TYPE_CHECKING:
+    from wadm.client.client import Client
+    from wadm.client.replies import PutResult
+
+
+@command(
+    "put",
+    examples="""
+    wadm put wadm.yaml
+    wadm put manifests/
+    wadm get hello --lattice staging | wadm put - --lattice production
+    """,
+)
+@click.argument("source", metavar="SOURCE", default="-", type=click.Path(allow_dash=True))
+@printing("text", "json", "yaml")
+@connected
+def put(source: str, session: Session, output: Output) -> None:
+    """Store a manifest as the newest version of its application, without deploying it.
+
+    SOURCE is a file (.yaml, .yml or .json), a directory, a URL, or - for standard input (the default).
+    A manifest without a version annotation is given a version of its own.
+    """
+    from wadm.cli.manifests import load_valid, warn
+
+    manifests = load_valid(source)
+    warn(manifests)
+
+    async def work(client: Client) -> list[PutResult]:
+        return [await client.put(one.source.data) for one in manifests]
+
+    done = session.run(work)
+    data = [{"name": one.name, "version": one.version, "created": one.created} for one in done]
+    output.say(data if len(data) > 1 else data[0], "\n".join(_sentence(one) for one in done))
+
+
+def _sentence(one: PutResult) -> str:
+    what = "its only version" if one.created else f"{one.total_versions} versions are stored"
+    return f"Put {one.name} version {one.version} ({what}). Deploy it with: wadm deploy {one.name}"

@@ -1,0 +1,87 @@
+"""What the shell offers while a command is typed: names as the lattice has them at that moment.
+
+Nothing may be said and nothing may take long here: where something is in the way, nothing is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from wadm.cli.options import session_of
+
+if TYPE_CHECKING:
+    from wadm.client.client import Client
+
+PATIENCE = 1.0
+"""Seconds for which the server is waited for."""
+
+Ask = Callable[["Client"], Awaitable[Iterable[tuple[str, str]]]]
+"""Asks for values with a word of help each."""
+
+
+def applications(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the names of stored applications."""
+
+    async def ask(client: Client) -> Iterable[tuple[str, str]]:
+        return [(one.name, one.description or one.status.type) for one in await client.list()]
+
+    taken = ctx.params.get(parameter.name or "") or ()
+    return [item for item in _offer(ctx, incomplete, ask) if item.value not in taken]
+
+
+def applications_and_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the names of stored applications, and files."""
+    if "/" in incomplete or incomplete.startswith("."):
+        return [CompletionItem(incomplete, type="file")]
+    return [*applications(ctx, parameter, incomplete), CompletionItem(incomplete, type="file")]
+
+
+def versions(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the versions of the application that is named on the line already."""
+    name = ctx.params.get("name") or next(iter(ctx.params.get("names") or ctx.params.get("targets") or ()), None)
+    if not name:
+        return []
+
+    async def ask(client: Client) -> Iterable[tuple[str, str]]:
+        found = await client.versions(name)
+        return [(one.version, "deployed" if one.deployed else "") for one in reversed(found)]
+
+    return _offer(ctx, incomplete, ask)
+
+
+def hosts(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer hosts by name, and by id to those who began with one."""
+
+    async def ask(client: Client) -> Iterable[tuple[str, str]]:
+        found = await client.hosts()
+        if incomplete.startswith("N"):
+            return [(host.host_id, host.friendly_name) for host in found]
+        return [(host.friendly_name or host.host_id, host.host_id) for host in found]
+
+    return _offer(ctx, incomplete, ask)
+
+
+def contexts(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the contexts of wash and nats."""
+    import os
+
+    from wadm.client.contexts import ContextStore
+
+    found = {one.name: f"of {one.kind}" for one in ContextStore(os.environ).all()}
+    return _starting(incomplete, found.items())
+
+
+def _offer(ctx: click.Context, incomplete: str, ask: Ask) -> list[CompletionItem]:
+    try:
+        session = session_of(ctx.params | {"timeout": f"{PATIENCE:g}s"})
+        return _starting(incomplete, session.run(ask, patience=PATIENCE))
+    except Exception:  # noqa: BLE001  (an error text in the middle of a command line helps nobody)
+        return []
+
+
+def _starting(incomplete: str, values: Iterable[tuple[str, str]]) -> list[CompletionItem]:
+    return [CompletionItem(value, help=text or None) for value, text in values if value.startswith(incomplete)]

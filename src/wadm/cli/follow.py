@@ -1,0 +1,113 @@
+"""Showing how statuses change: a picture that is redrawn on a terminal, a line a change elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from wadm.cli.output import terminal
+from wadm.cli.views import progress
+from wadm.client.watch import Goal, NotReached, StatusWatch
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from wadm.client.client import Client
+    from wadm.model.status import ApplicationStatus
+
+REDRAWS = 2
+"""Times a second that a picture is redrawn: it shows times that pass."""
+
+
+class Board:
+    """The statuses of applications that are waited for. ``keep``: the last picture stays when it ends."""
+
+    def __init__(self, versions: Mapping[str, str | None], file: TextIO, keep: bool) -> None:
+        self.versions = dict(versions)
+        self.current: dict[str, ApplicationStatus] = {}
+        self._file = file
+        self._keep = keep
+        self._live: Live | None = None
+
+    def __enter__(self) -> Board:
+        if self._file.isatty():
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._picture,
+                console=terminal(self._file),
+                refresh_per_second=REDRAWS,
+                transient=not self._keep,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, name: str, status: ApplicationStatus) -> None:
+        """Show a status."""
+        self.current[name] = status
+        if self._live is not None:
+            self._live.refresh()
+        else:
+            stamp = time.strftime("%H:%M:%S")
+            click.echo(f"{stamp}  {progress.line(name, status, self.versions.get(name))}", file=self._file)
+
+    def _picture(self) -> RenderableType:
+        return progress.board(self.current, self.versions, time.time())
+
+
+async def follow_on(client: Client, name: str, version: str | None) -> None:
+    """Show an application's status and every change of it, until interrupted."""
+    with Board({name: version}, sys.stdout, keep=True) as board:
+        async for status in client.watch_status(name):
+            board.update(name, status)
+
+
+class Waiting:
+    """Waits for several applications at once. Enter it before what is waited for is asked for."""
+
+    def __init__(self, client: Client, names: Sequence[str]) -> None:
+        self._client = client
+        self._names = names
+        self._watches: dict[str, StatusWatch] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Waiting:
+        for name in self._names:
+            self._watches[name] = await self._stack.enter_async_context(self._client.watching(name))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def until(
+        self, goal: Goal, timeout: float, versions: Mapping[str, str | None]
+    ) -> dict[str, ApplicationStatus | NotReached]:
+        """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up."""
+        with Board(versions, sys.stderr, keep=False) as board:
+
+            async def one(name: str) -> ApplicationStatus | NotReached:
+                try:
+                    async for status in self._watches[name].until(goal, timeout):
+                        board.update(name, status)
+                except NotReached as error:
+                    return error
+                return board.current[name]
+
+            ends = await asyncio.gather(*(one(name) for name in self._names))
+        return dict(zip(self._names, ends, strict=True))

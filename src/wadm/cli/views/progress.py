@@ -1,0 +1,41 @@
+"""A deployment on its way: a line an application, and what its scalers are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+
+from wadm.cli.views import names, states
+from wadm.cli.views.status import headline, status
+from wadm.cli.views.table import one_line, table
+from wadm.model.status import ApplicationStatus
+
+
+def board(current: Mapping[str, ApplicationStatus], versions: Mapping[str, str | None], now: float) -> RenderableType:
+    """Return what a terminal shows while it waits: all of one application, or a line each of several."""
+    if len(current) == 1:
+        ((name, one),) = current.items()
+        return status(name, one, versions.get(name), now)
+    result = table("NAME", "VERSION", "STATUS", "SCALERS", "DETAIL", flexible="DETAIL")
+    for name, one in current.items():
+        good, all_of_them = states.settled(one)
+        result.add_row(
+            name, versions.get(name) or "", states.state(one.type), f"{good}/{all_of_them}", one_line(detail(name, one))
+        )
+    return Group(result)
+
+
+def line(name: str, current: ApplicationStatus, version: str | None) -> str:
+    """Return a change as one line, for logs."""
+    text = detail(name, current)
+    return f"{headline(name, current, version).plain}{f': {text}' if text else ''}"
+
+
+def detail(name: str, current: ApplicationStatus) -> str:
+    """Return what the first scaler that is not as it should be is about."""
+    for scaler in current.scalers:
+        if scaler.type != "deployed":
+            text = scaler.explanation.waiting_for or scaler.message
+            return f"{names.scaler(scaler.name, name)}: {text}" if text else names.scaler(scaler.name, name)
+    return states.message(current)

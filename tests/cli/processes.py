@@ -1,0 +1,8 @@
+"""What tests need that run the command as a process of its own."""
+
+import os
+
+
+def without_settings() -> dict[str, str]:
+    """This process's environment without what would tell wadm, wash or nats where to connect."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("WADM_", "WASMCLOUD_", "NATS_"))}
