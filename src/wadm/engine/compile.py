@@ -200,10 +200,14 @@ class _Compiler:
 
     def link(self, component: Component, trait: Trait, link: LinkProperties) -> Iterable[Scaler]:
         target = self.manifest.component(link.target.name)
-        if target is None:
-            return
         model_name, _, source_id = self.resolve(component)
         protocol = f"{link.namespace}:{link.package}"
+        if target is None:
+            # Refused at put; only data stored long ago can be so. The original says nothing of it (P-20).
+            name = f"{source_id} -({protocol})-> {link.target.name}"
+            reason = f"{component.name} is linked to {link.target.name}, which the manifest does not have"
+            yield Hopeless(f"{self.application}/{component.name}/{name}", "LinkScaler", name, reason)
+            return
         try:
             _, _, target_id = self.resolve(target)
         except _UnresolvedError as why:

@@ -15,10 +15,9 @@ def plan_configs(work: Work) -> None:
     for name, wanted in work.desired.configs.items():
         key = ("config", name)
         if name not in work.lattice.configs:
-            if work.in_flight.get(key) is None:
+            work.seen.add(key)
+            if not work.under_way(key):
                 work.questions.configs.add(name)
-            else:
-                work.seen.add(key)
             continue
         there = work.lattice.configs[name]
         if wanted is None:
@@ -32,5 +31,5 @@ def plan_configs(work: Work) -> None:
         else:
             reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
             pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
-            if pending is not None and pending.error:
+            if pending.error:
                 work.config_trouble[name] = pending.error

@@ -1,70 +1,114 @@
 """What is ours and no scaler wants any more. It is found by looking, not remembered.
 
 Components and providers bear the application's name. Links and configurations do not: what wadm put is on record
-(:class:`~wadm.engine.plan.Record`). Nothing that another application wants is touched, and a configuration goes only
-after everything of the application that could use it has gone.
+(:class:`~wadm.engine.plan.Record`). Nothing that another application wants is touched: it stays on record, and goes
+when that application does not want it any more. A configuration goes only after everything of the application that
+could use it has gone.
 """
 
 from __future__ import annotations
 
+from msgspec import Struct, field
+
+from wadm.engine.in_flight import Pending, creates
 from wadm.engine.plan import Needed, Record, Work, links_and_configs
 from wadm.engine.workloads import stop_component
-from wadm.model.commands import DeleteConfig, DeleteLink, StopProvider
-from wadm.model.lattice import Component
+from wadm.model.commands import DeleteConfig, DeleteLink, ScaleComponent, StopProvider
+from wadm.model.lattice import Component, LinkKey
+
+NOT_WANTED = "the application does not want it any more"
 
 
-def plan_garbage(work: Work, needed: Needed) -> tuple[Record, int]:
-    """Plan the removal of what is left over. Return what stays on record, and how many things are still to go."""
-    left = _workloads(work)
+class Leftovers(Struct):
+    """What is still to go, how many things that are, and why some of them do not."""
+
+    record: Record
+    count: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, pending: Pending | None = None) -> None:
+        """Count one thing, with what is pending to remove it."""
+        self.count += 1
+        if pending is not None and pending.error and pending.error not in self.errors:
+            self.errors.append(pending.error)
+
+
+def plan_garbage(work: Work, needed: Needed) -> Leftovers:
+    """Plan the removal of what is left over."""
     wanted = links_and_configs(work.desired)
-    links, left_links = _links(work, wanted, needed)
-    configs, left_configs = _configs(work, wanted, needed, wait=left + left_links > 0)
-    return Record(wanted.links | links, wanted.configs | configs), left + left_links + left_configs
-
-
-def _workloads(work: Work) -> int:
-    application = work.desired.application
-    wanted = {(s.entity_kind, s.entity_id) for s in work.desired.workloads}
-    left = 0
-    for kind, host, entity in work.lattice.owned_by(application):
-        if (kind, entity.id) in wanted:
-            continue
-        left += 1
-        reason = "the application does not want it any more"
-        if isinstance(entity, Component):
-            work.want(stop_component(entity, host, application), "", reason)
-        else:
-            work.want(StopProvider(entity.id, host, application, entity.annotations), "", reason)
+    left = Leftovers(wanted)
+    _workloads(work, left)
+    links = _links(work, wanted, needed, left)
+    _under_way(work, left)
+    configs = _configs(work, wanted, needed, left)
+    left.record = Record(wanted.links | links, wanted.configs | configs)
+    _settle_the_rest(work)
     return left
 
 
-def _links(work: Work, wanted: Record, needed: Needed) -> tuple[frozenset[tuple[tuple[str, str, str, str], str]], int]:
-    kept, left = set(), 0
-    for key, target in sorted(work.record.links - wanted.links):
-        if needed.link(key, target):
+def _workloads(work: Work, left: Leftovers) -> None:
+    application = work.desired.application
+    wanted = {(s.entity_kind, s.entity_id) for s in work.desired.workloads}
+    for kind, host, entity in work.lattice.owned_by(application):
+        if (kind, entity.id) in wanted:
             continue
+        stop: ScaleComponent | StopProvider
+        if isinstance(entity, Component):
+            stop = stop_component(entity, host, application)
+        else:
+            stop = StopProvider(entity.id, host, application, entity.annotations)
+        left.add(work.want(stop, "", NOT_WANTED))
+
+
+def _under_way(work: Work, left: Leftovers) -> None:
+    """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
+    for pending in work.in_flight.of(work.desired.application):
+        key = pending.command.key
+        if key[0] != "config" and key not in work.seen and creates(pending.command) and work.under_way(key):
+            work.seen.add(key)
+            left.add()
+
+
+def _settle_the_rest(work: Work) -> None:
+    """Settle what is pending for things that this plan does not care for."""
+    for pending in work.in_flight.of(work.desired.application):
+        if pending.command.key not in work.seen:
+            work.settled.add(pending.command.key)
+
+
+def _links(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> frozenset[tuple[LinkKey, str]]:
+    kept = set()
+    known = work.lattice.links_known
+    for key, target in sorted(work.record.links - wanted.links):
+        coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
-        if not there and work.lattice.links_known:
+        if known and not there and not coming:
             continue
         kept.add((key, target))
-        left += 1
-        if not work.lattice.links_known:
-            work.questions.links = True
-        elif ("link", *key) not in work.seen:
-            work.want(
-                DeleteLink(*key[:3], key[3], work.desired.application), "", "the application does not want it any more"
-            )
-    return frozenset(kept), left
+        if needed.link(key, target):
+            continue
+        work.seen.add(("link", *key, target))
+        if known and not coming and key not in work.open_links:
+            # Under an identity with several targets a host deletes the first: wanted ones that are not in force yet
+            # are put before, those that this takes along are put again.
+            left.add(work.want(DeleteLink(*key[:3], key[3], work.desired.application), "", NOT_WANTED))
+        else:
+            left.add()
+            work.questions.links = work.questions.links or not known
+    return frozenset(kept)
 
 
-def _configs(work: Work, wanted: Record, needed: Needed, wait: bool) -> tuple[frozenset[str], int]:
-    kept, left = set(), 0
+def _configs(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> frozenset[str]:
+    kept = set()
+    wait = left.count > 0
     for name in sorted(work.record.configs - wanted.configs):
+        key = ("config", name)
         gone = work.lattice.configs.get(name, "") is None
-        if gone or needed.config(name) or name in work.desired.configs:
+        if gone and not work.under_way(key):
             continue
         kept.add(name)
-        left += 1
-        if not wait:
-            work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it any more")
-    return frozenset(kept), left
+        if needed.config(name) or name in work.desired.configs:
+            continue
+        work.seen.add(key)
+        left.add(None if wait else work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))
+    return frozenset(kept)

@@ -51,7 +51,8 @@ class Pending(Struct, frozen=True):
     """One command on its way. Times are seconds of the caller's clock.
 
     ``since`` is when this thing was first asked for, over all attempts; ``attempts`` counts failures so far.
-    ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is.
+    ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is;
+    ``ignored``: the host has answered and changed nothing.
     """
 
     command: Command
@@ -68,6 +69,7 @@ class Pending(Struct, frozen=True):
     looked: int = 0
     delivered: bool = False
     answered: bool = False
+    ignored: bool = False
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
@@ -85,11 +87,32 @@ def patience(command: Command) -> float:
     return PATIENCE_WORKLOAD
 
 
+def creates(command: Command) -> bool:
+    """Whether a command may bring something about that is not there yet."""
+    return starting(command) is not None or isinstance(command, PutLink | PutConfig)
+
+
 def starting(command: Command) -> ScaleComponent | StartProvider | None:
     """Return the command if a host may start something because of it."""
     if isinstance(command, StartProvider) or (isinstance(command, ScaleComponent) and command.count > 0):
         return command
     return None
+
+
+def begin(action: Action, before: Pending | None, now: float) -> Pending:
+    """Return what is pending once an action is sent, given what was pending for the same thing."""
+    again = before is not None and before.command == action.command
+    return Pending(
+        action.command,
+        action.application,
+        action.scaler,
+        action.reason,
+        since=before.since if before is not None and again else now,
+        asked=now,
+        deadline=now + patience(action.command),
+        attempts=before.attempts if before is not None and again else 0,
+        error=before.error if before is not None and again else "",
+    )
 
 
 def backoff(key: Key, attempts: int) -> float:
@@ -159,18 +182,7 @@ class InFlight:
         """Note that a command is being sent."""
         key = action.command.key
         before = self._pending.get(key)
-        again = before is not None and before.command == action.command
-        pending = Pending(
-            action.command,
-            action.application,
-            action.scaler,
-            action.reason,
-            since=before.since if before is not None and again else now,
-            asked=now,
-            deadline=now + patience(action.command),
-            attempts=before.attempts if before is not None and again else 0,
-            error=before.error if before is not None and again else "",
-        )
+        pending = begin(action, before, now)
         if before is not None and before.application != action.application:
             self._forget(before)
         self._pending[key] = pending
@@ -190,16 +202,26 @@ class InFlight:
             self._pending[key] = replace(pending, answered=True)
 
     def retry(self, key: Key, now: float) -> None:
-        """Note that a command had no effect, for no fault: it may be asked again at once."""
+        """Note that a command was answered and had no effect: it may be asked again, the first time at once."""
         pending = self._pending.get(key)
         if pending is not None:
-            self._put(replace(pending, held=True, attempts=pending.attempts + 1, retry_at=now, answered=False))
+            attempts = pending.attempts + 1
+            pause = backoff(key, attempts) if pending.attempts else 0.0
+            self._put(
+                replace(pending, held=True, attempts=attempts, retry_at=now + pause, answered=False, ignored=True)
+            )
 
     def hold(self, key: Key, error: str, now: float) -> str | None:
-        """Note that a command failed, with the reason in the host's words; return the application, if it was ours."""
+        """Note that a command failed, with the reason in the host's words; return the application, if it was ours.
+
+        A failure told twice (no answer, then an event that says why) is one failure.
+        """
         pending = self._pending.get(key)
         if pending is None:
             return None
+        if pending.held:
+            self._pending[key] = replace(pending, error=error)
+            return pending.application
         attempts = pending.attempts + 1
         retry_at = now + backoff(key, attempts)
         self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at))
@@ -232,19 +254,19 @@ class InFlight:
         return None
 
     def due(self, now: float) -> tuple[set[str], set[Key]]:
-        """Return the applications to plan again because a wait is over, and the things to look for in the lattice."""
+        """Return the applications to plan again, because a wait is over or has become long, and the things to look for
+        in the lattice."""
         applications: set[str] = set()
         looks: set[Key] = set()
         while (at := self.next_due()) is not None and at <= now:
             _, key = heapq.heappop(self._due)
             pending = self._pending[key]
+            applications.add(pending.application)
             if pending.held:
-                applications.add(pending.application)
                 continue
             looks.add(key)
             if now >= pending.deadline:
                 self.hold(key, pending.error or overdue(pending), now)
-                applications.add(pending.application)
             else:
                 self._put(replace(pending, looked=pending.looked + 1))
         return applications, looks

@@ -132,14 +132,14 @@ class Interests:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:
             for requirements, applications in self._hosts.items():
-                if any(self._may_matter(host_id, requirements, lattice) for host_id in news.hosts):
+                if any(self._may_matter(host_id, requirements, news, lattice) for host_id in news.hosts):
                     found |= applications
         return found
 
     @staticmethod
-    def _may_matter(host_id: str, requirements: Requirements, lattice: Lattice) -> bool:
+    def _may_matter(host_id: str, requirements: Requirements, news: News, lattice: Lattice) -> bool:
         host = lattice.hosts.get(host_id)
-        return host is None or host.meets(requirements)
+        return host is None or host_id in news.relabelled or host.meets(requirements)
 
     def needed_by_others(self, application: str) -> Needed:
         """Return the answers to what the other applications need, for planning this one."""

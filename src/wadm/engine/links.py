@@ -2,8 +2,9 @@
 
 A host refuses a link whose configuration it does not have, and one with the same key and an overlapping interface but
 another target. So configuration comes first, and a link of ours that stands in the way is deleted before the put.
-While a start of the link's source is under way the link waits: both write the same record of the lattice, and a host
-does that without looking (lattice reference, 2.9).
+While the first start of the link's source is under way the link waits: both write the same record of the lattice, and
+hosts do that without looking (lattice reference, 2.9). It does not wait for a host that takes its time, or fails, while
+the source runs on others: the record is there then, and left as it is.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
     if same_target is not None and same_link(same_target, link):
-        work.is_right(("link", *link.key))
+        work.is_right(("link", *link.key, link.target))
         return work.status(scaler, "deployed", "", Explanation(wanted=1, running=1))
-    work.seen.add(("link", *link.key))
+    work.seen.add(("link", *link.key, link.target))
+    work.open_links.add(link.key)
     message = f"Putting link definition between {link.source_id} and {link.target}"
     names = (*link.source_config, *link.target_config)
     trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
@@ -58,9 +60,8 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         )
         why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
         pending = work.want(put, scaler.id, why)
-    pendings = [pending] if pending is not None else []
-    explanation = explain(pendings, "a host to put the link", wanted=1)
-    if pending is not None and pending.error:
+    explanation = explain([pending], "a host to put the link", wanted=1)
+    if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)
     return work.status(scaler, "reconciling", message, explanation)
 

@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from wadm.engine.in_flight import InFlight
 from wadm.engine.plan import Questions
 from wadm.model.commands import (
+    Command,
     DeleteConfig,
     DeleteLink,
+    Key,
     Outcome,
     PutConfig,
     PutLink,
@@ -44,14 +46,17 @@ from wadm.model.events import (
     ProviderStopped,
 )
 from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
+from wadm.model.names import strip_reference
 
 ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
 NOT_RUNNING = "provider with that ID is not running"
+ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider, StopProvider)
+"""The commands that go to one host and are confirmed by its events, not by its reply."""
 
 
 class News(Struct):
-    """What a batch of events touched. ``hosts`` came, went or changed their labels; ``all_links``: they were not known
-    before, so that absent ones are news too."""
+    """What a batch of events touched. ``hosts`` came, went or changed their labels (the latter are ``relabelled``);
+    ``all_links``: they were not known before, so that absent ones are news too."""
 
     applications: set[str] = field(default_factory=set)
     entities: set[tuple[EntityKind, str]] = field(default_factory=set)
@@ -59,10 +64,12 @@ class News(Struct):
     all_links: bool = False
     configs: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
+    relabelled: set[str] = field(default_factory=set)
     questions: Questions = field(default_factory=lambda: Questions(set(), set()))
 
     def __bool__(self) -> bool:
-        return bool(self.applications or self.entities or self.links or self.configs or self.hosts or self.questions)
+        told = self.applications or self.entities or self.links or self.configs or self.hosts
+        return bool(told or self.all_links or self.questions)
 
 
 class Touched(dict[tuple[str, EntityKind, str], float]):
@@ -80,7 +87,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             _component_scaled(event, lattice, in_flight, news)
         case ComponentScaleFailed():
             key = ("component", event.host_id, event.component_id)
-            _failed(key, event.error, in_flight, news, now)
+            _failed_start(key, event.image, event.error, in_flight, news, now)
         case ProviderStarted():
             touched[(event.host_id, "provider", event.provider.id)] = now
             _put(event.host_id, event.provider, lattice, news)
@@ -89,7 +96,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             if event.error in ALREADY_RUNNING:
                 news.questions.hosts.add(event.host_id)
             else:
-                _failed(key, event.error, in_flight, news, now)
+                _failed_start(key, event.image, event.error, in_flight, news, now)
         case ProviderStopped():
             touched[(event.host_id, "provider", event.provider_id)] = now
             _drop("provider", event.host_id, event.provider_id, lattice, news)
@@ -102,8 +109,10 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             if event.target is None:
                 # The host found no such link. If one is known here, one of the two is behind.
                 news.questions.links = news.questions.links or event.key in lattice.links
-            elif lattice.drop_link(event.key, event.target):
-                news.links.add(event.key)
+            else:
+                in_flight.answer(("link", *event.key))
+                if lattice.drop_link(event.key, event.target):
+                    news.links.add(event.key)
         case ConfigSet() | ConfigDeleted():
             _config(event, lattice, in_flight, news)
         case HostStarted():
@@ -111,8 +120,10 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
         case HostStopped():
             remove_host(event.host_id, lattice, in_flight, news)
         case LabelsChanged():
-            if lattice.set_labels(event.host_id, event.labels):
-                _host_changed(event.host_id, lattice, news)
+            if event.host_id not in lattice.hosts:
+                news.questions.hosts.add(event.host_id)
+            elif lattice.set_labels(event.host_id, event.labels):
+                _host_changed(event.host_id, lattice, news, relabelled=True)
         case LinkSetFailed():
             pass  # The reply to whoever put it says the same, and is heard by the one concerned.
 
@@ -128,17 +139,19 @@ def observe_inventory(
     """Fold a host's whole truth about itself: what it does not list does not run there.
 
     For an inventory that was asked for, ``asked`` is when: things that an event has told of since are left as they are.
+    An event of the very same moment is taken for what led to the question.
     """
     host_id = inventory.host_id
+    new = host_id not in lattice.hosts
     if lattice.put_host(host_id, inventory.friendly_name, inventory.labels, inventory.version, now):
-        _host_changed(host_id, lattice, news)
+        _host_changed(host_id, lattice, news, relabelled=not new)
     host = lattice.hosts[host_id]
     if not host.known:
         host.known = True
         news.hosts.add(host_id)
 
     def is_newer(kind: EntityKind, entity_id: str) -> bool:
-        return touched is not None and touched.get((host_id, kind, entity_id), 0.0) >= asked
+        return touched is not None and touched.get((host_id, kind, entity_id), asked) > asked
 
     components = {c.id: c for c in inventory.components}
     providers = {p.id: p for p in inventory.providers}
@@ -171,7 +184,7 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
             news.questions.hosts.add(command.host_id)
         in_flight.deliver(command.key, now)
         return
-    if isinstance(command, ScaleComponent | UpdateComponent | StartProvider | StopProvider):
+    if isinstance(command, ON_A_HOST):
         news.questions.hosts.add(command.host_id)
     elif isinstance(command, PutLink | DeleteLink):
         news.questions.links = True
@@ -257,20 +270,33 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
         if told.count == asked.count != known.count:
             told = replace(told, image=asked.reference, annotations=dict(asked.annotations))
         else:
-            in_flight.answer(("component", host_id, told.id))
+            if told.count == asked.count:
+                in_flight.answer(("component", host_id, told.id))
             news.questions.hosts.add(host_id)
         _put(host_id, told, lattice, news)
     else:
         _put(host_id, told, lattice, news)
 
 
-def _failed(key: tuple[str, ...], error: str, in_flight: InFlight, news: News, now: float) -> None:
+def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, news: News, now: float) -> None:
+    """Note that a host could not do something, unless it speaks of an earlier try with another image."""
+    pending = in_flight.get(key)
+    asked = getattr(pending.command, "reference", reference) if pending is not None else reference
+    if not reference or strip_reference(asked) == strip_reference(reference):
+        _failed(key, error, in_flight, news, now)
+
+
+def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float) -> None:
     application = in_flight.hold(key, error, now)
     if application is not None:
         news.applications.add(application)
 
 
-def _accepted(command: object, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def _accepted(command: Command, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    pending = in_flight.get(command.key)
+    if pending is not None and not isinstance(command, ON_A_HOST):
+        # It is done; whoever asked may have gone on to want something else.
+        news.applications.add(pending.application)
     match command:
         case PutLink():
             link = Link(
@@ -286,11 +312,12 @@ def _accepted(command: object, lattice: Lattice, in_flight: InFlight, news: News
             lattice.put_link(link)
             news.links.add(link.key)
         case DeleteLink():
-            # Which one of several went is not said; the event tells, and one that stays is seen in the list.
-            if len(lattice.links.get(command.link_key, ())) == 1:
-                lattice.drop_link(command.link_key)
-            else:
-                news.questions.links = True
+            # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
+            if pending is None or not pending.answered:
+                if len(lattice.links.get(command.link_key, ())) == 1:
+                    lattice.drop_link(command.link_key)
+                else:
+                    news.questions.links = True
             news.links.add(command.link_key)
             in_flight.settle([command.key])
         case PutConfig():
@@ -299,12 +326,8 @@ def _accepted(command: object, lattice: Lattice, in_flight: InFlight, news: News
         case DeleteConfig():
             lattice.set_config(command.config_name, None)
             news.configs.add(command.config_name)
-            pending = in_flight.get(command.key)
-            if pending is not None:
-                news.applications.add(pending.application)
-                in_flight.settle([command.key])
+            in_flight.settle([command.key])
         case ScaleComponent() | UpdateComponent() | StartProvider() | StopProvider():
-            pending = in_flight.get(command.key)
             if pending is not None and pending.command == command:
                 in_flight.deliver(command.key, now)
 
@@ -330,19 +353,21 @@ def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: InFli
 
 def _host_started(event: HostStarted, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
     known = lattice.hosts.get(event.host_id)
-    lattice.put_host(event.host_id, event.friendly_name, event.labels, event.version, now)
+    changed = lattice.put_host(event.host_id, event.friendly_name, event.labels, event.version, now)
     if known is None:
         lattice.hosts[event.host_id].known = True
     else:
         # Started again under the same id, or a late event: its inventory tells which.
         news.questions.hosts.add(event.host_id)
         news.applications |= in_flight.drop_host(event.host_id)
-    _host_changed(event.host_id, lattice, news)
+    _host_changed(event.host_id, lattice, news, relabelled=changed and known is not None)
 
 
-def _host_changed(host_id: str, lattice: Lattice, news: News) -> None:
+def _host_changed(host_id: str, lattice: Lattice, news: News, relabelled: bool = False) -> None:
     """Note a host that changed: it concerns those who want hosts, and those whose things run there."""
     news.hosts.add(host_id)
+    if relabelled:
+        news.relabelled.add(host_id)
     host = lattice.hosts[host_id]
     for component in host.components.values():
         _touch("component", component, news)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, Scaler
-from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.in_flight import InFlight, Pending, begin
 from wadm.model.commands import (
     Action,
     Command,
@@ -22,7 +22,8 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
-from wadm.model.lattice import Lattice, Link, LinkKey
+from wadm.model.lattice import Component, Lattice, Link, LinkKey
+from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 
 
@@ -55,7 +56,8 @@ class Questions(Struct):
 class Plan(Struct, frozen=True):
     """What to do and say for one application now.
 
-    ``record`` must be stored before ``actions`` are sent. ``settled`` are things that need no more waiting for.
+    ``record`` must be stored before ``actions`` are sent. ``settled`` are things that need no more waiting for; they
+    are to be settled before the actions are noted as asked, which may be about the same things.
     ``wants_hosts`` says that another host, or other labels, could change the plan.
     """
 
@@ -95,50 +97,55 @@ class Work:
         self.in_flight = in_flight
         self.now = now
         self.actions: list[Action] = []
-        self.settled: list[Key] = []
+        self.asked: dict[Key, Pending] = {}
+        self.settled: set[Key] = set()
         self.seen: set[Key] = set()
         self.questions = Questions(set(), set())
         self.wants_hosts = False
         self.starts = in_flight.starts(desired.application)
         self.starting: set[str] = set()
-        """Ids of components and providers that a start is under way for."""
+        """Ids of components and providers whose links should wait for a start."""
+        self.open_links: set[LinkKey] = set()
+        """Identities under which a wanted link is not in force yet."""
         self.ready: set[str] = set()
         """Configurations that are in the lattice as wanted."""
         self.config_trouble: dict[str, str] = {}
         """Why a configuration is not ready, by name, where it is more than waiting for it."""
+        for pending in in_flight.of(desired.application):
+            if has_come_true(pending.command, lattice):
+                self.settled.add(pending.command.key)
 
-    def want(self, command: Command, scaler: str, reason: str) -> Pending | None:
-        """Have a command carried out: ask now, unless it is on its way or its pause is not over.
+    def pending(self, key: Key) -> Pending | None:
+        """Return what is pending for a thing and has not come true."""
+        return None if key in self.settled else self.in_flight.get(key)
 
-        Return what was pending for the thing before (its error is what the status tells).
-        """
+    def under_way(self, key: Key) -> bool:
+        """Whether the lattice may still act on what was asked for a thing."""
+        pending = self.pending(key)
+        return pending is not None and not pending.held and pending.waits(self.now)
+
+    def want(self, command: Command, scaler: str, reason: str) -> Pending:
+        """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
+        for the same thing is under way. Return what is pending then; its error is what the status tells."""
         key = command.key
         self.seen.add(key)
-        pending = self.in_flight.get(key)
-        if pending is not None and self._has_stopped(pending.command):
-            pending = None
+        if key in self.asked:
+            return self.asked[key]
+        pending = self.pending(key)
         if pending is not None and pending.waits(self.now):
             if pending.command == command or not (pending.held or _supersedes(command, pending.command)):
                 return pending
             pending = None
-        self.actions.append(Action(command, self.desired.application, scaler, reason))
-        return pending
-
-    def _has_stopped(self, command: Command) -> bool:
-        """Whether a command was to stop something and it is not there any more."""
-        match command:
-            case StopProvider():
-                return self.lattice.find("provider", command.host_id, command.provider_id) is None
-            case ScaleComponent(count=0):
-                return self.lattice.find("component", command.host_id, command.component_id) is None
-            case _:
-                return False
+        action = Action(command, self.desired.application, scaler, reason)
+        self.actions.append(action)
+        self.asked[key] = begin(action, pending, self.now)
+        return self.asked[key]
 
     def is_right(self, key: Key) -> None:
         """Note that a thing is as wanted."""
         self.seen.add(key)
         if self.in_flight.get(key) is not None:
-            self.settled.append(key)
+            self.settled.add(key)
 
     def status(
         self,
@@ -158,13 +165,48 @@ class Work:
 
 def _supersedes(command: Command, asked: Command) -> bool:
     """Whether a command may be sent while another for the same thing is on its way: another image to start, where the
-    host may pull the first one for ever. Whichever start the host finishes first, the next plan sees and corrects."""
+    host may pull the first one for ever.
+
+    Whichever start the host finishes first, it ignores the other, and the next plan sees and corrects. That holds only
+    for the same number and configuration, and no secrets: otherwise the host would run the old code under the new name
+    (lattice reference, 2.4 row E).
+    """
     return (
         isinstance(command, ScaleComponent)
         and isinstance(asked, ScaleComponent)
-        and command.count > 0
         and command.reference != asked.reference
+        and command.count == asked.count
+        and command.config == asked.config
+        and not any(name.startswith(SECRET_PREFIX) for name in command.config)
     )
+
+
+def has_come_true(command: Command, lattice: Lattice) -> bool:
+    """Whether the lattice is as a command was to make it, or can no longer become so because of it."""
+    match command:
+        case ScaleComponent(count=0):
+            return lattice.find("component", command.host_id, command.component_id) is None
+        case ScaleComponent():
+            there = lattice.find("component", command.host_id, command.component_id)
+            return there == Component(command.component_id, command.reference, command.count, command.annotations)
+        case UpdateComponent():
+            there = lattice.find("component", command.host_id, command.component_id)
+            return there is None or there.image == command.reference
+        case StartProvider():
+            return lattice.find("provider", command.host_id, command.provider_id) is not None
+        case StopProvider():
+            return lattice.find("provider", command.host_id, command.provider_id) is None
+        case PutLink():
+            return any(
+                link.target == command.target and same_link(link, command)
+                for link in lattice.links.get(command.link_key, ())
+            )
+        case DeleteLink():
+            return lattice.links_known and command.link_key not in lattice.links
+        case PutConfig():
+            return lattice.configs.get(command.config_name) == command.config
+        case DeleteConfig():
+            return lattice.configs.get(command.config_name, {}) is None
 
 
 def errors_of(pendings: list[Pending]) -> list[str]:
@@ -249,7 +291,7 @@ def links_and_configs(desired: Desired) -> Record:
     )
 
 
-def same_link(one: Link, other: Link) -> bool:
+def same_link(one: Link | PutLink, other: Link | PutLink) -> bool:
     """Whether two links of one identity and target are the same in content; the order of interfaces says nothing."""
     return (
         set(one.interfaces) == set(other.interfaces)

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.configs import plan_configs
-from wadm.engine.garbage import plan_garbage
-from wadm.engine.in_flight import InFlight, starting
+from wadm.engine.garbage import Leftovers, plan_garbage
+from wadm.engine.in_flight import InFlight
 from wadm.engine.links import plan_link
-from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work, links_and_configs
+from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
 from wadm.engine.workloads import plan_workload
 from wadm.model.lattice import Lattice
 from wadm.model.status import UNDEPLOYED, ApplicationStatus, ScalerStatus, aggregate
@@ -33,17 +33,13 @@ def reconcile(
     plan_configs(work)
     links_last = sorted(range(len(desired.scalers)), key=lambda i: isinstance(desired.scalers[i], LinkScaler))
     statuses = {i: _plan(desired.scalers[i], work) for i in links_last}
-    left_record, left = plan_garbage(work, needed)
-    left += _not_wanted_any_more(work)
-    status = aggregate(statuses[i] for i in range(len(desired.scalers)))
-    if desired.version is None:
-        status = _leaving(left) if left else UNDEPLOYED
+    left = plan_garbage(work, needed)
     return Plan(
         desired.application,
         tuple(work.actions),
-        status,
-        left_record if desired.version is None else left_record | links_and_configs(desired),
-        tuple(work.settled),
+        _status(desired, aggregate(statuses[i] for i in range(len(desired.scalers))), left),
+        left.record,
+        tuple(sorted(work.settled)),
         work.questions,
         work.wants_hosts,
     )
@@ -57,20 +53,13 @@ def _plan(scaler: Scaler, work: Work) -> ScalerStatus:
     return work.status(scaler, "failed", scaler.message)
 
 
-def _not_wanted_any_more(work: Work) -> int:
-    """Settle what is pending for things this plan does not care for. Starts that a host may still finish are waited
-    for: what they start is then left over, and stopped. Return how many those are."""
-    waiting = 0
-    for pending in work.in_flight.of(work.desired.application):
-        key = pending.command.key
-        if key in work.seen:
-            continue
-        if starting(pending.command) is not None and not pending.held and pending.waits(work.now):
-            waiting += 1
-        else:
-            work.settled.append(key)
-    return waiting
-
-
-def _leaving(left: int) -> ApplicationStatus:
-    return ApplicationStatus("reconciling", f"Removing what is left of the application: {left} to go")
+def _status(desired: Desired, status: ApplicationStatus, left: Leftovers) -> ApplicationStatus:
+    """Return the application's status: what its scalers add up to, and what is still to go of it."""
+    deployed = desired.version is not None
+    if not left.count:
+        return status if deployed else UNDEPLOYED
+    if deployed and status.type != "deployed":
+        return status
+    of = "an earlier version" if deployed else "the application"
+    message = " ".join([f"Removing what is left of {of}: {left.count} to go", *left.errors])
+    return ApplicationStatus("failed" if left.errors else "reconciling", message, status.scalers)

@@ -11,8 +11,9 @@ The rules, in the order in which they are tried for each host of the placement:
                 another image or scaler      stop it, one host at a time; started again once it is gone
                 all right                    nothing
 
-What runs of it on hosts outside the placement is stopped only once the placement is right, so that what is wanted is
-never less than what is there; where nothing eligible is left it is stopped at once, because it must not run there.
+What runs of it on hosts outside the placement is stopped only once the placement is right, and no number is lowered
+while a host of the placement lacks it, so that there is never less than what is wanted; where nothing eligible is left
+it is stopped at once, because it must not run there.
 """
 
 from __future__ import annotations
@@ -25,28 +26,37 @@ from wadm.engine.plan import Work, errors_of, explain
 from wadm.engine.spread import Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
+from wadm.model.names import strip_reference
 from wadm.model.status import ScalerStatus
 
 
 def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
     """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
     present = work.lattice.where(scaler.entity_kind, scaler.entity_id)
-    mine = {host: entity for host, entity in present.items() if owner(entity) in (scaler.application, None)}
+    mine = {host: entity for host, entity in present.items() if _may_be_ours(scaler, entity)}
     foreign = {host: entity for host, entity in present.items() if host not in mine}
     place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
     placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), foreign)
-    work.wants_hosts = work.wants_hosts or scaler.daemon or bool(placement.missing)
 
-    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
-    ready = all(name in work.ready for name in scaler.config)
-    progress = _Progress(work, scaler, ready)
+    progress = _Progress(work, scaler, placement, mine, runs=bool(present))
     for host, wanted in placement.places.items():
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))
         else:
             _provider(progress, host, wanted, mine.get(host))
     removing = _stop_the_rest(progress, placement, mine)
-    return _status(progress, placement, foreign, trouble, removing)
+    if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
+        work.wants_hosts = True
+    return _status(progress, placement, foreign, removing)
+
+
+def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
+    """Whether something with the scaler's id counts for it: what was started for its application does, and what wadm
+    did not start is taken over; but a provider with another image cannot be without stopping it."""
+    application = owner(entity)
+    if application is None and isinstance(entity, Provider):
+        return same_image(entity.image, scaler.image)
+    return application in (scaler.application, None)
 
 
 def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> dict[str, Entity]:
@@ -67,13 +77,19 @@ def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> di
 class _Progress:
     """How far one scaler is: the hosts that are not right yet and what is pending for them."""
 
-    def __init__(self, work: Work, scaler: WorkloadScaler, ready: bool) -> None:
+    def __init__(
+        self, work: Work, scaler: WorkloadScaler, placement: Placement, mine: Mapping[str, Entity], runs: bool
+    ) -> None:
         self.work = work
         self.scaler = scaler
-        self.ready = ready
+        self.ready = all(name in work.ready for name in scaler.config)
+        self.runs = runs
+        """Whether it runs anywhere, for whomever."""
+        self.lacking = any(host not in mine for host in placement.places)
+        """Whether a host that it should run on does not have it yet."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
-        self.restarting = False
+        self.restarting = self.lacking
         self.unhealthy = 0
         self.running = 0
 
@@ -82,9 +98,18 @@ class _Progress:
         self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
 
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
-        pending = self.work.want(command, self.scaler.id, reason)
-        if pending is not None:
-            self.pending.append(pending)
+        self.pending.append(self.work.want(command, self.scaler.id, reason))
+
+    def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
+        """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
+        name = self.scaler.entity_id
+        if self.ready:
+            self.want(command, reason)
+            pending = self.pending[-1]
+            if not pending.held and (pending.looked == 0 or not self.runs):
+                self.work.starting.add(name)
+        elif not self.runs:
+            self.work.starting.add(name)
 
 
 def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:
@@ -99,11 +124,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
 
     if not isinstance(entity, Component):
         progress.wrong.append(host)
-        work.starting.add(name)
-        if progress.ready:
-            progress.want(
-                scale(wanted.count), f"spread {wanted.share} wants {wanted.count} on {called}, none runs there"
-            )
+        progress.start(scale(wanted.count), f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
     progress.running += min(entity.count, wanted.count)
     if entity.image != scaler.image:
@@ -115,14 +136,17 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             kept = annotations if only_image else entity.annotations
             command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
             progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
+    elif wanted.count < entity.count and progress.lacking:
+        progress.wrong.append(host)  # Others are to take over first.
     elif scaler_of(entity) != scaler.id or spread_of(entity) != wanted.share:
         progress.wrong.append(host)
         if progress.ready:
             # A host that has this very number and configuration ignores the request with all its annotations
             # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
-            before = work.in_flight.get(("component", host, name))
-            nudge = before.attempts % 2 if before is not None else 0
-            progress.want(scale(wanted.count + nudge), f"what runs on {called} was started for an earlier version")
+            plain, nudge = scale(wanted.count), scale(wanted.count + 1)
+            before = work.pending(plain.key)
+            ignored = before is not None and (before.ignored or before.command == nudge)
+            progress.want(nudge if ignored else plain, f"what runs on {called} was started for an earlier version")
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
@@ -138,26 +162,22 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
     work.seen.add(("provider", host, name))
     if not isinstance(entity, Provider):
         progress.wrong.append(host)
-        work.starting.add(name)
-        progress.restarting = True
-        if progress.ready:
-            command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
-            progress.want(command, f"spread {wanted.share} wants it on {called}, it does not run there")
+        command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
+        progress.start(command, f"spread {wanted.share} wants it on {called}, it does not run there")
         return
-    if owner(entity) is None:
-        # Not started by wadm, yet it is what is wanted: it counts, and is left alone.
-        right = same_image(entity.image, scaler.image)
-    else:
-        right = same_image(entity.image, scaler.image) and scaler_of(entity) in (
-            scaler.id,
-            scaler.id_for(scaler.image, daemon=not scaler.daemon),
-        )
+    # One that wadm did not start is what is wanted all the same: it counts, and is left alone. So is one that was
+    # started by the other kind of scaler: that is no reason to stop it.
+    right = same_image(entity.image, scaler.image) and (
+        scaler_of(entity) == scaler.id
+        or owner(entity) is None
+        or scaler_of(entity) == scaler.id_for(scaler.image, daemon=not scaler.daemon)
+    )
     if right:
         progress.right(host, 1)
         progress.unhealthy += entity.health == "failed"
         return
     progress.wrong.append(host)
-    if owner(entity) is not None and progress.ready and not progress.restarting:
+    if progress.ready and not progress.restarting:
         progress.restarting = True
         stop = StopProvider(name, host, scaler.application, annotations)
         progress.want(stop, f"{entity.image} runs on {called}, {scaler.image} with other settings is wanted")
@@ -166,11 +186,16 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
 def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
     """Stop what runs outside the placement, if it may go now. Return the hosts that it must leave."""
     scaler, work = progress.scaler, progress.work
-    leaving = sorted(h for h, entity in mine.items() if h not in placement.places and owner(entity) is not None)
+    leaving = []
+    for host in sorted(mine.keys() - placement.places.keys()):
+        if not work.lattice.hosts[host].known:
+            work.questions.hosts.add(host)  # Its labels, which say whether it may stay, are not known yet.
+        elif owner(mine[host]) is not None:
+            leaving.append(host)
     must_wait = bool(progress.wrong)
     for host in leaving:
         entity = mine[host]
-        eligible = any(work.lattice.hosts[host].meets(share.requirements) for share in scaler.shares)
+        eligible = _eligible(scaler, host, work)
         why = "more run than are wanted" if eligible else "its labels match no spread"
         if must_wait:
             continue
@@ -182,10 +207,15 @@ def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str,
     return leaving
 
 
+def _eligible(scaler: WorkloadScaler, host: str, work: Work) -> bool:
+    return any(work.lattice.hosts[host].meets(share.requirements) for share in scaler.shares)
+
+
 def _status(
-    progress: _Progress, placement: Placement, foreign: Mapping[str, Entity], trouble: list[str], leaving: list[str]
+    progress: _Progress, placement: Placement, foreign: Mapping[str, Entity], leaving: list[str]
 ) -> ScalerStatus:
     scaler, work = progress.scaler, progress.work
+    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
     wanted = sum(p.count for p in placement.places.values())
     wanted += sum(m.share.target - m.found for m in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
@@ -194,10 +224,7 @@ def _status(
         texts = trouble + errors + _missing_texts(scaler, placement.missing, foreign, work)
         return work.status(scaler, "failed", " ".join(texts), explanation)
     plural = "components" if scaler.entity_kind == "component" else "providers"
-    ineligible = [
-        h for h in leaving if not any(work.lattice.hosts[h].meets(share.requirements) for share in scaler.shares)
-    ]
-    if ineligible and not progress.wrong:
+    if not progress.wrong and not all(_eligible(scaler, host, work) for host in leaving):
         text = f"Found {plural} running on ineligible hosts, removing them."
         return work.status(scaler, "reconciling", text, explanation)
     if hosts := len(progress.wrong) + len(leaving):
@@ -250,7 +277,9 @@ def _missing_texts(
         texts.append(text)
     if texts and foreign:
         host, entity = min(foreign.items())
-        texts.append(f"The id {scaler.entity_id} is used by application {owner(entity)} on {work.host(host)}.")
+        application = owner(entity)
+        whom = f"application {application}" if application is not None else f"{entity.image}, which wadm did not start,"
+        texts.append(f"The id {scaler.entity_id} is used by {whom} on {work.host(host)}.")
     return texts
 
 
@@ -261,12 +290,4 @@ def stop_component(entity: Component, host: str, application: str) -> ScaleCompo
 
 def same_image(running: str, wanted: str) -> bool:
     """Whether a provider runs the wanted image; a host shows providers without the scheme (lattice reference, 2.6)."""
-    return running == wanted or running == strip_scheme(wanted) or strip_scheme(running) == strip_scheme(wanted)
-
-
-def strip_scheme(reference: str) -> str:
-    """Return an image reference as a host shows it for a provider."""
-    for scheme in ("wasmcloud+builtin://", "oci://", "https://", "http://", "file://"):
-        if reference.startswith(scheme):
-            return reference[len(scheme) :]
-    return reference
+    return running == wanted or strip_reference(running) == strip_reference(wanted)

@@ -14,7 +14,8 @@ from wadm.model.lattice import LinkKey
 
 Key = tuple[str, ...]
 """What a command is about: ``("component", host, id)``, ``("provider", host, id)``, ``("link", source, namespace,
-package, name)``, ``("config", name)``. At most one command per key is in flight."""
+package, name, target)``, ``("config", name)``. At most one command per key is in flight. A link is deleted by its
+identity alone, so that key has no target."""
 
 
 class ScaleComponent(Struct, frozen=True):
@@ -95,7 +96,7 @@ class PutLink(Struct, frozen=True):
     @property
     def key(self) -> Key:
         """What the command is about."""
-        return ("link", *self.link_key)
+        return ("link", *self.link_key, self.target)
 
     @property
     def link_key(self) -> LinkKey:
