@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -10,14 +12,14 @@ import click
 from wadm.cli.development import Development, forever
 from wadm.cli.exits import DONE, FAILED, Failure
 from wadm.cli.output import show
-from wadm.cli.views import progress
+from wadm.cli.views import names
 from wadm.cli.views.status import status as status_view
 from wadm.client.client import Client
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings
 from wadm.client.watch import NotReached
 from wadm.model.lattice import Inventory
-from wadm.model.status import ApplicationStatus
+from wadm.model.status import ApplicationStatus, ScalerStatus
 from wadm.sim.habits import Habits
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -62,13 +64,13 @@ class Demonstration:
         """Put and deploy, show the status until it is deployed; return the application's name."""
         put = await client.put(self._manifest)
         click.echo(f"\nPut {_shown(self._manifest)}: application {put.name}, version {put.version}. Deploying it:\n")
-        begun = time.monotonic()
         status: ApplicationStatus | None = None
         async with client.watching(put.name) as watch:
+            progress = Progress(put.name)
             await client.deploy(put.name, put.version)
             try:
                 async for status in watch.until("deployed", self._timeout):
-                    click.echo(f"{time.monotonic() - begun:6.1f} s  {progress.line(put.name, status, put.version)}")
+                    progress.tell(status)
             except NotReached as late:
                 raise Failure(f"{put.name} was not deployed within {self._timeout:g} s", FAILED) from late
             finally:
@@ -76,6 +78,33 @@ class Demonstration:
                     click.echo()
                     show(status_view(put.name, status, put.version, time.time()))
         return put.name
+
+
+class Progress:
+    """Tells, in a line each, what becomes of the scalers of an application."""
+
+    def __init__(self, application: str) -> None:
+        self._application = application
+        self._begun = time.monotonic()
+        self._told: dict[str, str] = {}
+
+    def tell(self, status: ApplicationStatus) -> None:
+        """Tell what is different from the last time."""
+        called = {scaler.id: names.scaler(scaler.name, self._application) for scaler in status.scalers}
+        width = max(map(len, called.values()), default=0)
+        for scaler in status.scalers:
+            text = f"{scaler.type}{_why(scaler)}"
+            if self._told.get(scaler.id) != text:
+                self._told[scaler.id] = text
+                click.echo(f"{time.monotonic() - self._begun:6.1f} s  {called[scaler.id]:<{width}}  {text}")
+
+
+def _why(scaler: ScalerStatus) -> str:
+    if scaler.type == "deployed":
+        return ""
+    if scaler.explanation.waiting_for:
+        return f", waits for {scaler.explanation.waiting_for}"
+    return f": {scaler.message}" if scaler.message else ""
 
 
 def _shown(manifest: Path) -> str:
@@ -97,11 +126,21 @@ def _running(inventory: Inventory) -> str:
 
 
 def _next_steps(port: int, name: str) -> tuple[str, ...]:
+    wadm = _callable_as()
     return (
         "",
         "It stays up until Ctrl-C. To look around, in another terminal:",
         "",
         f"  export WASMCLOUD_CTL_PORT={port}",
-        f"  wadm status {name}       or, if you have wash:  wash app status {name}",
-        f"  wadm undeploy {name}                            wash app undeploy {name}",
+        f"  {wadm} status {name}",
+        f"  {wadm} undeploy {name}",
+        f"  wash app status {name}    (if you have wash)",
     )
+
+
+def _callable_as() -> str:
+    """Return what to type for this very ``wadm``."""
+    if shutil.which("wadm"):
+        return "wadm"
+    program = Path(sys.executable).with_name("wadm")
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)

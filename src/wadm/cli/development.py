@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
+import click
 from msgspec import Struct
 
 from wadm import __version__
@@ -25,7 +26,7 @@ from wadm.server.logging import configure
 from wadm.server.settings import Settings
 from wadm.sim.fleet import Fleet, simulated_hosts
 from wadm.sim.habits import HEALTHY, Habits
-from wadm.transport.nats import ConnectOptions, connect
+from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 T = TypeVar("T")
 
@@ -97,10 +98,7 @@ async def _server(url: str, log_level: str | None) -> AsyncIterator[Server]:
         await server.start()
         yield server
     finally:
-        with contextlib.suppress(WadmError, TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT):
-                await server.stop()
-        await transport.close()
+        await _stop(server, transport)
 
 
 @contextlib.asynccontextmanager
@@ -117,10 +115,15 @@ async def _fleet(url: str, wanted: Wanted) -> AsyncIterator[Fleet]:
             await fleet.start()
         yield fleet
     finally:
-        # Hosts that cannot say goodbye, because the NATS server has gone, need not.
-        with contextlib.suppress(WadmError):
-            await fleet.stop()
-        await transport.close()
+        await _stop(fleet, transport)
+
+
+async def _stop(what: Server | Fleet, transport: NatsTransport) -> None:
+    """Stop in order, and soon; at once where the NATS server has gone, and nobody would hear a goodbye."""
+    with contextlib.suppress(WadmError, TimeoutError):
+        async with asyncio.timeout(STOP_TIMEOUT if transport.connected else 0):
+            await what.stop()
+    await transport.close()
 
 
 def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:
@@ -160,6 +163,7 @@ async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
 
     async def stopped() -> int:
         await stop.wait()
+        click.echo("\nStopping what was started ...", err=True)
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
         return INTERRUPTED
