@@ -69,9 +69,9 @@ def ends_of(path: str, link: LinkProperties) -> Iterator[tuple[str, LinkTarget |
         yield f"{path}.source", link.source
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def near(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return a hint if a word looks like one of those that are known."""
-    near = get_close_matches(word, list(known), 1)
+    near = get_close_matches(word, list(known), 1, likeness)
     return f"did you mean {near[0]}?" if near else ""
 
 

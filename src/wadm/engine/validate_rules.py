@@ -170,7 +170,7 @@ def _known_interfaces(manifest: Manifest) -> Iterator[Problem]:
                 name = f"{link.package}/{interface}"
                 message = f"unrecognized interface [{link.namespace}:{name}]"
                 known = [f"{package}/{known}" for package, interfaces in packages.items() for known in interfaces]
-                yield warning("W001", message, f"{path}.interfaces[{index}]", near(name, known))
+                yield warning("W001", message, f"{path}.interfaces[{index}]", near(name, known, 0.8))
 
 
 # --- R5 ------------------------------------------------------------------------------------------------------------

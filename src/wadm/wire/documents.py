@@ -114,8 +114,8 @@ class Mapping(dict[Any, Any]):
         elif key in self:
             self.repeated = [*self.items(), (key, value)]
         self[key] = value
-        self.key_marks[key] = key_mark
-        self.value_marks[key] = value_mark
+        self.key_marks[key] = key_mark  # of a repeated key the last, where it is noticed,
+        self.value_marks.setdefault(key, value_mark)  # and the value that was read
         self.height = max(self.height, height(value) + 1)
 
     def pairs(self) -> Iterable[tuple[Any, Any]]:
@@ -176,8 +176,7 @@ class Document:
                 mark, node = node.marks[step], node[step]
             else:
                 return mark
-        # An alias stands elsewhere than what it stands for; what is wrong is wrong there.
-        return node.mark if spot == "whole" and type(node) in (Mapping, Sequence) else mark
+        return mark
 
     def said(self, path: tuple[Step, ...], spot: Spot) -> tuple[int, int]:
         """Return the line and column that the original names for a problem there.

@@ -12,9 +12,11 @@ from typing import Any, TypeAlias
 from wadm.model.manifest import (
     ConfigProperty,
     Custom,
+    Kind,
     LinkProperties,
     LinkSource,
     LinkTarget,
+    Properties,
     SecretProperty,
     SharedReference,
     Spread,
@@ -24,7 +26,7 @@ from wadm.model.text import quoted
 from wadm.wire import documents
 from wadm.wire.documents import Broken, Plain
 from wadm.wire.readers import Reader, Trail, Unfit
-from wadm.wire.structs import Shape, list_of, optional, string, strings, struct, unsigned
+from wadm.wire.structs import Read, Shape, list_of, optional, string, strings, struct, unsigned
 
 _CONFIG = Shape("ConfigProperty", {"name": string, "properties": optional(strings)}, ("name",), strict=True)
 
@@ -72,8 +74,9 @@ def _shared(reader: Reader, value: Any, at: Trail) -> SharedReference | None:
 _configs = list_of(_config)
 _secrets = list_of(_secret)
 
-PROPERTIES = {
-    kind: Shape(
+
+def _properties(name: str) -> Read:
+    shape = Shape(
         name,
         {
             "image": optional(string),
@@ -85,9 +88,19 @@ PROPERTIES = {
         (),
         strict=True,
     )
-    for kind, name in (("component", "ComponentProperties"), ("capability", "CapabilityProperties"))
+
+    def read_properties(reader: Reader, value: Any, at: Trail) -> Properties | None:
+        found = struct(reader, shape, value, at)
+        return None if found is None else Properties(**found)
+
+    return read_properties
+
+
+PROPERTIES: dict[Kind, Read] = {
+    "component": _properties("ComponentProperties"),
+    "capability": _properties("CapabilityProperties"),
 }
-"""The properties of components by their kind."""
+"""How to read the properties of components, by their kind."""
 
 
 QUIET = Reader()
@@ -96,7 +109,8 @@ QUIET = Reader()
 _MAX_LEVELS = 119
 """How deep custom properties may nest. The original reads 127 levels of JSON; stored, eight are around these."""
 
-_LINK_KEYS = ("namespace", "package", "interfaces", "source", "target", "name", "source_config", "target_config")
+_TEXTS_OF_LINK = ("namespace", "package", "interfaces")
+_LINK_KEYS = (*_TEXTS_OF_LINK, "source", "target", "name", "source_config", "target_config")
 _TARGET = Shape("TargetConfig", {"name": string, "config": _configs, "secrets": _secrets}, ("name",), strict=False)
 _SOURCE = Shape("ConfigDefinition", {"config": _configs, "secrets": _secrets}, (), strict=False)
 _SPREAD = Shape(
@@ -139,23 +153,26 @@ def trait_properties(reader: Reader, value: Any, at: Trail) -> TraitProperties |
 
 def _union(reader: Reader, value: Any, at: Trail) -> TraitProperties | None:
     data = value if type(value) is dict else _data(value)
-    is_link = isinstance(data, dict) and "namespace" in data and "package" in data and "interfaces" in data
-    if is_link and not _texts_of_link(reader, value, at):
-        return None
     try:
-        properties = _link(data) if is_link else _scaler(value)
+        if not (isinstance(data, dict) and all(key in data for key in _TEXTS_OF_LINK)):
+            return _scaler(value)
+        target, source = _ends(data)
     except Unfit:
         return Custom(_data(data))
-    if is_link and type(value) is documents.Mapping:
-        _ignored_in_link(reader, value, at)
-    return properties
+    if not _check_texts(reader, value, at):
+        return None
+    if type(value) is documents.Mapping:
+        _note_ignored(reader, value, at)
+    interfaces = tuple(data["interfaces"])
+    return LinkProperties(data["namespace"], data["package"], interfaces, target, source, data.get("name"))
 
 
 def complete(reader: Reader, value: Any, at: Trail) -> bool:
-    """Whether a value that is buffered is there as a whole, and every part of it stands for something."""
+    """Whether a value that is buffered stands for something in every part, and is there as a whole."""
+    complete = not reader.odd or _stands_for_something(reader, value, at)
     if isinstance(value, Broken | documents.Mapping | documents.Sequence):
         reader.end(value)
-    return not reader.odd or _stands_for_something(reader, value, at)
+    return complete
 
 
 def _stands_for_something(reader: Reader, value: Any, at: Trail) -> bool:
@@ -193,8 +210,8 @@ def _data(value: Any, levels: int = _MAX_LEVELS) -> Any:
     return value
 
 
-def _link(data: dict[str, Any]) -> LinkProperties:
-    """Read a link, old spellings included (section 3.3); :class:`Unfit` if it is none."""
+def _ends(data: dict[str, Any]) -> tuple[LinkTarget, LinkSource | None]:
+    """Read target and source of a link, old spellings included (section 3.3); :class:`Unfit` if one is none."""
     target = LinkTarget("")
     if type(data.get("target")) is str:
         target = LinkTarget(data["target"], _configs(QUIET, data.get("target_config", []), None))
@@ -205,8 +222,7 @@ def _link(data: dict[str, Any]) -> LinkProperties:
         source = LinkSource(_configs(QUIET, data["source_config"], None))
     if "source" in data:
         source = LinkSource(**_quietly(_SOURCE, data["source"]))
-    interfaces = tuple(data["interfaces"])
-    return LinkProperties(data["namespace"], data["package"], interfaces, target, source, data.get("name"))
+    return target, source
 
 
 def _quietly(shape: Shape, value: Any) -> dict[str, Any]:
@@ -215,8 +231,8 @@ def _quietly(shape: Shape, value: Any) -> dict[str, Any]:
     return found
 
 
-def _texts_of_link(reader: Reader, value: dict[Any, Any], at: Trail) -> bool:
-    """Check what must be strings in a link. The original dies of anything else (S1), also when it is stored."""
+def _check_texts(reader: Reader, value: dict[Any, Any], at: Trail) -> bool:
+    """Check what must be strings in a link. The original dies of anything else (S1), also of what is stored."""
     for key in ("namespace", "package", "name"):
         if key in value and type(value[key]) is not str:
             reader.unexpected(value[key], "a string", (at, key))
@@ -232,7 +248,7 @@ def _texts_of_link(reader: Reader, value: dict[Any, Any], at: Trail) -> bool:
     return True
 
 
-def _ignored_in_link(reader: Reader, value: dict[Any, Any], at: Trail) -> None:
+def _note_ignored(reader: Reader, value: dict[Any, Any], at: Trail) -> None:
     for known, part, where in (
         (_LINK_KEYS, value, at),
         (tuple(_TARGET.fields), value.get("target"), (at, "target")),

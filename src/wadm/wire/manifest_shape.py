@@ -73,24 +73,25 @@ _KINDS: dict[Any, Kind] = {"component": "component", "actor": "component", "capa
 
 
 def _kind_and_properties(reader: Reader, rest: Iterable[tuple[Any, Any]], at: Trail) -> tuple[Kind, Properties | None]:
-    found: dict[str, Any] = {}
+    fields: dict[str, list[Any]] = {"type": [], "properties": []}
     for key, item in rest:
-        if key not in ("type", "properties"):
-            reader.ignored(key, at, ("name", "type", "properties", "traits"))
-        elif key in found:
-            reader.duplicate(key, at)
+        if key in fields:
+            fields[key].append(item)
         else:
-            found[key] = item
-    kind: Kind = "component"
-    if "type" in found:
-        kind = _kind(reader, found["type"], (at, "type"))
-    else:
-        reader.missing("type", at)
-    if "properties" not in found:
-        reader.missing("properties", at)
-        return kind, None
-    properties = struct(reader, PROPERTIES[kind], found["properties"], (at, "properties"))
-    return kind, None if properties is None else Properties(**properties)
+            reader.ignored(key, at, ("name", "type", "properties", "traits"))
+    kind = _once(reader, "type", fields["type"], _kind, at) or "component"
+    return kind, _once(reader, "properties", fields["properties"], PROPERTIES[kind], at)
+
+
+def _once(reader: Reader, field: str, items: list[Any], read: Read, at: Trail) -> Any:
+    """Read a field that must be there, once."""
+    if not items:
+        reader.missing(field, at)
+        return None
+    value = read(reader, items[0], (at, field))
+    if len(items) > 1:
+        reader.duplicate(field, at)
+    return value
 
 
 def _kind(reader: Reader, value: Any, at: Trail) -> Kind:

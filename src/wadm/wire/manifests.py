@@ -186,12 +186,18 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _integer(digits: str) -> int | float:
+    number = int(digits)
+    # As the original has it: what does not fit into 64 bits, and minus zero, is floating point.
+    return float(digits) if not -(2**63) <= number < 2**64 or digits == "-0" else number
+
+
 def _no_constant(name: str) -> NoReturn:
     raise Unfit(f"{name} is not JSON")
 
 
 _quick_decoder = json.JSONDecoder(
-    object_pairs_hook=_without_repetition, parse_float=_finite, parse_constant=_no_constant
+    object_pairs_hook=_without_repetition, parse_int=_integer, parse_float=_finite, parse_constant=_no_constant
 )
 
 

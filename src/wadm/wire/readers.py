@@ -85,7 +85,10 @@ class Reader:
         if expected == "a string" and isinstance(value, Plain | int | float):
             text = value.text if isinstance(value, Plain) else json.dumps(value)
             hint = f"put it in quotes: {quoted(text)}" if text else "give it a value, or remove it"
-        self.fail("E105", f"invalid type: {self.describe(value)}, expected {expected}", at, spot, hint)
+        message = f"invalid type: {self.describe(value)}, expected {expected}"
+        if type(value) is Plain and value.problem.startswith("invalid"):
+            message = value.problem.replace("any value", expected)
+        self.fail("E105", message, at, spot, hint)
 
     def describe(self, value: Any) -> str:
         """Say what a value is, in the original's words."""

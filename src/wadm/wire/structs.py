@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from wadm.wire import documents
-from wadm.wire.documents import Broken, ComplexKey, Plain
+from wadm.wire.documents import Broken, Plain
 from wadm.wire.readers import Reader, Trail, nearest
 
 Read: TypeAlias = Callable[[Reader, Any, Trail], Any]
@@ -79,23 +79,19 @@ def _not_a_struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> None:
 
 
 def _unknown(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None:
-    if isinstance(key, Plain | ComplexKey):
-        if isinstance(key, Plain) and not shape.buffered:
-            key = key.text
-        elif isinstance(key, Plain) and type(key.value) is int:
-            message = f"invalid value: {reader.describe(key)}, expected field index 0 <= i < {len(shape.fields)}"
-            reader.fail("E105", message, (at, key), "key")
-            return
-        else:
-            reader.unexpected(key, "field identifier", (at, key), "key")
-            return
-    if shape.strict and not reader.stored:
+    name = key.text if isinstance(key, Plain) and not shape.buffered else key
+    if isinstance(name, Plain) and type(name.value) is int:
+        message = f"invalid value: {reader.describe(name)}, expected field index 0 <= i < {len(shape.fields)}"
+        reader.fail("E105", message, (at, key), "key")
+    elif not isinstance(name, str):
+        reader.unexpected(name, "field identifier", (at, key), "key")
+    elif shape.strict and not reader.stored:
         *most, last = (f"`{field}`" for field in shape.fields)
         expected = f"{most[0]} or {last}" if len(most) == 1 else f"one of {', '.join([*most, last])}"
-        hint = nearest(key, shape.fields)
-        reader.fail("E103", f"unknown field `{key}`, expected {expected}", (at, key), "key", hint)
+        hint = nearest(name, shape.fields)
+        reader.fail("E103", f"unknown field `{name}`, expected {expected}", (at, key), "key", hint)
     else:
-        reader.ignored(key, at, shape.fields)
+        reader.ignored(name, at, shape.fields)
     if type(item) is Broken:
         reader.end(item)
 

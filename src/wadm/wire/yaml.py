@@ -10,7 +10,7 @@ Nothing small makes much work: documents, their depth and what aliases make of t
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.events import (
@@ -66,15 +66,23 @@ def _unread(error: Unreadable) -> Document:
     return Document("yaml", Broken(error), Mark(0, 0, 0, 0), [])
 
 
+class _Anchored(NamedTuple):
+    """What an anchor stands for, where it stands, and how many values it is."""
+
+    node: Any
+    mark: Mark
+    nodes: int
+
+
 class _Composer:
     """Turns the events of one stream into a tree."""
 
     def __init__(self, text: str) -> None:
         self._loader = _Loader(text)
         self._error: Unreadable | None = None
-        self._anchors: dict[str, tuple[Any, int]] = {}
-        """What each anchor stands for, and how many values that is. One that is still open is not in here."""
+        self._anchors: dict[str, _Anchored] = {}
         self._open: set[str] = set()
+        """The anchors of containers that have not ended yet; an alias in there would go round for ever."""
         self._nodes = 0
         self._odd = False
 
@@ -88,10 +96,9 @@ class _Composer:
         if event is None:
             assert self._error is not None
             return _unread(self._error)
-        mark = _mark(event)
-        if isinstance(event, StreamEndEvent):  # nothing but blanks and comments: an empty map, as good as any
-            return Document("yaml", Plain("", None), mark, [])
-        document = Document("yaml", self._node(event, 1), mark, [])
+        if isinstance(event, StreamEndEvent):  # nothing but blanks and comments
+            return Document("yaml", Plain("", None), _mark(event), [])
+        document = Document("yaml", *self._node(event, 1), [])
         document.odd = self._odd
         if self._error is None:
             document.after = self._after()
@@ -127,11 +134,11 @@ class _Composer:
         if self._nodes > MAX_NODES:
             self._stop("repetition limit exceeded" if nodes > 1 else f"there are more than {MAX_NODES} values")
 
-    def _node(self, event: Any, depth: int) -> Any:
-        """Compose what begins with ``event``; after a mistake in the syntax, what there is of it."""
+    def _node(self, event: Any, depth: int) -> tuple[Any, Mark]:
+        """Compose what begins with ``event``, and say where it stands; after a mistake, what there is of it."""
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
-        before = self._nodes
+        before, mark = self._nodes, _mark(event)
         self._count(1)
         if isinstance(event, ScalarEvent):
             node: Any = self._scalar(event)
@@ -139,57 +146,62 @@ class _Composer:
             self._stop("recursion limit exceeded", event)
             node = None
         else:
-            if event.anchor is not None:
-                self._open.add(event.anchor)
-            node = self._mapping(event, depth) if isinstance(event, MappingStartEvent) else self._sequence(event, depth)
-            self._open.discard(event.anchor)
+            node = self._container(event, depth)
         if self._error is not None and not isinstance(node, Mapping | Sequence):
-            return Broken(self._error)
+            return Broken(self._error), mark
         if event.anchor is not None:
-            self._anchors[event.anchor] = (node, self._nodes - before)
-        return node
+            self._anchors[event.anchor] = _Anchored(node, mark, self._nodes - before)
+        return node, mark
 
-    def _alias(self, event: AliasEvent, depth: int) -> Any:
+    def _alias(self, event: AliasEvent, depth: int) -> tuple[Any, Mark]:
+        """Return what an alias stands for, which is also where it stands: what is wrong is wrong there."""
         if event.anchor in self._open:
             self._stop("recursion limit exceeded", event)
         elif event.anchor not in self._anchors:
             self._stop("unknown anchor", event)
         else:
-            node, nodes = self._anchors[event.anchor]
-            if depth + height(node) > MAX_DEPTH + 1:
+            anchored = self._anchors[event.anchor]
+            if depth + height(anchored.node) > MAX_DEPTH + 1:
                 self._stop("recursion limit exceeded", event)
-            self._count(nodes)
+            self._count(anchored.nodes)
             if self._error is None:
-                return node
+                return anchored.node, anchored.mark
         assert self._error is not None
-        return Broken(self._error)
+        return Broken(self._error), _mark(event)
 
-    def _mapping(self, start: MappingStartEvent, depth: int) -> Mapping:
-        mapping = Mapping(_mark(start))
-        mapping.problem = self._tag_problem(start)
+    def _container(self, event: Any, depth: int) -> Mapping | Sequence:
+        if event.anchor is not None:
+            self._open.add(event.anchor)
+        container: Mapping | Sequence
+        if isinstance(event, MappingStartEvent):
+            container = Mapping(_mark(event))
+            self._pairs(container, depth + 1)
+        else:
+            container = Sequence(_mark(event))
+            self._items(container, depth + 1)
+        container.broken = self._error
+        container.problem = self._tag_problem(event)
+        self._open.discard(event.anchor)
+        return container
+
+    def _pairs(self, mapping: Mapping, depth: int) -> None:
         while (event := self._next()) is not None and not isinstance(event, MappingEndEvent):
-            key = self._node(event, depth + 1)
-            key_mark = _mark(event)
+            key, key_mark = self._node(event, depth)
             if type(key) is Broken:
-                break
+                return
             if isinstance(key, Mapping | Sequence):
                 key = ComplexKey(key)
             event = self._next()
             if event is None:
                 assert self._error is not None
                 mapping.add(key, Broken(self._error), key_mark, key_mark)
-                break
-            mapping.add(key, self._node(event, depth + 1), key_mark, _mark(event))
-        mapping.broken = self._error
-        return mapping
+            else:
+                value, mark = self._node(event, depth)
+                mapping.add(key, value, key_mark, mark)
 
-    def _sequence(self, start: SequenceStartEvent, depth: int) -> Sequence:
-        sequence = Sequence(_mark(start))
-        sequence.problem = self._tag_problem(start)
+    def _items(self, sequence: Sequence, depth: int) -> None:
         while (event := self._next()) is not None and not isinstance(event, SequenceEndEvent):
-            sequence.add(self._node(event, depth + 1), _mark(event))
-        sequence.broken = self._error
-        return sequence
+            sequence.add(*self._node(event, depth))
 
     def _scalar(self, event: ScalarEvent) -> Any:
         text: str = event.value
