@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wadm.cli.command import command, option
+from wadm.cli.durations import DURATION
 from wadm.cli.host_groups import HostGroup, hosts_option
 
 
@@ -27,14 +28,7 @@ from wadm.cli.host_groups import HostGroup, hosts_option
     default=0,
     help="Port of the NATS server, on this machine only (default: any free one).",
 )
-@option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the application may take to be deployed.",
-)
+@option("--timeout", type=DURATION, default="1m", show_default=True, help="How long the application may take.")
 @option("-v", "--verbose", is_flag=True, help="Show what the server logs.")
 def demo(
     manifest: Path | None, once: bool, hosts: tuple[HostGroup, ...], port: int, timeout: float, verbose: bool
