@@ -69,6 +69,6 @@ def test_stays_up_until_it_is_stopped() -> None:
         assert process.wait(10) == 0
 
 
-@pytest.mark.parametrize("arguments", [["--timeout", "0"], ["--hosts", "many"], ["no-such-file.yaml"]])
+@pytest.mark.parametrize("arguments", [["--timeout", "soon"], ["--hosts", "many"], ["no-such-file.yaml"]])
 def test_what_cannot_be_understood_is_a_usage_error(arguments: list[str]) -> None:
     assert demo(*arguments).returncode == 2
