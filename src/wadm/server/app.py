@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from wadm.server.store import Store
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
+ENSURE_EVERY: Final = 60.0
+"""Seconds between looks at whether the streams and buckets are there."""
 ENSURE_AGAIN: Final = 2.0
 """Seconds after which streams and buckets that could not be had are tried for again."""
 STOP_TIMEOUT: Final = 4.5
@@ -82,6 +85,7 @@ class Server:
         await self.store.start()
         await self.statuses.start()
         await self.api.start()
+        self._run(self._look_after_resources())
         if self._settings.max_jobs == 0:
             log.info("Only the API is served, as --max-jobs is 0")
         else:
@@ -125,12 +129,23 @@ class Server:
     async def _come_back(self) -> None:
         """Make anew what a NATS server that kept it in memory has lost (S22)."""
         self._missing = "the streams and buckets are being looked after"
-        made = await self._ensure_patiently()
-        if self._names.manifests in made:
-            await self.store.restore()
+        await self._mend(await self._ensure_patiently(), put_back=True)
+        self._missing = ""
+
+    async def _look_after_resources(self) -> None:
+        """Make anew, now and then, what somebody has deleted."""
+        while True:
+            await self._transport.sleep(ENSURE_EVERY)
+            if self._transport.connected:
+                with suppress(WadmError):
+                    made = await ensure(self._transport, self._settings)
+                    if made:
+                        await self._mend(made, put_back=False)
+
+    async def _mend(self, made: frozenset[str], put_back: bool) -> None:
+        await self.store.come_back(self._names.manifests in made, put_back)
         if self._names.status in made:
             self.statuses.publish_again()
-        self._missing = ""
 
 
 def new_version(now: float) -> str:

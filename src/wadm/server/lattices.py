@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, Protocol
 
-from wadm.errors import Unavailable, Unreadable
+from wadm.errors import Unreadable, WadmError
 from wadm.model.manifest import Application
 from wadm.model.status import ApplicationStatus
 from wadm.server.logging import Limited, Logger, get_logger
@@ -97,7 +97,7 @@ class Lattices:
         """Let go of lattices that nobody needs any more, until cancelled."""
         while True:
             await self._transport.sleep(LOOK_EVERY)
-            with suppress(Unavailable):
+            with suppress(WadmError):
                 await self.let_go_of_idle()
 
     async def stop(self) -> None:
@@ -191,7 +191,7 @@ class Lattices:
             owner = self._owners[place.scope] = self._make_owner(place, lambda: self._may_act(place))
             try:
                 await owner.run()
-            except Unavailable as error:
+            except WadmError as error:
                 bound.warning("The lattice cannot be looked after at the moment", reason=error)
             except Exception:  # noqa: BLE001 - whatever ends an owner, the lattice goes on
                 bound.exception("The owner of the lattice failed, it begins again")
@@ -218,10 +218,12 @@ class PlaceApplications:
 
     def get(self, name: str) -> Application | None:
         """Return an application; raise :class:`~wadm.errors.Unreadable`."""
+        record = self._store.view.record(self._place, name)
+        if record is not None:
+            return self._store.decode(record)
         if reason := self._store.view.garbled(self._place, name):
             raise Unreadable(reason)
-        record = self._store.view.record(self._place, name)
-        return None if record is None else self._store.decode(record)
+        return None
 
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application's fate."""

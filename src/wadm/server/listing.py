@@ -17,7 +17,8 @@ from wadm.errors import Malformed
 from wadm.model.status import ApplicationStatus
 from wadm.server.logging import Limited, get_logger
 from wadm.server.statuses import Statuses, Told
-from wadm.server.view import Place, Record, View
+from wadm.server.store import Store
+from wadm.server.view import Place, Record
 from wadm.wire import api
 from wadm.wire.reading import read
 
@@ -46,8 +47,8 @@ _page = json.Decoder(Page)
 class Listing:
     """Makes lists; an entry is made anew only when its application or its status is another one."""
 
-    def __init__(self, view: View, statuses: Statuses, max_payload: int) -> None:
-        self._view = view
+    def __init__(self, store: Store, statuses: Statuses, max_payload: int) -> None:
+        self._store = store
         self._statuses = statuses
         self._room = max_payload - ROOM_FOR_FRAME
         self._entries: dict[str, dict[str, _Entry]] = {}
@@ -66,7 +67,7 @@ class Listing:
 
     def _fitting(self, place: Place, page: Page) -> tuple[list[Raw], str | None]:
         """Return the entries of a page and, where some are left out, the last name that is in it."""
-        records = self._view.records(place)
+        records = self._store.view.records(place)
         if page.after:
             records = [record for record in records if record.name > page.after]
         asked = records if page.limit is None else records[: page.limit]

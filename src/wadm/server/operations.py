@@ -65,7 +65,7 @@ class Models:
         self.transport = transport
         self.store = store
         self.statuses = statuses
-        self.listing = Listing(store.view, statuses, transport.max_payload)
+        self.listing = Listing(store, statuses, transport.max_payload)
         self.new_version = new_version
 
     def deployed(self, place: Place, name: str) -> Manifest | None:

@@ -34,7 +34,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from wadm.errors import StaleRevision, Unavailable
+from wadm.errors import StaleRevision, WadmError
 from wadm.server.logging import Logger
 from wadm.transport.base import Bucket, Entry, Subscription
 
@@ -62,7 +62,6 @@ class Lease(Struct, frozen=True):
     owner: str = ""
 
 
-_decode_session = msgspec.json.Decoder(Session).decode
 _decode_lease = msgspec.json.Decoder(Lease).decode
 
 
@@ -202,20 +201,19 @@ class Leases:
     async def run(self) -> None:
         """Keep the session alive, and take and release leases, until cancelled."""
         while True:
+            self._wake.clear()
             try:
                 await self.tick()
-            except Unavailable as error:
+            except WadmError as error:
                 self._log.debug("Leases cannot be renewed", reason=error)
-            self._wake.clear()
             await self._pause()
 
     async def stop(self) -> None:
         """Release everything, so that others need not wait for the session to expire."""
-        with suppress(Unavailable):
+        with suppress(WadmError):
             await asyncio.gather(*(self._let_go(scope) for scope in list(self._held)))
             if self._me:
-                with suppress(StaleRevision):
-                    await self._bucket.purge(_SESSION + self._me, self._revision)
+                await self._bucket.purge(_SESSION + self._me, self._revision)
         self._good_until = float("-inf")
         if self._watch is not None:
             await self._watch.stop()
@@ -369,14 +367,11 @@ class Leases:
     # -- following the records ---------------------------------------------------------------
 
     def _see(self, entry: Entry) -> None:
-        """Take in a record. Others than ours are not there, as far as we care."""
-        try:
-            if entry.key.startswith(_SESSION):
-                self._see_session(entry.key.removeprefix(_SESSION), entry)
-            elif entry.key.startswith(_LEASE):
-                self._see_lease(entry.key.removeprefix(_LEASE), entry)
-        except msgspec.DecodeError:
-            self._log.warning("A record in the bucket of leases cannot be read", key=entry.key)
+        """Take in a record. What else is in the bucket is not there, as far as we care."""
+        if entry.key.startswith(_SESSION):
+            self._see_session(entry.key.removeprefix(_SESSION), entry)
+        elif entry.key.startswith(_LEASE):
+            self._see_lease(entry.key.removeprefix(_LEASE), entry)
 
     def _see_session(self, session: str, entry: Entry) -> None:
         before = self._sessions.get(session)
@@ -388,15 +383,14 @@ class Leases:
                 self._good_until = float("-inf")
             self._wake.set()
             return
-        _decode_session(entry.value)
         if before is None:
             self._wake.set()
         if before is None or entry.revision > before.revision:
             self._sessions[session] = _Seen(entry.revision, self._clock())
 
     def _see_lease(self, scope: str, entry: Entry) -> None:
-        lease = None if entry.value is None else _decode_lease(entry.value)
         before, revision = self._lease(scope)
+        lease = None if entry.value is None else _read_lease(entry.value)
         self._note(scope, lease, entry.revision)
         if entry.revision > revision and before != lease:
             self._wake.set()
@@ -426,3 +420,11 @@ class Leases:
         finally:
             sleep.cancel()
             wake.cancel()
+
+
+def _read_lease(value: bytes) -> Lease:
+    """Read a lease; one that cannot be read is nobody's."""
+    try:
+        return _decode_lease(value)
+    except (ValueError, RecursionError):
+        return Lease()

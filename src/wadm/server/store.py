@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unreadable, WadmError
+from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
@@ -43,13 +43,16 @@ class Store:
 
     def __init__(self, bucket: Bucket, max_payload: int, multitenant: bool = False) -> None:
         self.view = View(multitenant)
-        """What is stored, to be asked and not to be changed."""
+        """What is stored, to be asked and not to be changed; another one after :meth:`come_back`."""
         self.limit = max_payload - ROOM_FOR_HEADERS
         """The most bytes that one application, all versions together, may take."""
         self.ask_first = False
         """Whether others write too, so that reads of one application ask the bucket."""
         self.on_change: OnChange | None = None
         self._bucket = bucket
+        self._multitenant = multitenant
+        self._newest = ("", 0)
+        """Key and revision of the newest entry: a bucket that lacks it is another one."""
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
         self._encoded: tuple[Application, bytes] | None = None
         self._lists: dict[str, NameList] = {}
@@ -58,32 +61,49 @@ class Store:
 
     async def start(self) -> None:
         """Read everything, and follow what changes."""
-        self._watch = await self._bucket.watch(self._see)
+        self._watch = await self._follow(self.view)
 
     async def stop(self) -> None:
         """End following."""
         if self._watch is not None:
             await self._watch.stop()
 
-    async def restore(self) -> None:
-        """Put what we know into a bucket that is not the one it was, unless others have done so already.
+    async def come_back(self, made: bool, put_back: bool) -> None:
+        """Make sure that the bucket is the one we know; if it is another one, begin anew with that.
 
-        For a NATS server that kept the bucket in memory and was started again.
+        ``made`` says that it has just been made, ``put_back`` that what we know should be in it: so it should where a
+        NATS server kept it in memory and was started again, and not where somebody deleted it.
         """
-        await self.stop()
-        known = self.view.clear()
+        if not made and await self._is_same():
+            return
+        known, watch, view = self.view, self._watch, View(self._multitenant)
+        self._watch = await self._follow(view)
+        self.view = view
         self._decoded.clear()
         self._lists.clear()
-        await self.start()
-        restored = 0
+        self._newest = ("", 0)
+        if watch is not None:
+            await watch.stop()
+        if put_back:
+            await self._put_back(known)
+        self._tell({(r.scope, r.name) for r in known.all_deployed()} | {(r.scope, r.name) for r in view.all_deployed()})
+
+    async def _is_same(self) -> bool:
+        key, revision = self._newest
+        entry = await self._bucket.get(key) if key else None
+        return not key or (entry is not None and entry.revision >= revision)
+
+    async def _put_back(self, known: View) -> None:
+        """Store what an earlier bucket held, where the new one has nothing and nobody else is quicker."""
+        records = 0
         for key, slot in known.items():
-            if isinstance(slot, Record | Names) and not self.view.slot(key).revision:
-                with suppress(StaleRevision):
-                    self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
-                    restored += isinstance(slot, Record)
-        if restored:
-            log.info("The bucket was made anew and the applications put back", applications=restored)
-        self._tell({(slot.scope, slot.name) for slot in known.values() if isinstance(slot, Record)})
+            if not isinstance(slot, Record | Names) or self.view.slot(key).revision:
+                continue
+            with suppress(StaleRevision):
+                self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
+                records += isinstance(slot, Record)
+        if records:
+            log.info("The bucket is a new one, the applications were put back", applications=records)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -211,11 +231,25 @@ class Store:
     # -- following ---------------------------------------------------------------------------
 
     async def _refresh(self, key: str) -> None:
-        entry = await self._bucket.get(key)
+        try:
+            entry = await self._bucket.get(key)
+        except NotFound as error:
+            raise Unavailable(str(error)) from error  # the bucket, not the key
         if entry is not None:
             self._see(entry)
         elif self.view.slot(key).revision:
             self._put(key, Marker(0))
+
+    async def _follow(self, view: View) -> Subscription:
+        """Fill a view, and keep it; only of the one in use is anybody told."""
+
+        def see(entry: Entry) -> None:
+            if view is self.view:
+                self._see(entry)
+            elif entry.revision > view.slot(entry.key).revision:
+                view.put(entry.key, slot_of(entry))
+
+        return await self._bucket.watch(see)
 
     def _see(self, entry: Entry) -> None:
         if entry.revision > self.view.slot(entry.key).revision:
@@ -224,6 +258,8 @@ class Store:
     def _put(self, key: str, slot: Slot) -> None:
         if isinstance(slot, Garbled):
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
+        if slot.revision > self._newest[1]:
+            self._newest = (key, slot.revision)
         self._tell(self.view.put(key, slot))
 
     def _tell(self, concerned: set[tuple[str, str]]) -> None:

@@ -17,6 +17,7 @@ its name, and the scope is what comes before it. An application whose key is tak
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -145,6 +146,14 @@ class View:
         account, _, lattice = scope.partition("-")
         return Place(lattice, account)
 
+    def items(self) -> Iterator[tuple[str, Slot]]:
+        """Yield everything by key, in the order of keys."""
+        return iter(sorted(self._slots.items(), key=itemgetter(0)))
+
+    def all_deployed(self) -> Iterator[Record]:
+        """Yield the deployed applications of all lattices."""
+        return (record for deployed in self._deployed.values() for record in deployed.values())
+
     def deployed(self, place: Place) -> list[Record]:
         """Return the deployed applications of a lattice, by name."""
         deployed = self._deployed.get(place.scope, {})
@@ -182,13 +191,6 @@ class View:
         if isinstance(slot, Record):
             self._add(slot)
         return _concerned(before, slot)
-
-    def clear(self) -> dict[str, Slot]:
-        """Forget everything; return what was there, by key."""
-        slots = dict(self._slots)
-        for table in (self._slots, self._applications, self._deployed, self._ids, self._sorted):
-            table.clear()
-        return slots
 
     def _add(self, record: Record) -> None:
         scope, name = record.scope, record.name
