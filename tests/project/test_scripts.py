@@ -1,4 +1,4 @@
-"""``scripts/setup`` with a Python that only writes down what it is asked to do."""
+"""The scripts, with a Python that only writes down what it is asked to do."""
 
 import os
 import shutil
@@ -18,6 +18,8 @@ case "$*" in
     "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo "made venv" >>"$NOTES" ;;
     "-m pip --version") ;;
     "-m pip"*) echo "$*" >>"$NOTES"; [ -z "${PIP_FAILS:-}" ] ;;
+    "-m ruff"* | "-m mypy" | *lint_imports*) echo "$*" >>"$NOTES"; [ "$2" != "${FAILS:-}" ] ;;
+    "-m pytest"*) echo "$*" >>"$NOTES"; exit "${PYTEST:-0}" ;;
     *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
 """
@@ -30,7 +32,8 @@ class Checkout:
         self.root = directory / "my wadm"
         self.notes = directory / "notes"
         (self.root / "scripts").mkdir(parents=True)
-        shutil.copy(ROOT / "scripts/setup", self.root / "scripts")
+        for script in ("setup", "check", "test"):
+            shutil.copy(ROOT / "scripts" / script, self.root / "scripts")
         shutil.copy(ROOT / "pyproject.toml", self.root)
         shutil.copytree(ROOT / "requirements", self.root / "requirements")
         self.python = directory / "stand-in"
@@ -38,10 +41,13 @@ class Checkout:
         self.python.chmod(0o755)
 
     def setup(self, what: str, version: str = "3.12", **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run("setup", what, VERSION=version, **environment)
+
+    def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         self.notes.write_text("")
         return subprocess.run(
-            [self.root / "scripts/setup", what],
-            env=os.environ | {"PYTHON": str(self.python), "VERSION": version, "NOTES": str(self.notes)} | environment,
+            [self.root / "scripts" / script, *arguments],
+            env=os.environ | {"PYTHON": str(self.python), "VERSION": "3.12", "NOTES": str(self.notes)} | environment,
             cwd="/",
             capture_output=True,
             text=True,
@@ -112,3 +118,45 @@ def test_environment_with_too_old_a_python_is_left_alone(checkout: Checkout) -> 
 
 def test_unknown_lock_is_a_usage_error(checkout: Checkout) -> None:
     assert checkout.setup("everything").returncode == 2
+
+
+@pytest.fixture
+def ready(checkout: Checkout) -> Checkout:
+    checkout.setup("dev")
+    return checkout
+
+
+CHECKS = ["ruff format", "ruff check", "mypy", "lint_imports"]
+
+
+def test_check_runs_all_checks_whatever_the_first_ones_say(ready: Checkout) -> None:
+    failed = ready.run("check", FAILS="ruff")
+    assert failed.returncode == 1
+    assert [check for check, did in zip(CHECKS, ready.done(), strict=True) if check in did] == CHECKS
+    assert "scripts/check failed: format lint" in failed.stdout
+
+
+def test_check_is_content_when_all_are(ready: Checkout) -> None:
+    passed = ready.run("check")
+    assert passed.returncode == 0
+    assert passed.stdout.split() == ["format", "ok", "lint", "ok", "types", "ok", "imports", "ok"]
+
+
+def test_test_checks_and_then_runs_all_tests(ready: Checkout) -> None:
+    assert ready.run("test").returncode == 0
+    *checks, tests = ready.done()
+    assert len(checks) == len(CHECKS)
+    assert tests == "-m pytest -n auto"
+
+
+def test_test_with_arguments_is_pytest_alone(ready: Checkout) -> None:
+    assert ready.run("test", "tests/engine", "-k", "two words").returncode == 0
+    assert ready.done() == ["-m pytest -n auto tests/engine -k two words"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "code"), [({"FAILS": "mypy"}, 1), ({"PYTEST": "1"}, 1), ({"PYTEST": "5"}, 5)], ids=str
+)
+def test_test_fails_when_anything_does(ready: Checkout, failing: dict[str, str], code: int) -> None:
+    assert ready.run("test", **failing).returncode == code
+    assert ready.done()[-1] == "-m pytest -n auto"
