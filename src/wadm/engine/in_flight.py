@@ -32,6 +32,7 @@ from wadm.model.commands import (
     PutLink,
     ScaleComponent,
     StartProvider,
+    StopProvider,
     UpdateComponent,
 )
 
@@ -44,7 +45,7 @@ PATIENCE_WORKLOAD = 60.0
 PATIENCE_UPDATE = 15.0
 """The same for a live update, of which a host reports no failure."""
 PATIENCE_REPLY = 10.0
-"""The same for what the reply itself confirms (links, configurations), which has its own, shorter timeout."""
+"""The same for what the reply itself confirms (links, configurations, stops), which has its own, shorter timeout."""
 
 
 class Pending(Struct, frozen=True):
@@ -80,7 +81,7 @@ def patience(command: Command) -> float:
     """Return how long to wait for a command to show in the lattice."""
     if isinstance(command, UpdateComponent):
         return PATIENCE_UPDATE
-    if isinstance(command, PutLink | DeleteLink | PutConfig | DeleteConfig):
+    if isinstance(command, StopProvider | PutLink | DeleteLink | PutConfig | DeleteConfig):
         return PATIENCE_REPLY
     if isinstance(command, ScaleComponent) and command.count == 0:
         return PATIENCE_REPLY

@@ -180,7 +180,8 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
     if progress.ready and not progress.restarting:
         progress.restarting = True
         stop = StopProvider(name, host, scaler.application, annotations)
-        progress.want(stop, f"{entity.image} runs on {called}, {scaler.image} with other settings is wanted")
+        other = "other settings are" if same_image(entity.image, scaler.image) else f"{scaler.image} is"
+        progress.want(stop, f"{entity.image} runs on {called}, {other} wanted")
 
 
 def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
