@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import TypeVar
 
 from wadm.model.manifest import (
@@ -17,7 +16,7 @@ from wadm.model.manifest import (
     SecretProperty,
     Trait,
 )
-from wadm.model.text import quoted
+from wadm.model.text import near_miss, quoted
 
 _Item = TypeVar("_Item")
 
@@ -69,10 +68,10 @@ def ends_of(path: str, link: LinkProperties) -> Iterator[tuple[str, LinkTarget |
         yield f"{path}.source", link.source
 
 
-def near(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint if a word looks like one of those that are known."""
-    near = get_close_matches(word, list(known), 1, likeness)
-    return f"did you mean {near[0]}?" if near else ""
+    meant = near_miss(word, known)
+    return f"did you mean {meant}?" if meant else ""
 
 
 def secrets(manifest: Manifest) -> Iterator[tuple[str, SecretProperty]]:

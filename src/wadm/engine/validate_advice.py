@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from wadm.engine.manifest_walk import components, configs, near, secrets, traits, traits_of, warning
+from wadm.engine.manifest_walk import components, configs, did_you_mean, secrets, traits, traits_of, warning
 from wadm.engine.validate_rules import name_is_valid
 from wadm.model.manifest import Component, LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import config_name, entity_id, secret_name
@@ -34,6 +34,9 @@ def _spreads(manifest: Manifest) -> Iterator[Problem]:
                 yield warning("W025", message, where, "give each spread a name of its own")
 
 
+_TRAIT_TYPES = ("link", "spreadscaler", "daemonscaler")
+
+
 def _scaler_traits(manifest: Manifest) -> Iterator[Problem]:
     for path, component in components(manifest):
         count = len(_scalers(component))
@@ -45,7 +48,7 @@ def _scaler_traits(manifest: Manifest) -> Iterator[Problem]:
             yield warning("W027", message, path, "add a trait of type spreadscaler or daemonscaler")
         for trait_path, trait in traits_of(path, component):
             if not (trait.is_link or trait.is_scaler):
-                hint = near(trait.type, ("link", "spreadscaler", "daemonscaler"))
+                hint = "links are of type link" if trait.type == "linkdef" else did_you_mean(trait.type, _TRAIT_TYPES)
                 message = f"a trait of type {trait.type} means nothing here and is only kept"
                 yield warning("W028", message, f"{trait_path}.type", hint)
             elif trait.is_scaler and isinstance(trait.properties, LinkProperties):

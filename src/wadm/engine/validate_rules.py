@@ -8,11 +8,11 @@ from typing import Any
 
 from wadm.engine.manifest_walk import (
     components,
+    did_you_mean,
     ends_of,
     error,
     links,
     list_of_names,
-    near,
     numbered,
     secrets,
     traits,
@@ -138,9 +138,9 @@ def _link_targets(manifest: Manifest) -> Iterator[Problem]:
             missing.setdefault(trait.properties.target.name, f"{path}.properties.target")
     if missing:
         message = f"The following capability component(s) are missing from the manifest: {list_of_names(missing)}"
-        hints = [near(name, names) for name in missing]
-        hint = next(filter(None, hints), "a link leads to a component of the same manifest, by its name")
-        yield error("E007", message, next(iter(missing.values())), hint)
+        name, where = next(iter(missing.items()))
+        hint = did_you_mean(name, names) or "a link leads to a component of the same manifest, by its name"
+        yield error("E007", message, where, hint)
 
 
 # --- R4 ------------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _known_interfaces(manifest: Manifest) -> Iterator[Problem]:
                 name = f"{link.package}/{interface}"
                 message = f"unrecognized interface [{link.namespace}:{name}]"
                 known = [f"{package}/{known}" for package, interfaces in packages.items() for known in interfaces]
-                yield warning("W001", message, f"{path}.interfaces[{index}]", near(name, known, 0.8))
+                yield warning("W001", message, f"{path}.interfaces[{index}]", did_you_mean(name, known))
 
 
 # --- R5 ------------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def _policies(manifest: Manifest) -> Iterator[Problem]:
         mapped = f"secret '{secret.name}' is mapped to"
         if policy is None:
             message = f"{mapped} unknown policy '{secret.policy}'"
-            yield error("E012", message, where, near(secret.policy, policies) or "add it to spec.policies")
+            yield error("E012", message, where, did_you_mean(secret.policy, policies) or "add it to spec.policies")
         elif policy.type != SECRET_POLICY_TYPE:
             message = (
                 f"{mapped} policy '{policy.name}' which is not a secret policy. Expected type '{SECRET_POLICY_TYPE}'"

@@ -1,10 +1,12 @@
-"""How the original writes values into its messages; clients, tapes and scripts compare them."""
+"""How the original writes values into its messages, which clients, tapes and scripts compare; and near misses."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
@@ -64,3 +66,28 @@ def compact_json(value: Any) -> str:
     if isinstance(value, float):
         return float_text(value)
     return json.dumps(value, ensure_ascii=False)
+
+
+def near_miss(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant: one that differs in case, or in a place of up to two letters.
+
+    Cheap enough to be asked about every word of a large manifest; of many known words only the first hundred count.
+
+    >>> near_miss("atomic", ["store", "atomics"]), near_miss("spreadscalar", ["spreadscaler"]), near_miss("x", ["y"])
+    ('atomics', 'spreadscaler', None)
+    """
+    return next((candidate for candidate in islice(known, 100) if _is_near(word.lower(), candidate.lower())), None)
+
+
+def _is_near(word: str, other: str) -> bool:
+    shorter, longer = sorted((len(word), len(other)))
+    if longer - shorter > 2:
+        return False
+    same = 0
+    while same < shorter and word[same] == other[same]:
+        same += 1
+    same_at_end = 0
+    while same_at_end < shorter - same and word[-1 - same_at_end] == other[-1 - same_at_end]:
+        same_at_end += 1
+    different = longer - same - same_at_end
+    return different <= 2 and different * 2 < longer

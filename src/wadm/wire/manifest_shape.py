@@ -79,7 +79,7 @@ def _kind_and_properties(reader: Reader, rest: Iterable[tuple[Any, Any]], at: Tr
             fields[key].append(item)
         else:
             reader.ignored(key, at, ("name", "type", "properties", "traits"))
-    kind = _once(reader, "type", fields["type"], _kind, at) or "component"
+    kind: Kind = _once(reader, "type", fields["type"], _kind, at) or "component"
     return kind, _once(reader, "properties", fields["properties"], PROPERTIES[kind], at)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from wadm.model.manifest import Problem
-from wadm.model.text import float_text, plain_float_text, quoted
+from wadm.model.text import float_text, near_miss, plain_float_text, quoted
 from wadm.wire.documents import Broken, ComplexKey, Document, Plain, Spot, Step, Unreadable, dotted
+
+MAX_PROBLEMS = 100
+"""More than this is told of no manifest."""
 
 Trail: TypeAlias = "tuple[Trail, Step] | None"
 """A path as a chain, last step first: cheap to make at every step, and mostly thrown away."""
@@ -152,6 +154,8 @@ class DocumentReader(Reader):
         # The original is silent about the very beginning of a YAML text, unless the error is within another.
         where = f" at line {line} column {column}" if (line, column) != (1, 1) or not self.yaml else ""
         self.found.append(Found(problem, text + where, f"Error({quoted(text)}, line: {line}, column: {column})"))
+        if len(self.found) >= MAX_PROBLEMS:
+            raise Stop
 
     def syntax(self, error: Unreadable) -> NoReturn:
         """Note a mistake in the syntax, where reading ends."""
@@ -173,7 +177,7 @@ class DocumentReader(Reader):
 
     def ignored(self, key: Any, at: Trail, known: Iterable[str]) -> None:
         """Warn of a key that is passed over."""
-        if isinstance(key, str):
+        if isinstance(key, str) and len(self.warnings) < MAX_PROBLEMS:
             message = f"unknown key `{key}` is ignored"
             path = dotted(path_of((at, key)))
             self.warnings.append(Problem(message, path, level="warning", code="W018", hint=nearest(key, known)))
@@ -185,8 +189,8 @@ class DocumentReader(Reader):
 
 def nearest(key: str, known: Iterable[str]) -> str:
     """Return a hint if a key looks like one of those that are known."""
-    near = get_close_matches(key, list(known), 1)
-    return f"did you mean `{near[0]}`?" if near else ""
+    meant = near_miss(key, known)
+    return f"did you mean `{meant}`?" if meant else ""
 
 
 _TABS = "indent with blanks, not tabs"

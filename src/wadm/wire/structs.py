@@ -32,29 +32,17 @@ class Shape(NamedTuple):
 
 def struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> dict[str, Any] | None:
     """Read a struct: its fields that are there. ``None``: it is none at all, or something that must be is missing."""
-    kind = type(value)
-    if kind is dict:
-        pairs: Iterable[tuple[Any, Any]] = value.items()
-    elif kind is documents.Mapping:
-        pairs = value.pairs()
-    elif is_nothing(value) and not shape.buffered:
-        pairs = ()
-    else:
-        _not_a_struct(reader, shape, value, at)
+    pairs = value.items() if type(value) is dict else _pairs(reader, shape, value, at)
+    if pairs is None:
         return None
     fields = shape.fields
     found: dict[str, Any] = {}
     for key, item in pairs:
-        read = fields.get(key)
-        if read is None:
-            _unknown(reader, shape, key, item, at)
-        elif key in found:
-            reader.duplicate(key, at)
-            if type(item) is Broken:
-                reader.end(item)
+        if key in fields and key not in found:
+            found[key] = fields[key](reader, item, (at, key))
         else:
-            found[key] = read(reader, item, (at, key))
-    if kind is documents.Mapping:
+            _extra(reader, shape, key, item, at)
+    if type(value) is documents.Mapping:
         reader.end(value)
     complete = True
     for field in shape.required:
@@ -64,23 +52,31 @@ def struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> dict[str, Any
     return found if complete else None
 
 
-def is_nothing(value: Any) -> bool:
-    """Whether nothing is written where a value could be; where values are read as they come, that is an empty one."""
-    return type(value) is Plain and value.text == ""
-
-
-def _not_a_struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> None:
+def _pairs(reader: Reader, shape: Shape, value: Any, at: Trail) -> Iterable[tuple[Any, Any]] | None:
+    if type(value) is documents.Mapping:
+        return value.pairs()
+    if is_nothing(value) and not shape.buffered:
+        return ()
     if isinstance(value, list) and len(value) < len(shape.fields) and not (reader.yaml and not shape.buffered):
         # The original would take a list of all fields, in order; nobody knows, and we do not.
         expected = f"struct {shape.name} with {len(shape.fields)} elements"
         reader.fail("E105", f"invalid length {len(value)}, expected {expected}", at, "whole", "write a map, not a list")
     else:
         reader.unexpected(value, f"struct {shape.name}", at)
+    return None
 
 
-def _unknown(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None:
+def is_nothing(value: Any) -> bool:
+    """Whether nothing is written where a value could be; where values are read as they come, that is an empty one."""
+    return type(value) is Plain and value.text == ""
+
+
+def _extra(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None:
+    """Note a key that is no field, or one for the second time."""
     name = key.text if isinstance(key, Plain) and not shape.buffered else key
-    if isinstance(name, Plain) and type(name.value) is int:
+    if isinstance(name, str) and name in shape.fields:
+        reader.duplicate(name, at)
+    elif isinstance(name, Plain) and type(name.value) is int:
         message = f"invalid value: {reader.describe(name)}, expected field index 0 <= i < {len(shape.fields)}"
         reader.fail("E105", message, (at, key), "key")
     elif not isinstance(name, str):
@@ -150,11 +146,16 @@ def list_of(read: Read, *, buffered: bool = True) -> Read:
     return read_list
 
 
+_STR = {str}
+
+
 def map_of(read: Read, *, buffered: bool = True) -> Read:
     """Read a map of strings, of which a repeated key keeps its last value, sorted by key."""
 
     def read_map(reader: Reader, value: Any, at: Trail) -> Any:
         kind = type(value)
+        if kind is dict and set(map(type, value.values())) <= _STR:
+            return dict(sorted(value.items()))
         if kind is dict:
             pairs: Iterable[tuple[Any, Any]] = value.items()
         elif kind is documents.Mapping:
