@@ -11,7 +11,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from wadm.engine.in_flight import Pending, creates
-from wadm.engine.plan import Needed, Record, Work, links_and_configs
+from wadm.engine.plan import Record, Work, links_and_configs
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import DeleteConfig, DeleteLink, ScaleComponent, StopProvider
 from wadm.model.lattice import Component, LinkKey
@@ -33,14 +33,14 @@ class Leftovers(Struct):
             self.errors.append(pending.error)
 
 
-def plan_garbage(work: Work, needed: Needed) -> Leftovers:
+def plan_garbage(work: Work) -> Leftovers:
     """Plan the removal of what is left over."""
     wanted = links_and_configs(work.desired)
     left = Leftovers(wanted)
     _workloads(work, left)
-    links = _links(work, wanted, needed, left)
+    links = _links(work, wanted, left)
     _under_way(work, left)
-    configs = _configs(work, wanted, needed, left)
+    configs = _configs(work, wanted, left)
     left.record = Record(wanted.links | links, wanted.configs | configs)
     _settle_the_rest(work)
     return left
@@ -76,7 +76,7 @@ def _settle_the_rest(work: Work) -> None:
             work.settled.add(pending.command.key)
 
 
-def _links(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> frozenset[tuple[LinkKey, str]]:
+def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkKey, str]]:
     kept = set()
     known = work.lattice.links_known
     for key, target in sorted(work.record.links - wanted.links):
@@ -85,7 +85,7 @@ def _links(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> froze
         if known and not there and not coming:
             continue
         kept.add((key, target))
-        if needed.link(key, target):
+        if work.needed.link(key, target):
             continue
         work.seen.add(("link", *key, target))
         if known and not coming and key not in work.open_links:
@@ -98,7 +98,7 @@ def _links(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> froze
     return frozenset(kept)
 
 
-def _configs(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> frozenset[str]:
+def _configs(work: Work, wanted: Record, left: Leftovers) -> frozenset[str]:
     kept = set()
     wait = left.count > 0
     for name in sorted(work.record.configs - wanted.configs):
@@ -107,7 +107,7 @@ def _configs(work: Work, wanted: Record, needed: Needed, left: Leftovers) -> fro
         if gone and not work.under_way(key):
             continue
         kept.add(name)
-        if needed.config(name) or name in work.desired.configs:
+        if work.needed.config(name) or name in work.desired.configs:
             continue
         work.seen.add(key)
         left.add(None if wait else work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))

@@ -67,14 +67,16 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
 
 
 def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
-    """Return a link of ours, no longer wanted, for which a host would refuse this one.
+    """Return a link of ours that nobody wants any more, for which a host would refuse this one.
 
-    One that is not ours is left alone: the host's refusal, which names it, becomes the status.
+    Any other is left alone: the host's refusal, which names it, becomes the status.
     """
     wanted = {(s.link.key, s.link.target) for s in work.desired.links}
     for one in there:
+        if one.target == link.target or not set(one.interfaces) & set(link.interfaces):
+            continue
         ours = (one.key, one.target) in work.record.links and (one.key, one.target) not in wanted
-        if ours and one.target != link.target and set(one.interfaces) & set(link.interfaces):
+        if ours and not work.needed.link(one.key, one.target):
             return one
     return None
 

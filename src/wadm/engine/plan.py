@@ -90,12 +90,15 @@ NOBODY = Needed(lambda _: False, lambda _key, _target: False)
 class Work:
     """The planning of one application: collects actions, and asks each thing at most once."""
 
-    def __init__(self, desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float) -> None:
+    def __init__(
+        self, desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float, needed: Needed
+    ) -> None:
         self.desired = desired
         self.record = record
         self.lattice = lattice
         self.in_flight = in_flight
         self.now = now
+        self.needed = needed
         self.actions: list[Action] = []
         self.asked: dict[Key, Pending] = {}
         self.settled: set[Key] = set()

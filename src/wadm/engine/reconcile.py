@@ -29,11 +29,11 @@ def reconcile(
 
     ``now`` is in seconds of the clock that ``in_flight`` was told. ``needed`` answers for the other applications.
     """
-    work = Work(desired, record, lattice, in_flight, now)
+    work = Work(desired, record, lattice, in_flight, now, needed)
     plan_configs(work)
     links_last = sorted(range(len(desired.scalers)), key=lambda i: isinstance(desired.scalers[i], LinkScaler))
     statuses = {i: _plan(desired.scalers[i], work) for i in links_last}
-    left = plan_garbage(work, needed)
+    left = plan_garbage(work)
     return Plan(
         desired.application,
         tuple(work.actions),
