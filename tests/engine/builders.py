@@ -215,3 +215,8 @@ def asked(*actions: Action, now: float = 0.0) -> InFlight:
 def asks(planned: Plan) -> list[str]:
     """What a plan asks for, in words and without the reasons."""
     return [describe(action.command) for action in planned.actions]
+
+
+def configs_of(manifest: Manifest | Desired) -> dict[str, dict[str, str] | None]:
+    """All configurations that an application names, as it wants them; external ones are there and empty."""
+    return {name: properties or {} for name, properties in compiled(manifest).configs.items()}

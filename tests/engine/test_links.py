@@ -1,0 +1,259 @@
+"""Links: compared by content, put where they are absent or differ, one identity with several targets minded."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.builders import (
+    a_component,
+    a_config,
+    a_host,
+    a_lattice,
+    a_link,
+    a_provider,
+    an_app,
+    an_external_config,
+    asked,
+    asks,
+    commands,
+    configs_of,
+    link_scaler,
+    linked,
+    plan,
+    providing,
+    recorded,
+    running,
+)
+from wadm.engine.in_flight import InFlight
+from wadm.engine.plan import Needed, Record
+from wadm.model.commands import PutLink
+from wadm.model.lattice import Lattice, Link
+from wadm.model.manifest import Manifest, Trait
+
+
+def shop(*links: Trait, version: str = "v1") -> Manifest:
+    return an_app("shop", a_component("web", links=links), a_provider("kv"), a_provider("kv2"), version=version)
+
+
+APP = shop(a_link("kv", "store atomics", source_config=[a_config("s", k="v")], config=[a_config("t", k="v")]))
+LINK = linked(APP)[0]
+PUT_KV = "put link shop-web -(wasi:keyvalue)-> shop-kv (default)"
+PUT_KV2 = "put link shop-web -(wasi:keyvalue)-> shop-kv2 (default)"
+DELETE = "delete link shop-web -(wasi:keyvalue)-> (default)"
+
+
+def all_running(app: Manifest, *links: Link) -> Lattice:
+    host = a_host("h1", running(app, "web"), providing(app, "kv"), providing(app, "kv2"))
+    return a_lattice(host, links=links, configs=configs_of(app))
+
+
+def to(target: str, interfaces: str = "store", name: str = "default") -> Link:
+    return Link("shop-web", target, name, "wasi", "keyvalue", tuple(interfaces.split()))
+
+
+@pytest.mark.parametrize(
+    ("there", "planned"),
+    [
+        pytest.param(
+            [],
+            "shop: reconciling Putting link definition between shop-web and shop-kv\n"
+            f"  {PUT_KV}  because it is not in the lattice",
+            id="absent",
+        ),
+        pytest.param([LINK], "shop: deployed", id="there"),
+        pytest.param([replace(LINK, interfaces=("atomics", "store"))], "shop: deployed", id="interfaces in any order"),
+        *(
+            pytest.param(
+                [different],
+                "shop: reconciling Putting link definition between shop-web and shop-kv\n"
+                f"  {PUT_KV}  because it differs from the manifest",
+                id=name,
+            )
+            for name, different in {
+                "fewer interfaces": replace(LINK, interfaces=("store",)),
+                "more interfaces": replace(LINK, interfaces=("store", "atomics", "batch")),
+                "other source configuration": replace(LINK, source_config=()),
+                "other target configuration": replace(LINK, target_config=("shop-t", "more")),
+            }.items()
+        ),
+        *(
+            pytest.param(
+                [different],
+                "shop: reconciling Putting link definition between shop-web and shop-kv\n"
+                f"  {PUT_KV}  because it is not in the lattice",
+                id=name,
+            )
+            for name, different in {
+                "another name": replace(LINK, name="other"),
+                "another package": replace(LINK, wit_package="blobstore"),
+                "another target": replace(LINK, target="elsewhere"),
+            }.items()
+        ),
+    ],
+)
+def test_links(there: list[Link], planned: str) -> None:
+    assert str(plan(APP, all_running(APP, *there))) == planned
+
+
+def test_what_is_put_is_what_the_manifest_says() -> None:
+    [put] = commands(plan(APP, all_running(APP)))
+    assert put == PutLink(
+        "shop-web", "shop-kv", "default", "wasi", "keyvalue", ("store", "atomics"), "shop", ("shop-s",), ("shop-t",)
+    )
+
+
+# -- what a link waits for --------------------------------------------------------------------------
+
+
+def test_a_link_waits_for_its_configuration() -> None:
+    lattice = all_running(APP)
+    lattice.set_config("shop-t", None)
+    planned = plan(APP, lattice)
+    assert asks(planned) == ["put configuration shop-t"]
+    assert planned.status.scalers[1].explanation.waiting_for == "configuration shop-t to be in the lattice"
+
+
+def test_a_link_whose_configuration_nobody_provides_says_so() -> None:
+    app = shop(a_link("kv", config=[an_external_config("theirs")]))
+    lattice = all_running(app)
+    lattice.set_config("theirs", None)
+    assert str(plan(app, lattice)) == "shop: failed Specified configuration theirs does not exist"
+
+
+def test_before_the_links_are_known_they_are_asked_for() -> None:
+    lattice = all_running(APP)
+    lattice.links_known = False
+    planned = plan(APP, lattice)
+    assert asks(planned) == []
+    assert planned.questions.links
+    assert planned.status.scalers[1].explanation.waiting_for == "a host to say which links there are"
+
+
+def test_a_refusal_is_the_status_and_is_tried_again_later() -> None:
+    lattice = all_running(APP, to("theirs"))
+    in_flight = asked(*plan(APP, lattice).actions)
+    in_flight.hold(("link", *LINK.key, "shop-kv"), "link already exists with different target", 1.0)
+    assert str(plan(APP, lattice, in_flight=in_flight, now=1.0)) == (
+        "shop: failed link already exists with different target"
+    )
+    assert asks(plan(APP, lattice, in_flight=in_flight, now=3.0)) == [PUT_KV]
+
+
+# -- a link that changes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("new", "steps"),
+    [
+        pytest.param(a_link("kv", "store batch"), [PUT_KV], id="interfaces: replaced in place"),
+        pytest.param(a_link("kv", config=[a_config("t", k="v")]), [PUT_KV], id="configuration: replaced in place"),
+        pytest.param(a_link("kv2"), [DELETE, PUT_KV2], id="target: deleted, then put"),
+        pytest.param(
+            a_link("kv", name="other"),
+            [PUT_KV.replace("default", "other"), DELETE],
+            id="name: put, then deleted",
+        ),
+        pytest.param(
+            a_link("kv", of="wasi:blobstore"),
+            ["put link shop-web -(wasi:blobstore)-> shop-kv (default)", DELETE],
+            id="package: put and deleted",
+        ),
+        pytest.param(
+            a_link("kv2", "batch"),
+            [PUT_KV2, DELETE],
+            id="target, nothing in common: put, then deleted",
+        ),
+    ],
+)
+def test_a_changed_link(new: Trait, steps: list[str]) -> None:
+    before, after = shop(a_link("kv")), shop(new, version="v2")
+    lattice = all_running(after, *linked(before))
+    record = recorded(before)
+    taken: list[str] = []
+    for _ in range(5):
+        planned = plan(after, lattice, record=record)
+        record = planned.record
+        taken += asks(planned)
+        for command in commands(planned):
+            if isinstance(command, PutLink):
+                lattice.put_link(linked(after)[0])
+            else:
+                lattice.drop_link(linked(before)[0].key, "shop-kv")
+    assert taken == steps
+    assert str(plan(after, lattice, record=record)) == "shop: deployed"
+    assert record == recorded(after)
+
+
+def test_a_link_that_is_not_ours_is_not_deleted_though_it_is_in_the_way() -> None:
+    assert asks(plan(APP, all_running(APP, to("theirs")))) == [PUT_KV]
+
+
+def test_a_link_of_ours_that_another_application_wants_stays_though_it_is_in_the_way() -> None:
+    before, after = shop(a_link("kv")), shop(a_link("kv2"), version="v2")
+    needed = Needed(lambda _: False, lambda _key, target: target == "shop-kv")
+    planned = plan(after, all_running(after, *linked(before)), record=recorded(before), needed=needed)
+    assert asks(planned) == [PUT_KV2], "the host refuses it, and the status will say so"
+
+
+# -- several targets under one identity ---------------------------------------------------------------
+
+TWO = shop(a_link("kv", "store"), a_link("kv2", "batch"))
+
+
+def test_two_targets_of_one_identity_are_put_side_by_side() -> None:
+    lattice = all_running(TWO)
+    first = plan(TWO, lattice)
+    assert asks(first) == [PUT_KV, PUT_KV2]
+    in_flight = asked(*first.actions)
+    assert asks(plan(TWO, lattice, in_flight=in_flight)) == []
+    lattice.put_link(linked(TWO)[0])
+    planned = plan(TWO, lattice, in_flight=in_flight)
+    assert asks(planned) == []
+    assert planned.settled == (("link", *linked(TWO)[0].key, "shop-kv"),)
+
+
+def test_each_target_has_its_own_failures() -> None:
+    lattice = all_running(TWO)
+    in_flight = InFlight()
+    now = 0.0
+    for _ in range(4):
+        planned = plan(TWO, lattice, in_flight=in_flight, now=now)
+        for action in planned.actions:
+            in_flight.ask(action, now)
+            in_flight.hold(action.command.key, "no", now)
+        assert asks(plan(TWO, lattice, in_flight=in_flight, now=now)) == []
+        now = max(pending.retry_at for pending in in_flight)
+    assert now > 10, "the pauses grow"
+
+
+def test_of_two_targets_the_one_that_is_not_wanted_goes() -> None:
+    after = shop(a_link("kv2", "batch"), version="v2")
+    lattice = all_running(after, *linked(TWO))
+    planned = plan(after, lattice, record=recorded(TWO))
+    assert asks(planned) == [DELETE]
+    # The host deletes the first of the two. Had it been the wanted one, that is put again, then the rest goes.
+    lattice.drop_link(LINK.key, "shop-kv2")
+    planned = plan(after, lattice, record=planned.record)
+    assert asks(planned) == [PUT_KV2]
+    lattice.put_link(linked(after)[0])
+    planned = plan(after, lattice, record=planned.record)
+    assert asks(planned) == [DELETE]
+    lattice.drop_link(LINK.key, "shop-kv")
+    planned = plan(after, lattice, record=planned.record)
+    assert str(planned) == "shop: deployed"
+    assert planned.record == recorded(after)
+
+
+def test_one_link_wanted_by_two_scalers_is_put_once() -> None:
+    app = shop(a_link("kv", "store"), a_link("kv", "batch"))
+    planned = plan(app, all_running(app))
+    assert asks(planned) == [PUT_KV]
+    assert [s.type for s in planned.status.scalers[1:3]] == ["reconciling"] * 2
+    assert link_scaler(app, 0).link == link_scaler(app, 1).link
+
+
+def test_links_are_recorded_before_they_are_put() -> None:
+    assert plan(APP, all_running(APP)).record == Record(
+        frozenset({(LINK.key, "shop-kv")}), frozenset({"shop-s", "shop-t"})
+    )

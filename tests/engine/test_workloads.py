@@ -1,0 +1,594 @@
+"""Components and providers: the rules of wadm.engine.workloads row by row, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.builders import (
+    AHost,
+    a_component,
+    a_config,
+    a_host,
+    a_lattice,
+    a_link,
+    a_provider,
+    a_secret,
+    a_spread,
+    an_app,
+    an_external_config,
+    asked,
+    asks,
+    commands,
+    configs_of,
+    join,
+    owned,
+    plan,
+    providing,
+    running,
+    workload,
+)
+from wadm.engine.in_flight import InFlight
+from wadm.engine.plan import Plan
+from wadm.engine.spread import rank
+from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
+from wadm.model.lattice import Component, Provider
+from wadm.model.manifest import Manifest
+from wadm.model.names import SCALER, SPREAD
+from wadm.model.status import ScalerStatus
+
+SHOP = an_app("shop", a_component("web", 3))
+NEW_IMAGE = an_app("shop", a_component("web", 3, image="x/web:2"), version="v2")
+NEW_CONFIG = an_app("shop", a_component("web", 3, config=[a_config("c", k="v")]), version="v2")
+NEW_BOTH = an_app("shop", a_component("web", 3, image="x/web:2", config=[a_config("c", k="v")]), version="v2")
+WEB = running(SHOP, "web")
+
+STORE = an_app("store", a_provider("kv"))
+STORE_NEW_IMAGE = an_app("store", a_provider("kv", image="x/kv:2"), version="v2")
+STORE_NEW_CONFIG = an_app("store", a_provider("kv", config=[a_config("c", k="v")]), version="v2")
+KV = providing(STORE, "kv")
+
+
+def the_status(planned: Plan) -> ScalerStatus:
+    return planned.status.scalers[0]
+
+
+# -- the rules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manifest", "host", "planned"),
+    [
+        pytest.param(
+            SHOP,
+            a_host("h1"),
+            "shop: reconciling Scaling component on 1 host(s)\n"
+            "  scale shop-web to 3 on h1 (x/web:1)  because spread default wants 3 on h1, none runs there",
+            id="component: not there",
+        ),
+        pytest.param(
+            NEW_IMAGE,
+            a_host("h1", WEB),
+            "shop: reconciling Scaling component on 1 host(s)\n"
+            "  update shop-web on h1 to x/web:2  because x/web:1 runs on h1, x/web:2 is wanted",
+            id="component: another image",
+        ),
+        pytest.param(
+            NEW_CONFIG,
+            a_host("h1", WEB),
+            "shop: reconciling Scaling component on 1 host(s)\n"
+            "  scale shop-web to 3 on h1 (x/web:1)  because what runs on h1 was started for an earlier version",
+            id="component: annotations not the scaler's",
+        ),
+        pytest.param(
+            SHOP,
+            a_host("h1", replace(WEB, count=1)),
+            "shop: reconciling Scaling component on 1 host(s)\n"
+            "  scale shop-web to 3 on h1 (x/web:1)  because 1 run on h1, 3 are wanted",
+            id="component: another number",
+        ),
+        pytest.param(SHOP, a_host("h1", WEB), "shop: deployed", id="component: all right"),
+        pytest.param(
+            STORE,
+            a_host("h1"),
+            "store: reconciling Scaling provider on 1 host(s)\n"
+            "  start store-kv on h1 (x/kv:1)  because spread default wants it on h1, it does not run there",
+            id="provider: not there",
+        ),
+        pytest.param(
+            STORE_NEW_IMAGE,
+            a_host("h1", KV),
+            "store: reconciling Scaling provider on 1 host(s)\n"
+            "  stop store-kv on h1  because x/kv:1 runs on h1, x/kv:2 is wanted",
+            id="provider: another image",
+        ),
+        pytest.param(
+            STORE_NEW_CONFIG,
+            a_host("h1", KV),
+            "store: reconciling Scaling provider on 1 host(s)\n"
+            "  stop store-kv on h1  because x/kv:1 runs on h1, other settings are wanted",
+            id="provider: another scaler",
+        ),
+        pytest.param(STORE, a_host("h1", KV), "store: deployed", id="provider: all right"),
+    ],
+)
+def test_rules(manifest: Manifest, host: AHost, planned: str) -> None:
+    assert str(plan(manifest, a_lattice(host, configs=configs_of(manifest)))) == planned
+
+
+def test_what_is_started_bears_the_annotations_and_configuration_of_its_scaler() -> None:
+    web = a_component("web", 3, config=[a_config("c", k="v"), an_external_config("e")], secrets=[a_secret("s")])
+    app = an_app("shop", web, a_provider("kv", config=[a_config("c", k="v")]))
+    scale, start = commands(plan(app, a_lattice("h1", configs=configs_of(app))))
+    assert isinstance(scale, ScaleComponent)
+    assert isinstance(start, StartProvider)
+    assert scale.config == ("shop-c", "e", "SECRET_shop-s")
+    assert scale.annotations == owned("shop", workload(app, "web").id)
+    assert start.config == ("shop-c",)
+    assert start.annotations == owned("shop", workload(app, "kv").id)
+
+
+def test_nothing_is_started_before_its_configuration_is_there() -> None:
+    planned = plan(NEW_CONFIG, a_lattice("h1", configs={"shop-c": None}))
+    assert asks(planned) == ["put configuration shop-c"]
+    assert the_status(planned).explanation.waiting_for == "configuration shop-c to be in the lattice"
+
+
+def test_nothing_is_changed_before_its_configuration_is_there() -> None:
+    assert asks(plan(NEW_BOTH, a_lattice(a_host("h1", WEB), configs={"shop-c": None}))) == ["put configuration shop-c"]
+
+
+# -- upgrades of components -------------------------------------------------------------------------
+
+
+def test_a_new_image_is_updated_with_the_new_annotations() -> None:
+    [update] = commands(plan(NEW_IMAGE, a_lattice(a_host("h1", WEB))))
+    assert isinstance(update, UpdateComponent)
+    assert update.annotations[SCALER] == workload(NEW_IMAGE, "web").id
+
+
+def test_a_new_image_with_new_configuration_is_updated_first_and_scaled_then() -> None:
+    """An update leaves the configuration as it is, so the new annotations, which stand for it, come with the scale."""
+    configs = configs_of(NEW_BOTH)
+    [update] = commands(plan(NEW_BOTH, a_lattice(a_host("h1", WEB), configs=configs)))
+    assert isinstance(update, UpdateComponent)
+    assert update.annotations == WEB.annotations
+
+    [scale] = commands(plan(NEW_BOTH, a_lattice(a_host("h1", replace(WEB, image="x/web:2")), configs=configs)))
+    assert isinstance(scale, ScaleComponent)
+    assert (scale.count, scale.config) == (3, ("shop-c",))
+    assert scale.annotations[SCALER] == workload(NEW_BOTH, "web").id
+
+
+def test_a_new_image_with_a_new_number_is_updated_first_and_scaled_then() -> None:
+    both = an_app("shop", a_component("web", 9, image="x/web:2"))
+    assert asks(plan(both, a_lattice(a_host("h1", WEB)))) == ["update shop-web on h1 to x/web:2"]
+    updated = running(both, "web", 3)
+    assert asks(plan(both, a_lattice(a_host("h1", updated)))) == ["scale shop-web to 9 on h1 (x/web:2)"]
+
+
+def test_all_hosts_of_a_component_are_updated_side_by_side() -> None:
+    old = an_app("shop", a_component("web", 2, daemon=True))
+    new = an_app("shop", a_component("web", 2, daemon=True, image="x/web:2"))
+    lattice = a_lattice(*(a_host(host, running(old, "web")) for host in ("h1", "h2", "h3")))
+    assert asks(plan(new, lattice)) == [f"update shop-web on {host} to x/web:2" for host in ("h1", "h2", "h3")]
+
+
+def test_a_request_that_the_host_ignored_is_made_again_with_one_more_for_a_moment() -> None:
+    """A host with this very number and configuration drops the new annotations (lattice reference, 2.4 row D)."""
+    renamed = an_app("shop", a_component("api", 3, image="x/web:1", id="shop-web"))
+    lattice = a_lattice(a_host("h1", WEB))
+    [first] = plan(renamed, lattice).actions
+    in_flight = asked(first)
+    in_flight.retry(first.command.key, 1.0)
+
+    [nudge] = plan(renamed, lattice, in_flight=in_flight, now=1.0).actions
+    assert asks(plan(renamed, lattice, in_flight=in_flight, now=1.0)) == ["scale shop-web to 4 on h1 (x/web:1)"]
+    in_flight.ask(nudge, 1.0)
+    assert asks(plan(renamed, lattice, in_flight=in_flight, now=2.0)) == []
+
+    taken = running(renamed, "api", 4)
+    lattice.put("h1", taken)
+    assert asks(plan(renamed, lattice, in_flight=in_flight, now=2.0)) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
+def test_a_host_that_refuses_the_change_is_asked_with_growing_pauses() -> None:
+    lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
+    in_flight = InFlight()
+    pauses = []
+    now = 0.0
+    for _ in range(5):
+        [action] = plan(NEW_CONFIG, lattice, in_flight=in_flight, now=now).actions
+        assert isinstance(action.command, ScaleComponent)
+        assert action.command.count == 3
+        in_flight.ask(action, now)
+        in_flight.hold(action.command.key, "policy says no", now)
+        assert asks(plan(NEW_CONFIG, lattice, in_flight=in_flight, now=now)) == []
+        held = in_flight.get(action.command.key)
+        assert held is not None
+        pauses.append(held.retry_at - now)
+        now = held.retry_at
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 10
+
+
+# -- upgrades of providers --------------------------------------------------------------------------
+
+
+def test_a_provider_is_stopped_and_started_one_host_at_a_time() -> None:
+    old = an_app("store", a_provider("kv", 3))
+    new = an_app("store", a_provider("kv", 3, image="x/kv:2"))
+    lattice = a_lattice(*(a_host(host, providing(old, "kv")) for host in ("h1", "h2", "h3")))
+    steps = []
+    while planned := plan(new, lattice).actions:
+        [action] = planned
+        steps.append(type(action.command).__name__)
+        host = action.command.key[1]
+        if isinstance(action.command, StartProvider):
+            lattice.put(host, providing(new, "kv"))
+        else:
+            lattice.drop("provider", host, "store-kv")
+    assert steps == ["StopProvider", "StartProvider"] * 3
+    assert plan(new, lattice).status.type == "deployed"
+
+
+def test_no_provider_is_stopped_while_another_host_lacks_it() -> None:
+    old = an_app("store", a_provider("kv", 2))
+    new = an_app("store", a_provider("kv", 2, image="x/kv:2"))
+    assert asks(plan(new, a_lattice(a_host("h1", providing(old, "kv")), "h2"))) == ["start store-kv on h2 (x/kv:2)"]
+
+
+@pytest.mark.parametrize("scheme", ["oci://", "https://", "file://", "wasmcloud+builtin://"])
+def test_a_provider_is_shown_without_the_scheme_of_its_image(scheme: str) -> None:
+    app = an_app("store", a_provider("kv", image=f"{scheme}x/kv:1"))
+    shown = replace(providing(app, "kv"), image="x/kv:1")
+    assert str(plan(app, a_lattice(a_host("h1", shown)))) == "store: deployed"
+
+
+def test_a_component_is_shown_with_the_scheme_of_its_image() -> None:
+    app = an_app("shop", a_component("web", 3, image="oci://x/web:1"))
+    lattice = a_lattice(a_host("h1", replace(running(app, "web"), image="x/web:1")))
+    assert asks(plan(app, lattice)) == ["update shop-web on h1 to oci://x/web:1"]
+
+
+# -- from one kind of scaler to the other -----------------------------------------------------------
+
+
+def test_a_provider_is_not_restarted_because_its_scaler_is_of_another_kind() -> None:
+    daemon = an_app("store", a_provider("kv", daemon=True))
+    assert str(plan(daemon, a_lattice(a_host("h1", KV)))) == "store: deployed"
+    assert str(plan(STORE, a_lattice(a_host("h1", providing(daemon, "kv"))))) == "store: deployed"
+
+
+def test_a_component_is_taken_over_where_it_runs_when_its_scaler_is_of_another_kind() -> None:
+    daemon = an_app("shop", a_component("web", 3, daemon=True))
+    assert asks(plan(daemon, a_lattice(a_host("h1", WEB)))) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
+# -- make before break ------------------------------------------------------------------------------
+
+EAST = an_app("shop", a_component("web", 3, a_spread("default", zone="east")))
+
+
+def test_what_must_move_is_stopped_when_it_runs_elsewhere() -> None:
+    lattice = a_lattice(a_host("h1", WEB, zone="west"), a_host("h2", zone="east"))
+    assert str(plan(EAST, lattice)) == (
+        "shop: reconciling Scaling component on 2 host(s)\n"
+        "  scale shop-web to 3 on h2 (x/web:1)  because spread default wants 3 on h2, none runs there"
+    )
+    lattice.put("h2", WEB)
+    assert str(plan(EAST, lattice)) == (
+        "shop: reconciling Found components running on ineligible hosts, removing them.\n"
+        "  scale shop-web to 0 on h1 (x/web:1)  because h1: its labels match no spread"
+    )
+    lattice.drop("component", "h1", "shop-web")
+    assert str(plan(EAST, lattice)) == "shop: deployed"
+
+
+def test_what_may_not_run_where_it_does_is_stopped_at_once_where_nothing_else_is_left() -> None:
+    lattice = a_lattice(a_host("h1", WEB, zone="west"))
+    assert asks(plan(EAST, lattice)) == ["scale shop-web to 0 on h1 (x/web:1)"]
+
+
+def test_nothing_is_stopped_on_a_host_whose_labels_are_not_known() -> None:
+    lattice = a_lattice()
+    lattice.put("h1", WEB)
+    planned = plan(EAST, lattice)
+    assert str(planned) == "shop: deployed"
+    gone = an_app("shop", a_component("web", 0))
+    planned = plan(gone, lattice)
+    assert asks(planned) == []
+    assert planned.questions.hosts == {"h1"}
+
+
+def test_a_number_is_lowered_only_when_others_have_taken_over() -> None:
+    """Two shares live together on h1; h2 comes and takes one of them."""
+    app = an_app("shop", a_component("web", 10, a_spread("any", 50), a_spread("east", 50, zone="east")))
+    lattice = a_lattice(a_host("h1", zone="east"))
+    [together] = commands(plan(app, lattice))
+    assert isinstance(together, ScaleComponent)
+    lattice.put("h1", Component("shop-web", "x/web:1", together.count, together.annotations))
+    assert plan(app, lattice).status.type == "deployed"
+    assert plan(app, lattice).wants_hosts
+
+    join(lattice, a_host("h2"))
+    [start] = commands(plan(app, lattice))
+    assert isinstance(start, ScaleComponent)
+    assert (start.host_id, start.count) == ("h2", 5)
+    lattice.put("h2", Component("shop-web", "x/web:1", 5, start.annotations))
+    assert asks(plan(app, lattice)) == ["scale shop-web to 5 on h1 (x/web:1)"]
+
+
+def test_twice_by_mistake_is_once_too_many() -> None:
+    lattice = a_lattice(a_host("h1", WEB), a_host("h2", WEB))
+    assert str(plan(SHOP, lattice)) == (
+        "shop: reconciling Scaling component on 1 host(s)\n"
+        "  scale shop-web to 0 on h2 (x/web:1)  because h2: more run than are wanted"
+    )
+
+
+def test_none_of_a_component_is_a_state_like_any_other() -> None:
+    none = an_app("shop", a_component("web", 0))
+    assert asks(plan(none, a_lattice(a_host("h1", WEB)))) == ["scale shop-web to 0 on h1 (x/web:1)"]
+    assert str(plan(none, a_lattice("h1"))) == "shop: deployed"
+
+
+def test_fewer_providers_than_run() -> None:
+    lattice = a_lattice(*(a_host(host, KV) for host in ("h1", "h2", "h3")))
+    best = max(("h1", "h2", "h3"), key=lambda host: rank("store-kv/default", host))
+    stopped = sorted({"h1", "h2", "h3"} - {best})
+    assert asks(plan(STORE, lattice)) == [f"stop store-kv on {host}" for host in stopped]
+
+
+# -- restraint --------------------------------------------------------------------------------------
+
+
+def test_what_is_under_way_is_not_asked_again() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=59.0)) == []
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=61.0)) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
+def test_a_start_under_way_is_not_moved_by_a_host_that_would_have_suited_better() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    for number in range(20):
+        join(lattice, a_host(f"new{number}"))
+    assert asks(plan(SHOP, lattice, in_flight=in_flight)) == []
+
+
+def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    assert asks(plan(NEW_IMAGE, lattice, in_flight=in_flight)) == ["scale shop-web to 3 on h1 (x/web:2)"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(an_app("shop", a_component("web", 4, image="x/web:2")), id="number"),
+        pytest.param(NEW_BOTH, id="configuration"),
+    ],
+)
+def test_but_it_waits_where_the_host_would_run_the_old_code_under_the_new_name(changed: Manifest) -> None:
+    """Lattice reference, 2.4 row E: the second of two starts with another number only changes the name."""
+    lattice = a_lattice("h1", configs=configs_of(changed))
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    assert asks(plan(changed, lattice, in_flight=in_flight)) == []
+
+
+def test_a_start_that_has_come_true_with_what_is_wanted_no_more_does_not_hold_up() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(STORE, lattice).actions)
+    lattice.put("h1", replace(KV, image="x/kv:0"))  # "already running", as it turned out
+    planned = plan(STORE, lattice, in_flight=in_flight)
+    assert asks(planned) == ["stop store-kv on h1"]
+    assert planned.settled == (("provider", "h1", "store-kv"),)
+
+
+def test_what_is_as_wanted_is_settled() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    lattice.put("h1", WEB)
+    planned = plan(SHOP, lattice, in_flight=in_flight)
+    assert str(planned) == "shop: deployed"
+    assert planned.settled == (("component", "h1", "shop-web"),)
+
+
+# -- others -----------------------------------------------------------------------------------------
+
+
+def test_a_lattice_as_the_original_leaves_it_is_taken_over_without_a_command() -> None:
+    app = an_app(
+        "shop",
+        a_component("web", 10, a_spread("east", 80, zone="east"), a_spread("west", 20, zone="west")),
+        a_component("each", 2, daemon=True),
+        a_provider("kv", 2),
+    )
+    lattice = a_lattice(
+        a_host("h1", running(app, "web", 8, "east"), running(app, "each"), providing(app, "kv"), zone="east"),
+        a_host("h2", running(app, "each"), zone="east"),
+        a_host("h3", running(app, "web", 1, "west"), running(app, "each"), providing(app, "kv"), zone="west"),
+        a_host("h4", running(app, "web", 1, "west"), running(app, "each"), zone="west"),
+    )
+    assert str(plan(app, lattice)) == "shop: deployed"
+
+
+def test_an_id_that_another_application_uses_is_left_to_it() -> None:
+    other = Component("shop-web", "x/other:1", 1, owned("other", "their-scaler"))
+    lattice = a_lattice(a_host("h1", other), "h2")
+    assert asks(plan(SHOP, lattice)) == ["scale shop-web to 3 on h2 (x/web:1)"]
+    lattice.remove_host("h2")
+    assert str(plan(SHOP, lattice)) == (
+        "shop: failed Spread requirement conflict: default spread requires 3 instances vs 0 computed from "
+        "reconciliation commands The id shop-web is used by application other on h1."
+    )
+
+
+def test_a_component_that_wadm_did_not_start_is_taken_over_where_it_runs() -> None:
+    by_hand = Component("shop-web", "x/web:1", 1, {})
+    assert asks(plan(SHOP, a_lattice(a_host("h1", by_hand)))) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
+def test_beside_what_is_wanted_a_component_that_wadm_did_not_start_is_left_alone() -> None:
+    by_hand = Component("shop-web", "x/web:1", 1, {})
+    assert str(plan(SHOP, a_lattice(a_host("h1", WEB), a_host("h2", by_hand)))) == "shop: deployed"
+
+
+def test_a_provider_that_wadm_did_not_start_counts_where_it_is_the_same() -> None:
+    by_hand = Provider("store-kv", "x/kv:1", {})
+    assert str(plan(STORE, a_lattice(a_host("h1", by_hand), "h2"))) == "store: deployed"
+
+
+def test_a_provider_that_wadm_did_not_start_is_left_alone_where_it_is_another() -> None:
+    lattice = a_lattice(a_host("h1", Provider("store-kv", "x/another:1", {})))
+    assert plan(STORE, lattice).status.message == (
+        "Could not satisfy spread default for x/kv:1, 0/1 eligible hosts found. "
+        "The id store-kv is used by x/another:1, which wadm did not start, on h1."
+    )
+    join(lattice, a_host("h2"))
+    assert asks(plan(STORE, lattice)) == ["start store-kv on h2 (x/kv:1)"]
+
+
+# -- statuses ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manifest", "hosts", "message"),
+    [
+        pytest.param(
+            SHOP,
+            [],
+            "Spread requirement conflict: default spread requires 3 instances vs 0 computed from "
+            "reconciliation commands",
+            id="component spread",
+        ),
+        pytest.param(
+            an_app("store", a_provider("kv", 5)),
+            [a_host("h1", KV), a_host("h2", KV)],
+            "Could not satisfy spread default for x/kv:1, 2/5 eligible hosts found.",
+            id="provider spread",
+        ),
+        pytest.param(
+            an_app("shop", a_component("web", 2, a_spread("moon", zone="moon"), daemon=True)),
+            [a_host("h1")],
+            "Could not satisfy daemonscaler moon for x/web:1, 0 eligible hosts found.",
+            id="component daemon",
+        ),
+        pytest.param(
+            an_app("store", a_provider("kv", 1, a_spread("moon", zone="moon"), daemon=True)),
+            [a_host("h1")],
+            "Could not satisfy daemonscaler moon for x/kv:1, 0 eligible hosts found.",
+            id="provider daemon",
+        ),
+    ],
+)
+def test_words_for_too_few_hosts(manifest: Manifest, hosts: list[AHost], message: str) -> None:
+    planned = plan(manifest, a_lattice(*hosts))
+    assert (planned.status.type, planned.status.message) == ("failed", message)
+    assert planned.wants_hosts
+
+
+def test_what_can_be_placed_is_placed_although_something_cannot() -> None:
+    app = an_app("shop", a_component("web", 10, a_spread("east", zone="east"), a_spread("moon", zone="moon")))
+    planned = plan(app, a_lattice(a_host("h1", zone="east")))
+    assert asks(planned) == ["scale shop-web to 5 on h1 (x/web:1)"]
+    assert planned.status.type == "failed"
+    assert the_status(planned).explanation.waiting_for == "a host with zone=moon (spread moon)"
+
+
+def test_a_failure_is_told_in_the_hosts_words() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    in_flight.hold(("component", "h1", "shop-web"), "no such image", 1.0)
+    planned = plan(SHOP, lattice, in_flight=in_flight, now=1.0)
+    assert str(planned) == "shop: failed no such image"
+    why = the_status(planned).explanation
+    assert (why.attempts, why.last_error, why.since) == (1, "no such image", 0.0)
+    assert why.next_try > 1.0
+    again = plan(SHOP, lattice, in_flight=in_flight, now=why.next_try)
+    assert asks(again) == ["scale shop-web to 3 on h1 (x/web:1)"]
+    assert again.status.message == "no such image", "it is kept until success or change"
+
+
+def test_the_status_says_what_was_asked_and_until_when_it_is_waited_for() -> None:
+    why = the_status(plan(SHOP, a_lattice("h1"), now=100.0)).explanation
+    assert why.waiting_for == "h1 to run x/web:1"
+    assert (why.since, why.next_try) == (100.0, 160.0)
+    assert (why.wanted, why.running) == (3, 0)
+
+
+def test_long_lists_of_hosts_are_cut_short() -> None:
+    each = an_app("shop", a_component("web", daemon=True))
+    why = the_status(plan(each, a_lattice("h1", "h2", "h3", "h4", "h5"))).explanation
+    assert why.waiting_for == "h1, h2, h3 and 2 more to run x/web:1"
+
+
+def test_unhealthy_providers_show() -> None:
+    ill = replace(KV, health="failed")
+    assert str(plan(STORE, a_lattice(a_host("h1", ill)))) == "store: unhealthy Unhealthy provider on 1 host(s)"
+
+
+def test_how_many_run_is_told() -> None:
+    app = an_app("store", a_provider("kv", 3))
+    why = the_status(plan(app, a_lattice(a_host("h1", KV), a_host("h2", KV)))).explanation
+    assert (why.wanted, why.running) == (3, 2)
+
+
+# -- what may change the plan -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manifest", "host", "wants_hosts"),
+    [
+        pytest.param(SHOP, a_host("h1", WEB), False, id="all right"),
+        pytest.param(SHOP, a_host("h1", replace(WEB, count=1)), False, id="another number where it lives"),
+        pytest.param(SHOP, a_host("h1"), True, id="not started yet"),
+        pytest.param(an_app("shop", a_component("web", daemon=True)), a_host("h1", WEB), True, id="daemon"),
+        pytest.param(an_app("store", a_provider("kv", 2)), a_host("h1", KV), True, id="too few"),
+    ],
+)
+def test_whether_another_host_could_change_the_plan(manifest: Manifest, host: AHost, wants_hosts: bool) -> None:
+    assert plan(manifest, a_lattice(host)).wants_hosts is wants_hosts
+
+
+# -- links wait for first starts --------------------------------------------------------------------
+
+LINKED = an_app("shop", a_component("web", 3, links=[a_link("api")]), a_component("api"))
+PUT = "put link shop-web -(wasi:keyvalue)-> shop-api (default)"
+
+
+def test_a_link_waits_for_the_first_start_of_its_source_and_not_of_its_target() -> None:
+    lattice = a_lattice("h1")
+    first = plan(LINKED, lattice)
+    assert PUT not in asks(first)
+    assert first.status.scalers[1].explanation.waiting_for == "shop-web to start"
+    lattice.put("h1", running(LINKED, "web"))
+    assert asks(plan(LINKED, lattice, in_flight=asked(*first.actions))) == [PUT]
+
+
+def test_a_link_does_not_wait_for_a_source_that_cannot_start() -> None:
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(LINKED, lattice).actions)
+    in_flight.hold(("component", "h1", "shop-web"), "no such image", 1.0)
+    assert asks(plan(LINKED, lattice, in_flight=in_flight, now=1.0)) == [PUT]
+
+
+def test_a_link_does_not_wait_for_a_slow_host_while_its_source_runs_on_another() -> None:
+    app = an_app("shop", a_component("web", daemon=True, links=[a_link("api")]), a_component("api"))
+    lattice = a_lattice("h1", "h2")
+    in_flight = asked(*plan(app, lattice).actions)
+    lattice.put("h1", running(app, "web"))
+    assert PUT not in asks(plan(app, lattice, in_flight=in_flight, now=1.0)), "the other start may be just as far"
+    applications, _ = in_flight.due(3.0)
+    assert applications == {"shop"}
+    assert asks(plan(app, lattice, in_flight=in_flight, now=3.0)) == [PUT]
+
+
+def test_the_name_of_a_spread_is_handed_over_like_any_annotation() -> None:
+    old = an_app("shop", a_component("web", 3, a_spread("north", zone="east")))
+    new = an_app("shop", a_component("web", 3, a_spread("east", zone="east")))
+    [scale] = commands(plan(new, a_lattice(a_host("h1", running(old, "web"), zone="east"))))
+    assert isinstance(scale, ScaleComponent)
+    assert scale.annotations[SPREAD] == "east"
