@@ -276,7 +276,7 @@ def _trait_data(trait: Trait) -> dict[str, Any]:
 
 
 def _link_data(link: LinkProperties) -> dict[str, Any]:
-    data: dict[str, Any] = {"namespace": link.namespace, "package": link.package, "interfaces": link.interfaces}
+    data: dict[str, Any] = {"namespace": link.namespace, "package": link.package, "interfaces": [*link.interfaces]}
     if link.source is not None:
         data["source"] = _config_and_secrets(link.source)
     data["target"] = {"name": link.target.name, **_config_and_secrets(link.target)}
