@@ -7,6 +7,7 @@ command line come at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import cleandoc
 from typing import Any, Final, TypeVar
 
 import click
@@ -15,13 +16,15 @@ from wadm.cli import exits
 
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+OPTIONS: Final = "Options"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Option(click.Option):
     """An option that knows the part of the help it belongs to, and other programs' names for it (not shown)."""
 
-    def __init__(self, *args: Any, section: str = "Options", aliases: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str = OPTIONS, aliases: Sequence[str] = (), **kwargs: Any) -> None:
         declarations, *rest = args
         super().__init__([*declarations, *aliases], *rest, **kwargs)
         self.section = section
@@ -48,15 +51,17 @@ class Command(click.Command):
         """Write the examples, then the options by section."""
         if self.examples:
             with formatter.section("Examples"):
-                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
-        sections: dict[str, list[tuple[str, str]]] = {}
+                formatter.write("".join(f"  {line}\n" for line in cleandoc(self.examples).splitlines()))
+        sections: dict[str, list[tuple[str, str]]] = {OPTIONS: []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+            if isinstance(parameter, click.Option) and record is not None:
+                sections.setdefault(getattr(parameter, "section", OPTIONS), []).append(record)
         for name, records in sections.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+        with formatter.section("Ends with"):
+            formatter.write_text(exits.IN_SHORT)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever goes wrong ends as words and an exit code."""
@@ -65,6 +70,9 @@ class Command(click.Command):
         except KeyboardInterrupt:
             click.echo(err=True)
             raise click.exceptions.Exit(exits.INTERRUPTED) from None
+        except exits.Failure as failure:
+            failure.as_json = getattr(ctx.obj, "format", None) == "json"
+            raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:

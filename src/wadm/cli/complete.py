@@ -77,7 +77,7 @@ def contexts(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 def _offer(ctx: click.Context, incomplete: str, ask: Ask) -> list[CompletionItem]:
     try:
-        session = session_of(ctx.params | {"timeout": f"{PATIENCE:g}s"})
+        session = session_of(ctx.params, timeout=f"{PATIENCE:g}s")
         return _starting(incomplete, session.run(ask, patience=PATIENCE))
     except Exception:  # noqa: BLE001  (an error text in the middle of a command line helps nobody)
         return []

@@ -44,6 +44,9 @@ NAMES: Final = {
 }
 """The names of the codes in JSON errors."""
 
+IN_SHORT: Final = "0 done, 1 failed, 2 invalid, 3 not found, 4 timed out, 5 no server"
+"""What the help of every command says of its exit codes."""
+
 _CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (ManifestInvalid, INVALID),
     (Misconfigured, INVALID),
@@ -55,6 +58,7 @@ _CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
 """The first row that an error is an instance of counts."""
 
 _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
+    (NotFound, "Application with the name", "`wadm list` shows what there is; name another lattice with --lattice"),
     (
         NoResponders,
         "no wadm server",
@@ -87,7 +91,7 @@ class Failure(click.ClickException):
                 body["hint"] = self.hint
             if self.problems:
                 body["problems"] = msgspec.to_builtins(self.problems)
-            click.echo(msgspec.json.format(msgspec.json.encode(body)), err=True)
+            click.echo(msgspec.json.format(msgspec.json.encode(body)).decode(), err=True)
             return
         click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
         for problem in self.problems[1:]:

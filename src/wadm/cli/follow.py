@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wadm.cli.output import terminal
-from wadm.cli.views import progress
+from wadm.cli.views import progress, times
 from wadm.client.watch import Goal, NotReached, StatusWatch
 
 if TYPE_CHECKING:
@@ -30,9 +29,13 @@ REDRAWS = 2
 class Board:
     """The statuses of applications that are waited for. ``keep``: the last picture stays when it ends."""
 
-    def __init__(self, versions: Mapping[str, str | None], file: TextIO, keep: bool) -> None:
+    def __init__(
+        self, versions: Mapping[str, str | None], now: Callable[[], float], file: TextIO, keep: bool = False
+    ) -> None:
         self.versions = dict(versions)
+        self._now = now
         self.current: dict[str, ApplicationStatus] = {}
+        self._said: dict[str, str] = {}
         self._file = file
         self._keep = keep
         self._live: Live | None = None
@@ -61,17 +64,19 @@ class Board:
         self.current[name] = status
         if self._live is not None:
             self._live.refresh()
-        else:
-            stamp = time.strftime("%H:%M:%S")
-            click.echo(f"{stamp}  {progress.line(name, status, self.versions.get(name))}", file=self._file)
+            return
+        line = progress.line(name, status, self.versions.get(name))
+        if self._said.get(name) != line:  # what changed may be a time, which a line does not tell
+            self._said[name] = line
+            click.echo(f"{times.clock(self._now())}  {line}", file=self._file)
 
     def _picture(self) -> RenderableType:
-        return progress.board(self.current, self.versions, time.time())
+        return progress.board(self.current, self.versions, self._now())
 
 
 async def follow_on(client: Client, name: str, version: str | None) -> None:
     """Show an application's status and every change of it, until interrupted."""
-    with Board({name: version}, sys.stdout, keep=True) as board:
+    with Board({name: version}, client.transport.now, sys.stdout, keep=True) as board:
         async for status in client.watch_status(name):
             board.update(name, status)
 
@@ -99,15 +104,19 @@ class Waiting:
         self, goal: Goal, timeout: float, versions: Mapping[str, str | None]
     ) -> dict[str, ApplicationStatus | NotReached]:
         """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up."""
-        with Board(versions, sys.stderr, keep=False) as board:
+        with Board(versions, self._client.transport.now, sys.stderr) as board:
 
             async def one(name: str) -> ApplicationStatus | NotReached:
+                watch = self._watches[name]
+                before = watch.current
                 try:
-                    async for status in self._watches[name].until(goal, timeout):
-                        board.update(name, status)
+                    async for status in watch.until(goal, timeout):
+                        if status is not before:  # how it was before anything was asked is no progress
+                            board.update(name, status)
                 except NotReached as error:
                     return error
-                return board.current[name]
+                assert watch.current is not None
+                return watch.current
 
             ends = await asyncio.gather(*(one(name) for name in self._names))
         return dict(zip(self._names, ends, strict=True))

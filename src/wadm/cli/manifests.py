@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.cli import exits
 from wadm.client.sources import Source, load
@@ -14,6 +15,9 @@ from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Manifest, Problem
 from wadm.wire.manifests import read_manifest_with_positions
+
+
+_REFUSAL = "Unable to parse manifest: "
 
 
 class Checked(Struct, frozen=True):
@@ -41,10 +45,24 @@ def check(source: Source) -> Checked:
     """Read a manifest and find all that is wrong with it, each with its place in the text."""
     try:
         manifest, positions = read_manifest_with_positions(source.data)
-    except ManifestInvalid as error:
-        return Checked(source, None, error.problems)
+    except ManifestInvalid:
+        return Checked(source, None, _unreadable(source))
     problems = (positions.locate(problem) for problem in validate(manifest))
     return Checked(source, manifest, (*problems, *positions.warnings))
+
+
+def _unreadable(source: Source) -> tuple[Problem, ...]:
+    """Return why a manifest cannot be read, in the words for the notation it is meant in.
+
+    The server, which is not told the notation, says what is wrong with it as either.
+    """
+    is_json = source.name.endswith(".json") or source.data.lstrip().startswith(b"{")
+    try:
+        read_manifest_with_positions(source.data, "application/json" if is_json else "application/yaml")
+    except ManifestInvalid as error:
+        first, *others = error.problems
+        return (replace(first, message=first.message.removeprefix(_REFUSAL)), *others)
+    raise AssertionError("what cannot be read as either notation cannot be read as one of them")
 
 
 def check_all(arguments: Iterable[str]) -> list[Checked]:

@@ -16,45 +16,53 @@ from wadm.cli.command import option
 from wadm.cli.output import Format, Output
 from wadm.cli.session import Session
 
-CONNECTION = "Connection"
+CONNECTION = "Connection (what is not given: see `wadm context --help`)"
 
-_CONNECTION: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
-    ("servers", ("-s", "--server"), ("--nats-url",), "NATS URL, or several with commas."),
-    ("lattice", ("-x", "--lattice"), (), "Lattice to work with."),
-    ("context", ("--context",), (), "Context of wash or nats to connect with."),
-    ("creds", ("--creds",), ("--ctl-credsfile",), "NATS credentials file."),
-    ("jwt", ("--jwt",), ("--ctl-jwt",), "User JWT, or a file that holds it; with --nkey."),
-    ("seed", ("--nkey",), ("--ctl-seed",), "Seed of the user's nkey, or a file that holds it."),
-    ("user", ("--user",), (), "User name."),
-    ("password", ("--password",), (), "Password."),
-    ("token", ("--token",), (), "Token."),
-    ("tls_ca", ("--tls-ca",), ("--tlsca", "--ctl-tls-ca-file"), "File with the CA of the server's certificate."),
-    ("tls_cert", ("--tls-cert",), ("--tlscert",), "File with the client's certificate."),
-    ("tls_key", ("--tls-key",), ("--tlskey",), "File with the client's private key."),
-    ("js_domain", ("--js-domain",), ("--domain",), "JetStream domain."),
-    ("timeout", ("--request-timeout",), (), "How long to wait for one answer (default 10s)."),
+_CONNECTION: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str, str], ...] = (
+    ("servers", ("-s", "--server"), ("--nats-url",), "URL", "NATS URL, or several with commas."),
+    ("lattice", ("-x", "--lattice"), (), "NAME", "Lattice to work with."),
+    ("context", ("--context",), (), "NAME", "Context of wash or nats to connect with."),
+    ("creds", ("--creds",), ("--ctl-credsfile",), "FILE", "NATS credentials file."),
+    ("jwt", ("--jwt",), ("--ctl-jwt",), "JWT|FILE", "User JWT, with --nkey."),
+    ("seed", ("--nkey",), ("--ctl-seed",), "SEED|FILE", "Seed of the user's nkey."),
+    ("user", ("--user",), (), "NAME", "User name."),
+    ("password", ("--password",), (), "TEXT", "Password."),
+    ("token", ("--token",), (), "TEXT", "Token."),
+    (
+        "tls_ca",
+        ("--tls-ca",),
+        ("--tlsca", "--ctl-tls-ca-file"),
+        "FILE",
+        "File with the CA of the server's certificate.",
+    ),
+    ("tls_cert", ("--tls-cert",), ("--tlscert",), "FILE", "File with the client's certificate."),
+    ("tls_key", ("--tls-key",), ("--tlskey",), "FILE", "File with the client's private key."),
+    ("js_domain", ("--js-domain",), ("--domain",), "NAME", "JetStream domain."),
 )
-"""Field of the settings, names, names of other programs, help."""
+"""Field of the settings, names, names in other programs, what it takes, help."""
 
 
-_FIELDS = frozenset({field for field, *_ in _CONNECTION} | {"host", "port", "tls_first", "timeout_ms"})
+_PREFIX = "connection_"
+"""What the names of these parameters begin with, so that they are not those of a command's own."""
 
 
-def session_of(parameters: Mapping[str, Any]) -> Session:
-    """Return the session that a command's parameters describe."""
-    given = {field: parameters.get(field) for field in _FIELDS - {"context", "timeout_ms"}}
-    if parameters.get("timeout_ms") and not given["timeout"]:
-        given["timeout"] = f"{parameters['timeout_ms']}ms"
-    return Session(given, parameters.get("context"))
+def session_of(parameters: Mapping[str, Any], **instead: str) -> Session:
+    """Return the session that a command's parameters describe; ``instead`` are fields to have other values."""
+    given = {name.removeprefix(_PREFIX): value for name, value in parameters.items() if name.startswith(_PREFIX)}
+    milliseconds, context = given.pop("timeout_ms", None), given.pop("context", None)
+    if milliseconds and not given["timeout"]:
+        given["timeout"] = f"{milliseconds}ms"
+    return Session(given | instead, context)
 
 
 def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer contexts, and files where a file is wanted."""
     from wadm.cli.complete import contexts
 
-    if parameter.name == "context":
+    field = (parameter.name or "").removeprefix(_PREFIX)
+    if field == "context":
         return contexts(ctx, parameter, incomplete)
-    return [CompletionItem(incomplete, type="file")] if parameter.name in _FILES else []
+    return [CompletionItem(incomplete, type="file")] if field in _FILES else []
 
 
 _FILES = frozenset({"creds", "jwt", "seed", "tls_ca", "tls_cert", "tls_key"})
@@ -65,17 +73,25 @@ def connected(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(**parameters: Any) -> Any:
-        session = session_of(parameters)
-        return function(session=session, **{name: value for name, value in parameters.items() if name not in _FIELDS})
+        own = {name: value for name, value in parameters.items() if not name.startswith(_PREFIX)}
+        return function(session=session_of(parameters), **own)
 
     declarations = [
-        option(*names, field, aliases=aliases, metavar="TEXT", section=CONNECTION, help=text, shell_complete=_complete)
-        for field, names, aliases, text in _CONNECTION
+        option(
+            *names,
+            _PREFIX + field,
+            aliases=aliases,
+            metavar=metavar,
+            section=CONNECTION,
+            help=text,
+            shell_complete=_complete,
+        )
+        for field, names, aliases, metavar, text in _CONNECTION
     ]
     declarations += [
         option(
             "--tls-first",
-            "tls_first",
+            _PREFIX + "tls_first",
             aliases=("--tlsfirst", "--ctl-tls-first"),
             is_flag=False,
             flag_value="true",
@@ -83,9 +99,16 @@ def connected(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="[BOOL]",
             help="Begin with TLS, before the server says anything.",
         ),
-        option("-r", "--ctl-host", "host", hidden=True),
-        option("-p", "--ctl-port", "port", hidden=True),
-        option("-t", "--timeout-ms", "timeout_ms", hidden=True),
+        option(
+            "--request-timeout",
+            _PREFIX + "timeout",
+            section=CONNECTION,
+            metavar="DURATION",
+            help="How long to wait for one answer (default 10s).",
+        ),
+        option("-r", "--ctl-host", _PREFIX + "host", hidden=True),
+        option("-p", "--ctl-port", _PREFIX + "port", hidden=True),
+        option("-t", "--timeout-ms", _PREFIX + "timeout_ms", hidden=True),
     ]
     for declare in reversed(declarations):
         run = declare(run)

@@ -52,7 +52,7 @@ class Output:
         """Print one of many results as they come: a line of JSON, or a document of YAML."""
         import msgspec
 
-        click.echo(msgspec.json.encode(data) if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
+        click.echo(msgspec.json.encode(data).decode() if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
 
     def say(self, data: Any, text: str) -> None:
         """Print a result that is one sentence."""

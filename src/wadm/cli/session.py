@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wadm.client.client import Client
     from wadm.client.settings import Settings
 
@@ -42,27 +38,10 @@ class Session:
         return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        with _without_aiohttp(self.settings):
-            from wadm.client.connection import open_client
+        from wadm.client.connection import open_client
+
         client = await open_client(self.settings)
         try:
             return await work(client)
         finally:
             await client.close()
-
-
-@contextmanager
-def _without_aiohttp(settings: Settings) -> Iterator[None]:
-    """Keep the NATS library from loading aiohttp, which it has only for websockets.
-
-    Where that happens to be installed it costs a third of a second, more than all the rest of a command.
-    """
-    if "aiohttp" in sys.modules or any(server.startswith(("ws:", "wss:")) for server in settings.servers):
-        yield
-        return
-    sys.modules["aiohttp"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        with suppress(KeyError):
-            del sys.modules["aiohttp"]

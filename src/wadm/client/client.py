@@ -20,7 +20,6 @@ from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.api import Version, encode_version
 from wadm.wire.control import HostPing
-from wadm.wire.manifests import encode_manifest
 
 _LOOK_AGAIN = 1.0
 
@@ -183,6 +182,8 @@ async def _written(manifest: Manifest | bytes | Path) -> tuple[bytes, dict[str, 
         case Path():
             return (await asyncio.to_thread(load_file, manifest)).data, None
         case Manifest():
+            from wadm.wire.manifests import encode_manifest  # loads YAML, which most requests do without
+
             return encode_manifest(manifest), {"Content-Type": "application/json"}
     raise TypeError(f"a manifest is a Manifest, bytes or a Path, not {type(manifest).__name__}")
 

@@ -15,7 +15,6 @@ from wadm.model.manifest import Manifest, Problem
 from wadm.model.status import ApplicationStatus
 from wadm.wire import api
 from wadm.wire.api import Version, decode_answer
-from wadm.wire.manifests import manifest_from_builtins
 from wadm.wire.status import decode_status
 
 
@@ -73,6 +72,8 @@ def read_get(data: bytes) -> Manifest:
     """Return the manifest. Raises NotFound."""
     reply = decode_answer(api.GetReply, data)
     _check(reply)
+    from wadm.wire.manifests import manifest_from_builtins  # loads YAML, which most requests do without
+
     return manifest_from_builtins(json.decode(_present(reply.manifest, "manifest")))
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wadm.client.watch import NotReached
     from wadm.model.status import ApplicationStatus
 
+    Ends = dict[str, ApplicationStatus | NotReached]
+
 
 @command(
     "deploy",
@@ -62,13 +64,13 @@ def deploy(
     from wadm.cli.releases import plan_releases
 
     releases = plan_releases(targets, version)
-    ends = session.run(lambda client: _deploy(client, releases, replace, timeout if wait else None, output))
-    _report(releases, ends, output, timeout)
+    ends, now = session.run(lambda client: _deploy(client, releases, replace, timeout if wait else None, output))
+    _report(releases, ends, output, timeout, now)
 
 
 async def _deploy(
     client: Client, releases: list[Release], replace: bool, timeout: float | None, output: Output
-) -> dict[str, ApplicationStatus | NotReached]:
+) -> tuple[Ends, float]:
     for release in releases:
         if said := await release.store(client, replace):
             output.remark(said)
@@ -81,13 +83,12 @@ async def _deploy(
         for release in releases:
             release.version = (await client.deploy(release.name, release.version)).version
         if waiting is None or timeout is None:
-            return {}
-        return await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
+            return {}, client.transport.now()
+        ends = await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
+        return ends, client.transport.now()
 
 
-def _report(
-    releases: list[Release], ends: dict[str, ApplicationStatus | NotReached], output: Output, timeout: float
-) -> None:
+def _report(releases: list[Release], ends: Ends, output: Output, timeout: float, now: float) -> None:
     from wadm.client.watch import NotReached
     from wadm.model.status import ApplicationStatus
 
@@ -100,9 +101,9 @@ def _report(
             one |= {"deployed": isinstance(end, ApplicationStatus), "status": getattr(end, "status", end)}
         data.append(one)
         if not output.structured:
-            _say(release, end)
+            _say(release, end, now)
     if output.structured:
-        output.show(data if len(data) > 1 else data[0], str)
+        output.show(data, str)
     if late:
         names = ", ".join(release.name for release in late)
         raise exits.Failure(
@@ -112,9 +113,7 @@ def _report(
         )
 
 
-def _say(release: Release, end: ApplicationStatus | NotReached | None) -> None:
-    import time
-
+def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:
     from wadm.cli.output import show
     from wadm.cli.views.status import status
     from wadm.client.watch import NotReached
@@ -126,4 +125,4 @@ def _say(release: Release, end: ApplicationStatus | NotReached | None) -> None:
     elif not isinstance(end, NotReached):
         click.echo(f"Deployed {release.name} version {release.version}.")
     elif end.status is not None:
-        show(status(release.name, end.status, release.version, time.time()))
+        show(status(release.name, end.status, release.version, now))

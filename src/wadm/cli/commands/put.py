@@ -43,7 +43,7 @@ def put(source: str, session: Session, output: Output) -> None:
 
     done = session.run(work)
     data = [{"name": one.name, "version": one.version, "created": one.created} for one in done]
-    output.say(data if len(data) > 1 else data[0], "\n".join(_sentence(one) for one in done))
+    output.say(data, "\n".join(_sentence(one) for one in done))
 
 
 def _sentence(one: PutResult) -> str:

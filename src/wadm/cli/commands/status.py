@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ async def _once(client: Client, name: str, output: Output) -> None:
     def view() -> RenderableType:
         from wadm.cli.views.status import status
 
-        return status(name, current, _deployed(versions), time.time(), running, output.wide)
+        return status(name, current, _deployed(versions), client.transport.now(), running, output.wide)
 
     output.show({"name": name, "version": _deployed(versions), "status": current}, view)
 
@@ -61,7 +60,7 @@ async def _watch(client: Client, name: str, output: Output) -> None:
     version = _deployed(await client.versions(name))
     if output.structured:
         async for current in client.watch_status(name):
-            output.line({"time": time.time(), "name": name, "status": current})
+            output.line({"time": client.transport.now(), "name": name, "status": current})
     else:
         from wadm.cli.follow import follow_on
 

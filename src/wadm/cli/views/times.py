@@ -30,6 +30,15 @@ def moment(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def clock(time: float) -> str:
+    """Return the time of day, in UTC.
+
+    >>> clock(3_661)
+    '01:01:01Z'
+    """
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%SZ")
+
+
 def ulid_time(text: str) -> float | None:
     """Return when a ULID was made (seconds since 1970), ``None`` for text that is none.
 
