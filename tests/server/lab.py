@@ -112,3 +112,11 @@ def component(name: str, image: str = "registry.example/api:1", **properties: An
 async def settle(seconds: float = 0.1) -> None:
     """Let everything happen that is about to."""
     await asyncio.sleep(seconds)
+
+
+async def until(condition: Callable[[], bool], patience: float = 20.0) -> None:
+    """Wait until something holds; fail where it never does."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come to pass"
+        await asyncio.sleep(0.01)

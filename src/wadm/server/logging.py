@@ -75,11 +75,11 @@ class Sink:
         """Write one line. A standard error that is closed or full is no reason to stop."""
         stream = self._stream or sys.stderr
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        if self.structured:
-            line = as_json(now, level, target, message, fields)
-        else:
-            line = as_text(now, level, target, message, fields, colour=stream.isatty())
         try:
+            if self.structured:
+                line = as_json(now, level, target, message, fields)
+            else:
+                line = as_text(now, level, target, message, fields, colour=stream.isatty())
             stream.write(line + "\n")
             stream.flush()
         except (OSError, ValueError):

@@ -16,7 +16,7 @@ from wadm.server.view import Names, Record, View
 from wadm.transport.base import Bucket
 from wadm.wire.stored import decode_names, encode_names
 
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 20
 """How often a list is written anew because somebody else was first."""
 
 

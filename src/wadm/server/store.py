@@ -7,6 +7,8 @@ several servers on one bucket do not contradict each other.
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,8 +24,10 @@ from wadm.wire import subjects
 from wadm.wire.glance import glance
 from wadm.wire.stored import decode_application, encode_application
 
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 20
 """How often a change is decided anew because somebody else was first."""
+LONGEST_PAUSE: Final = 0.05
+"""Seconds; pauses between attempts grow up to this, and are drawn at random, so that two do not go on in step."""
 KEPT_DECODED: Final = 512
 """Applications that are kept as they were read last."""
 ROOM_FOR_HEADERS: Final = 1024
@@ -150,7 +154,7 @@ class Store:
         """
         _check_key(place, name)
         record, confirmed = self.view.record(place, name), False
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 application = None if record is None else self.decode(record)
                 changed = change(application)
@@ -158,7 +162,7 @@ class Store:
                     return record
                 return await self._write(place, name, record, changed)
             except StaleRevision:
-                pass
+                await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, LONGEST_PAUSE)))  # noqa: S311
             except (NotFound, AlreadyExists):
                 if confirmed:
                     raise

@@ -1,0 +1,341 @@
+"""The stored applications: the view is what the bucket holds, whatever order things come in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.server.lab import in_virtual_time, manifest, settle
+from wadm.engine import history
+from wadm.errors import AlreadyExists, NotFound, Unavailable, Unreadable
+from wadm.model.manifest import Application, Manifest
+from wadm.server.store import Store
+from wadm.server.view import Garbled, Marker, Names, Place, Record, View, keys_of, slot_of
+from wadm.transport.base import BucketSpec, Entry
+from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
+from wadm.wire.manifests import manifest_from_builtins
+
+BUCKET = "wadm_manifests"
+HOME = Place("default")
+
+
+def stored(name: str, *versions: str, deployed: str | None = None, **kwargs: Any) -> bytes:
+    manifests = {version: manifest(name, version, **kwargs) for version in versions or ("v1",)}
+    return json.dumps({"manifests": manifests, "deployed_version": deployed}).encode()
+
+
+def a_manifest(name: str, version: str = "v1") -> Manifest:
+    return manifest_from_builtins(manifest(name, version))
+
+
+# -- the view -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        ("default", b'["a"]', Names),
+        ("default", b" []", Names),
+        ("default-shop", stored("shop"), Record),
+        ("default/shop", stored("shop"), Record),
+        ("default-shop", stored("other"), Garbled),
+        ("default-shop", None, Marker),
+        ("default-shop", b"{", Garbled),
+        ("default-shop", b"", Garbled),
+        ("default-shop", b'{"manifests":{}}', Garbled),
+        ("default-shop", b"\xff", Garbled),
+        ("default-shop", b'{"manifests":{"v1":{"metadata":{"name":"shop"}}},"deployed_version":"v1"}', Garbled),
+    ],
+)
+def test_what_is_stored_says_what_it_is(key: str, value: bytes | None, kind: type) -> None:
+    assert isinstance(slot_of(Entry(key, value, 1)), kind)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "scope"),
+    [
+        ("default-foo-bar", "bar", "default-foo"),
+        ("default-foo-bar", "foo-bar", "default"),
+        ("default-foo/bar", "bar", "default-foo"),
+        ("x/y-z", "y-z", "x"),
+        ("x/y-z", "z", "x/y"),
+    ],
+)
+def test_the_name_an_application_bears_says_whose_it_is(key: str, name: str, scope: str) -> None:
+    slot = slot_of(Entry(key, stored(name), 1))
+    assert isinstance(slot, Record)
+    assert (slot.scope, slot.name) == (scope, name)
+
+
+KEYS = [("l-a", "a"), ("l-b", "b"), ("l-b-c", "b-c"), ("l-b-c", "c"), ("l/b-c", "b-c"), ("m-a", "a")]
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(KEYS), st.sampled_from(["value", "deployed", "same", "marker", "list", "garbled"])),
+    max_size=30,
+)
+
+
+@given(CHANGES)
+def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, str], str]]) -> None:
+    """However it came about, the view answers as one that was only told how things are in the end."""
+    view, last = View(), {}
+    for revision, ((key, name), what) in enumerate(changes, 1):
+        if what == "same" and key in last and isinstance(last[key], Record):
+            slot = slot_of(Entry(key, last[key].value, revision))
+        else:
+            components = [{"name": "x", "type": "component", "properties": {"image": "i", "id": f"id-{name}"}}]
+            value = {
+                "value": stored(name, components=components),
+                "deployed": stored(name, "v1", "v2", deployed="v1", components=components),
+                "list": b"[]",
+                "garbled": b"{",
+            }.get(what)
+            slot = slot_of(Entry(key, value, revision))
+        view.put(key, slot)
+        last[key] = slot
+    fresh = View()
+    for key, slot in sorted(last.items(), key=lambda item: item[1].revision):
+        fresh.put(key, slot)
+    for place in (Place("l"), Place("l-b"), Place("m")):
+        assert view.records(place) == fresh.records(place)
+        assert view.deployed(place) == fresh.deployed(place)
+        for name in "abc":
+            assert view.deployed_with_id(place, f"id-{name}") == fresh.deployed_with_id(place, f"id-{name}")
+            assert view.evidence(place, name) == fresh.evidence(place, name)
+    assert list(view.places()) == list(fresh.places())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, stored("a"), False),
+        (None, stored("a", deployed="v1"), True),
+        (stored("a"), stored("a", "v1", "v2"), False),
+        (stored("a", deployed="v1"), stored("a", "v1", "v2", deployed="v1"), False),
+        (stored("a", "v1", "v2", deployed="v1"), stored("a", "v1", "v2", deployed="v2"), True),
+        (stored("a", deployed="v1"), stored("a", deployed="v1"), True),
+        (stored("a"), stored("a"), False),
+        (stored("a", deployed="v1"), stored("a"), True),
+        (stored("a", deployed="v1"), b"{", True),
+        (stored("a"), None, False),
+    ],
+)
+def test_the_owner_is_told_when_what_is_deployed_changes_or_is_deployed_once_more(
+    before: bytes | None, after: bytes | None, told: bool
+) -> None:
+    view = View()
+    view.put("l-a", slot_of(Entry("l-a", before, 1)))
+    assert bool(view.put("l-a", slot_of(Entry("l-a", after, 2)))) is told
+
+
+@pytest.mark.parametrize(
+    ("value", "evidence"),
+    [
+        (stored("a", deployed="v1"), "deployed"),
+        (stored("a"), "undeployed"),
+        (None, "deleted"),
+        (b"{", "unknown"),
+        (b"[]", "unknown"),
+        (stored("b"), "unknown"),
+    ],
+)
+def test_evidence_of_what_became_of_an_application(value: bytes | None, evidence: str) -> None:
+    view = View()
+    view.put("default-a", slot_of(Entry("default-a", value, 1)))
+    assert view.evidence(HOME, "a") == evidence
+    assert view.evidence(HOME, "never") == "unknown"
+
+
+def test_lattices_in_multi_tenant_mode_have_their_account() -> None:
+    view = View(multitenant=True)
+    view.put("ACME-my-lattice-a", slot_of(Entry("ACME-my-lattice-a", stored("a", deployed="v1"), 1)))
+    assert list(view.places()) == [Place("my-lattice", "ACME")]
+    assert [record.name for record in view.records(Place("my-lattice", "ACME"))] == ["a"]
+    assert keys_of(Place("my-lattice", "ACME"), "a")[0] == "ACME-my-lattice-a"
+
+
+# -- the store ------------------------------------------------------------------------------
+
+
+async def a_store(broker: MemoryBroker | None = None, name: str = "one") -> Store:
+    transport = MemoryTransport(broker or MemoryBroker(), name)
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    store = Store(transport.bucket(BUCKET), transport.max_payload)
+    await store.start()
+    return store
+
+
+def adding(name: str, version: str) -> Any:
+    return lambda application: history.put_version(application, a_manifest(name, version))
+
+
+@in_virtual_time
+async def test_a_change_is_decided_again_when_another_one_was_first() -> None:
+    broker = MemoryBroker()
+    one, two = await a_store(broker, "one"), await a_store(broker, "two")
+    await one.change(HOME, "shop", adding("shop", "v1"))
+    seen: list[list[str]] = []
+
+    def add(application: Application | None) -> Application:
+        seen.append(list(application.versions) if application else [])
+        return history.put_version(application, a_manifest("shop", "v9"))
+
+    await asyncio.gather(two.change(HOME, "shop", adding("shop", "v2")), one.change(HOME, "shop", add))
+    record = await two.reload(HOME, "shop")
+    assert record is not None
+    assert sorted(record.glance.versions) == ["v1", "v2", "v9"]
+    assert seen[-1] in (["v1"], ["v1", "v2"])
+
+
+@in_virtual_time
+async def test_not_found_is_believed_only_of_the_bucket() -> None:
+    class Late(Network):
+        def lag(self, client: str, stream: str) -> float:
+            return 60.0 if client == "two" else 0.0
+
+    broker = MemoryBroker(network=Late())
+    one, two = await a_store(broker, "one"), await a_store(broker, "two")
+    await one.change(HOME, "shop", adding("shop", "v1"))
+    await two.reload(HOME, "shop")
+    await one.change(HOME, "shop", adding("shop", "v2"))
+
+    def deploy(application: Application | None) -> Application:
+        if application is None:
+            raise NotFound("shop")
+        return history.deploy(application, "v2")
+
+    record = await two.change(HOME, "shop", deploy)
+    assert record is not None
+    assert record.glance.deployed_version == "v2"
+
+
+@in_virtual_time
+async def test_what_stays_the_same_is_not_written() -> None:
+    store = await a_store()
+    first = await store.change(HOME, "shop", adding("shop", "v1"))
+    again = await store.change(HOME, "shop", lambda application: application)
+    assert again is first
+
+
+@in_virtual_time
+async def test_what_exists_already_stays_so() -> None:
+    store = await a_store()
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    with pytest.raises(AlreadyExists):
+        await store.change(HOME, "shop", adding("shop", "v1"))
+
+
+@in_virtual_time
+@pytest.mark.parametrize("place", [Place("a b"), Place("é"), Place("a$")])
+async def test_nothing_can_be_stored_under_what_is_no_key(place: Place) -> None:
+    store = await a_store()
+    with pytest.raises(Unreadable):
+        await store.change(place, "shop", adding("shop", "v1"))
+    with pytest.raises(Unreadable):
+        await store.find(place, "shop")
+
+
+@in_virtual_time
+async def test_puts_of_many_new_names_share_few_writes_of_the_list() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    names = [f"app{number}" for number in range(200)]
+    await asyncio.gather(*(store.change(HOME, name, adding(name, "v1")) for name in names))
+    bucket = MemoryTransport(broker, "probe").bucket(BUCKET)
+    entry = await bucket.get("default")
+    assert entry is not None
+    assert entry.value is not None
+    assert json.loads(entry.value) == sorted(names)
+    revision = await bucket.put("probe", b"")
+    assert revision - 1 - len(names) < 20
+
+
+@in_virtual_time
+async def test_a_list_that_became_too_long_is_left_and_puts_go_on() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    store.limit = 1500
+    names = [f"{'long' * 25}{number:02}" for number in range(20)]
+    for name in names:
+        await store.change(HOME, name, adding(name, "v1"))
+    assert [record.name for record in store.view.records(HOME)] == names
+    entry = await MemoryTransport(broker, "probe").bucket(BUCKET).get("default")
+    assert entry is not None
+    assert entry.value is not None
+    assert len(json.loads(entry.value)) == 14
+
+
+@in_virtual_time
+async def test_a_bucket_that_a_restart_emptied_is_filled_again() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    changes: list[str] = []
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    await store.change(HOME, "cart", adding("cart", "v1"))
+    store.on_change = lambda lattice, account, name: changes.append(name)
+    transport = MemoryTransport(broker, "probe")
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await store.come_back(made=True, put_back=True)
+    assert await transport.bucket(BUCKET).keys() == ["default", "default-cart", "default-shop"]
+    assert [record.name for record in store.view.records(HOME)] == ["cart", "shop"]
+    assert not changes
+    record = await store.change(HOME, "shop", adding("shop", "v2"))
+    assert record is not None
+
+
+@in_virtual_time
+async def test_a_bucket_that_another_server_filled_again_is_recognised() -> None:
+    broker = MemoryBroker()
+    one, two = await a_store(broker, "one"), await a_store(broker, "two")
+    for version in ("v1", "v2", "v3"):
+        await one.change(HOME, "shop", adding("shop", version))
+    await settle()
+    transport = MemoryTransport(broker, "probe")
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await one.come_back(made=True, put_back=True)
+    await one.change(HOME, "shop", adding("shop", "v4"))
+    await two.come_back(made=False, put_back=True)
+    record = two.view.record(HOME, "shop")
+    assert record is not None
+    assert record.glance.versions == ("v1", "v2", "v3", "v4")
+    await two.change(HOME, "shop", adding("shop", "v5"))
+
+
+@in_virtual_time
+async def test_a_bucket_that_somebody_deleted_stays_empty() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    transport = MemoryTransport(broker, "probe")
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await store.come_back(made=True, put_back=False)
+    assert store.view.records(HOME) == []
+    assert store.view.evidence(HOME, "shop") == "unknown"
+
+
+@in_virtual_time
+async def test_while_nothing_is_lost_coming_back_changes_nothing() -> None:
+    store = await a_store()
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    view = store.view
+    await store.come_back(made=False, put_back=True)
+    assert store.view is view
+
+
+@in_virtual_time
+async def test_a_failed_list_of_names_does_not_fail_a_put() -> None:
+    class NoLists(Network):
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            if operation == "put" and target == f"{BUCKET}/default":
+                return Fault(before=Unavailable("away"))
+            return None
+
+    store = await a_store(MemoryBroker(network=NoLists()))
+    assert await store.change(HOME, "shop", adding("shop", "v1")) is not None
