@@ -267,9 +267,10 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
         else:
             news.questions.hosts.add(host_id)
     elif isinstance(known, Component) and isinstance(asked, ScaleComponent):
+        wanted = Component(asked.component_id, asked.reference, asked.count, asked.annotations)
         if told.count == asked.count != known.count:
-            told = replace(told, image=asked.reference, annotations=dict(asked.annotations))
-        else:
+            told = wanted
+        elif told != wanted:
             if told.count == asked.count:
                 in_flight.answer(("component", host_id, told.id))
             news.questions.hosts.add(host_id)
