@@ -57,12 +57,16 @@ class NatsServer:
         # Port -1 has the server choose, and write its choice to a file once it listens.
         self._process = subprocess.Popen([*self._command, "-p", str(self.port or -1)])
         deadline = time.monotonic() + START_TIMEOUT
-        while not (ports := self._read_ports()):
+        while not self._ports():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"nats-server did not start:\n{self.log}")
             time.sleep(0.005)
-        self.port = int(ports[0].rpartition(":")[2])
+        self.port = int(self.ports("nats")[0].rpartition(":")[2])
         return self
+
+    def ports(self, kind: str) -> list[str]:
+        """Return where it listens, as URLs, for ``nats`` clients, ``cluster`` neighbours, ``websocket`` clients, …"""
+        return self._ports()[kind]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it: politely, or with SIGKILL as a power failure would."""
@@ -97,11 +101,12 @@ class NatsServer:
     def _write_config(self, config: str) -> None:
         self._config.write_text(f"logtime: true\n{config}")  # the server mutters at an empty file
 
-    def _read_ports(self) -> list[str]:
+    def _ports(self) -> dict[str, list[str]]:
+        """Read the file that the server writes once it listens; empty as long as it does not."""
         for file in self.directory.glob("*.ports"):
             try:
-                ports: list[str] = json.loads(file.read_text())["nats"]
+                ports: dict[str, list[str]] = json.loads(file.read_text())
             except ValueError:  # it is being written
-                return []
+                return {}
             return ports
-        return []
+        return {}

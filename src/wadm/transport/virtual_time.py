@@ -58,6 +58,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual_now = 0.0
         super().__init__(_JumpingSelector(self))
+        # asyncio runs timers that are due within this many seconds. Its usual nanosecond is lost in the rounding of
+        # a clock that has gone for months, and a timer due now would be due in a moment for ever.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Return the seconds since the loop was made, as its own clock has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -72,7 +73,8 @@ async def connect(
     a passing thing, are only told of.
     """
     pool = ServerPool(options.servers)
-    identity = read_identity(options.creds_file, options.jwt, options.seed)
+    identity = partial(read_identity, options.creds_file, options.jwt, options.seed)
+    identity()  # what cannot be read is said before anything else
     connection = Connection(pool, DialOptions(identity, _tls_context(options), options.name), on_event)
     said, delay = "", _RETRY_FIRST
     while True:

@@ -35,6 +35,8 @@ _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 4.0
 _SAY_AGAIN_AFTER = 60.0
 _QUEUED_MOST = 64 * 1024 * 1024
 """Bytes that may wait to be sent. More means that the server is away or clogged; what comes then is dropped."""
+_STALE_AFTER = 30.0
+"""Seconds that a message may wait to be sent. What was worth saying so long ago may no longer be true."""
 FLUSH_TIMEOUT = 10.0
 _FLUSH_ON_CLOSE = 2.0
 
@@ -69,6 +71,7 @@ class _Outgoing(Struct, gc=False):
     headers: Headers | None
     token: str
     size: int
+    queued_at: float
 
 
 class _Call:
@@ -147,6 +150,7 @@ class Connection:
         self._tokens = count(1)
         self._queue: deque[_Outgoing | asyncio.Future[Session]] = deque()
         self._queued_bytes = 0
+        self._loop = asyncio.get_running_loop()
         self._dropped = 0
         self._something_queued = asyncio.Event()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
@@ -222,6 +226,7 @@ class Connection:
         session, self._session = self._session, None
         if session is None:
             return
+        self._pool.learn(session.neighbours)
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
@@ -229,7 +234,8 @@ class Connection:
         await session.close()
 
     async def _supervise(self) -> None:
-        while self._session is not None:
+        while True:
+            assert self._session is not None
             reason = await self._session.wait_lost()
             self.on_event("nats_disconnected", server=self._session.shown_url, reason=reason)
             await self._end(reason)
@@ -239,16 +245,15 @@ class Connection:
 
     async def _come_back(self) -> None:
         """Dial until a server is there; say why not when the reason changes, and now and then."""
-        loop = asyncio.get_running_loop()
         said, said_at, delay = "", 0.0, _BACKOFF_FIRST
         while True:
             try:
                 session = await self._dial_round()
                 await self._begin(session)
-            except (DialFailed, Unavailable) as failed:
-                reason = str(failed)
-                if reason != said or loop.time() - said_at > _SAY_AGAIN_AFTER:
-                    said, said_at = reason, loop.time()
+            except Exception as failed:  # noqa: BLE001  (whatever it is, giving up would be for ever)
+                reason = str(failed) or repr(failed)
+                if reason != said or self._loop.time() - said_at > _SAY_AGAIN_AFTER:
+                    said, said_at = reason, self._loop.time()
                     self.on_event("nats_unreachable", reason=reason)
                 await self._end(reason)
             else:
@@ -319,10 +324,9 @@ class Connection:
 
     async def call(self, subject: str, data: bytes, timeout: float, headers: Headers | None = None) -> Message:
         """Send and wait for one answer, whatever it says."""
-        loop = asyncio.get_running_loop()
-        call = _Call(subject, loop.create_future())
+        call = _Call(subject, self._loop.create_future())
         token = self.ask(subject, data, headers, call)
-        timer = loop.call_later(timeout, call.expire, timeout)
+        timer = self._loop.call_later(timeout, call.expire, timeout)
         try:
             message = await call.future
         finally:
@@ -336,7 +340,7 @@ class Connection:
         """Wait until the server has all that was queued before."""
         if self._closed:
             raise Unavailable("the connection to NATS is closed")
-        written: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[Session] = self._loop.create_future()
         self._queue.append(written)
         self._something_queued.set()
         try:
@@ -348,39 +352,50 @@ class Connection:
     def _put(self, subject: str, data: bytes, reply: str, headers: Headers | None, token: str) -> None:
         size = check_message(subject, data, headers, self.max_payload)
         if self._queued_bytes + size > _QUEUED_MOST:
+            if token:
+                raise Unavailable(f"{self._queued_bytes} bytes already wait to be sent to NATS")
             self._dropped += 1
-            if self._dropped == 1:
-                self.on_event("publish_dropped", subject=subject, waiting_bytes=self._queued_bytes)
             return
         self._queued_bytes += size
-        self._queue.append(_Outgoing(subject, data, reply, headers, token, size))
+        self._queue.append(_Outgoing(subject, data, reply, headers, token, size, self._loop.time()))
         self._something_queued.set()
 
     async def _write(self, session: Session) -> None:
-        while True:
-            await self._something_queued.wait()
+        # The library may swallow the cancellation that is to end this, hence the conditions.
+        while self._session is session:
             self._something_queued.clear()
-            while self._queue:
+            horizon = self._loop.time() - _STALE_AFTER
+            while self._queue and self._session is session:
                 item = self._queue.popleft()
                 if isinstance(item, asyncio.Future):
                     if not item.done():
                         item.set_result(session)
                     continue
                 self._queued_bytes -= item.size
-                if item.token:
-                    expectation = self._expectations.get(item.token)
-                    if expectation is None:
-                        continue
-                    expectation.sent()
-                try:
-                    await session.publish(item.subject, item.data, item.reply, item.headers)
-                except Unavailable as error:
-                    if not session.alive:
-                        return
-                    self._fail_all(item.subject.__eq__, str(error))
+                if self._is_wanted(item, horizon):
+                    try:
+                        await session.publish(item.subject, item.data, item.reply, item.headers)
+                    except Unavailable as error:
+                        if not session.alive:
+                            return  # what still waits can go out in the next session
+                        self._fail_all(item.subject.__eq__, str(error))
             if self._dropped:
                 self.on_event("publish_dropped", messages=self._dropped)
                 self._dropped = 0
+            if not self._queue:
+                await self._something_queued.wait()
+
+    def _is_wanted(self, message: _Outgoing, horizon: float) -> bool:
+        """Whether a message is still worth sending: somebody waits for the answer, or it is not too old."""
+        if message.token:
+            expectation = self._expectations.get(message.token)
+            if expectation is not None:
+                expectation.sent()
+            return expectation is not None
+        if message.queued_at < horizon:
+            self._dropped += 1
+            return False
+        return True
 
     # -- in ------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from nats.nuid import NUID
 
-from wadm.errors import NotFound, TimedOut, WadmError
+from wadm.errors import NotFound, TimedOut, Unavailable, WadmError
 from wadm.transport.base import Delivery, Message, Stored
 from wadm.transport.nats.connection import CoreSubscription
 from wadm.transport.nats.jetstream import Answer, JetStream, Position, parse_position
@@ -34,7 +34,8 @@ _PULL_EXPIRES = 30
 _RETRY_FIRST, _RETRY_MOST = 0.1, 2.0
 
 _HEARTBEAT_STATUS = "100"
-_PULL_ENDED = ("404", "408")
+_NO_MESSAGES = "404"
+_PULL_ENDED = (_NO_MESSAGES, "408")
 
 _names = NUID()
 
@@ -75,11 +76,14 @@ async def read(
         while left > 0:
             if asked == 0:
                 asked = min(left, _PAGE)
-                _pull(jetstream, stream, name, inbox, {"batch": asked, "expires": _SECOND})
+                _pull(jetstream, stream, name, inbox, {"batch": asked, "no_wait": True})
             message = await _next(arrived, f"reading stream {stream}")
-            position = parse_position(message.reply)
-            if position is None:  # a status: there is less than there was at the start
+            status = _status(message)
+            if status == _NO_MESSAGES:  # some that were there at the start have gone meanwhile
                 break
+            position = parse_position(message.reply)
+            if position is None:
+                raise Unavailable(f"reading stream {stream} was broken off: {_description(message)}")
             asked -= 1
             left = min(left - 1, position.pending)
             if position.time >= since:
@@ -161,7 +165,7 @@ class Watch:
         config = {
             "deliver_subject": inbox,
             "flow_control": True,
-            "idle_heartbeat": _HEARTBEAT * _SECOND,
+            "idle_heartbeat": round(_HEARTBEAT * _SECOND),
             "max_deliver": 1,
             "filter_subject": self._subject,
             **_EPHEMERAL,
@@ -283,11 +287,16 @@ class DurableConsumer:
 
     async def _keep(self) -> None:
         doing = f"consuming {self._name}"
+        delay = _RETRY_FIRST
         while True:
             self._ask()
             await _silence(self._ended, lambda: self._heard_at)
-            if self._lost or not self._ended.is_set():
-                await _until_done(self._ensure, self._connection.on_event, doing)
+            if self._ended.is_set() and not self._lost:
+                delay = _RETRY_FIRST
+                continue
+            await _until_done(self._ensure, self._connection.on_event, doing)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _RETRY_MOST)
 
     async def _ensure(self) -> None:
         """Have the consumer; one that is there is used as it is."""
@@ -305,7 +314,7 @@ class DurableConsumer:
         request = {
             "batch": self._batch,
             "expires": _PULL_EXPIRES * _SECOND,
-            "idle_heartbeat": _HEARTBEAT * _SECOND,
+            "idle_heartbeat": round(_HEARTBEAT * _SECOND),
         }
         _pull(self._jetstream, self._stream, self._name, f"{self._inbox}.{self._pull}", request)
 
@@ -380,6 +389,11 @@ def _status(message: Message) -> str:
     return message.headers.get("Status", "") if message.headers is not None and not message.data else ""
 
 
+def _description(message: Message) -> str:
+    headers = message.headers or {}
+    return headers.get("Description") or f"status {headers.get('Status', 'unknown')}"
+
+
 async def _next(arrived: asyncio.Queue[Message], doing: str) -> Message:
     if not arrived.empty():
         return arrived.get_nowait()
@@ -407,7 +421,7 @@ async def _until_done(work: Callable[[], Awaitable[None]], on_event: Callable[..
     while True:
         try:
             await work()
-        except WadmError as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, giving up would be for ever)
             if str(error) != said:
                 said = str(error)
                 on_event("consumer_unavailable", doing=doing, reason=said)

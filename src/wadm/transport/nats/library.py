@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from wadm.errors import Misconfigured
+
 
 def _load() -> None:
     if "aiohttp" in sys.modules:
@@ -23,14 +25,14 @@ def _load() -> None:
 
 
 def enable_websockets() -> None:
-    """Load aiohttp for nats-py; where it is not installed, nats-py says so when it dials."""
+    """Load aiohttp for nats-py. Raises :class:`~wadm.errors.Misconfigured` where it is not installed."""
     import nats.aio.transport as library
 
     if library.aiohttp is None:  # type: ignore[attr-defined]
         try:
             import aiohttp
         except ImportError:
-            return
+            raise Misconfigured("NATS URLs with ws or wss need the Python package aiohttp") from None
         library.aiohttp = aiohttp
 
 

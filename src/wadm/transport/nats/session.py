@@ -21,8 +21,9 @@ from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
+from nats.aio.transport import TcpTransport
 
-from wadm.errors import Unavailable
+from wadm.errors import Misconfigured, Unavailable
 from wadm.transport.base import Headers
 from wadm.transport.nats.credentials import Identity
 from wadm.transport.nats.library import enable_websockets
@@ -32,7 +33,7 @@ CONNECT_TIMEOUT = 5
 PING_INTERVAL = 5
 """Seconds; after :data:`PINGS_OUTSTANDING` unanswered ones the connection counts as lost."""
 PINGS_OUTSTANDING = 2
-_CLOSE_TIMEOUT = 2.0
+_CLOSE_TIMEOUT = 0.5
 _LIVENESS_CHECK = 1.0
 _BAD_CERTIFICATE = "its certificate is not trusted"
 
@@ -50,14 +51,15 @@ class DialFailed(Exception):
 class DialOptions(Struct, frozen=True):
     """What every session of a connection is opened with."""
 
-    identity: Identity | None = None
+    identity: Callable[[], Identity | None] = lambda: None
+    """Asked every time, so that credentials that are renewed in their file are used."""
     tls: ssl.SSLContext | None = None
     """With it, TLS is demanded of every server, as it is by the schemes ``tls`` and ``wss``."""
     name: str | None = None
 
 
 class _Client(Client):
-    """The library's client, except that it does not fall back to plain text where TLS is demanded of it."""
+    """The library's client, which does not fall back to plain text where TLS is demanded, and can let go at once."""
 
     demand_tls = False
 
@@ -65,6 +67,13 @@ class _Client(Client):
         if self.demand_tls:
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
+
+    def abort(self) -> None:
+        """Give up the socket with whatever could not be written to it, as to a peer that has frozen."""
+        if isinstance(self._transport, TcpTransport):
+            for writer in (self._transport._io_writer, self._transport._bare_io_writer):
+                if writer is not None:
+                    writer.transport.abort()
 
 
 class Session:
@@ -158,6 +167,7 @@ class Session:
         with suppress(nats_errors.Error, OSError, TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._client.close()
+        self._client.abort()
         for task in self._flushes:
             task.cancel()
 
@@ -168,7 +178,7 @@ class Session:
         if parts.scheme in ("ws", "wss"):
             enable_websockets()
         user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-        identity = options.identity
+        identity = options.identity()
         jwt = identity.jwt if identity else None
         await client.connect(
             servers=[urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))],
@@ -193,8 +203,10 @@ class Session:
     async def _on_client_error(self, error: Exception) -> None:
         if self._dialing:
             raise error  # ends the library's dialling, which would go on for ever
-        self._last_error = error
-        self._on_error(error)
+        if isinstance(error, OSError | nats_errors.StaleConnectionError):
+            self._last_error = error
+        else:
+            self._on_error(error)
 
     async def _on_disconnected(self) -> None:
         self._lose()
@@ -227,7 +239,9 @@ async def dial(url: str, options: DialOptions, certificate_name: str | None, on_
 def explain(error: BaseException | None) -> str:
     """Say in a few words what an error of the library or of the socket means."""
     match error:
-        case None | nats_errors.UnexpectedEOF():
+        case None:
+            return "the connection was lost"
+        case nats_errors.UnexpectedEOF() | ConnectionResetError() | BrokenPipeError():
             return "the server closed the connection"
         case nats_errors.StaleConnectionError():
             return "the server no longer answers"
@@ -241,8 +255,6 @@ def explain(error: BaseException | None) -> str:
             return "connection refused"
         case TimeoutError():
             return "no answer in time"
-        case ConnectionResetError():
-            return "the server closed the connection"
         case nats_errors.AuthorizationError():
             return "authorization violation"
     text = str(error) or type(error).__name__
@@ -256,4 +268,4 @@ _LASTING = ("authorization violation", "authentication", "user credentials", "no
 
 def _is_lasting(error: Exception) -> bool:
     reason = explain(error).lower()
-    return isinstance(error, ssl.SSLError) or any(sign in reason for sign in _LASTING)
+    return isinstance(error, ssl.SSLError | Misconfigured) or any(sign in reason for sign in _LASTING)
