@@ -18,7 +18,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Function) -> Mapping[str, LoopFactory]:
     """Have tests run in virtual time, but for those that need a real nats-server."""
-    if "nats_server" in item.fixturenames:
+    if any(name.startswith("nats_") for name in item.fixturenames):
         return {"real time": asyncio.new_event_loop}
     return {"virtual time": VirtualTimeLoop}
 

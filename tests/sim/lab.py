@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wadm.sim.core import HostSpec
@@ -20,6 +22,16 @@ Json = Any
 
 BREATH = 1e-6
 """Seconds in which, in virtual time, all that takes no time is done."""
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], timeout: float = 60.0) -> None:
+    """Wait, in real time, for something that does not say when it happens."""
+    async with asyncio.timeout(timeout):
+        while True:
+            met = condition()
+            if met if isinstance(met, bool) else await met:
+                return
+            await asyncio.sleep(0.05)
 
 
 class Lab:

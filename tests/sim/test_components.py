@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -218,7 +219,7 @@ async def test_an_update_without_annotations_takes_them_away(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("habits", [{"images": FAILS}, {"failing_updates": 1.0}], ids=["no image", "no luck"])
-async def test_nobody_is_told_of_an_update_that_fails(a_lab: LabFactory, habits: dict[str, object]) -> None:
+async def test_nobody_is_told_of_an_update_that_fails(a_lab: LabFactory, habits: dict[str, Any]) -> None:
     lab = await a_lab(a_host(**habits))
     await lab.scale(4)
     lab.said()

@@ -32,7 +32,7 @@ def a_link(target: str = "kv", *interfaces: str, **more: Any) -> dict[str, Any]:
 KEY = {"source_id": "api", "wit_namespace": "wasi", "wit_package": "keyvalue"}
 
 
-async def links(lab: Lab) -> list[Any]:
+async def links(lab: Lab) -> Any:
     return (await lab.ask("link.get"))["response"]
 
 

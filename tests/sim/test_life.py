@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.sim.conftest import LabFactory
@@ -228,7 +230,7 @@ async def test_a_request_may_be_lost_without_effect(a_lab: LabFactory) -> None:
 
 
 @pytest.mark.parametrize(("habits", "times"), [({"event_lost": 1.0}, 0), ({"event_doubled": 1.0}, 2)])
-async def test_events_may_be_lost_or_doubled(a_lab: LabFactory, habits: dict[str, float], times: int) -> None:
+async def test_events_may_be_lost_or_doubled(a_lab: LabFactory, habits: dict[str, Any], times: int) -> None:
     lab = await a_lab(a_host(**habits))
     await lab.ask("config.put.one", {})
     assert lab.said() == ["config_set one"] * times

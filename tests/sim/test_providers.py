@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.sim.conftest import LabFactory
@@ -77,7 +79,7 @@ async def test_the_failure_of_a_start_names_the_reference_that_was_asked_for(a_l
         ("kv:1", {"capacity": 0}, "the host is full: it runs 0 components and providers already"),
     ],
 )
-async def test_starts_that_fail(a_lab: LabFactory, image: str, habits: dict[str, object], error: str) -> None:
+async def test_starts_that_fail(a_lab: LabFactory, image: str, habits: dict[str, Any], error: str) -> None:
     lab = await a_lab(a_host(**habits))
     assert (await lab.start_provider(image))["success"]
     assert lab.said() == [f"provider_start_failed p {image} ({error})"]
