@@ -258,7 +258,7 @@ async def test_a_lattice_that_nobody_needs_leaves_no_lease() -> None:
     broker = await a_broker()
     one = await Instance(broker, "one").start("default")
     await asyncio.sleep(1)
-    await one.leases.forget("default")
+    one.leases.forget("default")
     await asyncio.sleep(5)
     assert one.held() == set()
     assert "lattice.default" not in await one.transport.bucket(BUCKET).keys()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Final, Protocol
 
 from wadm.errors import Unreadable, WadmError
@@ -61,7 +60,7 @@ class Shares(Protocol):
     def want(self, scope: str) -> None:
         """Note that a lattice needs somebody to look after it."""
 
-    async def forget(self, scope: str) -> None:
+    def forget(self, scope: str) -> None:
         """Note that nobody need look after a lattice any more."""
 
 
@@ -97,8 +96,7 @@ class Lattices:
         """Let go of lattices that nobody needs any more, until cancelled."""
         while True:
             await self._transport.sleep(LOOK_EVERY)
-            with suppress(WadmError):
-                await self.let_go_of_idle()
+            self.let_go_of_idle()
 
     async def stop(self) -> None:
         """Listen no more. The owners end as their leases are released."""
@@ -151,7 +149,7 @@ class Lattices:
         self._limited.warning("lattice", "Too many lattices, one is not looked after", lattice=place.lattice)
         return False
 
-    async def let_go_of_idle(self) -> None:
+    def let_go_of_idle(self) -> None:
         """Forget lattices in which nothing is deployed and no host has been heard for a while."""
         now = self._clock()
         assert self.shares is not None
@@ -160,7 +158,7 @@ class Lattices:
             if now - heard >= IDLE and not self._store.view.is_anything_deployed(place):
                 del self._heard[scope]
                 self._accounts.pop(place.lattice, None)
-                await self.shares.forget(scope)
+                self.shares.forget(scope)
 
     # -- owners ------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ class Leases:
         self._held: dict[str, int] = {}
         """The lattices that are ours, with the epoch."""
         self._wanted: set[str] = set()
+        self._unwanted: set[str] = set()
         self._watch: Subscription | None = None
         self._wake = asyncio.Event()
 
@@ -184,15 +185,16 @@ class Leases:
 
     def want(self, scope: str) -> None:
         """Note that a lattice needs somebody to look after it."""
+        self._unwanted.discard(scope)
         if scope not in self._wanted:
             self._wanted.add(scope)
             self._wake.set()
 
-    async def forget(self, scope: str) -> None:
-        """Note that nobody need look after a lattice any more."""
+    def forget(self, scope: str) -> None:
+        """Note that nobody need look after a lattice any more; if it is ours, its lease is deleted."""
         self._wanted.discard(scope)
-        if scope in self._held:
-            await self._let_go(scope, for_good=True)
+        self._unwanted.add(scope)
+        self._wake.set()
 
     async def start(self) -> None:
         """Read all records and go on following them."""
@@ -303,6 +305,8 @@ class Leases:
     # -- the leases --------------------------------------------------------------------------
 
     async def _share_out(self) -> None:
+        forgotten, self._unwanted = self._unwanted & self._held.keys(), set()
+        await asyncio.gather(*(self._let_go(scope, for_good=True) for scope in sorted(forgotten)))
         sessions = {*self._sessions, self._me}
         owners = dict.fromkeys(self._wanted, "")
         owners |= {scope: lease.owner for scope, (lease, _) in self._leases.items() if lease is not None}

@@ -1,0 +1,228 @@
+"""A server as a whole, in memory: what it starts with, what it does when NATS comes back, how lattices are shared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import chain, pairwise
+
+import pytest
+
+from tests.server.lab import Idle, Lab, in_virtual_time, manifest
+from wadm.errors import Unavailable
+from wadm.server.app import Server, new_version
+from wadm.server.lattices import IDLE
+from wadm.server.resources import LEFT_BEHIND
+from wadm.server.settings import Settings
+from wadm.server.view import Place
+from wadm.transport.base import BucketSpec, StreamSpec
+from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
+
+
+@in_virtual_time
+async def test_what_the_original_left_behind_is_cleared_away() -> None:
+    lab = Lab()
+    for number, name in enumerate(LEFT_BEHIND):
+        await lab.client.ensure_stream(StreamSpec(name, (f"left.behind.{number}",)))
+    await lab.server()
+    assert not [name for name in LEFT_BEHIND if await lab.client.delete_stream(name)]
+
+
+@in_virtual_time
+async def test_a_server_takes_up_what_the_original_stored() -> None:
+    lab = Lab()
+    await lab.client.ensure_bucket(BucketSpec("wadm_manifests"))
+    bucket = lab.client.bucket("wadm_manifests")
+    await bucket.put("default", b'["shop"]')
+    value = {"manifests": {"v1": manifest("shop")}, "deployed_version": "v1"}
+    await bucket.put("default-shop", json.dumps(value).encode())
+    await lab.server("one")
+    assert [one["deployed_version"] for one in await lab.ask("list")] == ["v1"]
+    await asyncio.sleep(1)
+    assert list(lab.owners) == [("one", "default")]
+
+
+@in_virtual_time
+async def test_a_lattice_is_looked_after_when_a_host_is_heard() -> None:
+    lab = Lab()
+    await lab.server("one")
+    for subject in ("wasmbus.evt.a.host_started", "wasmbus.evt.b.host_heartbeat", "wasmbus.evt.c.component_scaled"):
+        lab.client.publish(subject, b"{}")
+    await asyncio.sleep(1)
+    assert sorted(scope for _, scope in lab.owners) == ["a", "b"]
+
+
+@in_virtual_time
+async def test_lattices_are_shared_by_the_servers_and_each_has_one_owner() -> None:
+    lab = Lab()
+    servers = [await lab.server(f"s{number}") for number in range(3)]
+    for number in range(6):
+        await lab.put("shop", lattice=f"l{number}")
+        await lab.ask("deploy.shop", lattice=f"l{number}")
+    await asyncio.sleep(10)
+    loads = [[scope for scope in map(str, range(6)) if server.lattices.owner(Place(f"l{scope}"))] for server in servers]
+    assert sorted(map(len, loads)) == [2, 2, 2]
+    assert sorted(chain(*loads)) == list(map(str, range(6)))
+
+
+@in_virtual_time
+async def test_an_idle_lattice_is_let_go_of_and_one_with_an_application_is_not() -> None:
+    lab = Lab()
+    server = await lab.server()
+    lab.client.publish("wasmbus.evt.idle.host_heartbeat", b"{}")
+    await lab.put("shop", lattice="busy")
+    await lab.ask("deploy.shop", lattice="busy")
+    await asyncio.sleep(IDLE / 2)
+    assert server.lattices.owner(Place("idle"))
+    await asyncio.sleep(IDLE)
+    assert server.lattices.owner(Place("idle")) is None
+    assert server.lattices.owner(Place("busy"))
+    lab.client.publish("wasmbus.evt.idle.host_heartbeat", b"{}")
+    await asyncio.sleep(5)
+    assert server.lattices.owner(Place("idle"))
+
+
+@in_virtual_time
+async def test_an_owner_that_fails_begins_again() -> None:
+    began: list[float] = []
+
+    class Failing(Idle):
+        async def run(self) -> None:
+            began.append(asyncio.get_running_loop().time())
+            raise RuntimeError("broken") if len(began) < 3 else Unavailable("away")
+
+    def make(place: Place, may_act: Callable[[], bool]) -> Failing:
+        return Failing()
+
+    lab = Lab()
+    await lab.server(make_owner=make)
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    await asyncio.sleep(30)
+    pauses = [round(after - before) for before, after in pairwise(began)]
+    assert pauses == [2, 4, 8]
+
+
+@in_virtual_time
+async def test_a_server_that_may_do_no_jobs_answers_and_looks_after_nothing() -> None:
+    lab = Lab(Settings(max_jobs=0))
+    await lab.server()
+    await lab.put("shop")
+    assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
+    await asyncio.sleep(10)
+    assert not lab.owners
+
+
+@in_virtual_time
+async def test_an_owner_may_act_only_while_its_lease_holds() -> None:
+    class Cut(Network):
+        on = False
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            return Fault(before=Unavailable("cut off")) if self.on and client == "one" else None
+
+    may: list[Callable[[], bool]] = []
+
+    def make(place: Place, may_act: Callable[[], bool]) -> Idle:
+        may.append(may_act)
+        return Idle()
+
+    network = Cut()
+    lab = Lab(broker=MemoryBroker(network=network))
+    await lab.server("one", make)
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    await asyncio.sleep(5)
+    assert may[0]()
+    network.on = True
+    await asyncio.sleep(7)
+    assert not may[0]()
+
+
+@in_virtual_time
+async def test_two_accounts_with_one_lattice_id_are_told_apart_and_the_second_stands_back() -> None:
+    lab = Lab(Settings(multitenant=True))
+    await lab.server("one")
+    for account in ("AAA", "ABB"):
+        lab.client.publish(f"{account}.wasmbus.evt.default.host_started", b"{}")
+    await asyncio.sleep(1)
+    assert list(lab.owners) == [("one", "AAA-default")]
+
+
+@in_virtual_time
+async def test_after_a_restart_of_nats_that_forgot_everything_all_is_there_again() -> None:
+    lab = Lab(Settings(stream_persistence="memory"))
+    server = await lab.server()
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    await asyncio.sleep(5)
+    lab.broker.stop()
+    assert server.not_ready() == "NATS cannot be reached"
+    await asyncio.sleep(5)
+    lab.broker.start()
+    await asyncio.sleep(20)
+    assert server.not_ready() == ""
+    assert (await lab.ask("versions.shop"))["versions"] == [{"version": "v1", "deployed": True}]
+    assert (await lab.put("shop", "v2"))["result"] == "newversion"
+    assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
+    assert server.leases.held("default")
+
+
+@in_virtual_time
+async def test_streams_that_somebody_deleted_are_made_again() -> None:
+    lab = Lab()
+    await lab.server()
+    await lab.put("shop")
+    await lab.client.delete_stream("wadm_events")
+    await asyncio.sleep(90)
+    assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
+
+
+@in_virtual_time
+async def test_a_server_waits_for_a_jetstream_that_is_not_there_yet() -> None:
+    class NotYet(Network):
+        on = True
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            return Fault(before=Unavailable("no JetStream")) if self.on and client == "one" else None
+
+    network = NotYet()
+    lab = Lab(broker=MemoryBroker(network=network))
+    starting = asyncio.create_task(lab.server("one"))
+    await asyncio.sleep(10)
+    assert not starting.done()
+    network.on = False
+    await starting
+    assert (await lab.put("shop"))["result"] == "created"
+
+
+@in_virtual_time
+async def test_a_stopped_server_has_handed_everything_over() -> None:
+    lab = Lab()
+    one = await lab.server("one")
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    two = await lab.server("two")
+    await asyncio.sleep(5)
+    first, second = (one, two) if one.leases.held("default") else (two, one)
+    await first.stop()
+    await asyncio.sleep(0.5)
+    assert second.leases.held("default")
+    assert not first.leases.held("default")
+    assert (await lab.ask("get.shop"))["result"] == "success"
+
+
+async def test_a_server_can_be_made_on_any_transport() -> None:
+    server = Server(MemoryTransport(MemoryBroker(), "x"), Settings(), "x")
+    assert server.not_ready() == "the server is starting"
+
+
+@pytest.mark.parametrize("now", [0.0, 1_700_000_000.123, 2**47 / 1000])
+def test_versions_are_ulids_that_begin_with_the_time(now: float) -> None:
+    version = new_version(now)
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    assert len(version) == 26
+    assert set(version) <= set(alphabet)
+    milliseconds = sum(alphabet.index(c) << (5 * n) for n, c in enumerate(reversed(version[:10])))
+    assert milliseconds == int(now * 1000)
