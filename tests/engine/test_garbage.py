@@ -1,0 +1,279 @@
+"""What is left over: everything of ours goes, nothing that anybody wants does, and it is said until it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.builders import (
+    a_component,
+    a_config,
+    a_host,
+    a_lattice,
+    a_link,
+    a_provider,
+    a_secret,
+    a_spread,
+    an_app,
+    an_external_config,
+    asked,
+    asks,
+    configs_of,
+    linked,
+    owned,
+    plan,
+    providing,
+    recorded,
+    running,
+)
+from wadm.engine.plan import Needed, Record
+from wadm.model.commands import Action, Command, DeleteConfig, PutConfig, ScaleComponent
+from wadm.model.lattice import Component, Lattice, Provider
+from wadm.model.manifest import Manifest
+
+SHOP = an_app(
+    "shop",
+    a_component("web", 3, links=[a_link("kv", config=[a_config("url", u="1")])], secrets=[a_secret("pw")]),
+    a_provider("kv", config=[an_external_config("theirs")]),
+)
+
+
+def deployed(app: Manifest = SHOP) -> Lattice:
+    host = a_host("h1", running(app, "web"), providing(app, "kv"))
+    return a_lattice(host, links=linked(app), configs=configs_of(app))
+
+
+def uses(*configs: str, link: bool = False) -> Needed:
+    """What others need."""
+    return Needed(lambda name: name in configs, lambda _key, _target: link)
+
+
+# -- undeploying ------------------------------------------------------------------------------------
+
+
+def test_undeploying_removes_what_is_ours_and_configurations_last() -> None:
+    lattice = deployed()
+    first = plan("shop", lattice, record=recorded(SHOP))
+    assert str(first) == (
+        "shop: reconciling Removing what is left of the application: 5 to go\n"
+        "  scale shop-web to 0 on h1 (x/web:1)  because the application does not want it any more\n"
+        "  stop shop-kv on h1  because the application does not want it any more\n"
+        "  delete link shop-web -(wasi:keyvalue)-> (default)  because the application does not want it any more"
+    )
+    assert first.record == recorded(SHOP), "what is not gone stays on record"
+
+    lattice.drop("component", "h1", "shop-web")
+    lattice.drop("provider", "h1", "shop-kv")
+    lattice.drop_link(linked(SHOP)[0].key)
+    second = plan("shop", lattice, record=first.record)
+    assert str(second) == (
+        "shop: reconciling Removing what is left of the application: 2 to go\n"
+        "  delete configuration SECRET_shop-pw  because nothing uses it now\n"
+        "  delete configuration shop-url  because nothing uses it now"
+    )
+
+    lattice.set_config("SECRET_shop-pw", None)
+    lattice.set_config("shop-url", None)
+    third = plan("shop", lattice, record=second.record)
+    assert str(third) == "shop: undeployed Manifest has been undeployed"
+    assert not third.record
+
+
+def test_what_was_never_deployed_is_undeployed() -> None:
+    assert str(plan("shop", a_lattice("h1"))) == "shop: undeployed Manifest has been undeployed"
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param(Component("shop-web", "x/web:1", 1, owned("other")), id="another application's"),
+        pytest.param(Component("shop-web", "x/web:1", 1, {}), id="started by hand"),
+        pytest.param(Provider("shop-kv", "x/kv:1", owned("other")), id="another application's provider"),
+        pytest.param(Component("shop-web", "x/web:1", 1, {"wasmcloud.dev/appspec": "shop"}), id="without managed-by"),
+    ],
+)
+def test_what_is_not_ours_stays(there: Component | Provider) -> None:
+    assert plan("shop", a_lattice(a_host("h1", there))).status.type == "undeployed"
+
+
+def test_links_and_configurations_that_are_not_on_record_stay() -> None:
+    assert asks(plan("shop", a_lattice("h1", links=linked(SHOP), configs=configs_of(SHOP)))) == []
+
+
+def test_a_refusal_is_told_while_something_stays() -> None:
+    lattice = a_lattice(a_host("h1", running(SHOP, "web")))
+    in_flight = asked(*plan("shop", lattice).actions)
+    in_flight.hold(("component", "h1", "shop-web"), "policy says no", 1.0)
+    assert str(plan("shop", lattice, in_flight=in_flight, now=1.0)) == (
+        "shop: failed Removing what is left of the application: 1 to go policy says no"
+    )
+
+
+def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
+    lattice = a_lattice("h1")
+    lattice.links_known = False
+    record = Record(links=recorded(SHOP).links)
+    planned = plan("shop", lattice, record=record)
+    assert (asks(planned), planned.record, planned.questions.links) == ([], record, True)
+    assert planned.status.type == "reconciling"
+
+
+def test_a_configuration_that_is_not_known_is_deleted_all_the_same() -> None:
+    record = Record(configs=frozenset({"shop-url"}))
+    assert asks(plan("shop", a_lattice("h1"), record=record)) == ["delete configuration shop-url"]
+
+
+# -- what may still come ----------------------------------------------------------------------------
+
+
+def test_a_start_under_way_is_waited_for_and_then_stopped() -> None:
+    lattice = a_lattice("h1", configs=configs_of(SHOP))
+    in_flight = asked(*(a for a in plan(SHOP, lattice).actions if isinstance(a.command, ScaleComponent)))
+    waiting = plan("shop", lattice, in_flight=in_flight, now=1.0)
+    assert str(waiting) == "shop: reconciling Removing what is left of the application: 1 to go"
+    assert waiting.settled == ()
+    lattice.put("h1", running(SHOP, "web"))
+    come = plan("shop", lattice, in_flight=in_flight, now=2.0)
+    assert asks(come) == ["scale shop-web to 0 on h1 (x/web:1)"]
+
+
+def test_a_start_that_failed_is_forgotten() -> None:
+    lattice = a_lattice("h1", configs=configs_of(SHOP))
+    in_flight = asked(*plan(SHOP, lattice).actions)
+    for pending in list(in_flight):
+        in_flight.hold(pending.command.key, "no such image", 1.0)
+    planned = plan("shop", lattice, in_flight=in_flight, now=1.0)
+    assert planned.status.type == "undeployed"
+    assert len(planned.settled) == 2
+
+
+def test_a_link_that_is_being_put_is_waited_for_and_then_deleted() -> None:
+    lattice = deployed()
+    lattice.drop_link(linked(SHOP)[0].key)
+    put = plan(SHOP, lattice)
+    in_flight = asked(*put.actions)
+    lattice.drop("component", "h1", "shop-web")
+    lattice.drop("provider", "h1", "shop-kv")
+    record = Record(links=put.record.links)
+    waiting = plan("shop", lattice, in_flight=in_flight, record=record)
+    assert (asks(waiting), waiting.record, waiting.settled) == ([], record, ())
+    assert waiting.status.message.endswith(": 1 to go")
+
+    lattice.put_link(linked(SHOP)[0])
+    come = plan("shop", lattice, in_flight=in_flight, record=waiting.record)
+    assert asks(come) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
+
+
+def test_a_configuration_that_is_being_put_is_waited_for_and_then_deleted() -> None:
+    lattice = a_lattice("h1", configs={"shop-url": None})
+    in_flight = asked(Action(PutConfig("shop-url", {"u": "1"}, "shop"), "shop", "", ""))
+    record = Record(configs=frozenset({"shop-url"}))
+    waiting = plan("shop", lattice, in_flight=in_flight, record=record)
+    assert (asks(waiting), waiting.record, waiting.settled) == ([], record, ())
+    assert waiting.status.message.endswith(": 1 to go")
+    lattice.set_config("shop-url", {"u": "1"})
+    assert asks(plan("shop", lattice, in_flight=in_flight, record=record)) == ["delete configuration shop-url"]
+
+
+def test_nothing_is_deleted_twice() -> None:
+    lattice = deployed()
+    in_flight = asked(*plan("shop", lattice, record=recorded(SHOP)).actions)
+    assert asks(plan("shop", lattice, record=recorded(SHOP), in_flight=in_flight)) == []
+
+
+def test_deploying_again_right_after_undeploying_starts_again_what_has_gone() -> None:
+    lattice = deployed()
+    in_flight = asked(*plan("shop", lattice, record=recorded(SHOP)).actions)
+    lattice.drop("component", "h1", "shop-web")
+    again = plan(SHOP, lattice, in_flight=in_flight, record=recorded(SHOP))
+    assert asks(again) == ["scale shop-web to 3 on h1 (x/web:1)"]
+    assert ("component", "h1", "shop-web") in again.settled
+
+
+# -- upgrades ---------------------------------------------------------------------------------------
+
+SLIM = an_app("shop", a_component("web", 3), version="v2")
+
+
+def test_what_a_version_leaves_out_goes() -> None:
+    lattice = deployed(SHOP)
+    lattice.put("h1", running(SLIM, "web"))
+    planned = plan(SLIM, lattice, record=recorded(SHOP))
+    assert str(planned) == (
+        "shop: reconciling Removing what is left of an earlier version: 4 to go\n"
+        "  stop shop-kv on h1  because the application does not want it any more\n"
+        "  delete link shop-web -(wasi:keyvalue)-> (default)  because the application does not want it any more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "kept"),
+    [
+        pytest.param(a_component("web", 3, config=[a_config("url", u="1")]), True, id="for something else"),
+        pytest.param(a_component("web", 3, config=[an_external_config("shop-url")]), True, id="now by its full name"),
+        pytest.param(a_component("web", 3), False, id="not any more"),
+    ],
+)
+def test_a_configuration_stays_as_long_as_it_is_used(new: object, kept: bool) -> None:
+    app = an_app("shop", new, version="v2")  # type: ignore[arg-type]
+    lattice = a_lattice(a_host("h1", running(app, "web")), configs={"shop-url": {"u": "1"}})
+    record = Record(configs=frozenset({"shop-url"}))
+    planned = plan(app, lattice, record=record)
+    assert (asks(planned) == []) is kept
+    assert planned.record == record, "on record until it is gone"
+    assert planned.status.type == ("deployed" if kept else "reconciling")
+
+
+def test_a_component_under_a_new_id_replaces_the_old_one() -> None:
+    renamed = an_app("shop", a_component("web", 3, id="web"), version="v2")
+    lattice = a_lattice(a_host("h1", running(SLIM, "web")))
+    assert asks(plan(renamed, lattice)) == ["scale web to 3 on h1 (x/web:1)", "scale shop-web to 0 on h1 (x/web:1)"]
+
+
+# -- others -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("needed", "asked_for"),
+    [
+        pytest.param(uses(), ["delete configuration shop-url"], id="nobody"),
+        pytest.param(uses("shop-url"), [], id="another application uses the configuration"),
+    ],
+)
+def test_a_configuration_that_another_application_uses_stays(needed: Needed, asked_for: list[str]) -> None:
+    record = Record(configs=frozenset({"shop-url"}))
+    planned = plan("shop", a_lattice("h1", configs={"shop-url": {"u": "1"}}), record=record, needed=needed)
+    assert asks(planned) == asked_for
+    assert planned.record == record, "it goes when that application does not use it any more"
+    assert planned.status.type == ("reconciling" if asked_for else "undeployed")
+
+
+def test_a_link_that_another_application_wants_stays() -> None:
+    record = Record(links=recorded(SHOP).links)
+    lattice = a_lattice("h1", links=linked(SHOP))
+    planned = plan("shop", lattice, record=record, needed=uses(link=True))
+    assert (asks(planned), planned.record, planned.status.type) == ([], record, "undeployed")
+    assert asks(plan("shop", lattice, record=record)) != []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(lambda: ScaleComponent("shop-web", "h2", 0, "x/web:1", "shop", {}), id="stop"),
+        pytest.param(lambda: DeleteConfig("gone", "shop"), id="delete"),
+    ],
+)
+def test_what_is_pending_for_what_nobody_cares_for_is_settled(command: Callable[[], Command]) -> None:
+    in_flight = asked(Action(command(), "shop", "", ""))
+    lattice = deployed()
+    lattice.put("h1", replace(running(SHOP, "web")))
+    assert plan(SHOP, lattice, in_flight=in_flight).settled == (command().key,)
+
+
+def test_what_runs_in_the_wrong_place_is_no_leftover() -> None:
+    """What runs of a wanted thing outside its placement is the scaler's business, not garbage."""
+    east = an_app("shop", a_component("web", 3, a_spread("east", zone="east")))
+    lattice = a_lattice(a_host("h1", running(east, "web"), zone="west"), a_host("h2", zone="east"))
+    assert asks(plan(east, lattice)) == ["scale shop-web to 3 on h2 (x/web:1)"]

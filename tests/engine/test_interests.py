@@ -1,0 +1,152 @@
+"""From what an event touched to the applications that must be planned again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.builders import (
+    a_component,
+    a_config,
+    a_host,
+    a_lattice,
+    a_link,
+    a_provider,
+    a_reference,
+    a_spread,
+    an_app,
+    an_external_config,
+    compiled,
+    linked,
+    recorded,
+)
+from wadm.engine.compile import nothing
+from wadm.engine.interests import Interests
+from wadm.engine.observe import News
+from wadm.engine.plan import Record
+
+SHOP = an_app(
+    "shop",
+    a_component("web", 2, a_spread("east", zone="east"), links=[a_link("kv", config=[a_config("url", u="1")])]),
+    a_provider("kv"),
+)
+USER = an_app("user", a_component("api", config=[an_external_config("shop-url")]))
+LINK_KEY = linked(SHOP)[0].key
+LATTICE = a_lattice(a_host("h1", zone="east"), a_host("h2", zone="west"))
+
+
+def both() -> Interests:
+    interests = Interests()
+    interests.put(compiled(SHOP))
+    interests.put(compiled(USER))
+    return interests
+
+
+@pytest.mark.parametrize(
+    ("news", "touched"),
+    [
+        pytest.param(News(), set(), id="nothing"),
+        pytest.param(News(applications={"gone"}), {"gone"}, id="an application by name, also one that wants nothing"),
+        pytest.param(News(entities={("component", "shop-web")}), {"shop"}, id="a component"),
+        pytest.param(News(entities={("provider", "shop-kv")}), {"shop"}, id="a provider"),
+        pytest.param(News(entities={("provider", "shop-web")}), set(), id="a provider is not a component"),
+        pytest.param(News(links={LINK_KEY}), {"shop"}, id="a link"),
+        pytest.param(News(all_links=True), {"shop"}, id="all links"),
+        pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
+        pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),
+    ],
+)
+def test_touched(news: News, touched: set[str]) -> None:
+    assert both().touched(news, LATTICE) == touched
+
+
+@pytest.mark.parametrize(
+    ("news", "touched"),
+    [
+        pytest.param(News(hosts={"h1"}), {"shop"}, id="one that matches a spread"),
+        pytest.param(News(hosts={"h2"}), {"shop"}, id="one for the spread without requirements"),
+        pytest.param(News(hosts={"gone"}), {"shop"}, id="one that has gone"),
+    ],
+)
+def test_hosts_touch_those_who_want_them(news: News, touched: set[str]) -> None:
+    interests = both()
+    interests.wants_hosts("shop", True)
+    assert interests.touched(news, LATTICE) == touched
+    interests.wants_hosts("shop", False)
+    assert interests.touched(news, LATTICE) == set()
+
+
+def test_hosts_with_other_labels_do_not_matter_unless_they_had_the_right_ones_before() -> None:
+    interests = Interests()
+    interests.put(compiled(an_app("shop", a_component("web", 2, a_spread("east", zone="east")))))
+    interests.wants_hosts("shop", True)
+    assert interests.touched(News(hosts={"h1"}), LATTICE) == {"shop"}
+    assert interests.touched(News(hosts={"h2"}), LATTICE) == set()
+    assert interests.touched(News(hosts={"h2"}, relabelled={"h2"}), LATTICE) == {"shop"}
+
+
+def test_one_that_is_not_known_wants_no_hosts() -> None:
+    interests = Interests()
+    interests.wants_hosts("shop", True)
+    assert interests.touched(News(hosts={"h1"}), LATTICE) == set()
+
+
+def test_what_is_on_record_touches_also_those_who_want_nothing_any_more() -> None:
+    interests = Interests()
+    interests.put(nothing("shop"))
+    assert interests.put_record("shop", recorded(SHOP))
+    assert interests.touched(News(links={LINK_KEY}), LATTICE) == {"shop"}
+    assert interests.touched(News(all_links=True), LATTICE) == {"shop"}
+    assert interests.touched(News(configs={"shop-url"}), LATTICE) == {"shop"}
+
+    assert not interests.put_record("shop", recorded(SHOP)), "nothing new"
+    assert interests.recorded() == ["shop"]
+    assert interests.put_record("shop", Record())
+    assert interests.recorded() == []
+    assert interests.record("shop") == Record()
+    assert interests.touched(News(links={LINK_KEY}, configs={"shop-url"}), LATTICE) == set()
+
+
+def test_what_is_wanted_is_replaced_and_removed_as_a_whole() -> None:
+    interests = both()
+    interests.wants_hosts("shop", True)
+    interests.put(compiled(an_app("shop", a_component("new"))))
+    everything = News(
+        entities={("component", "shop-web"), ("provider", "shop-kv")},
+        links={LINK_KEY},
+        configs={"shop-url"},
+        hosts={"h1"},
+    )
+    assert interests.touched(everything, LATTICE) == {"user"}
+    assert interests.touched(News(entities={("component", "shop-new")}), LATTICE) == {"shop"}
+    interests.remove("user")
+    interests.remove("user")
+    assert interests.touched(everything, LATTICE) == set()
+    assert list(interests) == ["shop"]
+    assert ("shop" in interests, "user" in interests, len(interests)) == (True, False, 1)
+    assert interests.desired("user") is None
+
+
+def test_who_refers_to_a_shared_application() -> None:
+    interests = Interests()
+    interests.put(compiled(an_app("user", a_component("web"), a_reference("kv", "base", "kv"))))
+    assert interests.dependents("base") == ["user"]
+    interests.remove("user")
+    assert interests.dependents("base") == []
+
+
+def test_what_others_need() -> None:
+    interests = both()
+    interests.put(compiled(an_app("third", a_component("web", id="shop-web", links=[a_link("shop-kv")]))))
+    of_shop, of_user = interests.needed_by_others("shop"), interests.needed_by_others("user")
+    assert of_shop.config("shop-url")
+    assert not interests.needed_by_others("third").config("nobody's")
+    assert of_user.link(LINK_KEY, "shop-kv")
+    assert not of_user.link(LINK_KEY, "elsewhere")
+    assert not of_shop.link(LINK_KEY, "shop-kv"), "its own need does not count"
+
+
+def test_who_wants_a_thing() -> None:
+    interests = both()
+    interests.put(compiled(an_app("rival", a_component("web", id="shop-web"))))
+    assert [w.application for w in interests.workloads("component", "shop-web")] == ["rival", "shop"]
+    assert interests.workloads("provider", "shop-web") == []

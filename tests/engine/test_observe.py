@@ -1,0 +1,592 @@
+"""What hosts say, folded into the lattice: state in, one event, state out, and who is to be told."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.builders import a_host, a_lattice, owned
+from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.observe import (
+    News,
+    Touched,
+    observe,
+    observe_config,
+    observe_inventory,
+    observe_links,
+    observe_no_effect,
+    observe_outcome,
+    remove_host,
+)
+from wadm.engine.plan import Questions
+from wadm.model.commands import (
+    Action,
+    Command,
+    DeleteConfig,
+    DeleteLink,
+    Outcome,
+    PutConfig,
+    PutLink,
+    ScaleComponent,
+    StartProvider,
+    StopProvider,
+    UpdateComponent,
+)
+from wadm.model.events import (
+    ComponentScaled,
+    ComponentScaleFailed,
+    ConfigDeleted,
+    ConfigSet,
+    Event,
+    HostHeartbeat,
+    HostStarted,
+    HostStopped,
+    LabelsChanged,
+    LinkDeleted,
+    LinkSet,
+    LinkSetFailed,
+    ProviderHealth,
+    ProviderStarted,
+    ProviderStartFailed,
+    ProviderStopped,
+)
+from wadm.model.lattice import Component, Entity, Inventory, Lattice, Link, Provider
+
+OLD = owned("shop", "old scaler")
+NEW = owned("shop", "new scaler")
+WEB = Component("web", "x/web:1", 3, OLD)
+KV = Provider("kv", "x/kv:1", OLD, "running")
+LINK = Link("web", "kv", "default", "wasi", "keyvalue", ("store",))
+
+START = ScaleComponent("web", "h1", 3, "x/web:1", "shop", OLD)
+STOP = ScaleComponent("web", "h1", 0, "x/web:1", "shop", OLD)
+UPDATE = UpdateComponent("web", "h1", "x/web:2", "shop", NEW)
+START_KV = StartProvider("kv", "h1", "x/kv:1", "shop", OLD)
+STOP_KV = StopProvider("kv", "h1", "shop", OLD)
+PUT_LINK = PutLink("web", "kv", "default", "wasi", "keyvalue", ("store",), "shop")
+DELETE_LINK = DeleteLink("web", "wasi", "keyvalue", "default", "shop")
+PUT_CONFIG = PutConfig("c", {"k": "v"}, "shop")
+DELETE_CONFIG = DeleteConfig("c", "shop")
+
+
+class World:
+    """A lattice with host h1, what is in flight, and the news since the beginning."""
+
+    def __init__(self, *runs: Entity, asked: Command | None = None) -> None:
+        self.lattice = a_lattice(a_host("h1", *runs))
+        self.in_flight = InFlight()
+        self.news = News()
+        self.touched = Touched()
+        if asked is not None:
+            self.in_flight.ask(Action(asked, "shop", "scaler", "reason"), 0.0)
+
+    def hear(self, event: Event, now: float = 1.0) -> World:
+        observe(event, self.lattice, self.in_flight, self.news, self.touched, now)
+        return self
+
+    def outcome(self, command: Command, result: str, message: str = "") -> World:
+        outcome = Outcome(command, result, message)  # type: ignore[arg-type]
+        observe_outcome(outcome, self.lattice, self.in_flight, self.news, 1.0)
+        return self
+
+    def runs(self, kind: str = "component", name: str = "web", host: str = "h1") -> Entity | None:
+        return self.lattice.find(kind, host, name)  # type: ignore[arg-type]
+
+    def pending(self, command: Command) -> Pending | None:
+        return self.in_flight.get(command.key)
+
+
+def scaled(count: int, image: str = "x/web:1", annotations: dict[str, str] = OLD) -> ComponentScaled:
+    return ComponentScaled("h1", Component("web", image, count, annotations))
+
+
+def inventory(*runs: Entity, host: str = "h1", **labels: str) -> Inventory:
+    components = tuple(e for e in runs if isinstance(e, Component))
+    providers = tuple(e for e in runs if isinstance(e, Provider))
+    return Inventory(host, "name", labels, "1.9.2", 30, components, providers)
+
+
+# -- components -------------------------------------------------------------------------------------
+
+
+def test_a_first_start_tells_twice_and_is_news_once() -> None:
+    world = World(asked=START).hear(scaled(3))
+    assert world.runs() == WEB
+    assert world.news.entities == {("component", "web")}
+    assert world.news.applications == {"shop"}
+    world.news = News()
+    assert not world.hear(scaled(3)).news
+
+
+def test_after_a_rescale_the_event_tells_what_was_before_and_the_request_is_believed() -> None:
+    """Lattice reference, 2.4 row E."""
+    rescale = replace(START, count=5, annotations=NEW)
+    world = World(WEB, asked=rescale).hear(scaled(5))
+    assert world.runs() == Component("web", "x/web:1", 5, NEW)
+    assert not world.news.questions
+
+
+def test_where_the_number_says_nothing_the_host_is_asked() -> None:
+    """Row D (nothing changed) and row E with other configuration look alike."""
+    world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3))
+    assert world.runs() == WEB
+    assert world.news.questions.hosts == {"h1"}
+    pending = world.pending(START)
+    assert pending is not None
+    assert pending.answered
+
+
+def test_an_event_with_another_number_is_no_answer() -> None:
+    world = World(WEB, asked=replace(START, count=5)).hear(scaled(4))
+    pending = world.pending(START)
+    assert pending is not None
+    assert not pending.answered
+    assert world.news.questions.hosts == {"h1"}
+
+
+def test_a_stop_that_was_asked_for_is_believed() -> None:
+    world = World(WEB, asked=STOP).hear(scaled(0))
+    assert world.runs() is None
+    assert world.news.applications == {"shop"}
+
+
+@pytest.mark.parametrize("asked", [None, UPDATE, START])
+def test_a_stop_that_nobody_asked_for_is_looked_into(asked: Command | None) -> None:
+    """It may be the odd last event of an update, while all run (lattice reference, 2.5)."""
+    world = World(WEB, asked=asked).hear(scaled(0))
+    assert world.runs() == WEB
+    assert world.news.questions.hosts == {"h1"}
+
+
+def test_the_two_events_of_an_update() -> None:
+    world = World(WEB, asked=UPDATE).hear(scaled(3, "x/web:2", NEW)).hear(scaled(0, "x/web:2", NEW))
+    assert world.runs() == Component("web", "x/web:2", 3, NEW)
+    assert world.news.questions.hosts == {"h1"}
+
+
+def test_a_stop_of_what_is_not_known_is_nothing() -> None:
+    assert not World().hear(scaled(0)).news
+
+
+def test_a_failed_start_is_held_in_the_hosts_words() -> None:
+    world = World(asked=START).hear(ComponentScaleFailed("h1", "web", "x/web:1", "no such image"))
+    pending = world.pending(START)
+    assert pending is not None
+    assert (pending.held, pending.error) == (True, "no such image")
+    assert world.news.applications == {"shop"}
+
+
+def test_the_failure_of_an_earlier_image_does_not_hold_up_the_new_one() -> None:
+    world = World(asked=replace(START, reference="x/web:2"))
+    world.hear(ComponentScaleFailed("h1", "web", "x/web:1", "no such image"))
+    pending = world.pending(START)
+    assert pending is not None
+    assert not pending.held
+
+
+def test_a_failure_of_what_was_not_asked_is_nothing() -> None:
+    assert not World().hear(ComponentScaleFailed("h1", "web", "x/web:1", "no such image")).news
+
+
+# -- providers --------------------------------------------------------------------------------------
+
+
+def test_a_provider_starts_and_stops() -> None:
+    world = World(asked=START_KV).hear(ProviderStarted("h1", replace(KV, health="pending")))
+    assert world.runs("provider", "kv") == replace(KV, health="pending")
+    world.hear(ProviderStopped("h1", "kv"))
+    assert world.runs("provider", "kv") is None
+    assert world.news.entities == {("provider", "kv")}
+
+
+def test_a_provider_that_cannot_start() -> None:
+    world = World(asked=START_KV).hear(ProviderStartFailed("h1", "kv", "x/kv:1", "no such image"))
+    pending = world.pending(START_KV)
+    assert pending is not None
+    assert pending.error == "no such image"
+
+
+def test_the_failure_is_told_with_the_reference_as_it_was_asked() -> None:
+    command = replace(START_KV, reference="oci://x/kv:1")
+    world = World(asked=command).hear(ProviderStartFailed("h1", "kv", "oci://x/kv:1", "no such image"))
+    pending = world.pending(command)
+    assert pending is not None
+    assert pending.held
+
+
+def test_the_second_of_two_rapid_starts_has_not_failed() -> None:
+    event = ProviderStartFailed("h1", "kv", "x/kv:1", "provider is already running with that ID")
+    world = World(asked=START_KV).hear(event)
+    pending = world.pending(START_KV)
+    assert pending is not None
+    assert not pending.held
+    assert world.news.questions.hosts == {"h1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "after"),
+    [
+        ("pending", ProviderHealth("h1", "kv", "running"), "running"),
+        ("running", ProviderHealth("h1", "kv", "failed"), "failed"),
+        ("failed", ProviderHealth("h1", "kv", "running"), "running"),
+        ("failed", ProviderHealth("h1", "kv", "running", unchanged=True), "failed"),
+        ("pending", ProviderHealth("h1", "kv", "running", unchanged=True), "running"),
+        ("running", ProviderHealth("h1", "another", "failed"), "running"),
+    ],
+)
+def test_health(before: str, event: ProviderHealth, after: str) -> None:
+    world = World(replace(KV, health=before)).hear(event)
+    found = world.runs("provider", "kv")
+    assert isinstance(found, Provider)
+    assert found.health == after
+    assert bool(world.news) == (before != after)
+
+
+# -- hosts ------------------------------------------------------------------------------------------
+
+
+def test_a_new_host_is_known_and_empty() -> None:
+    world = World().hear(HostStarted("h2", "two", {"zone": "a"}, "1.9.2"))
+    host = world.lattice.hosts["h2"]
+    assert (host.known, host.labels, host.last_heard) == (True, {"zone": "a"}, 1.0)
+    assert world.news.hosts == {"h2"}
+    assert not world.news.relabelled
+
+
+def test_a_host_that_starts_again_is_asked_what_runs_there_and_nothing_is_pending_there() -> None:
+    world = World(WEB, asked=START).hear(HostStarted("h1", "one", {}, "1.9.2"))
+    assert world.runs() == WEB, "it may be a late event"
+    assert world.news.questions.hosts == {"h1"}
+    assert world.news.applications == {"shop"}
+    assert len(world.in_flight) == 0
+
+
+def test_a_host_that_stops_takes_all_with_it() -> None:
+    world = World(WEB, KV, asked=replace(START, component_id="api")).hear(HostStopped("h1"))
+    assert not world.lattice.hosts
+    assert world.runs() is None
+    assert world.news.hosts == {"h1"}
+    assert world.news.entities == {("component", "web"), ("provider", "kv")}
+    assert len(world.in_flight) == 0
+    assert not World().hear(HostStopped("h9")).news
+
+
+def test_a_host_is_removed_when_it_is_lost() -> None:
+    world = World(WEB)
+    remove_host("h1", world.lattice, world.in_flight, world.news)
+    assert world.news.applications == {"shop"}
+    assert not world.lattice.hosts
+
+
+def test_changed_labels_concern_those_who_want_hosts_and_those_who_are_there() -> None:
+    world = World(WEB).hear(LabelsChanged("h1", {"zone": "b"}))
+    assert world.lattice.hosts["h1"].labels == {"zone": "b"}
+    assert (world.news.hosts, world.news.relabelled, world.news.applications) == ({"h1"}, {"h1"}, {"shop"})
+    world.news = News()
+    assert not world.hear(LabelsChanged("h1", {"zone": "b"})).news
+
+
+def test_a_host_that_is_heard_of_for_the_first_time_is_asked() -> None:
+    assert World().hear(LabelsChanged("h2", {})).news.questions.hosts == {"h2"}
+    world = World().hear(ComponentScaled("h2", WEB))
+    assert world.news.questions.hosts == {"h2"}
+    assert not world.lattice.hosts["h2"].known
+
+
+# -- heartbeats and inventories ---------------------------------------------------------------------
+
+
+def test_a_heartbeat_is_the_whole_truth_of_a_host() -> None:
+    other = Component("api", "x/api:1", 1, owned("other"))
+    world = World(WEB, KV).hear(HostHeartbeat(inventory(replace(WEB, count=4), other)))
+    assert world.runs() == replace(WEB, count=4)
+    assert world.runs("component", "api") == other
+    assert world.runs("provider", "kv") is None
+    assert world.news.entities == {("component", "web"), ("component", "api"), ("provider", "kv")}
+    assert world.news.applications == {"shop", "other"}
+
+
+def test_a_heartbeat_that_tells_nothing_new_is_no_news() -> None:
+    world = World(WEB, KV)
+    assert not world.hear(HostHeartbeat(inventory(WEB, replace(KV, health="pending"))), 9.0).news
+    assert world.lattice.hosts["h1"].last_heard == 9.0
+    found = world.runs("provider", "kv")
+    assert isinstance(found, Provider)
+    assert found.health == "running", "an inventory does not tell of health"
+
+
+def test_a_heartbeat_makes_a_host_known() -> None:
+    world = World().hear(ComponentScaled("h2", WEB))
+    world.news = News()
+    world.hear(HostHeartbeat(inventory(WEB, host="h2", zone="a")))
+    assert world.lattice.hosts["h2"].known
+    assert (world.news.hosts, world.news.relabelled) == ({"h2"}, {"h2"})
+
+
+@pytest.mark.parametrize(
+    ("event_at", "asked_at", "runs"),
+    [
+        pytest.param(5.0, 6.0, False, id="asked after the event: it knows better"),
+        pytest.param(5.0, 5.0, False, id="asked because of the event"),
+        pytest.param(5.0, 4.0, True, id="asked before the event: it may not know yet"),
+    ],
+)
+def test_an_inventory_does_not_overrule_what_came_after_it_was_asked(
+    event_at: float, asked_at: float, runs: bool
+) -> None:
+    world = World().hear(scaled(3), event_at).hear(ProviderStarted("h1", KV), event_at)
+    world.hear(ConfigSet("c"))
+    observe_inventory(inventory(), world.lattice, world.news, 7.0, world.touched, asked_at)
+    assert (world.runs() is not None) is runs
+    assert (world.runs("provider", "kv") is not None) is runs
+
+
+def test_nor_does_it_bring_back_what_was_seen_to_stop() -> None:
+    world = World(WEB, KV, asked=STOP).hear(scaled(0), 5.0).hear(ProviderStopped("h1", "kv"), 5.0)
+    observe_inventory(inventory(WEB, KV), world.lattice, world.news, 7.0, world.touched, 4.0)
+    assert world.runs() is None
+    assert world.runs("provider", "kv") is None
+
+
+def test_after_an_inventory_a_request_without_effect_may_be_made_again() -> None:
+    world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3))
+    world.news = News()
+    observe_no_effect("h1", world.lattice, world.in_flight, world.news, 2.0)
+    pending = world.pending(START)
+    assert pending is not None
+    assert pending.ignored
+    assert world.news.applications == {"shop"}
+
+
+@pytest.mark.parametrize("host", ["h1", "h9"])
+def test_a_request_that_is_not_answered_is_left_alone(host: str) -> None:
+    world = World(WEB, asked=START)
+    observe_no_effect(host, world.lattice, world.in_flight, world.news, 2.0)
+    assert not world.news
+
+
+# -- links ------------------------------------------------------------------------------------------
+
+
+def test_links_are_set_and_deleted() -> None:
+    world = World().hear(LinkSet(LINK))
+    assert world.lattice.links == {LINK.key: (LINK,)}
+    world.hear(LinkDeleted(LINK.key, "kv"))
+    assert not world.lattice.links
+    assert world.news.links == {LINK.key}
+
+
+def test_of_several_targets_the_one_that_is_named_goes() -> None:
+    world = World().hear(LinkSet(LINK)).hear(LinkSet(replace(LINK, target="kv2", interfaces=("batch",))))
+    world.hear(LinkDeleted(LINK.key, "kv"))
+    assert [link.target for link in world.lattice.links[LINK.key]] == ["kv2"]
+
+
+def test_a_deletion_that_found_nothing_makes_us_look() -> None:
+    assert not World().hear(LinkDeleted(LINK.key, None)).news
+    assert World().hear(LinkSet(LINK)).hear(LinkDeleted(LINK.key, None)).news.questions.links
+
+
+def test_a_refused_link_is_told_to_whom_it_concerns_by_the_reply() -> None:
+    assert not World().hear(LinkSetFailed(LINK, "no")).news
+
+
+def test_the_list_of_links_replaces_all_and_tells_what_changed() -> None:
+    world = World().hear(LinkSet(LINK))
+    world.news = News()
+    other = replace(LINK, name="other")
+    observe_links([other], world.lattice, world.news)
+    assert world.lattice.links == {other.key: (other,)}
+    assert world.news.links == {LINK.key, other.key}
+    assert not world.news.all_links
+
+
+def test_the_first_list_is_news_to_all_even_if_it_is_empty() -> None:
+    world = World()
+    world.lattice.links_known = False
+    observe_links([], world.lattice, world.news)
+    assert world.news.all_links
+    assert world.news
+
+
+def test_a_list_does_not_overrule_what_was_heard_since() -> None:
+    world = World().hear(LinkSet(LINK))
+    other = replace(LINK, name="other")
+    observe_links([other], world.lattice, world.news, newer={LINK.key, other.key})
+    assert world.lattice.links == {LINK.key: (LINK,)}
+
+
+# -- configurations ---------------------------------------------------------------------------------
+
+
+def test_a_configuration_that_somebody_sets_is_to_be_looked_at() -> None:
+    world = World()
+    world.lattice.set_config("c", {"k": "v"})
+    world.hear(ConfigSet("c"))
+    assert "c" not in world.lattice.configs
+    assert world.news.configs == {"c"}
+
+
+def test_a_configuration_that_nobody_asked_for_is_nothing() -> None:
+    assert not World().hear(ConfigSet("c")).news
+
+
+def test_a_configuration_that_somebody_deletes_is_gone() -> None:
+    world = World()
+    world.lattice.set_config("c", {"k": "v"})
+    assert world.hear(ConfigDeleted("c")).lattice.configs == {"c": None}
+
+
+@pytest.mark.parametrize("event", [ConfigSet("c"), ConfigDeleted("c")])
+def test_what_we_do_ourselves_is_confirmed_by_the_reply(event: Event) -> None:
+    assert not World(asked=PUT_CONFIG).hear(event).news
+
+
+def test_the_content_of_a_configuration_is_news_once() -> None:
+    world = World()
+    observe_config("c", {"k": "v"}, world.lattice, world.news)
+    assert world.news.configs == {"c"}
+    world.news = News()
+    observe_config("c", {"k": "v"}, world.lattice, world.news)
+    assert not world.news
+
+
+# -- outcomes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [START, UPDATE, START_KV, STOP_KV])
+def test_a_host_that_accepts_is_given_its_time_and_changes_nothing_yet(command: Command) -> None:
+    world = World(asked=command).outcome(command, "accepted")
+    pending = world.pending(command)
+    assert pending is not None
+    assert pending.delivered
+    assert not world.news
+
+
+@pytest.mark.parametrize(
+    ("command", "links", "configs"),
+    [
+        (PUT_LINK, {LINK.key: (LINK,)}, {}),
+        (PUT_CONFIG, {}, {"c": {"k": "v"}}),
+        (DELETE_CONFIG, {}, {"c": None}),
+    ],
+)
+def test_a_reply_confirms_links_and_configurations(
+    command: Command, links: dict[object, object], configs: dict[object, object]
+) -> None:
+    world = World(asked=command).outcome(command, "accepted")
+    assert (world.lattice.links, world.lattice.configs) == (links, configs)
+    assert world.news.applications == {"shop"}, "who asked may have gone on to want something else"
+
+
+def test_a_deleted_link_is_gone_whether_the_event_or_the_reply_comes_first() -> None:
+    for event_first in (True, False):
+        world = World(asked=DELETE_LINK).hear(LinkSet(LINK))
+        if event_first:
+            world.hear(LinkDeleted(LINK.key, "kv"))
+        world.outcome(DELETE_LINK, "accepted")
+        if not event_first:
+            world.hear(LinkDeleted(LINK.key, "kv"))
+        assert not world.lattice.links
+        assert not world.news.questions
+        assert world.pending(DELETE_LINK) is None
+        assert world.news.applications == {"shop"}
+
+
+def test_which_of_several_links_went_the_event_tells_else_the_list() -> None:
+    other = replace(LINK, target="kv2", interfaces=("batch",))
+    told = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkSet(other)).hear(LinkDeleted(LINK.key, "kv"))
+    told.outcome(DELETE_LINK, "accepted")
+    assert told.lattice.links == {LINK.key: (other,)}
+    assert not told.news.questions
+
+    untold = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkSet(other))
+    untold.outcome(DELETE_LINK, "accepted")
+    assert untold.lattice.links == {LINK.key: (LINK, other)}
+    assert untold.news.questions.links
+
+
+@pytest.mark.parametrize(
+    ("command", "questions"),
+    [
+        (START, Questions(set(), {"h1"})),
+        (UPDATE, Questions(set(), {"h1"})),
+        (STOP_KV, Questions(set(), {"h1"})),
+        (PUT_LINK, Questions(set(), set(), True)),
+        (DELETE_LINK, Questions(set(), set(), True)),
+        (PUT_CONFIG, Questions({"c"}, set())),
+        (DELETE_CONFIG, Questions({"c"}, set())),
+    ],
+)
+@pytest.mark.parametrize("result", ["refused", "unanswered", "unreachable"])
+def test_what_was_not_done_is_held_and_looked_into(command: Command, questions: Questions, result: str) -> None:
+    world = World(asked=command)
+    world.lattice.set_config("c", {"k": "old"})
+    world.outcome(command, result, "because")
+    pending = world.pending(command)
+    assert pending is not None
+    assert (pending.held, pending.error) == (True, "because")
+    assert world.news.questions == questions
+    assert world.news.applications == {"shop"}
+
+
+@pytest.mark.parametrize(
+    ("command", "result", "words"),
+    [
+        (START, "refused", "Refused without a reason"),
+        (START, "unanswered", "Host h1 did not answer in time"),
+        (START, "unreachable", "Host h1 cannot be reached"),
+        (PUT_LINK, "unanswered", "No host answered in time"),
+        (PUT_CONFIG, "unreachable", "There is no host to answer"),
+    ],
+)
+def test_words_where_the_host_has_none(command: Command, result: str, words: str) -> None:
+    pending = World(asked=command).outcome(command, result).pending(command)
+    assert pending is not None
+    assert pending.error == words
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (START_KV, "provider with that ID is already running"),
+        (STOP_KV, "provider with that ID is not running"),
+    ],
+)
+def test_what_is_so_already_is_no_failure(command: Command, message: str) -> None:
+    world = World(asked=command).outcome(command, "refused", message)
+    pending = world.pending(command)
+    assert pending is not None
+    assert (pending.held, pending.delivered) == (False, True)
+    assert world.news.questions.hosts == {"h1"}
+
+
+def test_what_became_of_a_command_that_nobody_waits_for_any_more_is_nothing() -> None:
+    assert not World().outcome(START, "refused", "no").news
+    assert not World(asked=replace(START, count=9)).outcome(START, "unanswered").news
+
+
+# -- news -------------------------------------------------------------------------------------------
+
+
+def test_no_news_is_false() -> None:
+    assert not News()
+    assert not Lattice().hosts
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        News(applications={"shop"}),
+        News(entities={("component", "web")}),
+        News(links={LINK.key}),
+        News(all_links=True),
+        News(configs={"c"}),
+        News(hosts={"h1"}),
+        News(questions=Questions({"c"}, set())),
+        News(questions=Questions(set(), {"h1"})),
+        News(questions=Questions(set(), set(), True)),
+    ],
+)
+def test_any_news_is_true(news: News) -> None:
+    assert news
