@@ -1,0 +1,1 @@
+"""The dashboard, a rim on the client library alone. Nothing is here yet."""

@@ -150,14 +150,7 @@ class DeleteConfig(Struct, frozen=True):
 
 
 Command = (
-    ScaleComponent
-    | UpdateComponent
-    | StartProvider
-    | StopProvider
-    | PutLink
-    | DeleteLink
-    | PutConfig
-    | DeleteConfig
+    ScaleComponent | UpdateComponent | StartProvider | StopProvider | PutLink | DeleteLink | PutConfig | DeleteConfig
 )
 
 

@@ -75,7 +75,7 @@ class ProviderStopped(Struct, frozen=True):
 
 
 class ProviderHealth(Struct, frozen=True):
-    """A provider's health. ``unchanged``: a status report that says only that it was asked (does not clear a failure)."""
+    """A provider's health. ``unchanged``: a report that says only that it was asked (does not clear a failure)."""
 
     host_id: str
     provider_id: str

@@ -172,7 +172,8 @@ class Lattice:
         for host in self.hosts.values():
             other.put_host(host.id, host.friendly_name, host.labels, host.version, host.last_heard)
             other.hosts[host.id].known = host.known
-            for entity in (*host.components.values(), *host.providers.values()):
+            entities: tuple[Entity, ...] = (*host.components.values(), *host.providers.values())
+            for entity in entities:
                 other.put(host.id, entity)
         other.links = dict(self.links)
         other.links_known = self.links_known
