@@ -67,6 +67,18 @@ async def test_stop_answers_then_says_one_word(lab: Lab) -> None:
     assert lab.said() == []
 
 
+async def test_a_host_that_answers_late_stops_after_the_answer_and_one_whose_answer_is_lost_stops_too(
+    a_lab: LabFactory,
+) -> None:
+    lab = await a_lab(a_host(ack_delay=3), a_host("b", ack_lost=1.0))
+    for host_id in list(lab.fleet.hosts):
+        lab.send(f"host.stop.{host_id}")
+    await lab.wait(2)
+    assert lab.said() == ["host_stopped"]
+    await lab.wait(2)
+    assert [message.subject.rpartition(".")[2] for message in lab.messages()] == ["1", "host_stopped"]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [({"host_id": "X"}, "invalid host_id [X]"), (b"{", "failed to deserialize stop command")],

@@ -239,10 +239,13 @@ class ModelHost:
         except Refusal as refusal:
             reply = Reply(False, str(refusal))
         core = self._core
-        if reply is None or not message.reply or core.happens(core.habits.ack_lost):
+        if reply is None:
             return
-        await core.pause(core.habits.ack_delay)
-        core.send(message.reply, bodies.encode_reply(reply))
+        if message.reply and not core.happens(core.habits.ack_lost):
+            await core.pause(core.habits.ack_delay)
+            core.send(message.reply, bodies.encode_reply(reply))
+        if operation == self._stop and reply.success:
+            await self.stop()
 
     def _all_operations(self) -> Mapping[tuple[str, str, int], Operation]:
         """Return what can be asked: noun, verb, how many tokens follow."""
@@ -292,7 +295,6 @@ class ModelHost:
             body = decode(_stop_decoder, request.data, "failed to deserialize stop command")
             if body.host_id not in ("", self.id):
                 raise Refusal(f"invalid host_id [{body.host_id}]")
-        self._core.spawn(self.stop())  # after the answer
         return Reply(True, "successfully handled stop host")
 
     async def _claims(self, request: Request) -> Reply:
