@@ -37,6 +37,9 @@ _CLOSE_TIMEOUT = 0.5
 _LIVENESS_CHECK = 1.0
 _BAD_CERTIFICATE = "its certificate is not trusted"
 
+_FAILS = (nats_errors.Error, OSError, RuntimeError)
+"""What the library's calls raise; the last is how uvloop says that a socket has been closed meanwhile."""
+
 OnError = Callable[[Exception], None]
 
 
@@ -118,7 +121,7 @@ class Session:
         """Hand a message to the library, which writes it soon; waits while the socket is clogged."""
         try:
             await self._client.publish(subject, data, reply, dict(headers) if headers else None)
-        except nats_errors.Error as error:
+        except _FAILS as error:
             if not self._client.is_connected:
                 self._lose()
             raise Unavailable(f"NATS: {error}") from error
@@ -127,7 +130,7 @@ class Session:
         """Have ``receive`` called with every message, in order."""
         try:
             subscription = await self._client.subscribe(subject, queue, cb=receive)
-        except nats_errors.Error as error:
+        except _FAILS as error:
             raise Unavailable(f"NATS: {error}") from error
         self._subscriptions.add(subscription)
         return subscription
@@ -135,7 +138,7 @@ class Session:
     async def unsubscribe(self, subscription: NatsSubscription) -> None:
         """End a subscription of this session; what of it is queued is dropped."""
         self._subscriptions.discard(subscription)
-        with suppress(nats_errors.Error, OSError):
+        with suppress(*_FAILS):
             await subscription.unsubscribe()
 
     async def flush(self) -> None:
@@ -153,7 +156,7 @@ class Session:
             raise Unavailable("the connection to NATS was lost")
         try:
             task.result()
-        except (nats_errors.Error, OSError) as error:
+        except _FAILS as error:
             raise Unavailable(f"NATS: {error}") from error
 
     async def close(self) -> None:
@@ -164,7 +167,7 @@ class Session:
         for subscription in list(self._subscriptions):
             await self.unsubscribe(subscription)
         # A peer that is gone is not waited for; and closing may stumble over the broken socket.
-        with suppress(nats_errors.Error, OSError, TimeoutError):
+        with suppress(*_FAILS, TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._client.close()
         self._client.abort()
