@@ -166,7 +166,7 @@ class Connection:
         return self._session is not None and self._session.alive
 
     async def open(self) -> None:
-        """Try every server once. Raises :class:`DialFailed`; after it succeeded the connection keeps itself up."""
+        """Try every server once. Raises :class:`DialFailed`; once it succeeded, the connection keeps itself up."""
         session = await self._dial_round()
         try:
             await self._begin(session)
@@ -205,14 +205,16 @@ class Connection:
         return task
 
     async def _dial_round(self) -> Session:
-        """Try every server of the pool once."""
-        failure = DialFailed("no server is known")
+        """Try every server of the pool once. What kept each from being taken is told in one order, whatever the order
+        in which they were tried, so that it can be compared with what was told before."""
+        failures: dict[str, DialFailed] = {}
         for url in self._pool.round():
             try:
                 return await dial(url, self._options, self._pool.certificate_name(url), self._on_error)
             except DialFailed as failed:
-                failure = DialFailed(f"{without_password(url)}: {failed}", lasting=failed.lasting)
-        raise failure
+                failures[without_password(url)] = failed
+        reasons = "; ".join(f"{server}: {failure}" for server, failure in sorted(failures.items()))
+        raise DialFailed(reasons, lasting=all(failure.lasting for failure in failures.values()))
 
     async def _begin(self, session: Session) -> None:
         self._pool.learn(session.neighbours)
@@ -322,12 +324,24 @@ class Connection:
         """Take a token back. A question that has not been sent by then never will be."""
         self._expectations.pop(token, None)
 
-    async def call(self, subject: str, data: bytes, timeout: float, headers: Headers | None = None) -> Message:
-        """Send and wait for one answer, whatever it says."""
+    async def call(
+        self,
+        subject: str,
+        data: bytes,
+        timeout: float,
+        headers: Headers | None = None,
+        *,
+        repeat_after: float | None = None,
+    ) -> Message:
+        """Send and wait for one answer, whatever it says; with ``repeat_after``, ask again every so many seconds."""
         call = _Call(subject, self._loop.create_future())
         token = self.ask(subject, data, headers, call)
         timer = self._loop.call_later(timeout, call.expire, timeout)
         try:
+            while repeat_after is not None and not call.future.done():
+                await asyncio.wait([call.future], timeout=repeat_after)
+                if not call.future.done() and call.on_its_way:
+                    self._put(subject, data, self.inbox + token, headers, token)
             message = await call.future
         finally:
             timer.cancel()

@@ -112,6 +112,7 @@ class Watch:
         self._expected = 1
         self._heard_at = 0.0
         self._broken = asyncio.Event()
+        self._why_broken = ""
         self._caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
 
@@ -119,7 +120,7 @@ class Watch:
         """Begin; return once all that there was has been handed over."""
         try:
             await self._make()
-            self._connection.session_listeners.add(self._broken.set)
+            self._connection.session_listeners.add(self._session_began)
             self._task = self._connection.spawn(self._keep(), f"watch-{self._stream}")
             await self._wait_caught_up()
         except BaseException:
@@ -128,7 +129,7 @@ class Watch:
 
     async def stop(self) -> None:
         """End it. No handler call begins after this returns."""
-        self._connection.session_listeners.discard(self._broken.set)
+        self._connection.session_listeners.discard(self._session_began)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -144,7 +145,8 @@ class Watch:
     async def _keep(self) -> None:
         while True:
             await _silence(self._broken, lambda: self._heard_at)
-            self._connection.on_event("watch_resuming", stream=self._stream)
+            reason = self._why_broken if self._broken.is_set() else f"nothing heard for {_SILENCE:g} s"
+            self._connection.on_event("watch_resuming", stream=self._stream, reason=reason)
             await self._drop()
             await _until_done(self._make, self._connection.on_event, f"watching stream {self._stream}")
 
@@ -193,8 +195,8 @@ class Watch:
         if position is None:
             self._receive_status(message)
             return
-        if position.consumer_sequence != self._expected:  # something was lost on the way
-            self._broken.set()
+        if position.consumer_sequence != self._expected:
+            self._break("a message was lost on the way")
             return
         self._expected += 1
         self._sequence = position.stream_sequence
@@ -210,8 +212,15 @@ class Watch:
         stalled = message.reply or headers.get("Nats-Consumer-Stalled")
         if stalled:
             self._connection.publish(stalled, b"")
-        if int(headers.get("Nats-Last-Consumer", "0")) >= self._expected:  # something was lost on the way
-            self._broken.set()
+        if int(headers.get("Nats-Last-Consumer", "0")) >= self._expected:
+            self._break("a message was lost on the way")
+
+    def _session_began(self) -> None:
+        self._break("the connection was made anew")
+
+    def _break(self, why: str) -> None:
+        self._why_broken = why
+        self._broken.set()
 
     def _note_caught_up(self) -> None:
         if not self._caught_up.done():

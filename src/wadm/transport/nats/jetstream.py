@@ -16,7 +16,8 @@ from wadm.transport.nats.connection import Connection
 TIMEOUT = 5.0
 """Seconds that an answer of the API, or the acknowledgement of an append, may take."""
 
-_APPEND_ATTEMPTS, _APPEND_PAUSE = 3, 0.25
+_REPEAT_AFTER = 1.0
+_APPEND_PAUSE = 0.25
 
 _NOT_FOUND = frozenset({10014, 10037, 10059})  # consumer, message, stream
 _STALE = frozenset({10071, 10164})  # wrong last sequence, the same for a constant expectation
@@ -89,31 +90,38 @@ class JetStream:
         self.write_prefix = self.prefix if domain else ""
         """What stands before the subject of a write into a key-value bucket."""
 
-    async def ask(self, operation: str, body: Any, decoder: msgspec.json.Decoder[_T]) -> _T:
-        """Ask the API and return its answer, which may be an error."""
+    async def ask(self, operation: str, body: Any, decoder: msgspec.json.Decoder[_T], *, repeat: bool = True) -> _T:
+        """Ask the API and return its answer, which may be an error.
+
+        While a cluster elects a leader, a question is dropped without a word; one that may be asked twice (``repeat``)
+        is asked again every second.
+        """
         data = msgspec.json.encode(body) if body is not None else b""
+        repeat_after = _REPEAT_AFTER if repeat else None
         try:
-            message = await self.connection.call(self.prefix + operation, data, TIMEOUT)
+            message = await self.connection.call(self.prefix + operation, data, TIMEOUT, repeat_after=repeat_after)
         except NoResponders:
             raise NoResponders("JetStream is not available on this NATS server or account") from None
         return _decode(message, decoder)
 
-    async def call(self, operation: str, body: Any, decoder: msgspec.json.Decoder[_T]) -> _T:
+    async def call(self, operation: str, body: Any, decoder: msgspec.json.Decoder[_T], *, repeat: bool = True) -> _T:
         """Ask the API and return its answer; an error of its is raised as ours."""
-        answer = await self.ask(operation, body, decoder)
+        answer = await self.ask(operation, body, decoder, repeat=repeat)
         if answer.error is not None:
             raise answer.error.to_exception(operation)
         return answer
 
     async def append(self, subject: str, data: bytes, headers: Headers | None = None) -> int:
         """Publish and return the sequence under which a stream keeps it."""
-        for attempt in range(_APPEND_ATTEMPTS):
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TIMEOUT
+        while True:
             try:
                 message = await self.connection.call(subject, data, TIMEOUT, headers)
                 break
             except NoResponders:
-                # It was certainly not stored; while a stream changes its leader nobody answers for a moment.
-                if attempt == _APPEND_ATTEMPTS - 1:
+                # It was certainly not stored; while a stream changes its leader, nobody answers for some seconds.
+                if loop.time() + _APPEND_PAUSE > deadline:
                     raise NoResponders(f"no stream keeps {subject}") from None
                 await asyncio.sleep(_APPEND_PAUSE)
         ack = _decode(message, _ack_decoder)

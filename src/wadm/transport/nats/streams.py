@@ -64,7 +64,7 @@ async def ensure_stream(jetstream: JetStream, spec: StreamSpec) -> Literal["crea
 async def delete_stream(jetstream: JetStream, name: str) -> bool:
     """Delete a stream; return whether there was one."""
     try:
-        await jetstream.call(f"STREAM.DELETE.{name}", None, _answer_decoder)
+        await jetstream.call(f"STREAM.DELETE.{name}", None, _answer_decoder, repeat=False)
     except NotFound:
         return False
     return True
