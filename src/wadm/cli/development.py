@@ -83,47 +83,47 @@ async def development(wanted: Wanted) -> AsyncIterator[Development]:
         directory = wanted.data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="wadm-up-")))
         nats = await stack.enter_async_context(embedded_nats(directory, wanted.port))
         # Hosts before the server: it then stops before them, and does not see the world it keeps fall apart.
-        fleet = await stack.enter_async_context(_fleet(nats.url, wanted))
-        server = await stack.enter_async_context(_server(nats.url, wanted.log_level))
+        fleet = await stack.enter_async_context(_fleet(nats, wanted))
+        server = await stack.enter_async_context(_server(nats, wanted.log_level))
         yield Development(wanted, nats, fleet, server)
 
 
 @contextlib.asynccontextmanager
-async def _server(url: str, log_level: str | None) -> AsyncIterator[Server]:
+async def _server(nats: EmbeddedNats, log_level: str | None) -> AsyncIterator[Server]:
     configure(log_level)
-    settings = Settings(nats_servers=(url,))
+    settings = Settings(nats_servers=(nats.url,))
     transport = await connect(connect_options(settings))
     server = Server(transport, settings, new_instance())
     try:
         await server.start()
         yield server
     finally:
-        await _stop(server, transport)
+        await _stop(server, transport, nats)
 
 
 @contextlib.asynccontextmanager
-async def _fleet(url: str, wanted: Wanted) -> AsyncIterator[Fleet]:
+async def _fleet(nats: EmbeddedNats, wanted: Wanted) -> AsyncIterator[Fleet]:
     specs = [
         spec
         for number, group in enumerate(wanted.hosts)
         for spec in simulated_hosts(group.count, group.labels, wanted.habits, seed=f"{wanted.lattice}/{number}")
     ]
-    transport = await connect(ConnectOptions((url,), name="wadm simulated hosts"))
-    fleet = Fleet(transport, wanted.lattice, specs, address=url)
+    transport = await connect(ConnectOptions((nats.url,), name="wadm simulated hosts"))
+    fleet = Fleet(transport, wanted.lattice, specs, address=nats.url)
     try:
         if specs:
             await fleet.start()
         yield fleet
     finally:
-        await _stop(fleet, transport)
+        await _stop(fleet, transport, nats)
 
 
-async def _stop(what: Server | Fleet, transport: NatsTransport) -> None:
+async def _stop(what: Server | Fleet, transport: NatsTransport, nats: EmbeddedNats) -> None:
     """Stop in order, and soon; at once where the NATS server has gone, and nobody would hear a goodbye."""
     with contextlib.suppress(WadmError, TimeoutError):
-        async with asyncio.timeout(STOP_TIMEOUT if transport.connected else 0):
+        async with asyncio.timeout(STOP_TIMEOUT if nats.lives else 0):
             await what.stop()
-    await transport.close()
+            await transport.close()
 
 
 def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:

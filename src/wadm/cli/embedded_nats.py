@@ -46,6 +46,11 @@ class EmbeddedNats:
         """The TCP port."""
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs, as far as has been noticed."""
+        return self._process.returncode is None
+
     async def ended(self) -> str:
         """Wait for it to end without having been asked to, and return a sentence that says so."""
         status = await self._process.wait()
