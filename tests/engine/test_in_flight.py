@@ -199,9 +199,19 @@ def test_starts_are_told_by_thing_and_host() -> None:
         ("component", "web"): {"h1": scale(), "h2": scale(host="h2")},
         ("provider", "kv"): {"h1": START},
     }
-    in_flight.hold(WEB, "no", 1.0)
-    assert in_flight.starts("shop")["component", "web"] == {"h2": scale(host="h2")}
     assert in_flight.starts("other") == {}
+
+
+def test_a_start_that_has_failed_thrice_is_one_no_more() -> None:
+    in_flight = asked()
+    for attempt in range(1, 4):
+        assert in_flight.starts("shop") == {("component", "web"): {"h1": scale()}}
+        assert in_flight.failed("shop") == {}
+        in_flight.hold(WEB, "no", 100.0 * attempt)
+        if attempt < 3:
+            in_flight.ask(an_action(scale()), 100.0 * attempt + 50.0)
+    assert in_flight.starts("shop") == {}
+    assert in_flight.failed("shop") == {("component", "web"): {"h1": in_flight.get(WEB)}}
 
 
 def test_an_application_is_busy_while_anything_is_neither_seen_nor_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -30,7 +32,7 @@ from tests.engine.builders import (
 )
 from wadm.engine.in_flight import InFlight
 from wadm.engine.plan import Plan
-from wadm.engine.spread import rank
+from wadm.engine.spread import turns
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
 from wadm.model.lattice import Component, Provider
 from wadm.model.manifest import Manifest
@@ -335,7 +337,7 @@ def test_none_of_a_component_is_a_state_like_any_other() -> None:
 
 def test_fewer_providers_than_run() -> None:
     lattice = a_lattice(*(a_host(host, KV) for host in ("h1", "h2", "h3")))
-    best = max(("h1", "h2", "h3"), key=lambda host: rank("store-kv/default", host))
+    best = next(turns("store-kv/default", ("h1", "h2", "h3")))
     stopped = sorted({"h1", "h2", "h3"} - {best})
     assert asks(plan(STORE, lattice)) == [f"stop store-kv on {host}" for host in stopped]
 
@@ -592,3 +594,39 @@ def test_the_name_of_a_spread_is_handed_over_like_any_annotation() -> None:
     [scale] = commands(plan(new, a_lattice(a_host("h1", running(old, "web"), zone="east"))))
     assert isinstance(scale, ScaleComponent)
     assert scale.annotations[SPREAD] == "east"
+
+
+# -- trying another host ----------------------------------------------------------------------------
+
+
+def test_after_three_failures_another_host_is_tried_and_the_first_is_not_forgotten() -> None:
+    lattice, in_flight, now = a_lattice("h1", "h2"), InFlight(), 0.0
+    tried = []
+    for _ in range(6):
+        (action,) = plan(SHOP, lattice, in_flight=in_flight, now=now).actions
+        in_flight.ask(action, now)
+        tried.append(action.command.host_id)
+        in_flight.hold(action.command.key, f"cannot on {action.command.host_id}", now)
+        now += 100.0
+    first = tried[0]
+    other = "h2" if first == "h1" else "h1"
+    assert tried == [first, first, first, other, first, other]
+    failed = plan(SHOP, lattice, in_flight=in_flight, now=now)
+    assert failed.status.type == "failed"
+    assert {f"cannot on {first}", f"cannot on {other}"} <= set(re.findall(r"cannot on h\d", failed.status.message))
+    assert max(pending.attempts for pending in in_flight) == 6, "the pauses go on growing"
+
+
+def test_once_it_runs_elsewhere_the_failures_are_forgotten() -> None:
+    lattice, in_flight = a_lattice("h1", "h2"), InFlight()
+    for now in (0.0, 100.0, 200.0):
+        (action,) = plan(SHOP, lattice, in_flight=in_flight, now=now).actions
+        in_flight.ask(action, now)
+        in_flight.hold(action.command.key, "cannot", now)
+    (action,) = plan(SHOP, lattice, in_flight=in_flight, now=300.0).actions
+    in_flight.ask(action, 300.0)
+    lattice.put(action.command.host_id, WEB)
+    done = plan(SHOP, lattice, in_flight=in_flight, now=301.0)
+    assert done.status.type == "deployed"
+    in_flight.settle(done.settled)
+    assert not len(in_flight)

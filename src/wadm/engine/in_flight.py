@@ -40,6 +40,8 @@ BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 60.0
 LOOKS = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Seconds after asking at which a thing that should show is looked for (an event may have been lost)."""
+MOVE_AFTER = 3
+"""Failed starts of a thing, on whichever hosts, after which another host is tried each time, if there is one."""
 PATIENCE_WORKLOAD = 60.0
 """Seconds that a host may take to pull and start something before it is asked again."""
 PATIENCE_UPDATE = 15.0
@@ -111,7 +113,7 @@ def begin(action: Action, before: Pending | None, now: float) -> Pending:
         since=before.since if before is not None and again else now,
         asked=now,
         deadline=now + patience(action.command),
-        attempts=before.attempts if before is not None and again else 0,
+        attempts=max(before.attempts if before is not None and again else 0, action.attempts),
         error=before.error if before is not None and again else "",
     )
 
@@ -165,12 +167,23 @@ class InFlight:
         return [self._pending[key] for key in sorted(self._by_application.get(application, ()))]
 
     def starts(self, application: str) -> dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]]:
-        """Return the starts under way for an application: by kind and id, then by host."""
+        """Return the starts under way for an application, a pause after a failure included: by kind and id, then by
+        host."""
         found: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
         for key in self._by_application.get(application, ()):
             pending = self._pending[key]
-            if not pending.held and (command := starting(pending.command)) is not None:
+            command = starting(pending.command)
+            if command is not None and not (pending.held and pending.attempts >= MOVE_AFTER):
                 found.setdefault((key[0], key[2]), {})[key[1]] = command
+        return found
+
+    def failed(self, application: str) -> dict[tuple[str, str], dict[str, Pending]]:
+        """Return the starts that have failed so often that another host is to be tried: as :meth:`starts`."""
+        found: dict[tuple[str, str], dict[str, Pending]] = {}
+        for key in self._by_application.get(application, ()):
+            pending = self._pending[key]
+            if pending.held and pending.attempts >= MOVE_AFTER and starting(pending.command) is not None:
+                found.setdefault((key[0], key[2]), {})[key[1]] = pending
         return found
 
     def busy(self, application: str) -> bool:
@@ -179,16 +192,20 @@ class InFlight:
 
     # -- what happens ------------------------------------------------------------------------
 
-    def ask(self, action: Action, now: float) -> None:
-        """Note that a command is being sent."""
+    def ask(self, action: Action, now: float) -> bool:
+        """Note that a command is being sent; return ``False`` if it need not be, because that very command is under way
+        already (two applications want the same link)."""
         key = action.command.key
         before = self._pending.get(key)
+        if before is not None and before.command == action.command and not before.held and before.waits(now):
+            return False
         pending = begin(action, before, now)
         if before is not None and before.application != action.application:
             self._forget(before)
         self._pending[key] = pending
         self._by_application.setdefault(action.application, set()).add(key)
         self._schedule(pending)
+        return True
 
     def deliver(self, key: Key, now: float) -> None:
         """Note that the host has accepted a command: from now on it works on it."""

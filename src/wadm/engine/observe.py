@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from wadm.engine.compile import Desired
 from wadm.engine.in_flight import InFlight
 from wadm.engine.plan import Questions
 from wadm.model.commands import (
@@ -126,6 +127,16 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
                 _host_changed(event.host_id, lattice, news, relabelled=True)
         case LinkSetFailed():
             pass  # The reply to whoever put it says the same, and is heard by the one concerned.
+
+
+def observe_desired(before: Desired | None, after: Desired, news: News) -> None:
+    """Note that an application wants something else than before. It is to be planned, and with it those that want what
+    it wanted (an id, a link), and those that keep a configuration or link only because it used it."""
+    news.applications.add(after.application)
+    if before is not None:
+        news.entities |= {(workload.entity_kind, workload.entity_id) for workload in before.workloads}
+        news.links |= {scaler.link.key for scaler in before.links}
+        news.configs |= before.configs.keys()
 
 
 def observe_inventory(

@@ -106,6 +106,7 @@ class Work:
         self.questions = Questions(set(), set())
         self.wants_hosts = False
         self.starts = in_flight.starts(desired.application)
+        self.failed = in_flight.failed(desired.application)
         self.starting: set[str] = set()
         """Ids of components and providers whose links should wait for a start."""
         self.open_links: set[LinkKey] = set()
@@ -127,9 +128,11 @@ class Work:
         pending = self.pending(key)
         return pending is not None and not pending.held and pending.waits(self.now)
 
-    def want(self, command: Command, scaler: str, reason: str) -> Pending:
+    def want(self, command: Command, scaler: str, reason: str, attempts: int = 0) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
-        for the same thing is under way. Return what is pending then; its error is what the status tells."""
+        for the same thing is under way. Return what is pending then; its error is what the status tells.
+
+        ``attempts`` counts failures of the same thing elsewhere."""
         key = command.key
         self.seen.add(key)
         if key in self.asked:
@@ -139,7 +142,7 @@ class Work:
             if pending.command == command or not (pending.held or _supersedes(command, pending.command)):
                 return pending
             pending = None
-        action = Action(command, self.desired.application, scaler, reason)
+        action = Action(command, self.desired.application, scaler, reason, attempts)
         self.actions.append(action)
         self.asked[key] = begin(action, pending, self.now)
         return self.asked[key]

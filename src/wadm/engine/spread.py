@@ -12,12 +12,14 @@ shares do two live together, added up. A provider's share is a number of hosts, 
 
 Where a share already lives it stays (also split over several hosts, as the original sometimes leaves it, while the sum
 is right): placing is asked again after every event and must not move what is right. A share that needs a host takes the
-eligible host with the highest :func:`rank` for it. Ranks depend on the host and the thing alone, so every server, today
-and after a restart, picks the same host, load spreads evenly without anybody counting it, and when a host goes only
-what lived there moves. Where spreads overlap and all hosts of one are taken by others, those move on to hosts that the
-first cannot have (:meth:`_Placing.make_room`), so a share is missing a host only if there is none for it.
+first eligible one that is free, counted round from where its name points (:func:`turns`). So every server picks the
+same host in the same lattice, load spreads evenly without anybody counting it, the choice costs no more among thousands
+of hosts than among three, and as what lives somewhere stays, a host that goes moves only what lived there. A host that
+has failed to start the thing again and again comes last. Where spreads overlap and all hosts of one are taken by
+others, those move on to hosts that the first cannot have (:meth:`_Placing.make_room`), so a share is missing a host
+only if there is none for it.
 
-Worked example: hosts a, b in zone east, c in west; shares east 8, west 2. East ranks a above b: a gets 8, c gets 2.
+Worked example: hosts a, b in zone east, c in west; shares east 8, west 2. East's turn begins at a: a gets 8, c gets 2.
 Host a stops: east moves to b, west stays. Host a returns: nothing moves.
 """
 
@@ -25,9 +27,8 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from heapq import nlargest
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -67,6 +68,17 @@ class Placement(Struct, frozen=True):
     places: dict[str, Place]
     missing: tuple[Missing, ...] = ()
     crowded: bool = False
+
+
+class Bars(Struct, frozen=True):
+    """What speaks against hosts. ``shut`` cannot be used: another application has the id there. ``failed`` have failed
+    to start the thing again and again: they come last, first the one for which that is longest ago (when, in seconds)."""
+
+    shut: Collection[str] = frozenset()
+    failed: Mapping[str, float] = {}
+
+
+OPEN = Bars()
 
 
 def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
@@ -114,34 +126,32 @@ def _names(spreads: Sequence[Spread]) -> list[str]:
     return names
 
 
-@lru_cache(maxsize=1 << 17)
-def _point(text: str) -> int:
-    return zlib.crc32(text.encode()) * 0x9E3779B97F4A7C15
+def turns(thing: str, hosts: Sequence[str]) -> Iterator[str]:
+    """Yield the hosts in their order, round once, beginning at the one that the thing's name points at.
 
-
-def rank(thing: str, host_id: str) -> int:
-    """Return how well a host suits a thing: the same everywhere and always, evenly drawn, otherwise meaningless."""
-    mixed = (_point(thing) ^ (_point(host_id) >> 7)) & 0xFFFFFFFFFFFFFFFF
-    mixed = (mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-    return mixed ^ (mixed >> 32)
+    The beginning is the same on every server and after every restart, evenly drawn over things, otherwise meaningless.
+    """
+    if hosts:
+        begin = zlib.crc32(thing.encode()) % len(hosts)
+        yield from islice(hosts, begin, None)
+        yield from islice(hosts, 0, begin)
 
 
 # -- components -------------------------------------------------------------------------------
 
 
 def place_component(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]
+    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
 ) -> Placement:
     """Place the shares of a component: whole on one host each, where they live already if they may.
 
-    ``mine`` is what runs of it by host id; ``shut`` are hosts that cannot be used (another
-    application has the id there).
+    ``mine`` is what runs of it, or is being started, by host id.
     """
-    plan = _Placing(entity_id, shares, lattice, mine, shut)
+    plan = _Placing(entity_id, shares, lattice, mine, bars)
     homeless = []
     for share in shares:
         if share.target:
-            homes = _homes(share, lattice, mine, shut)
+            homes = _homes(share, lattice, mine, bars.shut)
             plan.places |= homes
             if not homes:
                 homeless.append(share)
@@ -177,18 +187,18 @@ def may_stay(lattice: Lattice, host_id: str, share: Share) -> bool:
 
 
 def place_provider(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]
+    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
 ) -> Placement:
     """Place the shares of a provider: on ``target`` hosts each, first where it runs already. Arguments as above."""
-    plan = _Placing(entity_id, shares, lattice, mine, shut)
+    plan = _Placing(entity_id, shares, lattice, mine, bars)
     wanting: dict[str, int] = {}
     for share in shares:
         here = [
             host
             for host, entity in mine.items()
-            if spread_of(entity) == share.name and host not in shut and may_stay(lattice, host, share)
+            if spread_of(entity) == share.name and host not in bars.shut and may_stay(lattice, host, share)
         ]
-        kept = plan.best(share, here, share.target)
+        kept = list(islice(turns(f"{entity_id}/{share.name}", sorted(here)), share.target))
         plan.settle(share, kept, 1)
         if len(kept) < share.target:
             wanting[share.name] = share.target - len(kept)
@@ -212,13 +222,13 @@ class _Placing:
         shares: Sequence[Share],
         lattice: Lattice,
         mine: Mapping[str, Entity],
-        shut: Collection[str],
+        bars: Bars,
     ) -> None:
         self.entity_id = entity_id
         self.shares = shares
         self.lattice = lattice
         self.mine = mine
-        self.shut = shut
+        self.bars = bars
         self.places: dict[str, Place] = {}
 
     def placement(self, missing: list[Missing], crowded: bool = False) -> Placement:
@@ -228,37 +238,39 @@ class _Placing:
     def pickiest_first(self, shares: Sequence[Share]) -> list[Share]:
         return sorted(shares, key=lambda share: len(self.lattice.eligible(share.requirements)))
 
-    def usable(self, share: Share) -> list[str]:
-        return [host for host in self.lattice.eligible(share.requirements) if host not in self.shut]
+    def usable(self, share: Share) -> Iterator[str]:
+        """Yield the hosts that a share may use, beginning where its turn begins, those that failed last."""
+        shut, failed = self.bars.shut, self.bars.failed
+        hosts = self.lattice.eligible(share.requirements)
+        for host in turns(f"{self.entity_id}/{share.name}", hosts):
+            if host not in shut and host not in failed:
+                yield host
+        for host in sorted(failed, key=lambda host: (failed[host], host)):
+            if self.fits(host, share):
+                yield host
 
-    def best(self, share: Share, hosts: Sequence[str], count: int) -> list[str]:
-        """Return the hosts that suit a share best, at most ``count``."""
-        if len(hosts) <= 1 or count <= 0:
-            return list(hosts[:count])
-        thing = f"{self.entity_id}/{share.name}"
-        return nlargest(count, hosts, key=lambda host: (rank(thing, host), host))
+    def free(self, share: Share) -> Iterator[str]:
+        """Yield the free hosts for a share: first those that run the thing already, which serve without a start."""
+        running = [host for host in sorted(self.mine) if host not in self.places and self.fits(host, share)]
+        yield from running
+        yield from (host for host in self.usable(share) if host not in self.places and host not in running)
 
-    def best_free(self, share: Share, usable: Sequence[str]) -> str | None:
-        """Return the best of the free hosts; one that runs the thing already serves at once, without a start."""
-        free = [host for host in usable if host not in self.places]
-        chosen = self.best(share, [host for host in free if host in self.mine], 1) or self.best(share, free, 1)
-        return chosen[0] if chosen else None
+    def fits(self, host: str, share: Share) -> bool:
+        return host not in self.bars.shut and self.lattice.hosts[host].meets(share.requirements)
 
     def settle(self, share: Share, hosts: Iterable[str], count: int) -> None:
         for host in hosts:
             self.places[host] = Place(count, share.name)
 
     def house_many(self, share: Share, hosts: int) -> int:
-        """Put a share of one each on free hosts, first where it would not need a start. Return how many it lacks."""
-        free = [host for host in self.usable(share) if host not in self.places]
-        chosen = self.best(share, [host for host in free if host in self.mine], hosts)
-        chosen += self.best(share, [host for host in free if host not in self.mine], hosts - len(chosen))
+        """Put a share of one each on free hosts. Return how many it lacks."""
+        chosen = list(islice(self.free(share), hosts))
         self.settle(share, chosen, 1)
         return hosts - len(chosen)
 
     def house(self, share: Share, count: int) -> bool:
         """Find a host for a share: a free one, else one that is freed by moving others on."""
-        host = self.best_free(share, self.usable(share)) or self.make_room(share)
+        host = next(self.free(share), None) or self.make_room(share)
         if host is not None:
             self.settle(share, [host], count)
         return host is not None
@@ -277,7 +289,7 @@ class _Placing:
                 if mover.name in leads_to:
                     continue
                 leads_to[mover.name] = (host, taker.name)
-                free = self.best_free(mover, self.usable(mover))
+                free = next(self.free(mover), None)
                 if free is not None:
                     return self._move_along(mover.name, free, leads_to)
                 queue.append(mover)
@@ -293,24 +305,25 @@ class _Placing:
 
     def crowd(self, share: Share) -> bool:
         """Let a share live on a host together with another, which then runs the instances of both."""
-        chosen = self.best(share, self.usable(share), 1)
-        for host in chosen:
-            there = self.places[host]
-            self.places[host] = Place(there.count + share.target, there.share)
-        return bool(chosen)
+        host = next(self.usable(share), None)
+        if host is None:
+            return False
+        there = self.places[host]
+        self.places[host] = Place(there.count + share.target, there.share)
+        return True
 
 
 # -- daemons ----------------------------------------------------------------------------------
 
 
 def place_daemon(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]
+    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
 ) -> Placement:
     """Place a daemon: on every host that a share matches; of several matching shares the first counts (P-11)."""
     places: dict[str, Place] = {}
     missing = []
     for share in shares:
-        hosts = [h for h in lattice.eligible(share.requirements) if h not in shut]
+        hosts = [h for h in lattice.eligible(share.requirements) if h not in bars.shut]
         if not hosts:
             missing.append(Missing(share, 0))
         elif share.target:
@@ -319,4 +332,4 @@ def place_daemon(
     return Placement(places, tuple(missing))
 
 
-Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Collection[str]], Placement]
+Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Bars], Placement]

@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from wadm.engine.compile import WorkloadScaler
-from wadm.engine.in_flight import Pending
+from wadm.engine.in_flight import Pending, starting
 from wadm.engine.plan import Work, errors_of, explain
-from wadm.engine.spread import Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import strip_reference
@@ -36,14 +36,23 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
     mine = {host: entity for host, entity in present.items() if _may_be_ours(scaler, entity)}
     foreign = {host: entity for host, entity in present.items() if host not in mine}
     place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
-    placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), foreign)
+    failed = _failed(scaler, work)
+    bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()})
+    placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
-    progress = _Progress(work, scaler, placement, mine, runs=bool(present))
+    attempts = max((pending.attempts for pending in failed.values()), default=0)
+    progress = _Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
     for host, wanted in placement.places.items():
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))
         else:
             _provider(progress, host, wanted, mine.get(host))
+    if progress.wrong:
+        # Until it is right, who failed at it is remembered, with the reason.
+        for pending in failed.values():
+            work.seen.add(pending.command.key)
+            if pending not in progress.pending:
+                progress.pending.append(pending)
     removing = _stop_the_rest(progress, placement, mine)
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
@@ -57,6 +66,18 @@ def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
     if application is None and isinstance(entity, Provider):
         return same_image(entity.image, scaler.image)
     return application in (scaler.application, None)
+
+
+def _failed(scaler: WorkloadScaler, work: Work) -> dict[str, Pending]:
+    """Return the hosts that have failed too often to start what is wanted now."""
+    failed = work.failed.get((scaler.entity_kind, scaler.entity_id), {})
+    return {
+        host: pending
+        for host, pending in failed.items()
+        if (command := starting(pending.command)) is not None
+        and command.reference == scaler.image
+        and host in work.lattice.hosts
+    }
 
 
 def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> dict[str, Entity]:
@@ -78,13 +99,21 @@ class _Progress:
     """How far one scaler is: the hosts that are not right yet and what is pending for them."""
 
     def __init__(
-        self, work: Work, scaler: WorkloadScaler, placement: Placement, mine: Mapping[str, Entity], runs: bool
+        self,
+        work: Work,
+        scaler: WorkloadScaler,
+        placement: Placement,
+        mine: Mapping[str, Entity],
+        runs: bool,
+        attempts: int,
     ) -> None:
         self.work = work
         self.scaler = scaler
         self.ready = all(name in work.ready for name in scaler.config)
         self.runs = runs
         """Whether it runs anywhere, for whomever."""
+        self.attempts = attempts
+        """How often starting it has failed on hosts that are not tried at the moment."""
         self.lacking = any(host not in mine for host in placement.places)
         """Whether a host that it should run on does not have it yet."""
         self.wrong: list[str] = []
@@ -98,7 +127,7 @@ class _Progress:
         self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
 
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
-        self.pending.append(self.work.want(command, self.scaler.id, reason))
+        self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
 
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""

@@ -157,13 +157,15 @@ Command = (
 class Action(Struct, frozen=True):
     """A command with the application and scaler it serves and the reason, in words, for people.
 
-    ``scaler`` is the scaler's id, or ``""`` for garbage and configuration that several scalers need.
+    ``scaler`` is the scaler's id, or ``""`` for garbage and configuration that several scalers need. ``attempts``
+    counts failures of the same thing elsewhere, so that trying another host does not start the pauses anew.
     """
 
     command: Command
     application: str
     scaler: str
     reason: str
+    attempts: int = 0
 
 
 class Outcome(Struct, frozen=True):
