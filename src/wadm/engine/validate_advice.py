@@ -8,16 +8,8 @@ from typing import Any
 
 from wadm.engine.manifest_walk import components, configs, did_you_mean, secrets, traits, traits_of, warning
 from wadm.engine.validate_rules import name_is_valid
-from wadm.model.manifest import Component, LinkProperties, Manifest, Problem, SpreadProperties
+from wadm.model.manifest import LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import config_name, entity_id, secret_name
-
-
-def _scalers(component: Component) -> list[SpreadProperties]:
-    return [
-        trait.properties
-        for trait in component.traits or ()
-        if trait.is_scaler and isinstance(trait.properties, SpreadProperties)
-    ]
 
 
 def _spreads(manifest: Manifest) -> Iterator[Problem]:
@@ -37,23 +29,28 @@ def _spreads(manifest: Manifest) -> Iterator[Problem]:
 _TRAIT_TYPES = ("link", "spreadscaler", "daemonscaler")
 
 
-def _scaler_traits(manifest: Manifest) -> Iterator[Problem]:
+def _scalers(manifest: Manifest) -> Iterator[Problem]:
     for path, component in components(manifest):
-        count = len(_scalers(component))
-        if count > 1:
+        if component.properties.image is None:
+            continue
+        scalers = [trait for trait in component.traits or () if trait.is_scaler]
+        if (count := sum(isinstance(scaler.properties, SpreadProperties) for scaler in scalers)) > 1:
             message = f"{component.name} has {count} scalers, and gets the instances of all of them"
             yield warning("W022", message, f"{path}.traits", "keep one, with several spreads if need be")
-        elif count == 0 and component.kind == "component" and component.properties.image is not None:
+        elif not scalers and component.kind == "component":
             message = f"nothing of {component.name} is started, for it has no scaler"
             yield warning("W027", message, path, "add a trait of type spreadscaler or daemonscaler")
-        for trait_path, trait in traits_of(path, component):
-            if not (trait.is_link or trait.is_scaler):
-                hint = "links are of type link" if trait.type == "linkdef" else did_you_mean(trait.type, _TRAIT_TYPES)
-                message = f"a trait of type {trait.type} means nothing here and is only kept"
-                yield warning("W028", message, f"{trait_path}.type", hint)
-            elif trait.is_scaler and isinstance(trait.properties, LinkProperties):
-                message = f"a trait of type {trait.type} holds a link: it neither scales nor links"
-                yield warning("W029", message, f"{trait_path}.type", "its type should be link")
+
+
+def _trait_types(manifest: Manifest) -> Iterator[Problem]:
+    for path, trait in traits(manifest):
+        if not (trait.is_link or trait.is_scaler):
+            hint = "links are of type link" if trait.type == "linkdef" else did_you_mean(trait.type, _TRAIT_TYPES)
+            message = f"a trait of type {trait.type} means nothing here and is only kept"
+            yield warning("W028", message, f"{path}.type", hint)
+        elif trait.is_scaler and isinstance(trait.properties, LinkProperties):
+            message = f"a trait of type {trait.type} holds a link: it neither scales nor links"
+            yield warning("W029", message, f"{path}.type", "its type should be link")
 
 
 def _conflicting_contents(manifest: Manifest) -> Iterator[Problem]:
@@ -109,7 +106,8 @@ def _storable_name(manifest: Manifest) -> Iterator[Problem]:
 
 ADVICE: tuple[Callable[[Manifest], Iterable[Problem]], ...] = (
     _spreads,
-    _scaler_traits,
+    _scalers,
+    _trait_types,
     _conflicting_contents,
     _links_between_capabilities,
     _same_ids,
