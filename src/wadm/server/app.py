@@ -14,10 +14,11 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.errors import Misconfigured, Unavailable, WadmError
+from wadm.errors import Misconfigured, WadmError
 from wadm.server.api import Api
 from wadm.server.health import Health
 from wadm.server.lattices import Lattices, MakeOwner, owner_maker
@@ -69,6 +70,7 @@ class Server:
         )
         self.lattices.shares = self.leases
         self._tasks: list[asyncio.Task[None]] = []
+        self._reconnected = asyncio.Event()
         self._missing = "the server is starting"
 
     def not_ready(self) -> str:
@@ -120,32 +122,42 @@ class Server:
         while True:
             try:
                 return await ensure(self._transport, self._settings)
-            except Unavailable as error:
+            except WadmError as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("The streams and buckets cannot be had, trying on", reason=said)
             await self._transport.sleep(ENSURE_AGAIN)
 
     async def _come_back(self) -> None:
-        """Make anew what a NATS server that kept it in memory has lost (S22)."""
+        """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
         self._missing = "the streams and buckets are being looked after"
-        await self._mend(await self._ensure_patiently(), put_back=True)
-        self._missing = ""
+        self._reconnected.set()
 
     async def _look_after_resources(self) -> None:
-        """Make anew, now and then, what somebody has deleted."""
+        """Make anew what is gone: at once after a lost connection, else now and then, as somebody may delete things."""
         while True:
-            await self._transport.sleep(ENSURE_EVERY)
-            if self._transport.connected:
-                with suppress(WadmError):
-                    made = await ensure(self._transport, self._settings)
-                    if made:
-                        await self._mend(made, put_back=False)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ENSURE_EVERY):
+                    await self._reconnected.wait()
+            put_back = self._reconnected.is_set()
+            self._reconnected.clear()
+            await self._mend(put_back)
 
-    async def _mend(self, made: frozenset[str], put_back: bool) -> None:
-        await self.store.come_back(self._names.manifests in made, put_back)
+    async def _mend(self, put_back: bool) -> None:
+        made: frozenset[str] = frozenset()
+        while True:
+            made |= await self._ensure_patiently()
+            try:
+                await self.store.come_back(self._names.manifests in made, put_back)
+            except WadmError as error:
+                log.warning("The applications cannot be read again, trying on", reason=error)
+                await self._transport.sleep(ENSURE_AGAIN)
+            else:
+                break
         if self._names.status in made:
             self.statuses.publish_again()
+        if not self._reconnected.is_set():
+            self._missing = ""
 
 
 def new_version(now: float) -> str:
@@ -165,7 +177,7 @@ def new_instance() -> str:
 def connect_options(settings: Settings) -> ConnectOptions:
     """Return how to connect to NATS under these settings."""
     return ConnectOptions(
-        servers=settings.nats_servers,
+        servers=tuple(_signed_in(url, settings) for url in settings.nats_servers),
         creds_file=settings.nats_creds_file,
         jwt=settings.nats_jwt,
         seed=settings.nats_seed,
@@ -174,6 +186,15 @@ def connect_options(settings: Settings) -> ConnectOptions:
         tls_key_file=settings.nats_tls_key_file,
         domain=settings.domain,
     )
+
+
+def _signed_in(url: str, settings: Settings) -> str:
+    """Put user and password, where they are given beside the URL, in front of its host."""
+    if settings.nats_user is None or settings.nats_password is None:
+        return url
+    parts = urlsplit(url)
+    user, password = quote(settings.nats_user, safe=""), quote(settings.nats_password, safe="")
+    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _say(kind: str, **fields: object) -> None:

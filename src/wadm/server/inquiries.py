@@ -7,7 +7,7 @@ to know. Answers go to the owner's inbox, like everything else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ from wadm.wire.links import decode_links, decode_stored_links
 ANSWER_TIMEOUT = 2.0
 PROBE_TIMEOUT = 6.0
 """Seconds in which a silent host may answer; longer than the time between two tries."""
+ROLL_CALL_QUIET = 0.5
 AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
@@ -52,7 +53,14 @@ class ConfigAnswer(Struct, frozen=True):
     unknown: bool = False
 
 
-Answer = InventoryAnswer | LinksAnswer | ConfigAnswer
+class RollCall(Struct, frozen=True):
+    """Which of the hosts that were to be taken for lost have answered when all were called."""
+
+    called: frozenset[str]
+    present: frozenset[str]
+
+
+Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | RollCall
 
 
 class Inquiries:
@@ -103,6 +111,12 @@ class Inquiries:
         else:
             self._start(("host", host_id), self._inventory(host_id, timeout))
 
+    def call_roll(self, host_ids: Iterable[str]) -> None:
+        """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
+        image for a live update tells no inventory meanwhile, but answers a call to all."""
+        called = frozenset(host_ids)
+        self._start((f"roll {self._now()}", ""), self._roll_call(called))
+
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
         """Ask who is there. Answers that cannot be read are left out."""
         subject = subjects.control(self._lattice, "host.ping", self._account)
@@ -148,6 +162,13 @@ class Inquiries:
         except Unavailable:
             pass
         return InventoryAnswer(host_id, inventory, asked)
+
+    async def _roll_call(self, called: frozenset[str]) -> Answer:
+        try:
+            present = {host.host_id for host in await self.hosts(ANSWER_TIMEOUT, ROLL_CALL_QUIET)}
+        except WadmError:
+            present = set(called)  # not the hosts' fault
+        return RollCall(called, called & present)
 
     async def _config(self, name: str) -> Answer:
         try:

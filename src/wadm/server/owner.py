@@ -36,6 +36,7 @@ from wadm.engine.observe import (
 from wadm.engine.plan import Plan, Questions, Record, carry_since
 from wadm.engine.reconcile import reconcile
 from wadm.engine.silence import Silence
+from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, WadmError
 from wadm.model.commands import Command, Outcome, PutLink
 from wadm.model.events import LinkDeleted, LinkSet
@@ -43,7 +44,7 @@ from wadm.model.lattice import Lattice, LinkKey
 from wadm.model.manifest import Application, Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.commands import Commands
-from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer
+from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
 from wadm.server.logging import Limited, Logger
 from wadm.server.records import Records
 from wadm.transport.base import Bucket, Message, Subscription, Transport
@@ -154,6 +155,8 @@ class LatticeOwner:
         self._epoch = transport.now() - self._clock()
         self._next_tick = 0.0
         self._had_hosts = False
+        self._gathered = 0.0
+        """When the last host had joined that was the last for a while."""
         self._next_links = 0.0
         self._configs_to_read: deque[str] = deque()
 
@@ -305,6 +308,12 @@ class LatticeOwner:
                 self._heartbeats.forget(answer.host_id)
                 observe_inventory(inventory, self.lattice, news, now, self._touched, answer.asked)
                 observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
+            case RollCall():
+                for host_id in sorted(answer.called):
+                    if host_id not in answer.present:
+                        self._lose(host_id, news, now)
+                    elif host_id in self.lattice.hosts:
+                        self.lattice.hosts[host_id].last_heard = now
             case LinksAnswer():
                 if answer.links is not None:
                     newer = {k for k, at in self._links_touched.items() if at >= answer.asked - COPIES_LAG}
@@ -390,16 +399,24 @@ class LatticeOwner:
         ask, lost = self._silence.check(heard, now)
         for host_id in ask:
             self._inquiries.inventory(host_id, PROBE_TIMEOUT)
-        for host_id in lost:
-            if host_id in self.lattice.hosts:
-                host = self.lattice.hosts[host_id]
-                self._log.warning("host is lost", host=host.called, silent_for=round(now - host.last_heard, 1))
-                remove_host(host_id, self.lattice, self.in_flight, news)
-            self._heartbeats.forget(host_id)
+        if lost:
+            self._inquiries.call_roll(lost)
         if len(self._touched) > 10_000:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
+        if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:
+            self._gathered = self.lattice.last_joined
+            news.applications |= self.interests.wanting()
         if self.lattice.hosts:
             self._read_again(news, now)
+
+    def _lose(self, host_id: str, news: News, now: float) -> None:
+        """Take a host for lost that has answered nothing."""
+        self._heartbeats.forget(host_id)
+        host = self.lattice.hosts.get(host_id)
+        if host is not None and now - host.last_heard > PROBE_TIMEOUT:
+            silent_for = round(now - host.last_heard, 1)
+            self._log.warning("host is lost", host=host.called, silent_for=silent_for)
+            remove_host(host_id, self.lattice, self.in_flight, news)
 
     def _read_again(self, news: News, now: float) -> None:
         if now >= self._next_links:
