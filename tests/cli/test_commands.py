@@ -97,7 +97,7 @@ def test_what_does_not_come_in_time_is_explained(world: World, file: File) -> No
     path = file(a_manifest(spread={"spread": [{"name": "moon", "requirements": {"zone": "moon"}}]}))
     late = world.wadm("deploy", path, "--wait", "--timeout", "30s")
     assert late.code == 4
-    assert "waits for: a host with zone=moon" in late.out
+    assert "waits for:  a host with zone=moon" in late.out
     assert "error: shop: not deployed within 30 s" in late.err
     assert "wadm status shop --watch" in late.err
     (as_data,) = json.loads(world.wadm("deploy", path, "--wait", "--timeout", "3s", "-o", "json").out)

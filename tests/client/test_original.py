@@ -128,4 +128,4 @@ async def test_what_cannot_be_reached_in_time_is_told_with_the_status(client: Cl
     with pytest.raises(NotReached) as caught:
         await client.wait_for("shop", timeout=3)
     assert caught.value.status is not None
-    assert "spread x" in caught.value.status.message.lower()
+    assert "x spread requires 2 instances" in caught.value.status.message

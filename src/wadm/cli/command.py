@@ -70,8 +70,8 @@ class Command(click.Command):
         except KeyboardInterrupt:
             click.echo(err=True)
             raise click.exceptions.Exit(exits.INTERRUPTED) from None
-        except exits.Failure as failure:
-            failure.as_json = getattr(ctx.obj, "format", None) == "json"
+        except exits.Failure as ended:
+            ended.as_json = _wants_json(ctx)
             raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -79,7 +79,7 @@ class Command(click.Command):
             if exits.debugging() or _is_broken_pipe(error):
                 raise
             failure = exits.failure(error)
-            failure.as_json = getattr(ctx.obj, "format", None) == "json"
+            failure.as_json = _wants_json(ctx)
             raise failure from None
 
 
@@ -89,6 +89,10 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", SETTINGS)
         super().__init__(*args, **kwargs)
+
+
+def _wants_json(ctx: click.Context) -> bool:
+    return getattr(ctx.obj, "format", None) == "json"
 
 
 def _is_broken_pipe(error: Exception) -> bool:

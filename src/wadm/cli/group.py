@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -22,6 +23,7 @@ class LazyGroup(click.Group):
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a command; whatever is wrong is said in words. Return the exit code."""
+        gc.set_threshold(50_000, 20, 20)  # a command mostly loads modules, none of which becomes garbage
         self._main_shell_completion({}, "wadm")
         try:
             code = self.main(list(arguments), prog_name="wadm", standalone_mode=False)

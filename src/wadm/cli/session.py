@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +29,7 @@ class Session:
 
     def run(self, work: Callable[[Client], Awaitable[T]], patience: float | None = None) -> T:
         """Connect, do the work, close; return what it returned. ``patience``: seconds for all of that."""
+        import asyncio  # not at the top: every command imports this module, also those that need no connection
 
         async def bounded() -> T:
             async with asyncio.timeout(patience):

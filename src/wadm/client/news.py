@@ -1,7 +1,7 @@
 """Hearing that something of a lattice may have changed, without being told what.
 
-For programs that show or follow a whole lattice: told so, they ask for the list, or for what runs where. Messages may be
-lost, so they should ask now and then anyway.
+For programs that show or follow a whole lattice: told so, they ask for the list, or for what runs where. Messages may
+be lost, so they should ask now and then anyway.
 """
 
 from __future__ import annotations

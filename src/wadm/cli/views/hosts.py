@@ -20,7 +20,8 @@ def hosts(
     """Return the hosts; ``inventories`` by host id, of those that told what they run."""
     if not found:
         return Text(f"No host answers in lattice {lattice}.")
-    result = table("NAME", "ID", "VERSION", "UPTIME", "COMPONENTS", "PROVIDERS", "LABELS", flexible="LABELS")
+    running = ("COMPONENTS", "PROVIDERS") if wide else ("RUNS",)
+    result = table("NAME", "ID", "VERSION", "UPTIME", *running, "LABELS", flexible="LABELS")
     for host in found:
         inventory = inventories.get(host.host_id)
         labels = labels_of(host.labels)
@@ -29,11 +30,18 @@ def hosts(
             host.host_id if wide else names.host_id(host.host_id),
             or_nothing(host.version),
             duration(host.uptime_seconds),
-            or_nothing(str(len(inventory.components)) if inventory else ""),
-            or_nothing(str(len(inventory.providers)) if inventory else ""),
+            *(or_nothing(number) for number in _running(inventory, wide)),
             or_nothing(labels) if wide or not labels else one_line(labels),
         )
     return result
+
+
+def _running(inventory: Inventory | None, wide: bool) -> tuple[str, ...]:
+    """Return how many components and providers run on a host, or how many things in all."""
+    if inventory is None:
+        return ("", "") if wide else ("",)
+    components, providers = len(inventory.components), len(inventory.providers)
+    return (str(components), str(providers)) if wide else (str(components + providers),)
 
 
 def labels_of(labels: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ def _inventory(inventory: Inventory, wide: bool) -> list[RenderableType]:
     title = Text.assemble((inventory.friendly_name or inventory.host_id, "bold"))
     if inventory.friendly_name:
         title.append(f"  {inventory.host_id}", style="dim")
-    labels = labels_of(inventory.labels)
+    labels = labels_of(inventory.labels) or "no labels"
     things: list[Entity] = [*inventory.components, *inventory.providers]
     if not things:
         return [title, Text(f"  {labels}", style="dim"), Text("  nothing runs here")]

@@ -30,13 +30,22 @@ def status(
     parts: list[RenderableType] = [headline(name, current, version)]
     if current.scalers:
         parts += ["", _scalers(name, current, running or {}, wide)]
-    elif text := states.message(current):
-        parts.append(Padding(Text(text), (0, 0, 0, 2)))
+    else:
+        parts += [Padding(Text(text), (0, 0, 0, 2)) for text in _advice(name, current, version) if text]
     for scaler in current.scalers:
         if scaler.type != "deployed" and (reasons := _reasons(scaler, now)).row_count:
             parts += ["", Text(names.scaler(scaler.name, name), style=f"bold {states.style(scaler.type)}")]
             parts.append(Padding(reasons, (0, 0, 0, 2)))
     return Group(*parts)
+
+
+def _advice(name: str, current: ApplicationStatus, version: str | None) -> tuple[str, str]:
+    """Return what is said of an application without scalers to look at, and what to do about it."""
+    if states.effective(current, version) == "undeployed":
+        return "", f"Deploy it with: wadm deploy {name}"
+    if current.type == "waiting":
+        return states.message(current), "See which hosts there are with: wadm hosts"
+    return states.message(current), ""
 
 
 def headline(name: str, current: ApplicationStatus, version: str | None) -> Text:
@@ -75,7 +84,7 @@ def _running(scaler: ScalerStatus, running: Running) -> Text:
 def _reasons(scaler: ScalerStatus, now: float) -> Table:
     told = scaler.explanation
     return facts(
-        ("says", scaler.message),
+        ("message", scaler.message),
         ("waits for", told.waiting_for),
         ("since", f"{duration(now - told.since)} ago" if told.since else ""),
         ("last error", told.last_error if told.last_error != scaler.message else ""),

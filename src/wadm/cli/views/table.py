@@ -17,7 +17,7 @@ def table(*columns: str, flexible: str = "") -> Table:
 def facts(*pairs: tuple[str, str]) -> Table:
     """Return what is known of one thing, a line each; what is not known (empty) is left out."""
     result = Table.grid(padding=(0, 1, 0, 0))
-    result.add_column(style="dim", no_wrap=True)
+    result.add_column(style="dim", no_wrap=True, min_width=11)
     result.add_column(overflow="fold")
     for what, fact in pairs:
         if fact:
