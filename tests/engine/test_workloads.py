@@ -33,6 +33,7 @@ from tests.engine.builders import (
 from wadm.engine.in_flight import InFlight
 from wadm.engine.plan import Plan
 from wadm.engine.spread import turns
+from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
 from wadm.model.lattice import Component, Provider
 from wadm.model.manifest import Manifest
@@ -494,10 +495,12 @@ def test_words_for_too_few_hosts(manifest: Manifest, hosts: list[AHost], message
 
 def test_what_can_be_placed_is_placed_although_something_cannot() -> None:
     app = an_app("shop", a_component("web", 10, a_spread("east", zone="east"), a_spread("moon", zone="moon")))
-    planned = plan(app, a_lattice(a_host("h1", zone="east")))
+    lattice = a_lattice(a_host("h1", zone="east"))
+    planned = plan(app, lattice, now=HOSTS_GATHER)
     assert asks(planned) == ["scale shop-web to 5 on h1 (x/web:1)"]
     assert planned.status.type == "failed"
     assert the_status(planned).explanation.waiting_for == "a host with zone=moon (spread moon)"
+    assert asks(plan(app, lattice, now=HOSTS_GATHER - 0.1)) == [], "the host that lacks may be about to join"
 
 
 def test_a_failure_is_told_in_the_hosts_words() -> None:

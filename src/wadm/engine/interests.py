@@ -115,6 +115,10 @@ class Interests:
         else:
             self._wanting.pop(application, None)
 
+    def wanting(self) -> set[str]:
+        """Return the applications whose plan another host could change."""
+        return set(self._wanting)
+
     def dependents(self, shared: str) -> list[str]:
         """Return the applications that refer to components of a shared one, sorted."""
         return sorted(self._shared.get(shared, ()))

@@ -29,6 +29,9 @@ from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, sp
 from wadm.model.names import strip_reference
 from wadm.model.status import ScalerStatus
 
+HOSTS_GATHER = 5.0
+"""Seconds after a host joined in which more may follow: hosts of a lattice start together."""
+
 
 def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
     """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
@@ -118,6 +121,8 @@ class _Progress:
         """Whether a host that it should run on does not have it yet."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
+        self.gathering = bool(placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
+        """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
         self.restarting = self.lacking
         self.unhealthy = 0
         self.running = 0
@@ -132,7 +137,9 @@ class _Progress:
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
-        if self.ready:
+        if self.gathering and isinstance(command, ScaleComponent):
+            self.work.starting.add(name)
+        elif self.ready:
             self.want(command, reason)
             pending = self.pending[-1]
             if not pending.held and (pending.looked == 0 or not self.runs):

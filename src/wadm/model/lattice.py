@@ -135,6 +135,8 @@ class Lattice:
         """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
+        self.last_joined = 0.0
+        """When a host was last heard of for the first time."""
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
@@ -177,6 +179,7 @@ class Lattice:
                 other.put(host.id, entity)
         other.links = dict(self.links)
         other.links_known = self.links_known
+        other.last_joined = self.last_joined
         other.configs = dict(self.configs)
         return other
 
@@ -188,6 +191,7 @@ class Lattice:
         if host is None:
             host = Host(host_id, friendly_name, dict(labels), version, now, {}, {})
             self.hosts[host_id] = host
+            self.last_joined = max(self.last_joined, now)
             for wanted, hosts in self._eligible.items():
                 if host.meets(wanted):
                     insort(hosts, host_id)
