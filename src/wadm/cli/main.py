@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "config": Entry(f"{_HERE}.config:config", "Show named configurations"),
     "context": Entry(f"{_HERE}.context:context", "Show what commands connect with, and why"),
     "schema": Entry(f"{_HERE}.schema:schema", "Print the JSON schema of manifests"),
+    "operator": Entry("wadm.cli.operator:operator", "Run the Kubernetes operator"),
     "completion": Entry(f"{_HERE}.completion:completion", "Print the script for completion in the shell"),
 }
 """What can be called, in the order in which it is listed."""

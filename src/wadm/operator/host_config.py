@@ -1,0 +1,177 @@
+"""Settings of hosts as people write them, checked: unknown and contradictory ones are named, not dropped.
+
+The API server has checked types and what is required; here is what a schema cannot say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from msgspec import Struct
+
+from wadm.errors import WadmError
+from wadm.operator import crds
+from wadm.operator.kube import Object
+
+NATS_ADDRESS: Final = "nats://nats.default.svc.cluster.local"
+NATS_CLIENT_PORT: Final = 4222
+NATS_LEAFNODE_PORT: Final = 7422
+NATS_LEAF_IMAGE: Final = "nats:2.10-alpine"
+HOST_IMAGE: Final = "ghcr.io/wasmcloud/wasmcloud"
+
+
+class Unacceptable(WadmError):
+    """A host config cannot be acted on. ``reason`` is a word for the condition, the text names the field."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class HostConfig(Struct, frozen=True):
+    """A host config that was found good. ``ignored`` are settings that mean nothing, said so in words."""
+
+    name: str
+    namespace: str
+    uid: str
+    spec: Mapping[str, Any]
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def lattice(self) -> str:
+        """The lattice of the hosts."""
+        return str(self.spec["lattice"])
+
+    @property
+    def scheduling(self) -> Mapping[str, Any]:
+        """The scheduling options."""
+        return self.spec.get("schedulingOptions") or {}
+
+    @property
+    def daemon_set(self) -> bool:
+        """Whether there is to be a host on every node."""
+        return bool(self.scheduling.get("daemonset"))
+
+    def resources(self, container: str) -> Any:
+        """Return the resources of the container ``nats`` or ``wasmcloud``."""
+        given = self.scheduling.get("resources") or {}
+        if container == "wasmcloud":
+            return given.get("wasmcloud") or given.get("wasmCloudHost")
+        return given.get(container)
+
+    def additions(self, container: str) -> Mapping[str, Any]:
+        """Return what the container is to be built on."""
+        return (self.scheduling.get("containerTemplateAdditions") or {}).get(container) or {}
+
+
+def read(body: Object) -> HostConfig:
+    """Return the settings of a ``WasmCloudHostConfig``. Raises Unacceptable, which names the field."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    ignored = tuple(_ignored(spec))
+    _check_names(spec)
+    _check_values(spec)
+    return HostConfig(metadata["name"], metadata["namespace"], metadata["uid"], spec, ignored)
+
+
+# -- names -------------------------------------------------------------------------------------
+
+_MISTAKEN: Final = (
+    (("daemonset",), "spec.schedulingOptions.daemonset"),
+    (
+        ("schedulingOptions", "podTemplateAdditions", "spec"),
+        "spec.schedulingOptions.podTemplateAdditions itself, which is a pod's spec",
+    ),
+)
+"""Settings that documents and samples of the original show and that never were any, with what was meant."""
+
+
+def _ignored(spec: Mapping[str, Any]) -> Iterable[str]:
+    for path, meant in _MISTAKEN:
+        if _at(spec, path) is not None:
+            yield f"spec.{'.'.join(path)} is not a setting and has no effect: use {meant}"
+    if spec.get("issuers"):
+        yield "spec.issuers is of wasmCloud before 1.0 and has no effect"
+
+
+def _at(value: Any, path: Iterable[str]) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _check_names(spec: Mapping[str, Any]) -> None:
+    allowed = [path for path, _ in _MISTAKEN] + [("schedulingOptions", "resources", "wasmCloudHost")]
+    schema = crds.host_config_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    unknown = [path for path in _unknown(spec, schema, ()) if path not in allowed]
+    if unknown:
+        raise Unacceptable("UnknownField", "; ".join(_unknown_words(path, schema) for path in sorted(unknown)))
+
+
+def _unknown(value: Any, schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """Yield the paths of all fields that are not in the schema."""
+    properties = schema.get("properties")
+    if properties is None or not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        if key in properties:
+            yield from _unknown(inner, properties[key], (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _unknown_words(path: tuple[str, ...], schema: Mapping[str, Any]) -> str:
+    for step in path[:-1]:
+        schema = schema["properties"][step]
+    near = get_close_matches(path[-1], schema["properties"], 1)
+    hint = f": did you mean {near[0]}?" if near else ""
+    return f"spec.{'.'.join(path)} is not a setting{hint}"
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def _check_values(spec: Mapping[str, Any]) -> None:
+    for field in ("lattice", "version"):
+        if not spec.get(field):
+            raise Unacceptable("Invalid", f"spec.{field} must not be empty")
+    if set(spec["lattice"]) & set(" .*>\t\n"):
+        raise Unacceptable("Invalid", f"spec.lattice: {spec['lattice']!r} cannot be part of a NATS subject")
+    if spec.get("secretsTopicPrefix") == "":
+        raise Unacceptable("Invalid", "spec.secretsTopicPrefix must not be empty where it is given")
+    _check_policy(spec.get("policyService") or {})
+    for index, volume in enumerate((spec.get("certificates") or {}).get("authorities") or ()):
+        _check_authority(f"spec.certificates.authorities[{index}]", volume)
+    _check_address(spec.get("natsAddress") or NATS_ADDRESS)
+
+
+def _check_policy(policy: Mapping[str, Any]) -> None:
+    if not policy.get("topic"):
+        for field in ("changesTopic", "timeoutMs"):
+            if policy.get(field) is not None:
+                raise Unacceptable("Contradiction", f"spec.policyService.{field} needs spec.policyService.topic")
+
+
+def _check_authority(where: str, volume: Mapping[str, Any]) -> None:
+    name = volume.get("name")
+    if not name:
+        raise Unacceptable("Invalid", f"{where}.name is missing")
+    if "secret" not in volume and "configMap" not in volume:
+        raise Unacceptable("Invalid", f"{where}: {name!r} has to be a secret or a configMap")
+    if "secret" in volume and not (volume["secret"] or {}).get("secretName"):
+        raise Unacceptable("Invalid", f"{where}.secret.secretName is missing")
+    if "secret" not in volume and not (volume["configMap"] or {}).get("name"):
+        raise Unacceptable("Invalid", f"{where}.configMap.name is missing")
+
+
+def _check_address(address: str) -> None:
+    host = address.partition("://")[2] or address
+    if not host or set(address) & set("\"' \n\t"):
+        raise Unacceptable("Invalid", f"spec.natsAddress: {address!r} is not an address such as nats://nats.default")
+    if ":" in host.rpartition("]")[2] and not host.startswith("["):
+        raise Unacceptable(
+            "Contradiction",
+            f"spec.natsAddress: {address!r} must be without port: "
+            "ports are spec.natsClientPort and spec.natsLeafnodePort",
+        )

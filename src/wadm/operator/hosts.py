@@ -1,0 +1,329 @@
+"""One host config: its objects applied, and what became of them written to its status."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from wadm.operator import names, render
+from wadm.operator.applications import Applications
+from wadm.operator.conditions import Condition, merged
+from wadm.operator.host_config import HostConfig, Unacceptable, read
+from wadm.operator.kube import Follower, Kube, KubeError, Object
+from wadm.operator.lattices import Lattices, LatticeView
+from wadm.operator.names import HOST_CONFIG_MANAGER, Key, key_of
+from wadm.operator.recorder import Recorder
+from wadm.operator.render import Authority, Plain, Surroundings
+from wadm.operator.services import MANAGED
+from wadm.operator.store import Store
+from wadm.operator.targets import Target, target_of
+
+LOOK_AGAIN: Final = 60.0
+"""Seconds after which Secrets and ConfigMaps that are referred to are read again."""
+APPLY_AGAIN: Final = 240.0
+"""Seconds after which unchanged objects are applied again, in case somebody changed them."""
+REFUSED_AGAIN: Final = 30.0
+FAREWELL: Final = 3.0
+"""Seconds for which a host config that is to go waits for its applications to be deleted as well."""
+
+
+class Done(Struct, frozen=True):
+    """What was applied for a host config and when; ``generation`` is the workload's after it."""
+
+    digest: str
+    generation: int
+    at: float
+
+
+class Hosts:
+    """Looks at host configs. ``touched`` is called with the key of one whose workload has changed."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        lattices: Lattices,
+        applications: Applications,
+        recorder: Recorder,
+        namespace: str | None,
+        touched: Callable[[Key], None],
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._lattices = lattices
+        self._applications = applications
+        self._recorder = recorder
+        self._touched = touched
+        self._done: dict[str, Done] = {}
+        self._workloads = {
+            kind: Follower(kube, kind, namespace, MANAGED, self._workload_changed, _slim_workload)
+            for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)
+        }
+
+    def followers(self) -> list[Follower]:
+        """Return what has to run."""
+        return list(self._workloads.values())
+
+    async def look(self, key: Key) -> float | None:
+        """Look at a host config; return after how many seconds to look again."""
+        body = self._store.host_configs.get(key)
+        if body is None:
+            return None
+        if "deletionTimestamp" in body["metadata"]:
+            return await self._leave(body)
+        await self._add_finalizer(body)
+        refusal, again, config = None, LOOK_AGAIN, None
+        try:
+            config = read(body)
+            await self._apply(config, await self._surroundings(config))
+        except Unacceptable as error:
+            refusal = Condition("Accepted", "False", error.reason, str(error))
+        except KubeError as error:
+            if not error.refused:
+                raise
+            refusal, again = Condition("Accepted", "False", "Refused", str(error)), REFUSED_AGAIN
+            self._done.pop(body["metadata"]["uid"], None)
+        await self._tell(body, config, refusal)
+        return again
+
+    # -- what it refers to -------------------------------------------------------------------
+
+    async def _surroundings(self, config: HostConfig) -> Surroundings:
+        spec = config.spec
+        credentials, registry = False, None
+        if name := spec.get("secretName"):
+            secret = await self._need(names.SECRETS, config, name, "spec.secretName")
+            credentials = "nats.creds" in (secret.get("data") or {})
+        if name := spec.get("registryCredentialsSecret"):
+            where = "spec.registryCredentialsSecret"
+            registry = render.read_registry(await self._need(names.SECRETS, config, name, where), where)
+        volumes = (spec.get("certificates") or {}).get("authorities") or ()
+        authorities = [
+            await self._authority(config, volume, f"spec.certificates.authorities[{index}]")
+            for index, volume in enumerate(volumes)
+        ]
+        return Surroundings(credentials, registry, tuple(authorities))
+
+    async def _authority(self, config: HostConfig, volume: Mapping[str, Any], where: str) -> Authority:
+        if "secret" in volume:
+            held = await self._need(names.SECRETS, config, volume["secret"]["secretName"], where)
+        else:
+            held = await self._need(names.CONFIG_MAPS, config, volume["configMap"]["name"], where)
+        return Authority(volume, tuple(sorted(key for key in held.get("data") or {} if key.endswith(".crt"))))
+
+    async def _need(self, kind: names.Kind, config: HostConfig, name: str, where: str) -> Object:
+        found = await self._kube.get(kind, config.namespace, name)
+        if found is None:
+            raise Unacceptable("Missing", f"{where}: there is no {kind.kind} {name} in namespace {config.namespace}")
+        return found
+
+    # -- objects -----------------------------------------------------------------------------
+
+    async def _apply(self, config: HostConfig, around: Surroundings) -> None:
+        kind = render.workload_kind(config)
+        digest = hashlib.sha256(msgspec.json.encode([config.spec, msgspec.to_builtins(around)])).hexdigest()
+        done = self._done.get(config.uid)
+        followed = self._workloads[kind].objects.get((config.namespace, config.name))
+        if (
+            done is not None
+            and done.digest == digest
+            and time.monotonic() - done.at < APPLY_AGAIN
+            and followed is not None
+            and followed["metadata"]["generation"] == done.generation
+        ):
+            return
+        plain = await self._as_it_was(config, around)
+        generation = 0
+        for body in render.objects(config, around, plain):
+            answer = await self._kube.apply(body, HOST_CONFIG_MANAGER)
+            if body["kind"] == kind.kind:
+                generation = answer["metadata"]["generation"]
+        await self._remove_other_kind(config, kind)
+        self._done[config.uid] = Done(digest, generation, time.monotonic())
+
+    async def _as_it_was(self, config: HostConfig, around: Surroundings) -> Plain | None:
+        """Return how to render so that hosts of an original operator are not restarted; ``None``: as we do.
+
+        The mark is written before anything else, so that a pass that is cut short is made again in full.
+        """
+        kind = render.workload_kind(config)
+        live = await self._kube.get(kind, config.namespace, config.name)
+        if (
+            live is None
+            or not _owned(live, config.uid)
+            or names.RENDERING in (live["metadata"].get("annotations") or {})
+        ):
+            return None
+        labels = live["spec"]["template"]["metadata"].get("labels") or {}
+        plain = Plain(labels.get(names.MANAGED_BY, names.OPERATOR))
+        rehearsed = await self._kube.apply(render.workload(config, around, plain), HOST_CONFIG_MANAGER, dry_run=True)
+        conf = await self._kube.get(names.CONFIG_MAPS, config.namespace, config.name)
+        # The original wrote the address as HTML.
+        text = html.unescape(((conf or {}).get("data") or {}).get("nats.conf", ""))
+        unchanged = rehearsed["spec"]["template"] == live["spec"]["template"]
+        if unchanged and render.same_conf(text, render.nats_conf(config, around.nats_credentials)):
+            return plain
+        mark = {"metadata": {"annotations": {names.RENDERING: "1"}}}
+        await self._kube.merge(kind, config.namespace, config.name, mark)
+        return None
+
+    async def _remove_other_kind(self, config: HostConfig, kind: names.Kind) -> None:
+        other = names.DEPLOYMENTS if kind == names.DAEMON_SETS else names.DAEMON_SETS
+        live = self._workloads[other].objects.get((config.namespace, config.name))
+        if live is not None and _owned(live, config.uid):
+            await self._kube.delete(other, config.namespace, config.name, live["metadata"]["uid"])
+
+    # -- going -------------------------------------------------------------------------------
+
+    async def _leave(self, body: Object) -> float | None:
+        """Let a host config go once no application that is being deleted needs its hosts and its NATS."""
+        metadata = body["metadata"]
+        if names.HOST_CONFIG_FINALIZER not in metadata.get("finalizers", ()):
+            return None
+        asked = datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp()
+        if time.time() - asked < FAREWELL:
+            return FAREWELL
+        target = target_of(body)
+        if any(self._is_leaving(application, target) for application in self._store.applications.values()):
+            return 1.0
+        for kind in (
+            names.DEPLOYMENTS, names.DAEMON_SETS, names.SERVICES, names.CONFIG_MAPS, names.SECRETS,
+            names.ROLE_BINDINGS, names.ROLES, names.SERVICE_ACCOUNTS,
+        ):  # fmt: skip
+            await self._remove_own(kind, body)
+        rest = [one for one in metadata["finalizers"] if one != names.HOST_CONFIG_FINALIZER]
+        await self._set_finalizers(body, rest)
+        self._done.pop(metadata["uid"], None)
+        return None
+
+    def _is_leaving(self, application: Object, target: Target) -> bool:
+        if "deletionTimestamp" not in application["metadata"]:
+            return False
+        return self._applications.target(application) == target
+
+    async def _remove_own(self, kind: names.Kind, body: Object) -> None:
+        """Remove what we made. Garbage collection does this too, later."""
+        namespace, name = key_of(body)
+        if kind == names.SECRETS:
+            name = f"{name}-registry"
+        live = await self._kube.get(kind, namespace, name)
+        if live is not None and _owned(live, body["metadata"]["uid"]):
+            await self._kube.delete(kind, namespace, name, live["metadata"]["uid"])
+
+    async def _add_finalizer(self, body: Object) -> None:
+        finalizers = body["metadata"].get("finalizers", [])
+        if names.HOST_CONFIG_FINALIZER not in finalizers:
+            await self._set_finalizers(body, [*finalizers, names.HOST_CONFIG_FINALIZER])
+
+    async def _set_finalizers(self, body: Object, finalizers: list[str]) -> None:
+        metadata = body["metadata"]
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        answer = await self._kube.merge(names.HOST_CONFIGS, metadata["namespace"], metadata["name"], patch)
+        body["metadata"] = answer["metadata"]
+        self._store.put_host_config(answer)
+
+    # -- status ------------------------------------------------------------------------------
+
+    async def _tell(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> None:
+        metadata, before = body["metadata"], body.get("status") or {}
+        view = self._lattices.view(target_of(body))
+        kinds = [render.workload_kind(config)] if config else [names.DEPLOYMENTS, names.DAEMON_SETS]
+        found = [self._workloads[kind].objects.get(key_of(body)) for kind in kinds]
+        workload = next((one for one in found if one is not None), None)
+        wanted, ready = hosts_of(workload)
+        summaries = view.summaries if view else {}
+        known = view is not None and view.heard
+        apps = [{"name": name, "version": one.version} for name, one in sorted(summaries.items())]
+        conditions = host_conditions(refusal, config.ignored if config else (), view, workload)
+        status = {
+            "apps": apps if known else before.get("apps", []),
+            "app_count": len(apps) if known else before.get("app_count", 0),
+            "hosts": wanted,
+            "readyHosts": ready,
+            "observedGeneration": metadata["generation"],
+            "conditions": merged(before.get("conditions", ()), conditions, metadata["generation"], time.time()),
+        }
+        if status == before:
+            return
+        if refusal is not None:
+            self._recorder.say(body, "Warning", refusal.reason, refusal.message)
+        answer = await self._kube.merge(
+            names.HOST_CONFIGS, metadata["namespace"], metadata["name"], {"status": status}, "status"
+        )
+        self._store.put_host_config(answer)
+
+    def _workload_changed(self, body: Object) -> None:
+        self._touched(key_of(body))
+
+
+def hosts_of(workload: Object | None) -> tuple[int, int]:
+    """Return how many pods a workload wants, and how many are ready."""
+    if workload is None:
+        return 0, 0
+    status = workload.get("status") or {}
+    if "replicas" in workload["spec"]:
+        return workload["spec"]["replicas"], status.get("readyReplicas", 0)
+    return status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+
+
+def host_conditions(
+    refusal: Condition | None, ignored: tuple[str, ...], view: LatticeView | None, workload: Object | None
+) -> list[Condition]:
+    """Return all conditions of a host config."""
+    if refusal is not None:
+        accepted = refusal
+    elif ignored:
+        accepted = Condition("Accepted", "True", "SettingsIgnored", "; ".join(ignored))
+    else:
+        accepted = Condition("Accepted", "True", "Accepted")
+    ready = _ready(refusal, workload)
+    conditions = [accepted, _connected(view), ready]
+    if refusal is not None:
+        conditions.append(Condition("Stalled", "True", refusal.reason, refusal.message))
+    elif ready.status != "True":
+        conditions.append(Condition("Reconciling", "True", ready.reason, ready.message))
+    return conditions
+
+
+def _connected(view: LatticeView | None) -> Condition:
+    if view is None or not (view.heard or view.unavailable):
+        return Condition("Connected", "Unknown", "Connecting", "nothing has been heard from wadm yet")
+    if view.unavailable:
+        return Condition("Connected", "False", "WadmUnavailable", view.unavailable)
+    return Condition("Connected", "True", "Connected", f"lattice {view.target.lattice}")
+
+
+def _ready(refusal: Condition | None, workload: Object | None) -> Condition:
+    if refusal is not None:
+        return Condition("Ready", "False", refusal.reason, refusal.message)
+    if workload is None:
+        return Condition("Ready", "False", "Starting", "the pods have not been asked for yet")
+    wanted, ready = hosts_of(workload)
+    status = workload.get("status") or {}
+    seen = status.get("observedGeneration", 0) >= workload["metadata"]["generation"]
+    updated = status.get("updatedReplicas", status.get("updatedNumberScheduled", 0))
+    if seen and ready >= wanted and updated >= wanted:
+        return Condition("Ready", "True", "HostsReady", f"all {wanted} hosts are ready")
+    return Condition("Ready", "False", "Starting", f"{ready} of {wanted} hosts are ready")
+
+
+def _owned(body: Object, uid: str) -> bool:
+    return any(one.get("uid") == uid for one in body["metadata"].get("ownerReferences") or ())
+
+
+def _slim_workload(body: Object) -> Object:
+    metadata = body["metadata"]
+    kept = ("namespace", "name", "uid", "generation", "ownerReferences")
+    spec = body.get("spec") or {}
+    return {
+        "metadata": {field: metadata[field] for field in kept if field in metadata},
+        "spec": {"replicas": spec["replicas"]} if "replicas" in spec else {},
+        "status": {k: v for k, v in (body.get("status") or {}).items() if k != "conditions"},
+    }

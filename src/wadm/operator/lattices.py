@@ -1,0 +1,246 @@
+"""What the operator knows of each lattice: its applications with their statuses, and what runs where.
+
+One connection and one task a lattice. News (a status, a manifest deployed) only say *ask again*: the truth is the list
+that the server answers, asked for again after a while even without news. What differs from the list before is told by
+name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wadm.client import Client, Settings, Summary
+from wadm.client.connection import open_client
+from wadm.client.news import follow_news
+from wadm.errors import Misconfigured, Unavailable, WadmError
+from wadm.model.lattice import Inventory
+from wadm.operator import names
+from wadm.operator.kube import Kube, KubeError
+from wadm.operator.queue import backoff
+from wadm.operator.targets import Target
+
+log = logging.getLogger(__name__)
+
+GATHER: Final = 0.15
+"""Seconds in which further news join the question that the first one leads to."""
+REFRESH: Final = 10.0
+"""Seconds after which a server is asked without any news."""
+RETRY: Final = 1.0
+"""Seconds after which a server that did not answer is asked again."""
+SECRET_REFRESH: Final = 60.0
+"""Seconds after which credentials are read again."""
+PLACEMENT_AGE: Final = 15.0
+"""Seconds for which what runs where is believed without news."""
+PLACEMENT_GAP: Final = 1.0
+"""Seconds at least between two rounds of asking all hosts."""
+
+
+class Listener(Struct, frozen=True):
+    """Whom to tell. ``applications`` gets the names of those that may differ, ``placement`` is about the lattice."""
+
+    applications: Callable[[Target, Collection[str]], None]
+    placement: Callable[[Target], None]
+
+
+class LatticeView:
+    """One lattice, as last heard."""
+
+    def __init__(self, target: Target, kube: Kube, base: Settings, listener: Listener) -> None:
+        self.target = target
+        self.client: Client | None = None
+        """The connection; ``None`` until there is one."""
+        self.summaries: Mapping[str, Summary] = {}
+        """All applications by name, as last answered."""
+        self.heard = False
+        """Whether the server ever answered."""
+        self.unavailable = ""
+        """Why nothing can be asked of wadm at the moment; empty when it can."""
+        self._kube = kube
+        self._base = base
+        self._listener = listener
+        self._news = asyncio.Event()
+        self._asking = asyncio.Lock()
+        self._placement: tuple[float, tuple[Inventory, ...]] = (float("-inf"), ())
+        self._placing = asyncio.Lock()
+
+    def connected(self) -> Client:
+        """Return the connection. Raises Unavailable where wadm cannot be asked."""
+        if self.client is None or self.unavailable:
+            raise Unavailable(self.unavailable or "not connected to NATS yet")
+        return self.client
+
+    async def run(self) -> None:
+        """Keep the view until cancelled."""
+        failures = 0
+        while True:
+            try:
+                credentials = await self._credentials()
+                client = await open_client(self._settings(credentials))
+            except (WadmError, OSError) as error:
+                failures += 1
+                self._lost(str(error))
+                await asyncio.sleep(min(backoff(failures), REFRESH))
+                continue
+            failures = 0
+            try:
+                await self._follow(client, credentials)
+            finally:
+                self.client = None
+                await client.close()
+
+    async def refresh(self) -> None:
+        """Ask for the list now. Raises what the server's silence or refusal raises."""
+        async with self._asking:
+            summaries = {one.name: one for one in await self._client_now().list()}
+        before, self.summaries = self.summaries, summaries
+        changed = {name for name in before.keys() | summaries.keys() if before.get(name) != summaries.get(name)}
+        if self.unavailable or not self.heard:
+            self.unavailable, self.heard = "", True
+            changed = before.keys() | summaries.keys() | {""}
+        if changed:
+            self._listener.applications(self.target, changed)
+
+    async def placement(self, max_age: float = PLACEMENT_AGE) -> tuple[Inventory, ...]:
+        """Return what runs on each host that answers, at most ``max_age`` seconds old. Raises Unavailable."""
+        loop = asyncio.get_running_loop()
+        async with self._placing:
+            asked, inventories = self._placement
+            if loop.time() - asked > max(max_age, PLACEMENT_GAP):
+                asked, inventories = loop.time(), await self._client_now().inventories()
+                self._placement = (asked, inventories)
+            return inventories
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _client_now(self) -> Client:
+        if self.client is None:
+            raise Unavailable(self.unavailable or "not connected to NATS yet")
+        return self.client
+
+    async def _follow(self, client: Client, credentials: str) -> None:
+        """Keep the view over one connection; return when the credentials have changed."""
+        await follow_news(client, self._news.set, self._moved)
+        self.client = client
+        loop = asyncio.get_running_loop()
+        look_at_secret = loop.time() + SECRET_REFRESH
+        while True:
+            self._news.clear()
+            try:
+                await self.refresh()
+            except WadmError as error:
+                self._lost(str(error))
+            if loop.time() > look_at_secret:
+                look_at_secret = loop.time() + SECRET_REFRESH
+                if await self._credentials_differ(credentials):
+                    return
+            try:
+                async with asyncio.timeout(RETRY if self.unavailable else REFRESH):
+                    await self._news.wait()
+                await asyncio.sleep(GATHER)
+            except TimeoutError:
+                continue
+
+    def _lost(self, reason: str) -> None:
+        if self.unavailable == reason:
+            return
+        log.warning("Lattice %s: %s", self.target.lattice, reason)
+        self.unavailable = reason
+        self._listener.applications(self.target, self.summaries.keys() | {""})
+
+    def _moved(self) -> None:
+        self._placement = (float("-inf"), self._placement[1])
+        self._listener.placement(self.target)
+
+    def _settings(self, credentials: str) -> Settings:
+        if not self.target.address:
+            return self._base
+        jwt, seed = split_credentials(credentials) if credentials else ("", "")
+        return Settings(
+            servers=(_with_scheme(self.target.address),),
+            lattice=self.target.lattice,
+            api_prefix=self._base.api_prefix,
+            ctl_prefix=self._base.ctl_prefix,
+            tls_ca=self._base.tls_ca,
+            jwt=jwt,
+            seed=seed,
+            timeout=self._base.timeout,
+        )
+
+    async def _credentials(self) -> str:
+        """Return the content of ``nats.creds``, empty where no Secret is named."""
+        namespace, name = self.target.secret
+        if not name:
+            return ""
+        secret = await self._kube.get(names.SECRETS, namespace, name)
+        data = (secret or {}).get("data", {}).get("nats.creds")
+        if data is None:
+            return ""  # as with the original: a Secret that is to come, or that holds other things
+        try:
+            return b64decode(data).decode()
+        except (NotBase64, UnicodeDecodeError):
+            raise Misconfigured(f"the key nats.creds of Secret {namespace}/{name} does not hold credentials") from None
+
+    async def _credentials_differ(self, known: str) -> bool:
+        try:
+            return await self._credentials() != known
+        except (KubeError, Misconfigured):
+            return False  # better an old connection than none
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"nats://{address}"
+
+
+_BLOCK = re.compile(r"-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
+
+
+def split_credentials(text: str) -> tuple[str, str]:
+    """Return JWT and seed of a credentials file. Raises Misconfigured where it holds no such pair."""
+    found = _BLOCK.findall(text)
+    if len(found) != 2:
+        raise Misconfigured("the key nats.creds does not hold a JWT and a seed")
+    return found[0], found[1]
+
+
+class Lattices:
+    """The views of all lattices that are wanted."""
+
+    def __init__(self, kube: Kube, base: Settings, listener: Listener) -> None:
+        self._kube = kube
+        self._base = base
+        self._listener = listener
+        self._views: dict[Target, tuple[LatticeView, asyncio.Task[None]]] = {}
+
+    def want(self, targets: Iterable[Target]) -> None:
+        """Have views of these lattices, and of no others."""
+        targets = set(targets)
+        for target in self._views.keys() - targets:
+            self._views.pop(target)[1].cancel()
+        for target in sorted(targets - self._views.keys()):
+            base = self._base if target.address else replace(self._base, lattice=target.lattice)
+            view = LatticeView(target, self._kube, base, self._listener)
+            self._views[target] = (view, asyncio.create_task(view.run()))
+
+    def view(self, target: Target) -> LatticeView | None:
+        """Return the view of a lattice, if it is wanted."""
+        known = self._views.get(target)
+        return known[0] if known else None
+
+    def views(self) -> list[LatticeView]:
+        """Return all views, sorted."""
+        return [view for _, (view, _) in sorted(self._views.items())]
+
+    async def close(self) -> None:
+        """End all views."""
+        tasks = [task for _, task in self._views.values()]
+        self.want(())
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""Work by key: the same key never twice at a time, what fails again later, what comes together once."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 120.0
+"""Seconds to wait after the first failure, and at most."""
+
+
+class WorkQueue(Generic[K]):
+    """Keys to look at, each once it is due.
+
+    ``handle`` looks at a key and returns after how many seconds to look again without being told (``None``: never).
+    What it raises goes to ``failed``, which returns the same; by default it is tried again after a pause that doubles.
+    """
+
+    def __init__(
+        self, handle: Callable[[K], Awaitable[float | None]], failed: Callable[[K, Exception, int], None]
+    ) -> None:
+        self._handle = handle
+        self._failed = failed
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._count = 0
+        self._busy: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due) + len(self._busy)
+
+    def add(self, key: K, delay: float = 0.0) -> None:
+        """Have ``key`` looked at in ``delay`` seconds, or when it is due anyway if that is sooner."""
+        due = asyncio.get_running_loop().time() + delay
+        if key in self._due and self._due[key] <= due:
+            return
+        self._due[key] = due
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, key))
+        self._wake.set()
+
+    async def run(self, workers: int) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            gate = asyncio.Semaphore(workers)
+            while True:
+                await gate.acquire()
+                key = await self._next()
+                self._busy.add(key)
+                group.create_task(self._look(key, gate))
+
+    async def _next(self) -> K:
+        while True:
+            now = asyncio.get_running_loop().time()
+            put_back: list[tuple[float, int, K]] = []
+            found: K | None = None
+            while self._heap and self._heap[0][0] <= now:
+                entry = heapq.heappop(self._heap)
+                due, _, key = entry
+                if self._due.get(key) != due:
+                    continue  # it was asked for earlier, and this is what is left of the later wish
+                if key in self._busy:
+                    put_back.append(entry)
+                    continue
+                found = key
+                del self._due[key]
+                break
+            for entry in put_back:
+                heapq.heappush(self._heap, entry)
+            if found is not None:
+                return found
+            self._wake.clear()
+            later = [due for due, _, _ in self._heap if due > now]
+            try:
+                async with asyncio.timeout(min(later) - now if later else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self, key: K, gate: asyncio.Semaphore) -> None:
+        again: float | None
+        try:
+            again = await self._handle(key)
+            self._failures.pop(key, None)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one object must not stop the others
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            self._failed(key, error, failures)
+            again = backoff(failures)
+        finally:
+            self._busy.discard(key)
+            gate.release()
+            self._wake.set()
+        if again is not None:
+            self.add(key, again)
+
+
+def backoff(failures: int) -> float:
+    """Return the pause after that many failures in a row, in seconds, a little by chance."""
+    pause: float = min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE)
+    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - nothing secret

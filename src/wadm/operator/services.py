@@ -1,0 +1,228 @@
+"""Keeps the Services and EndpointSlices of applications (:mod:`.endpoints` says what they are to be)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from wadm.errors import NotFound, Refused, Unavailable
+from wadm.model.manifest import Manifest
+from wadm.operator import endpoints, names
+from wadm.operator.conditions import Condition
+from wadm.operator.endpoints import HttpServer, Pod
+from wadm.operator.kube import Follower, Kube, Object
+from wadm.operator.lattices import LatticeView
+from wadm.operator.manifests import application_name
+from wadm.operator.names import Key, key_of
+from wadm.operator.store import Store
+from wadm.operator.targets import target_of
+
+MANAGED: Final = f"{names.MANAGED_BY} in ({','.join(names.MANAGERS)})"
+CONFIG_AGE: Final = 30.0
+"""Seconds for which a named configuration of the lattice is believed."""
+
+
+class Services:
+    """Looks after the Services of applications. ``touched`` is called with the objects that a change concerns."""
+
+    def __init__(self, kube: Kube, store: Store, namespace: str | None, touched: Callable[[Key], None]) -> None:
+        self._kube = kube
+        self._store = store
+        self._touched = touched
+        self.serving: set[Key] = set()
+        """Applications that have HTTP servers."""
+        self._configs: dict[tuple[str, str], tuple[float, dict[str, str] | None]] = {}
+        self.pods = Follower(
+            kube, names.PODS, namespace, f"{names.APP_NAME}={names.HOSTS}", self._pod_changed, _slim_pod
+        )
+        self.services = Follower(kube, names.SERVICES, namespace, MANAGED, self._object_changed, endpoints.essence)
+        self.slices = Follower(kube, names.ENDPOINT_SLICES, namespace, MANAGED, self._object_changed, endpoints.essence)
+
+    def followers(self) -> list[Follower]:
+        """Return what has to run."""
+        return [self.pods, self.services, self.slices]
+
+    def placement_changed(self) -> None:
+        """Have all applications with HTTP servers looked at."""
+        for key in self.serving:
+            self._touched(key)
+
+    async def look(self, body: Object, manifest: Manifest | None, view: LatticeView) -> Condition | None:
+        """Bring Services and slices in line; return what is to be said of them. Without manifest there are none."""
+        key = key_of(body)
+        wanted: list[Object] = []
+        condition = None
+        opted_out = body["metadata"].get("annotations", {}).get(names.SERVICE) == "false"
+        if manifest is None or opted_out:
+            self.serving.discard(key)
+        else:
+            try:
+                servers = endpoints.http_servers(manifest, await self._ask_configs(manifest, view))
+                if servers:
+                    self.serving.add(key)
+                    wanted, condition = await self._wanted(body, servers, view)
+                else:
+                    self.serving.discard(key)
+            except (Unavailable, Refused):
+                return _before(body)  # what was there stays until somebody can say otherwise
+        taken = await self._write(body, wanted)
+        return taken or condition
+
+    async def sweep(self) -> None:
+        """Remove Services that no Application stands behind: what an original operator left of what is gone."""
+        if not self.services.synced.is_set():
+            return
+        wanted = {(namespace, name) for namespace, name in self._store.applications}
+        wanted |= {
+            (body["metadata"]["namespace"], names.dns_label(application_name(body)))
+            for body in self._store.applications.values()
+        }
+        for (namespace, name), kept in list(self.services.objects.items()):
+            if not kept["owners"] and (namespace, name) not in wanted:
+                if kept["finalizers"]:
+                    await self._kube.merge(names.SERVICES, namespace, name, {"metadata": {"finalizers": []}})
+                await self._kube.delete(names.SERVICES, namespace, name)
+
+    # -- what is wanted ----------------------------------------------------------------------
+
+    async def _wanted(
+        self, body: Object, servers: list[HttpServer], view: LatticeView
+    ) -> tuple[list[Object], Condition]:
+        application, lattice = application_name(body), view.target.lattice
+        namespace = body["metadata"]["namespace"]
+        owner = endpoints.owner_reference(body)
+        named = endpoints.service_names(application, servers)
+        pods = self._pods_of(view)
+        inventories = await view.placement() if named else ()
+        wanted: list[Object] = []
+        problems = [problem for server in servers for problem in server.problems]
+        told = []
+        for server in servers:
+            name = named.get(server.component)
+            if name is None:
+                continue
+            running, certain = endpoints.pods_with(server.provider_id, inventories, pods)
+            wanted.append(endpoints.service(name, namespace, application, lattice, server, owner))
+            wanted += endpoints.slices(name, namespace, application, lattice, server, running, owner)
+            ready = sum(pod.ready and not pod.terminating for pod in running)
+            if not ready:
+                problems.append(("NoEndpoints", f"Service {name}: no ready pod runs {server.component}"))
+            told.append(_told(name, server, ready, certain))
+        if problems:
+            reason = problems[0][0]
+            return wanted, Condition("Reachable", "False", reason, "; ".join([words for _, words in problems] + told))
+        return wanted, Condition("Reachable", "True", "Serving", "; ".join(told))
+
+    def _pods_of(self, view: LatticeView) -> list[Pod]:
+        """Return the pods of the host configs of a lattice."""
+        target = view.target
+        configs = {
+            key
+            for key, body in self._store.host_configs.items()
+            if (their := target_of(body)).lattice == target.lattice
+            and (not target.address or their.address == target.address)
+        }
+        pods = (endpoints.read_pod(body) for body in self.pods.objects.values())
+        return [pod for pod in pods if (pod.namespace, pod.host_config) in configs]
+
+    async def _ask_configs(self, manifest: Manifest, view: LatticeView) -> endpoints.Configs:
+        found: dict[str, dict[str, str] | None] = {}
+        for name in sorted(endpoints.configs_to_ask(manifest)):
+            asked, config = self._configs.get((view.target.lattice, name), (float("-inf"), None))
+            if time.monotonic() - asked > CONFIG_AGE:
+                try:
+                    config = await view.connected().config(name)
+                except NotFound:
+                    config = None
+                self._configs[view.target.lattice, name] = (time.monotonic(), config)
+            found[name] = config
+        return found
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def _write(self, body: Object, wanted: list[Object]) -> Condition | None:
+        """Apply what differs and delete what is not wanted; return what is wrong if a name is taken."""
+        taken: list[str] = []
+        for one in wanted:
+            follower = self._follower(one)
+            key = key_of(one)
+            if follower.objects.get(key) == endpoints.essence(one):
+                continue
+            if one["kind"] == "Service" and key not in follower.objects and await self._is_foreign(one):
+                taken.append(key[1])
+                continue
+            if one["kind"] == "EndpointSlice" and one["metadata"]["labels"]["kubernetes.io/service-name"] in taken:
+                continue
+            follower.objects[key] = endpoints.essence(await self._kube.apply(one, names.SERVICE_MANAGER))
+        uid = body["metadata"]["uid"]
+        keep = {(one["kind"], key_of(one)) for one in wanted}
+        for follower, kind in ((self.slices, names.ENDPOINT_SLICES), (self.services, names.SERVICES)):
+            for key, kept in list(follower.objects.items()):
+                if uid in kept["owners"] and (kind.kind, key) not in keep:
+                    await self._kube.delete(kind, *key)
+        if not taken:
+            return None
+        return Condition(
+            "Reachable",
+            "False",
+            "ServiceNameTaken",
+            f"there is a Service {', '.join(taken)} in this namespace already that the operator did not make",
+        )
+
+    async def _is_foreign(self, wanted: Object) -> bool:
+        there = await self._kube.get(names.SERVICES, *key_of(wanted))
+        if there is None:
+            return False
+        return there["metadata"].get("labels", {}).get(names.MANAGED_BY) not in names.MANAGERS
+
+    def _follower(self, body: Object) -> Follower:
+        return self.services if body["kind"] == "Service" else self.slices
+
+    # -- news --------------------------------------------------------------------------------
+
+    def _pod_changed(self, pod: Object) -> None:
+        self.placement_changed()
+
+    def _object_changed(self, kept: Object) -> None:
+        namespace = kept["name"][0]
+        for key in self.serving:
+            if key[0] == namespace:
+                self._touched(key)
+
+
+def _slim_pod(body: Object) -> Object:
+    """Keep of a pod what :func:`endpoints.read_pod` reads."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    return {
+        "metadata": {
+            key: metadata[key] for key in ("namespace", "name", "uid", "labels", "deletionTimestamp") if key in metadata
+        },
+        "spec": {"nodeName": (body.get("spec") or {}).get("nodeName", "")},
+        "status": {
+            "phase": status.get("phase"),
+            "podIP": status.get("podIP"),
+            "podIPs": status.get("podIPs"),
+            "conditions": [
+                {"type": one["type"], "status": one["status"]}
+                for one in status.get("conditions") or ()
+                if one["type"] == "Ready"
+            ],
+        },
+    }
+
+
+def _told(name: str, server: HttpServer, ready: int, certain: bool) -> str:
+    ports = ", ".join(str(port) for port in sorted({listener.port for listener in server.listeners}))
+    text = f"Service {name}: port {ports}, {ready} ready pod{'s' * (ready != 1)}"
+    if not certain:
+        text += " (which of them run it is not known for certain until their hosts are restarted)"
+    return text
+
+
+def _before(body: Object) -> Condition | None:
+    """Return what was said of it the last time."""
+    for one in (body.get("status") or {}).get("conditions", ()):
+        if one["type"] == "Reachable":
+            return Condition("Reachable", one["status"], one["reason"], one["message"])
+    return None

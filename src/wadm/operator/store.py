@@ -1,0 +1,77 @@
+"""The objects of our own kinds, as Kubernetes last told them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from wadm.operator import ownership
+from wadm.operator.kube import Object
+from wadm.operator.manifests import application_name
+from wadm.operator.names import Key, key_of
+
+CLAIMED = "wasmcloud.dev/claimed"
+"""Mark in :class:`Store` (never in Kubernetes): somebody wrote the spec of this mirror."""
+
+
+class Store:
+    """Applications and host configs by namespace and name. Do not change what it returns."""
+
+    def __init__(self) -> None:
+        self.applications: dict[Key, Object] = {}
+        self.host_configs: dict[Key, Object] = {}
+        self._named: defaultdict[str, set[Key]] = defaultdict(set)
+
+    def put_application(self, body: Object) -> bool:
+        """Keep an Application; return whether anything but its status is different."""
+        key = key_of(body)
+        before = self.applications.get(key)
+        if before is not None and _version(body) < _version(before):
+            return False  # the answer to our own write was here first
+        kept = _slim(body)
+        kept[CLAIMED] = ownership.is_mirror(body) and ownership.is_claimed(body)
+        self.drop_application(key)
+        self.applications[key] = kept
+        self._named[application_name(kept)].add(key)
+        return before is None or _without_status(before) != _without_status(kept)
+
+    def drop_application(self, key: Key) -> None:
+        """Forget an Application."""
+        body = self.applications.pop(key, None)
+        if body is not None:
+            name = application_name(body)
+            self._named[name].discard(key)
+            if not self._named[name]:
+                del self._named[name]
+
+    def named(self, name: str) -> list[Object]:
+        """Return all Applications that mean ``name``, of whichever lattice, sorted."""
+        return [self.applications[key] for key in sorted(self._named.get(name, ()))]
+
+    def put_host_config(self, body: Object) -> bool:
+        """Keep a host config; return whether anything but its status is different."""
+        key = key_of(body)
+        before = self.host_configs.get(key)
+        if before is not None and _version(body) < _version(before):
+            return False
+        self.host_configs[key] = kept = _slim(body)
+        return before is None or _without_status(before) != _without_status(kept)
+
+    def host_configs_of(self, namespace: str) -> list[Object]:
+        """Return the host configs of a namespace, sorted by name."""
+        return [body for (where, _), body in sorted(self.host_configs.items()) if where == namespace]
+
+
+def _version(body: Object) -> int:
+    """Return the version of an object as a number; that it is one Kubernetes promises for its own storage."""
+    version = body["metadata"].get("resourceVersion", "0")
+    return int(version) if version.isdigit() else 0
+
+
+def _slim(body: Object) -> Object:
+    """Leave out who wrote what, which is much and is not needed again."""
+    return {**body, "metadata": {k: v for k, v in body["metadata"].items() if k != "managedFields"}}
+
+
+def _without_status(body: Object) -> Object:
+    metadata = {k: v for k, v in body["metadata"].items() if k != "resourceVersion"}
+    return {k: v for k, v in body.items() if k not in ("status", "metadata")} | {"metadata": metadata}
