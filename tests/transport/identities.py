@@ -82,10 +82,10 @@ class Certificates:
         self.server = self._issue("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
         self.client = self._issue("client", "subjectAltName=DNS:client")
 
-    def tls_config(self, verify: bool = False) -> str:
+    def tls_config(self, verify: bool = False, first: bool = False) -> str:
         """The server's configuration."""
         certificate, key = self.server
-        trust = f'ca_file: "{self.ca}", verify: {json.dumps(verify)}'
+        trust = f'ca_file: "{self.ca}", verify: {json.dumps(verify)}, handshake_first: {json.dumps(first)}'
         return f'tls {{ cert_file: "{certificate}", key_file: "{key}", {trust} }}'
 
     def _issue(self, name: str, extension: str) -> tuple[Path, Path]:

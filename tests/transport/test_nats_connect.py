@@ -271,6 +271,13 @@ async def test_tls_with_an_authority_of_our_own(
         assert await works(await connected(f"{scheme}://127.0.0.1:{server.port}", tls_ca_file=str(certificates.ca)))
 
 
+async def test_tls_before_the_server_says_anything(
+    connected: Connect, nats_server_factory: NatsServerFactory, certificates: Certificates
+) -> None:
+    server = nats_server_factory(certificates.tls_config(first=True))
+    assert await works(await connected(server.url, tls_ca_file=str(certificates.ca), tls_first=True))
+
+
 async def test_tls_survives_a_restart(
     connected: Connect, nats_server_factory: NatsServerFactory, certificates: Certificates
 ) -> None:

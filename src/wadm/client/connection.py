@@ -96,6 +96,7 @@ def _options(settings: Settings) -> ConnectOptions:
         tls_ca_file=settings.tls_ca or None,
         tls_cert_file=settings.tls_cert or None,
         tls_key_file=settings.tls_key or None,
+        tls_first=settings.tls_first,
         domain=settings.js_domain or None,
         name="wadm client",
     )

@@ -36,6 +36,8 @@ class ConnectOptions(Struct, frozen=True):
     """Trusted besides what the system trusts. With it, TLS is demanded."""
     tls_cert_file: str | None = None
     tls_key_file: str | None = None
+    tls_first: bool = False
+    """Begin with TLS, before the server says anything. With it, TLS is demanded."""
     domain: str | None = None
     """The JetStream domain."""
     name: str | None = "wadm"
@@ -75,7 +77,7 @@ async def connect(
     pool = ServerPool(options.servers)
     identity = partial(read_identity, options.creds_file, options.jwt, options.seed)
     identity()  # what cannot be read is said before anything else
-    connection = Connection(pool, DialOptions(identity, _tls_context(options), options.name), on_event)
+    connection = Connection(pool, DialOptions(identity, _tls_context(options), options.tls_first, options.name), on_event)
     said, delay = "", _RETRY_FIRST
     while True:
         try:
@@ -97,7 +99,7 @@ async def connect(
 
 def _tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
     """Return what TLS is done with; ``None`` for the system's defaults, where a server or URL asks for it."""
-    if not (options.tls_ca_file or options.tls_cert_file):
+    if not (options.tls_ca_file or options.tls_cert_file or options.tls_first):
         return None
     context = ssl.create_default_context()
     if options.tls_ca_file:

@@ -58,6 +58,8 @@ class DialOptions(Struct, frozen=True):
     """Asked every time, so that credentials that are renewed in their file are used."""
     tls: ssl.SSLContext | None = None
     """With it, TLS is demanded of every server, as it is by the schemes ``tls`` and ``wss``."""
+    tls_first: bool = False
+    """TLS begins before the server says anything, as ``handshake_first`` in its configuration wants it."""
     name: str | None = None
 
 
@@ -194,6 +196,7 @@ class Session:
             nkeys_seed_str=identity.seed if identity and jwt is None else None,
             tls=options.tls,
             tls_hostname=certificate_name,
+            tls_handshake_first=options.tls_first,
             error_cb=self._on_client_error,
             disconnected_cb=self._on_disconnected,
             closed_cb=self._on_closed,
