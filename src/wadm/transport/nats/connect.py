@@ -77,7 +77,8 @@ async def connect(
     pool = ServerPool(options.servers)
     identity = partial(read_identity, options.creds_file, options.jwt, options.seed)
     identity()  # what cannot be read is said before anything else
-    connection = Connection(pool, DialOptions(identity, _tls_context(options), options.tls_first, options.name), on_event)
+    dialling = DialOptions(identity, _tls_context(options), options.tls_first, options.name)
+    connection = Connection(pool, dialling, on_event)
     said, delay = "", _RETRY_FIRST
     while True:
         try:
