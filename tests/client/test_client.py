@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.client.servers import ScriptedServer
 from wadm.client import Client, Settings, connect
 from wadm.client.connection import open_client
 from wadm.errors import Misconfigured, NoResponders, TimedOut, Unavailable
+from wadm.transport.base import Message
 
 DEPLOYED = {"result": "acknowledged", "message": "", "name": "shop", "version": "v1"}
 PUT = {"result": "created", "total_versions": 1, "current_version": "v1", "message": "", "name": "shop"}
@@ -41,6 +44,19 @@ async def test_what_is_no_manifest_is_refused_before_it_is_sent(client: Client) 
 async def test_a_name_that_would_be_another_subject_is_refused(client: Client) -> None:
     with pytest.raises(ValueError, match="cannot be the name of an application"):
         await client.undeploy("a.b")
+
+
+async def test_a_long_list_comes_in_pages(client: Client, server: ScriptedServer) -> None:
+    def page(message: Message) -> dict[str, Any]:
+        after = json.loads(message.data).get("after", "")
+        names = [name for name in ("a", "b", "c", "d", "e") if name > after][:2]
+        models = [{"name": n, "version": "1", "description": None, "deployed_version": None, "status": "undeployed",
+                   "detailed_status": {"status": {"type": "undeployed"}}} for n in names]  # fmt: skip
+        return {"result": "success", "models": models} | ({"next": names[-1]} if names[-1] != "e" else {})
+
+    server.answers["get"] = page
+    assert [one.name for one in await client.list()] == ["a", "b", "c", "d", "e"]
+    assert [json.loads(data).get("after") for _, _, data in server.asked] == [None, "b", "d"]
 
 
 async def test_no_server_in_the_lattice(client: Client, lattice: str) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
+from msgspec import json
+
 from wadm.client import replies
 from wadm.client.lattice import LatticeReader
 from wadm.client.replies import DeleteResult, DeployResult, PutResult, Summary
@@ -22,6 +24,9 @@ from wadm.wire.api import Version, encode_version
 from wadm.wire.control import HostPing
 
 _LOOK_AGAIN = 1.0
+_PAGE = 250
+"""Applications that are asked for at once: a list of all might not fit into a message, and then tells less of each.
+The original ignores this and tells all at once, or nothing."""
 
 
 class Client:
@@ -65,7 +70,14 @@ class Client:
 
     async def list(self) -> tuple[Summary, ...]:
         """Return all applications of the lattice, sorted by name."""
-        return replies.read_list(await self._request("get"))
+        found: dict[str, Summary] = {}
+        after: str | None = ""
+        while after is not None:
+            body = json.encode({"limit": _PAGE, "after": after} if after else {"limit": _PAGE})
+            page, following = replies.read_list(await self._request("get", data=body))
+            found |= {one.name: one for one in page}
+            after = following if following != after else None
+        return tuple(found[name] for name in sorted(found))
 
     async def versions(self, name: str) -> tuple[Version, ...]:
         """Return an application's stored versions, oldest first. Raises NotFound."""

@@ -77,11 +77,11 @@ def read_get(data: bytes) -> Manifest:
     return manifest_from_builtins(json.decode(_present(reply.manifest, "manifest")))
 
 
-def read_list(data: bytes) -> tuple[Summary, ...]:
-    """Return the applications, sorted by name."""
+def read_list(data: bytes) -> tuple[list[Summary], str | None]:
+    """Return the applications of a page and, where there are more, the name to ask on after."""
     reply = decode_answer(api.ListReply, data)
     _check(reply)
-    return tuple(sorted((_summary(one) for one in reply.models), key=lambda summary: summary.name))
+    return [_summary(one) for one in reply.models], None if isinstance(reply.next, UnsetType) else reply.next
 
 
 def read_versions(data: bytes) -> tuple[Version, ...]:
