@@ -90,4 +90,4 @@ def _is_near(word: str, other: str) -> bool:
     while same_at_end < shorter - same and word[-1 - same_at_end] == other[-1 - same_at_end]:
         same_at_end += 1
     different = longer - same - same_at_end
-    return different <= 2 and different * 2 < longer
+    return different <= 2 and different * 2 <= longer and longer > 2

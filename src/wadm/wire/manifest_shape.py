@@ -10,7 +10,7 @@ from wadm.wire import documents
 from wadm.wire.documents import ComplexKey, Plain
 from wadm.wire.manifest_properties import PROPERTIES, complete, trait_properties
 from wadm.wire.readers import Reader, Trail, nearest
-from wadm.wire.structs import Read, Shape, is_nothing, list_of, optional, struct, text, texts
+from wadm.wire.structs import Read, Shape, list_of, optional, pairs_of, struct, text, texts
 
 _TRAIT = Shape(
     "Trait", {"type": text, "properties": trait_properties}, ("type", "properties"), strict=True, buffered=False
@@ -35,16 +35,11 @@ _traits = optional(list_of(_trait, buffered=False))
 
 def _component(reader: Reader, value: Any, at: Trail) -> Component | None:
     """Read a component: name and traits as they come, type and properties from what was buffered of the rest."""
-    kind = type(value)
-    if kind is dict:
-        pairs: Iterable[tuple[Any, Any]] = value.items()
-    elif kind is documents.Mapping:
-        pairs = value.pairs()
-    elif is_nothing(value):
-        pairs = ()
-    else:
+    pairs = pairs_of(value, buffered=False)
+    if pairs is None:
         reader.unexpected(value, "struct Component", at)
         return None
+    quick = type(value) is dict
     found: dict[str, Any] = {}
     rest: list[tuple[Any, Any]] = []
     for key, item in pairs:
@@ -52,13 +47,13 @@ def _component(reader: Reader, value: Any, at: Trail) -> Component | None:
         if read is None:
             if type(key) is ComplexKey:
                 reader.unexpected(key, "field identifier", (at, key), "key")
-            if kind is dict or complete(reader, item, (at, key)):
+            if quick or complete(reader, item, (at, key)):
                 rest.append((key, item))
         elif key in found:
             reader.duplicate(key, at)
         else:
             found[key] = read(reader, item, (at, key))
-    if kind is documents.Mapping:
+    if type(value) is documents.Mapping:
         reader.end(value)
     if "name" not in found:
         reader.missing("name", at)

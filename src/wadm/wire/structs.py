@@ -30,10 +30,25 @@ class Shape(NamedTuple):
     buffered: bool = True
 
 
+def pairs_of(value: Any, *, buffered: bool) -> Iterable[tuple[Any, Any]] | None:
+    """Return the keys and values of a map in the order of the text, ``None`` if it is no map."""
+    if type(value) is dict:
+        return value.items()
+    if type(value) is documents.Mapping:
+        return value.pairs()
+    return () if is_nothing(value) and not buffered else None
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether nothing is written where a value could be; where values are read as they come, that is an empty one."""
+    return type(value) is Plain and value.text == ""
+
+
 def struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> dict[str, Any] | None:
     """Read a struct: its fields that are there. ``None``: it is none at all, or something that must be is missing."""
-    pairs = value.items() if type(value) is dict else _pairs(reader, shape, value, at)
+    pairs = pairs_of(value, buffered=shape.buffered)
     if pairs is None:
+        _not_a_struct(reader, shape, value, at)
         return None
     fields = shape.fields
     found: dict[str, Any] = {}
@@ -52,23 +67,13 @@ def struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> dict[str, Any
     return found if complete else None
 
 
-def _pairs(reader: Reader, shape: Shape, value: Any, at: Trail) -> Iterable[tuple[Any, Any]] | None:
-    if type(value) is documents.Mapping:
-        return value.pairs()
-    if is_nothing(value) and not shape.buffered:
-        return ()
+def _not_a_struct(reader: Reader, shape: Shape, value: Any, at: Trail) -> None:
     if isinstance(value, list) and len(value) < len(shape.fields) and not (reader.yaml and not shape.buffered):
         # The original would take a list of all fields, in order; nobody knows, and we do not.
         expected = f"struct {shape.name} with {len(shape.fields)} elements"
         reader.fail("E105", f"invalid length {len(value)}, expected {expected}", at, "whole", "write a map, not a list")
     else:
         reader.unexpected(value, f"struct {shape.name}", at)
-    return None
-
-
-def is_nothing(value: Any) -> bool:
-    """Whether nothing is written where a value could be; where values are read as they come, that is an empty one."""
-    return type(value) is Plain and value.text == ""
 
 
 def _extra(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None:
@@ -153,16 +158,11 @@ def map_of(read: Read, *, buffered: bool = True) -> Read:
     """Read a map of strings, of which a repeated key keeps its last value, sorted by key."""
 
     def read_map(reader: Reader, value: Any, at: Trail) -> Any:
-        kind = type(value)
-        if kind is dict and set(map(type, value.values())) <= _STR:
+        if type(value) is dict and set(map(type, value.values())) <= _STR:
             return dict(sorted(value.items()))
-        if kind is dict:
-            pairs: Iterable[tuple[Any, Any]] = value.items()
-        elif kind is documents.Mapping:
-            pairs = value.pairs()
-        else:
-            if not (is_nothing(value) and not buffered):
-                reader.unexpected(value, "a map", at)
+        pairs = pairs_of(value, buffered=buffered)
+        if pairs is None:
+            reader.unexpected(value, "a map", at)
             return {}
         found = {}
         for key, item in pairs:
@@ -172,7 +172,7 @@ def map_of(read: Read, *, buffered: bool = True) -> Read:
                 found[key.text] = read(reader, item, (at, key))
             else:
                 reader.unexpected(key, "a string", (at, key), "key")
-        if kind is documents.Mapping:
+        if type(value) is documents.Mapping:
             reader.end(value)
         return dict(sorted(found.items()))
 
