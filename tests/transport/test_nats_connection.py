@@ -14,7 +14,7 @@ from tests.natsd import NatsServer
 from tests.transport.worlds import until
 from wadm.errors import NoResponders, TimedOut, Unavailable
 from wadm.transport.base import BucketSpec, Entry, StreamSpec
-from wadm.transport.nats import ConnectOptions, NatsTransport, connect, connection, consumers, session
+from wadm.transport.nats import ConnectOptions, NatsTransport, connect, consumers, outbox, session
 
 Join = Callable[..., Awaitable[NatsTransport]]
 
@@ -129,7 +129,7 @@ async def test_what_is_published_while_the_server_is_away_goes_out_later(
 async def test_what_waits_too_long_is_dropped_and_counted(
     nats_server_factory: NatsServerFactory, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_STALE_AFTER", 0.0)
+    monkeypatch.setattr(outbox, "_STALE_AFTER", 0.0)
     server = nats_server_factory()
     transport = await join(server)
     got: list[bytes] = []
@@ -149,7 +149,7 @@ async def test_what_waits_too_long_is_dropped_and_counted(
 async def test_what_waits_is_bounded(
     nats_server_factory: NatsServerFactory, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_QUEUED_MOST", 1000)
+    monkeypatch.setattr(outbox, "_QUEUED_MOST", 1000)
     server = nats_server_factory()
     transport = await join(server)
     server.stop()
@@ -346,6 +346,7 @@ async def test_a_watch_whose_consumer_vanishes_goes_on(
     await asyncio.sleep(1)
     assert log.kinds().count("watch_resuming") == 1  # heartbeats keep it where nothing changes
     await watch.stop()
+    await transport.flush()
     assert (await api(transport, "CONSUMER.NAMES.KV_watched"))["consumers"] == []
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 from nats.nuid import NUID
 
-from wadm.errors import NotFound, TimedOut, Unavailable, WadmError
+from wadm.errors import NotFound, TimedOut, Unavailable
 from wadm.transport.base import Delivery, Message, Stored
 from wadm.transport.nats.connection import CoreSubscription
+from wadm.transport.nats.inbox import new_inbox
 from wadm.transport.nats.jetstream import Answer, JetStream, Position, parse_position
 from wadm.transport.nats.streams import stream_info
 
@@ -67,7 +68,7 @@ async def read(
     if since > 0 and not last_per_subject:
         start = datetime.fromtimestamp(since, UTC).isoformat()
         config |= {"deliver_policy": "by_start_time", "opt_start_time": start}
-    name, inbox = _names.next().decode(), jetstream.connection.new_inbox()
+    name, inbox = _names.next().decode(), new_inbox()
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     subscription = await jetstream.connection.subscribe(inbox, arrived.put_nowait, confirm=False)
     try:
@@ -90,7 +91,7 @@ async def read(
                 yield Stored(message.subject, message.data, position.stream_sequence, position.time, message.headers)
     finally:
         await subscription.stop()
-        await _delete(jetstream, stream, name)
+        _delete(jetstream, stream, name)
 
 
 class Watch:
@@ -162,7 +163,7 @@ class Watch:
         start: dict[str, Any] = {"deliver_policy": "last_per_subject"}
         if self._sequence:
             start = {"deliver_policy": "by_start_sequence", "opt_start_seq": self._sequence + 1}
-        self._consumer, inbox = _names.next().decode(), self._connection.new_inbox()
+        self._consumer, inbox = _names.next().decode(), new_inbox()
         self._subscription = await self._connection.subscribe(inbox, self._receive, confirm=False)
         config = {
             "deliver_subject": inbox,
@@ -187,7 +188,7 @@ class Watch:
         if subscription is not None:
             await subscription.stop()
             if self._connection.connected:
-                await _delete(self._jetstream, self._stream, self._consumer)
+                _delete(self._jetstream, self._stream, self._consumer)
 
     def _receive(self, message: Message) -> None:
         self._heard_at = _now()
@@ -269,7 +270,7 @@ class DurableConsumer:
         self._name: str = config["durable_name"]
         self._handler = handler
         self._batch = batch
-        self._inbox = self._connection.new_inbox()
+        self._inbox = new_inbox()
         self._pull = 0
         self._left = 0
         self._ended = asyncio.Event()
@@ -379,9 +380,9 @@ async def _create(jetstream: JetStream, stream: str, name: str, config: Mapping[
     return await jetstream.call(operation, body, _consumer_decoder)
 
 
-async def _delete(jetstream: JetStream, stream: str, name: str) -> None:
-    with suppress(WadmError):  # the server removes it by itself, a little later
-        await jetstream.call(f"CONSUMER.DELETE.{stream}.{name}", None, _answer_decoder)
+def _delete(jetstream: JetStream, stream: str, name: str) -> None:
+    # Not waited for: if it does not arrive, the server removes the consumer by itself a little later.
+    jetstream.connection.publish(f"{jetstream.prefix}CONSUMER.DELETE.{stream}.{name}", b"", reply=new_inbox())
 
 
 def _pull(jetstream: JetStream, stream: str, name: str, inbox: str, request: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ import asyncio
 
 from wadm.errors import Unavailable
 from wadm.transport.base import Message
-from wadm.transport.nats.connection import Connection, is_no_responders
+from wadm.transport.nats.connection import Connection
+from wadm.transport.nats.inbox import is_no_responders
 
 
 class Gathering:
@@ -17,30 +18,27 @@ class Gathering:
         self._connection = connection
         self._answers: list[Message] = []
         self._sent = False
-        self._heard_at = 0.0
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = False
+        self._error: Unavailable | None = None
+        self._something_new = asyncio.Event()
 
     def receive(self, message: Message) -> None:
         """Take an answer, or the server's word that nobody listens."""
         if is_no_responders(message):
-            self._end()
-            return
-        self._answers.append(message)
-        self._heard_at = asyncio.get_running_loop().time()
+            self._ended = True
+        else:
+            self._answers.append(message)
+        self._something_new.set()
 
     def sent(self) -> None:
         """Note that the question is on its way."""
         self._sent = True
-        self._heard_at = asyncio.get_running_loop().time()
 
     def fail(self, error: Unavailable) -> None:
-        """End: what answers there are is all there will be."""
-        if not self._sent or self._ended.done():
-            return
-        if self._answers:
-            self._end()
-        else:
-            self._ended.set_exception(error)
+        """End: the answers there are, are all there will be."""
+        if self._sent:
+            self._ended, self._error = True, error
+            self._something_new.set()
 
     async def run(self, data: bytes, timeout: float, quiet: float | None) -> list[Message]:
         """Ask, and return the answers in the order in which they came."""
@@ -48,23 +46,16 @@ class Gathering:
         deadline = loop.time() + timeout
         token = self._connection.ask(self.subject, data, None, self)
         try:
-            while not self._ended.done():
-                until = deadline
-                if quiet is not None and self._answers:
-                    until = min(deadline, self._heard_at + quiet)
-                left = until - loop.time()
-                if left <= 0:
-                    break
-                # Without an answer yet, look again soon enough to notice when the quiet time begins.
-                await asyncio.wait([self._ended], timeout=left if quiet is None else min(left, quiet))
+            while not self._ended:
+                self._something_new.clear()
+                until = min(deadline, loop.time() + quiet) if quiet is not None and self._answers else deadline
+                async with asyncio.timeout_at(until):
+                    await self._something_new.wait()
+        except TimeoutError:
+            if not self._sent:
+                raise Unavailable(f"NATS was away for {timeout:g} s") from None
         finally:
             self._connection.forget(token)
-        if self._ended.done():
-            self._ended.result()
-        elif not self._sent:
-            raise Unavailable(f"NATS was away for {timeout:g} s")
+        if self._error is not None and not self._answers:
+            raise self._error
         return self._answers
-
-    def _end(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)

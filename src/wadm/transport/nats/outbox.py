@@ -1,0 +1,99 @@
+"""What is to be sent: one queue, so that the order of calls is the order on the wire, whatever session is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from msgspec import Struct
+
+from wadm.errors import Unavailable
+from wadm.transport.base import Headers
+from wadm.transport.nats.inbox import Inbox
+from wadm.transport.nats.session import Session
+
+_QUEUED_MOST = 64 * 1024 * 1024
+"""Bytes that may wait to be sent. More means that the server is away or clogged; what comes then is dropped."""
+_STALE_AFTER = 30.0
+"""Seconds that a message may wait to be sent. What was worth saying so long ago may no longer be true."""
+
+
+class Outgoing(Struct, gc=False):
+    """A message that waits to be sent; with a token, only for as long as somebody waits for the answer."""
+
+    subject: str
+    data: bytes
+    reply: str
+    headers: Headers | None
+    token: str
+    size: int
+    queued_at: float
+
+
+class Outbox:
+    """Queues messages, and writes them to one session after the other."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Outgoing | asyncio.Future[Session]] = deque()
+        self._filled = asyncio.Event()
+        self._bytes = 0
+        self._dropped = 0
+
+    def put(self, subject: str, data: bytes, reply: str, headers: Headers | None, size: int, token: str = "") -> None:
+        """Queue a message. Where no more fits, a question raises ``Unavailable`` and anything else is dropped."""
+        if self._bytes + size > _QUEUED_MOST:
+            if token:
+                raise Unavailable(f"{self._bytes} bytes already wait to be sent to NATS")
+            self._dropped += 1
+            return
+        self._bytes += size
+        self._queue.append(Outgoing(subject, data, reply, headers, token, size, self._loop.time()))
+        self._filled.set()
+
+    async def written(self) -> Session:
+        """Wait until everything that is queued now has been written; return the session that took the last of it."""
+        mark: asyncio.Future[Session] = self._loop.create_future()
+        self._queue.append(mark)
+        self._filled.set()
+        return await mark
+
+    def take_dropped(self) -> int:
+        """Return how many messages have been dropped since this was last asked."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    async def write_to(self, session: Session) -> None:
+        """Write what is queued; return when the queue is empty, or the session lost."""
+        self._filled.clear()
+        horizon = self._loop.time() - _STALE_AFTER
+        while self._queue and session.alive:
+            item = self._queue.popleft()
+            if isinstance(item, asyncio.Future):
+                if not item.done():
+                    item.set_result(session)
+                continue
+            self._bytes -= item.size
+            if not self._is_wanted(item, horizon):
+                continue
+            try:
+                await session.publish(item.subject, item.data, item.reply, item.headers)
+            except Unavailable as error:
+                self._inbox.fail(item.subject.__eq__, str(error))
+
+    async def wait_filled(self) -> None:
+        """Wait until there is something to write."""
+        await self._filled.wait()
+
+    def _is_wanted(self, message: Outgoing, horizon: float) -> bool:
+        """Whether a message is still worth sending: somebody waits for the answer, or it is not too old."""
+        if message.token:
+            expectation = self._inbox.waiting(message.token)
+            if expectation is not None:
+                expectation.sent()
+            return expectation is not None
+        if message.queued_at < horizon:
+            self._dropped += 1
+            return False
+        return True
