@@ -155,6 +155,10 @@ def test_where_a_connection_comes_from(wadm: Wadm, monkeypatch: pytest.MonkeyPat
     assert "secret" not in out
 
 
+def test_a_bare_context_shows_the_connection(wadm: Wadm) -> None:
+    assert wadm("context") == wadm("context", "show")
+
+
 def test_contexts_are_listed(wadm: Wadm, tmp_path: Path) -> None:
     directory = tmp_path / ".config/nats/context"
     directory.mkdir(parents=True)

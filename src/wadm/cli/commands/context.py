@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@click.group("context", cls=Group)
-def context() -> None:
+@click.group("context", cls=Group, invoke_without_command=True)
+@click.pass_context
+def context(ctx: click.Context) -> None:
     """Show the contexts of wash and nats, and what commands connect with.
 
     A value counts from the first of these that has it: flags, WADM_… variables, WASMCLOUD_… and WASH_… variables,
     NATS_… variables, one context (--context, WADM_CONTEXT, NATS_CONTEXT, the default of wash, the one selected in
-    nats), the default.
+    nats), the default. Without a subcommand: what `wadm context show` says.
     """
+    if ctx.invoked_subcommand is None:
+        with show.make_context("show", [], parent=ctx) as sub:
+            show.invoke(sub)
 
 
 @command(
