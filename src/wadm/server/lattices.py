@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from wadm.errors import Unreadable, WadmError
-from wadm.model.manifest import Application
+from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
 from wadm.server.logging import Limited, Logger, get_logger
 from wadm.server.owner import LatticeOwner, OwnerSettings
@@ -214,11 +214,11 @@ class PlaceApplications:
         """Return the names of all stored applications."""
         return [record.name for record in self._store.view.records(self._place)]
 
-    def get(self, name: str) -> Application | None:
-        """Return an application; raise :class:`~wadm.errors.Unreadable`."""
+    def deployed(self, name: str) -> Manifest | None:
+        """Return what is deployed of an application, if anything is; raise :class:`~wadm.errors.Unreadable`."""
         record = self._store.view.record(self._place, name)
         if record is not None:
-            return self._store.decode(record)
+            return self._store.deployed_manifest(record)
         if reason := self._store.view.garbled(self._place, name):
             raise Unreadable(reason)
         return None

@@ -1,7 +1,8 @@
 """The lists of names that the original keeps beside the applications, one per lattice.
 
-We list what is stored and do not read them, except to know what to write. Puts of new names that come at the same time
-share one write, so that a long list does not make each of them dear.
+We list what is stored and read these lists only to know what to write. So nobody waits for them: they are written
+behind the applications, all that came meanwhile in one go, and a long list does not make each put dear. What a process
+that died has not written, the next one mends at its start (S16).
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from wadm.errors import Malformed, StaleRevision, TooLarge, Unavailable, WadmError
+import msgspec
+
+from wadm.errors import Malformed, StaleRevision, TooLarge, WadmError
+from wadm.server.logging import Limited, get_logger
 from wadm.server.view import Names, Record, View
 from wadm.transport.base import Bucket
-from wadm.wire.stored import decode_names, encode_names
+from wadm.wire.stored import decode_names
 
-ATTEMPTS: Final = 20
-"""How often a list is written anew because somebody else was first."""
+PAUSE: Final = 0.05
+"""Seconds between writes of one list."""
+PAUSE_AFTER_FAILURE: Final = 1.0
+
+_limited = Limited(get_logger("wadm.server.name_lists"))
 
 
 class NameList:
@@ -32,52 +39,59 @@ class NameList:
         self._limit = limit
         self._refresh = refresh
         self._pending: dict[str, bool] = {}
-        self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
         self._read: tuple[int, list[str]] = (0, [])
 
-    async def settle(self, name: str, present: bool) -> None:
-        """Return once the list has the name, or has it no more.
-
-        Raises :class:`~wadm.errors.TooLarge`, ``Unavailable``, and ``StaleRevision`` after many tries.
-        """
+    def settle(self, name: str, present: bool) -> None:
+        """Have the list have a name, or have it no more, before long."""
         if self._writing is None and _has(self._names(), name) is present:
             return
         self._pending[name] = present
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_pending(), name=f"names of {self._key}")
-        await done
+
+    def abandon(self) -> None:
+        """Write nothing more: the bucket is another one."""
+        if self._writing is not None:
+            self._writing.cancel()
+
+    async def flush(self) -> None:
+        """Write what is not written yet, trying once."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._write(self._pending)
 
     async def _write_pending(self) -> None:
-        """Write until nobody waits; what is asked for meanwhile is in the next write."""
         try:
             while self._pending:
                 pending, self._pending = self._pending, {}
-                waiting, self._waiting = self._waiting, []
-                _finish(waiting, await self._write(pending))
+                try:
+                    await self._write(pending)
+                except BaseException:
+                    self._pending = pending | self._pending
+                    raise
+                await asyncio.sleep(PAUSE)
         finally:
             self._writing = None
-            _finish(self._waiting, Unavailable("the list of names is not written any more"))
 
-    async def _write(self, pending: Mapping[str, bool]) -> WadmError | None:
-        for _ in range(ATTEMPTS):
-            names = _changed(self._names(), pending)
-            if names == self._names() or isinstance(self._view.slot(self._key), Record):
-                return None  # done already; or an application of another lattice has the key
+    async def _write(self, pending: Mapping[str, bool]) -> None:
+        while pending and (names := _changed(self._names(), pending)) != self._names():
+            if isinstance(self._view.slot(self._key), Record):
+                return  # an application of another lattice has the key
             try:
                 await self._put(names)
             except StaleRevision:
                 await self._refresh(self._key)
+            except TooLarge as error:
+                _limited.warning("length", "A list of names is too long for the original", key=self._key, reason=error)
+                return
             except WadmError as error:
-                return error
-            else:
-                return None
-        return StaleRevision(f"others were first {ATTEMPTS} times")
+                _limited.warning("names", "A list of names could not be written", key=self._key, reason=error)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def _put(self, names: list[str]) -> None:
-        value = encode_names(names)
+        value = msgspec.json.encode(names)
         if len(value) > self._limit:
             raise TooLarge(f"{len(names)} names take {len(value)} bytes, {self._limit} can be stored")
         revision = await self._bucket.put(self._key, value, self._view.slot(self._key).revision)
@@ -113,13 +127,3 @@ def _changed(names: list[str], pending: Mapping[str, bool]) -> list[str]:
         elif not present and _has(changed, name):
             changed.remove(name)
     return changed
-
-
-def _finish(waiting: list[asyncio.Future[None]], error: WadmError | None) -> None:
-    for done in waiting:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)

@@ -61,20 +61,28 @@ class Refusal(WadmError):
 class Models:
     """What operations work with."""
 
-    def __init__(self, transport: Transport, store: Store, statuses: Statuses, new_version: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        store: Store,
+        statuses: Statuses,
+        new_version: Callable[[], str],
+        timeline: str = "wadm_timeline",
+        revisions: str = "wadm_revisions",
+    ) -> None:
         self.transport = transport
         self.store = store
         self.statuses = statuses
         self.listing = Listing(store, statuses, transport.max_payload)
         self.new_version = new_version
+        self.timeline = timeline
+        self.revisions = Revisions(transport, revisions)
 
     def deployed(self, place: Place, name: str) -> Manifest | None:
         """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read (S12)."""
         record = self.store.view.record(place, name)
-        if record is None or record.glance.deployed is None:
-            return None
         try:
-            return self.store.decode(record).deployed
+            return None if record is None else self.store.deployed_manifest(record)
         except Unreadable:
             return None
 
@@ -130,7 +138,7 @@ async def _store_version(models: Models, place: Place, manifest: Manifest, warni
     try:
         record = await store.change(place, name, add)
     except AlreadyExists:
-        await store.ensure_listed(place, name)
+        store.ensure_listed(place, name)
         return api.put_exists(version)
     except TooLarge as error:
         return api.error(f"The manifest is too large to be stored: {error}")
@@ -182,8 +190,9 @@ async def status(models: Models, request: Request) -> bytes:
 
 
 async def deployment_history(models: Models, request: Request) -> bytes:
-    """Say that there is no such thing, as the original does."""
-    return api.error(api.HISTORY_UNSUPPORTED)
+    """Return the revisions; where there are none say that there is no such thing, as the original does."""
+    revisions = await models.revisions.of(request.place, request.name)
+    return insight.history_found(request.name, revisions) if revisions else api.error(api.HISTORY_UNSUPPORTED)
 
 
 # -- delete ---------------------------------------------------------------------------------

@@ -33,23 +33,28 @@ from wadm.engine.observe import (
     observe_outcome,
     remove_host,
 )
-from wadm.engine.plan import Plan, Questions, Record, carry_since
+from wadm.engine.plan import Plan, Questions, Record, carry_since, describe
 from wadm.engine.reconcile import reconcile
 from wadm.engine.silence import Silence
+from wadm.engine.telling import tell, tell_host, tell_outcome
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, WadmError
-from wadm.model.commands import Command, Outcome, PutLink
-from wadm.model.events import LinkDeleted, LinkSet
+from wadm.model.commands import Action, Command, Outcome, PutLink
+from wadm.model.events import Event, LinkDeleted, LinkSet
 from wadm.model.lattice import Lattice, LinkKey
-from wadm.model.manifest import Application, Manifest
+from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.commands import Commands
+from wadm.server.desk import Desk
 from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
 from wadm.server.logging import Limited, Logger
 from wadm.server.records import Records
+from wadm.server.timeline import Timeline
+from wadm.server.view import Place
 from wadm.transport.base import Bucket, Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.events import HeartbeatFilter, Unchanged
+from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
@@ -71,8 +76,11 @@ class Applications(Protocol):
     def names(self) -> Iterable[str]:
         """Return the names of all stored applications."""
 
-    def get(self, name: str) -> Application | None:
-        """Return an application. Raises :class:`~wadm.errors.Malformed` where what is stored cannot be read."""
+    def deployed(self, name: str) -> Manifest | None:
+        """Return what is deployed of an application, if anything is.
+
+        Raises :class:`~wadm.errors.Malformed` where what is stored cannot be read.
+        """
 
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application: removing needs more than its absence."""
@@ -131,6 +139,11 @@ class LatticeOwner:
         self._log = log
         self._limited = Limited(log)
         self._may_act = may_act
+        self._scope = Place(lattice, account).scope
+        self._timeline = Timeline(transport, self._scope, self.now)
+        self._desk = Desk(self, transport, self._scope, log)
+        self._under_way: dict[str, str | None] = {}
+        """Applications whose version was changed and has not come to anything, with that version."""
         self._commands = Commands(
             transport,
             lattice,
@@ -155,6 +168,8 @@ class LatticeOwner:
         self._epoch = transport.now() - self._clock()
         self._next_tick = 0.0
         self._had_hosts = False
+        self._looked = False
+        """Whether what was deployed before this owner came has been taken up."""
         self._gathered = 0.0
         """When the last host had joined that was the last for a while."""
         self._next_links = 0.0
@@ -168,6 +183,41 @@ class LatticeOwner:
         """Take note that an application has changed in the store."""
         self._put(Changed(name))
 
+    # -- what others may know ----------------------------------------------------------------
+
+    def shared(self, name: str) -> Manifest | None:
+        """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
+        try:
+            return self._deployed(name)
+        except Malformed:
+            return None
+
+    def said(self, name: str) -> ApplicationStatus | None:
+        """Return the status that an application was last said to have."""
+        return self._said.get(name) or self._statuses.last(name)
+
+    def plan(self, name: str, now: float) -> Plan | None:
+        """Plan an application as things are; ``None`` where nothing is known of it."""
+        desired = self.interests.desired(name)
+        if desired is None:
+            if self._applications.evidence(name) not in ("undeployed", "deleted"):
+                return None
+            desired = nothing(name)
+        record = self.interests.record(name)
+        others = self.interests.needed_by_others(name)
+        return reconcile(desired, record, self.lattice, self.in_flight, now, others)
+
+    async def learn_configs(self, names: Iterable[str]) -> None:
+        """Ask for configurations that are not known, and wait for the answers a little."""
+        unknown = {name for name in names if name not in self.lattice.configs}
+        if not unknown or not self.lattice.hosts:
+            return
+        self._inquiries.ask(Questions(unknown, set()))
+        for _ in range(20):
+            await self._transport.sleep(0.05)
+            if all(name in self.lattice.configs for name in unknown):
+                return
+
     # -- life --------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -178,6 +228,7 @@ class LatticeOwner:
             subscription = await self._transport.subscribe(subject, self._hear)
             await self._commands.start()
             await self._look_around()
+            await self._desk.open()
             while True:
                 await self._wait()
                 self._turn()
@@ -185,8 +236,10 @@ class LatticeOwner:
         finally:
             if subscription is not None:
                 await subscription.stop()
+            await self._desk.close()
             await self._commands.stop()
             await self._inquiries.stop()
+            self._timeline.flush()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -224,6 +277,7 @@ class LatticeOwner:
             "looking after lattice", lattice=self.lattice.name, hosts=hosts_known, applications=len(self.interests)
         )
         self._next_links = self.now() + READ_LINKS_EVERY
+        self._looked = True
         self._plan_touched(news)
 
     async def _wait(self) -> None:
@@ -267,6 +321,7 @@ class LatticeOwner:
                 case Outcome():
                     if isinstance(item.command, PutLink):
                         self._links_touched[item.command.link_key] = now
+                    self._note_outcome(item)
                     observe_outcome(item, self.lattice, self.in_flight, news, now)
                 case Changed():
                     self._read(item.name, news)
@@ -296,6 +351,7 @@ class LatticeOwner:
             self._links_touched[event.link.key] = now
         elif isinstance(event, LinkDeleted):
             self._links_touched[event.key] = now
+        self._note_event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
     def _fold_answer(self, answer: Answer, news: News, now: float) -> None:
@@ -330,30 +386,30 @@ class LatticeOwner:
     def _read(self, name: str, news: News) -> None:
         """Take up what is stored of an application."""
         try:
-            manifest = self._deployed(name)
+            manifest = self._applications.deployed(name)
         except Malformed as error:
             # What runs of it is left as it is: it was wanted when it could still be read.
             self._limited.warning("stored", "an application that cannot be read", application=name, error=str(error))
             return
         if manifest is not None:
-            self._want(compile_manifest(manifest, self._shared), news)
+            self._want(compile_manifest(manifest, self.shared), news)
         elif self._applications.evidence(name) in ("undeployed", "deleted"):
             self._want(nothing(name), news)
-
-    def _deployed(self, name: str) -> Manifest | None:
-        application = self._applications.get(name)
-        return application.deployed if application is not None else None
 
     def _want(self, desired: Desired, news: News) -> None:
         before = self.interests.desired(desired.application)
         if before is None and desired.version is None and not self._is_known(desired.application):
             return
+        if self._looked and (before is None or before.version != desired.version):
+            self._under_way[desired.application] = desired.version
+            text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
+            self._timeline.note(desired.application, "request", text)
         self.interests.put(desired)
         news.applications.add(desired.application)
         for dependent in self.interests.dependents(desired.application):
-            manifest = self._shared(dependent)
+            manifest = self.shared(dependent)
             if manifest is not None:
-                self.interests.put(compile_manifest(manifest, self._shared))
+                self.interests.put(compile_manifest(manifest, self.shared))
                 news.applications.add(dependent)
         if before is not None:
             self._touch_rivals(before, news)
@@ -367,16 +423,9 @@ class LatticeOwner:
 
     def _is_known(self, name: str) -> bool:
         """Whether there is anything to remove, or to say, of an application that is not deployed."""
-        last = self._said.get(name) or self._statuses.last(name)
+        last = self.said(name)
         told = last is not None and last.type != "undeployed"
         return told or bool(self.interests.record(name)) or any(True for _ in self.lattice.owned_by(name))
-
-    def _shared(self, name: str) -> Manifest | None:
-        """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
-        try:
-            return self._deployed(name)
-        except Malformed:
-            return None
 
     # -- timers ------------------------------------------------------------------------------
 
@@ -416,6 +465,7 @@ class LatticeOwner:
         if host is not None and now - host.last_heard > PROBE_TIMEOUT:
             silent_for = round(now - host.last_heard, 1)
             self._log.warning("host is lost", host=host.called, silent_for=silent_for)
+            self._note_host(host_id, f"the host is lost: nothing heard for {silent_for} s")
             remove_host(host_id, self.lattice, self.in_flight, news)
 
     def _read_again(self, news: News, now: float) -> None:
@@ -454,15 +504,8 @@ class LatticeOwner:
         questions.links = questions.links or plan.questions.links
 
     def _plan(self, name: str, now: float) -> Plan | None:
-        desired = self.interests.desired(name)
-        if desired is None:
-            if self._applications.evidence(name) not in ("undeployed", "deleted"):
-                return None
-            desired = nothing(name)
-        record = self.interests.record(name)
-        others = self.interests.needed_by_others(name)
         try:
-            return reconcile(desired, record, self.lattice, self.in_flight, now, others)
+            return self.plan(name, now)
         except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
             self._log.exception("cannot plan an application; the others go on", application=name)
             return None
@@ -480,6 +523,7 @@ class LatticeOwner:
             self._say(plan, now)
             for action in plan.actions:
                 self.in_flight.ask(action, now)
+                self._note_command(action)
             if plan.status == UNDEPLOYED and not plan.record:
                 self.interests.remove(plan.application)
         actions = [action for plan in plans for action in plan.actions]
@@ -490,7 +534,35 @@ class LatticeOwner:
         if actions:
             self._spawn(self._commands.send(actions))
 
-    async def _save_then_send(self, records: dict[str, Record], actions: list[Any]) -> None:
+    def _note_command(self, action: Action) -> None:
+        host_id = getattr(action.command, "host_id", "")
+        text = f"{describe(action.command)}, because {action.reason}"
+        self._timeline.note(action.application, "command", text, action.command.key[-1], self._called(host_id))
+
+    def _note_outcome(self, outcome: Outcome) -> None:
+        pending = self.in_flight.get(outcome.command.key)
+        if pending is not None:
+            host_id = getattr(outcome.command, "host_id", "")
+            text, about = tell_outcome(outcome), outcome.command.key[-1]
+            self._timeline.note(pending.application, "answer", text, about, self._called(host_id))
+
+    def _note_event(self, event: Event) -> None:
+        told = tell(event, self.lattice)
+        if told is not None:
+            for name in self.interests.about(told.entity, told.link, told.config):
+                self._timeline.note(name, "event", told.text, told.about, self._called(told.host_id))
+        elif (text := tell_host(event)) is not None:
+            self._note_host(getattr(event, "host_id", ""), text)
+
+    def _note_host(self, host_id: str, text: str) -> None:
+        for name in self.lattice.owners_on(host_id):
+            self._timeline.note(name, "event", text, "", self._called(host_id))
+
+    def _called(self, host_id: str) -> str:
+        host = self.lattice.hosts.get(host_id)
+        return host.called if host is not None else host_id
+
+    async def _save_then_send(self, records: dict[str, Record], actions: list[Action]) -> None:
         saved = await asyncio.gather(*(self._save(name, record) for name, record in records.items()))
         failed = {name for name, ok in zip(records, saved, strict=True) if not ok}
         await self._commands.send(a for a in actions if a.application not in failed)
@@ -520,13 +592,18 @@ class LatticeOwner:
     def _say(self, plan: Plan, now: float) -> None:
         """Publish a status that differs from the last. A lattice without hosts is not spoken of (api.md 6.4)."""
         name = plan.application
-        before = self._said.get(name) or self._statuses.last(name)
+        before = self.said(name)
         if before is None and not self.lattice.hosts:
             return
         after = carry_since(before, plan.status, now)
         self._said[name] = after
         if after is not before:
             self._statuses.publish(name, after)
+            if before is None or (before.type, before.message) != (after.type, after.message):
+                self._timeline.note(name, "status", f"{after.type}: {after.message}" if after.message else after.type)
+        if after.type in ("deployed", "undeployed") and name in self._under_way:
+            outcome = Change(now, version=self._under_way.pop(name), outcome=after.type)
+            self._transport.publish(subjects.revision(self._scope, name), encode_change(outcome))
 
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)

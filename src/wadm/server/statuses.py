@@ -24,7 +24,7 @@ ROOM_FOR_REPLY = 4096
 log = get_logger("wadm.server.statuses")
 
 
-class Told(Struct, frozen=True):
+class Told(Struct, frozen=True, gc=False):
     """A status as it was published."""
 
     raw: bytes

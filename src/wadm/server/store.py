@@ -14,14 +14,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+import msgspec
+
 from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
-from wadm.model.manifest import Application
+from wadm.model.manifest import Application, Manifest
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
 from wadm.server.view import Garbled, Marker, Names, Place, Record, Slot, View, keys_of, slot_of
 from wadm.transport.base import Bucket, Entry, Subscription
 from wadm.wire import subjects
 from wadm.wire.glance import glance
+from wadm.wire.manifests import manifest_from_builtins
+from wadm.wire.reading import read
 from wadm.wire.stored import decode_application, encode_application
 
 ATTEMPTS: Final = 20
@@ -38,6 +42,8 @@ Change = Callable[[Application | None], Application | None]
 several times. The very application it was given means that there is nothing to write."""
 OnChange = Callable[[str, str | None, str], None]
 """Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
+
+_anything: Final = msgspec.json.Decoder()
 
 log = get_logger("wadm.server.store")
 
@@ -66,9 +72,12 @@ class Store:
     async def start(self) -> None:
         """Read everything, and follow what changes."""
         self._watch = await self._follow(self.view)
+        self._mend_lists()
 
     async def stop(self) -> None:
-        """End following."""
+        """Write what is not written yet, and end following."""
+        with suppress(WadmError):
+            await asyncio.gather(*(names.flush() for names in self._lists.values()))
         if self._watch is not None:
             await self._watch.stop()
 
@@ -84,13 +93,23 @@ class Store:
         self._watch = await self._follow(view)
         self.view = view
         self._decoded.clear()
+        for names in self._lists.values():
+            names.abandon()
         self._lists.clear()
         self._newest = ("", 0)
         if watch is not None:
             await watch.stop()
         if put_back:
             await self._put_back(known)
+        self._mend_lists()
         self._tell({(r.scope, r.name) for r in known.all_deployed()} | {(r.scope, r.name) for r in view.all_deployed()})
+
+    def _mend_lists(self) -> None:
+        """Have every stored application in the list of its lattice, whatever happened to those who stored it."""
+        for scope in self.view.scopes():
+            place = self.view.place(scope)
+            for record in self.view.records(place):
+                self._list(place, record.name, present=True)
 
     async def _is_same(self) -> bool:
         key, revision = self._newest
@@ -143,6 +162,18 @@ class Store:
         self._keep(key, application)
         return application
 
+    def deployed_manifest(self, record: Record) -> Manifest | None:
+        """Return what is deployed of an application, reading no more than that; raise ``Unreadable``."""
+        if record.glance.deployed is None:
+            return None
+        application = self._decoded.get((record.key, record.revision))
+        if application is not None:
+            return application.deployed
+        try:
+            return manifest_from_builtins(read(_anything, record.glance.deployed, record.name))
+        except Malformed as error:
+            raise Unreadable(str(error)) from error
+
     # -- writing -----------------------------------------------------------------------------
 
     async def change(self, place: Place, name: str, change: Change) -> Record | None:
@@ -179,9 +210,9 @@ class Store:
             self._encoded = (application, encode_application(application))
         return self._encoded[1]
 
-    async def ensure_listed(self, place: Place, name: str) -> None:
+    def ensure_listed(self, place: Place, name: str) -> None:
         """Have a stored application in the list of names, whatever happened when it was written (S16)."""
-        await self._list(place, name, present=True)
+        self._list(place, name, present=True)
 
     async def _write(
         self, place: Place, name: str, record: Record | None, application: Application | None
@@ -190,7 +221,7 @@ class Store:
             if record is not None:
                 revision = await self._bucket.purge(record.key, record.revision)
                 self._see(Entry(record.key, None, revision))
-                await self._list(place, name, present=False)
+                self._list(place, name, present=False)
             return None
         value = self._encode(application)
         if len(value) > self.limit:
@@ -201,7 +232,7 @@ class Store:
         self._keep((key, revision), application)
         if revision > self.view.slot(key).revision:  # else the watch was quicker
             self._put(key, written)
-        await self._list(place, name, present=True)
+        self._list(place, name, present=True)
         return written
 
     def _free_key(self, place: Place, name: str) -> str:
@@ -216,16 +247,12 @@ class Store:
         slot = self.view.slot(key)
         return isinstance(slot, Names) or (isinstance(slot, Record) and (slot.scope, slot.name) != (place.scope, name))
 
-    async def _list(self, place: Place, name: str, present: bool) -> None:
-        """Bring the list of names in order. It is there for the original, so its failure is not ours."""
+    def _list(self, place: Place, name: str, present: bool) -> None:
         scope = place.scope
         names = self._lists.get(scope)
         if names is None:
             names = self._lists[scope] = NameList(self._bucket, self.view, scope, self.limit, self._refresh)
-        try:
-            await names.settle(name, present)
-        except WadmError as error:
-            self._limited.warning("names", "The list of names could not be written", key=scope, reason=error)
+        names.settle(name, present)
 
     def _keep(self, key: tuple[str, int], application: Application) -> None:
         self._decoded[key] = application

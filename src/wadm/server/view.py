@@ -42,7 +42,7 @@ class Place(Struct, frozen=True):
         return names_key(self.lattice, self.account)
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """An application as stored."""
 
     key: str
@@ -57,20 +57,20 @@ class Record(Struct, frozen=True):
         return self.glance.name
 
 
-class Names(Struct, frozen=True):
+class Names(Struct, frozen=True, gc=False):
     """A list of names as stored."""
 
     revision: int
     value: bytes
 
 
-class Marker(Struct, frozen=True):
+class Marker(Struct, frozen=True, gc=False):
     """A key that was deleted; at revision 0, one that never was."""
 
     revision: int
 
 
-class Garbled(Struct, frozen=True):
+class Garbled(Struct, frozen=True, gc=False):
     """A value that is neither; it harms the application whose key it has, and nothing else."""
 
     revision: int
@@ -134,6 +134,10 @@ class View:
         if names is None:
             names = self._sorted[place.scope] = sorted(applications)
         return [applications[name] for name in names]
+
+    def scopes(self) -> list[str]:
+        """Return the scopes that have applications, sorted."""
+        return sorted(self._applications)
 
     def places(self) -> Iterator[Place]:
         """Yield the lattices in which something is deployed."""

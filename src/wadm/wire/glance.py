@@ -13,7 +13,7 @@ from wadm.model.names import DESCRIPTION_ANNOTATION, SHARED_ANNOTATION
 from wadm.wire.reading import read
 
 
-class Glance(Struct, frozen=True):
+class Glance(Struct, frozen=True, gc=False):
     """A stored application, seen from afar.
 
     ``versions`` are in the order in which they were put. ``deployed`` is the deployed manifest as stored, ``ids`` the
