@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.client.servers import ScriptedServer
+from tests.conftest import NatsServerFactory
 from wadm.client import Client, Settings, connect
 from wadm.client.connection import open_client
 from wadm.errors import Misconfigured, NoResponders, TimedOut, Unavailable
@@ -83,12 +84,23 @@ async def test_a_key_without_its_certificate() -> None:
         await connect("nats://127.0.0.1:1", tls_key="/k.pem")
 
 
-async def test_user_and_password_are_used(nats_server_factory) -> None:  # type: ignore[no-untyped-def]
+async def test_user_and_password_are_used(nats_server_factory: NatsServerFactory) -> None:
     config = 'authorization { users: [ {user: "me", password: "p@ss:w/rd"} ] }'
     url = nats_server_factory(config, jetstream=False).url
     with pytest.raises(Misconfigured, match=r"(?i)authorization"):
         await connect(url)
     client = await connect(url, user="me", password="p@ss:w/rd")
+    await client.close()
+
+
+async def test_a_user_with_an_inbox_of_its_own(nats_server_factory: NatsServerFactory, tmp_path: Path) -> None:
+    allowed = 'permissions: {subscribe: ["_INBOX_me.>"], publish: ["wadm.api.>"]}'
+    config = f'authorization {{ users: [ {{user: "me", password: "p", {allowed}}} ] }}'
+    url = nats_server_factory(config, jetstream=False).url
+    mine = Settings(servers=(url,), user="me", password="p", inbox_prefix="_INBOX_me", timeout=5)
+    client = await open_client(mine)
+    with pytest.raises(NoResponders):  # an answer, and it came through
+        await client.list()
     await client.close()
 
 

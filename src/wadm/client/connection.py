@@ -99,6 +99,7 @@ def _options(settings: Settings) -> ConnectOptions:
         tls_first=settings.tls_first,
         domain=settings.js_domain or None,
         name="wadm client",
+        inbox_prefix=settings.inbox_prefix or "_INBOX",
     )
 
 

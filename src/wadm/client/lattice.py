@@ -29,7 +29,7 @@ from wadm.wire.control import (
 )
 
 PING_TIMEOUT = 2.0
-PING_QUIET = 0.4
+PING_QUIET = 0.25
 """Seconds without a further answer after which all hosts are taken to have answered a ping."""
 
 AT_ONCE = 64

@@ -42,6 +42,8 @@ class ConnectOptions(Struct, frozen=True):
     """The JetStream domain."""
     name: str | None = "wadm"
     """What the server's monitoring shows for the connection."""
+    inbox_prefix: str = "_INBOX"
+    """What the subjects begin with on which answers are awaited, where the user is permitted only one of its own."""
 
     def __repr__(self) -> str:
         """Show the servers only: the rest may be secret."""
@@ -77,7 +79,9 @@ async def connect(
     pool = ServerPool(options.servers)
     identity = partial(read_identity, options.creds_file, options.jwt, options.seed)
     identity()  # what cannot be read is said before anything else
-    dialling = DialOptions(identity, _tls_context(options), options.tls_first, options.name)
+    dialling = DialOptions(
+        identity, _tls_context(options), options.tls_first, options.name, options.inbox_prefix.rstrip(".")
+    )
     connection = Connection(pool, dialling, on_event)
     said, delay = "", _RETRY_FIRST
     while True:

@@ -15,7 +15,7 @@ from nats.errors import SlowConsumerError
 
 from wadm.errors import NoResponders, Unavailable
 from wadm.transport.base import Handler, Headers, Message
-from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders
+from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders, new_inbox
 from wadm.transport.nats.outbox import Outbox
 from wadm.transport.nats.servers import ServerPool, without_password
 from wadm.transport.nats.session import DialFailed, DialOptions, Session, dial, explain
@@ -70,7 +70,7 @@ class Connection:
         self._pool = pool
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._inbox = Inbox()
+        self._inbox = Inbox(self.new_inbox())
         self._outbox = Outbox(self._inbox)
         self._subscriptions = {CoreSubscription(self, self._inbox.pattern, "", self._inbox.receive): None}
         self._session: Session | None = None
@@ -81,6 +81,10 @@ class Connection:
         self._closed = False
 
     # -- life ----------------------------------------------------------------------------------
+
+    def new_inbox(self) -> str:
+        """Return a subject that nobody else uses, on which answers may be awaited."""
+        return new_inbox(self._options.inbox_prefix)
 
     @property
     def connected(self) -> bool:

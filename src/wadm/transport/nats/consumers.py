@@ -19,7 +19,6 @@ from nats.nuid import NUID
 from wadm.errors import NotFound, TimedOut, Unavailable
 from wadm.transport.base import Delivery, Message, Stored
 from wadm.transport.nats.connection import CoreSubscription
-from wadm.transport.nats.inbox import new_inbox
 from wadm.transport.nats.jetstream import Answer, JetStream, Position, parse_position
 from wadm.transport.nats.streams import stream_info
 
@@ -68,7 +67,7 @@ async def read(
     if since > 0 and not last_per_subject:
         start = datetime.fromtimestamp(since, UTC).isoformat()
         config |= {"deliver_policy": "by_start_time", "opt_start_time": start}
-    name, inbox = _names.next().decode(), new_inbox()
+    name, inbox = _names.next().decode(), jetstream.connection.new_inbox()
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     subscription = await jetstream.connection.subscribe(inbox, arrived.put_nowait, confirm=False)
     try:
@@ -163,7 +162,7 @@ class Watch:
         start: dict[str, Any] = {"deliver_policy": "last_per_subject"}
         if self._sequence:
             start = {"deliver_policy": "by_start_sequence", "opt_start_seq": self._sequence + 1}
-        self._consumer, inbox = _names.next().decode(), new_inbox()
+        self._consumer, inbox = _names.next().decode(), self._connection.new_inbox()
         self._subscription = await self._connection.subscribe(inbox, self._receive, confirm=False)
         config = {
             "deliver_subject": inbox,
@@ -270,7 +269,7 @@ class DurableConsumer:
         self._name: str = config["durable_name"]
         self._handler = handler
         self._batch = batch
-        self._inbox = new_inbox()
+        self._inbox = jetstream.connection.new_inbox()
         self._pull = 0
         self._left = 0
         self._ended = asyncio.Event()
@@ -382,7 +381,9 @@ async def _create(jetstream: JetStream, stream: str, name: str, config: Mapping[
 
 def _delete(jetstream: JetStream, stream: str, name: str) -> None:
     # Not waited for: if it does not arrive, the server removes the consumer by itself a little later.
-    jetstream.connection.publish(f"{jetstream.prefix}CONSUMER.DELETE.{stream}.{name}", b"", reply=new_inbox())
+    jetstream.connection.publish(
+        f"{jetstream.prefix}CONSUMER.DELETE.{stream}.{name}", b"", reply=jetstream.connection.new_inbox()
+    )
 
 
 def _pull(jetstream: JetStream, stream: str, name: str, inbox: str, request: Mapping[str, Any]) -> None:

@@ -36,8 +36,8 @@ class Expectation(Protocol):
 class Inbox:
     """Who waits for what."""
 
-    def __init__(self) -> None:
-        self._prefix = f"{new_inbox()}."
+    def __init__(self, subject: str) -> None:
+        self._prefix = f"{subject}."
         self._expectations: dict[str, Expectation] = {}
         self._tokens = count(1)
 
@@ -110,9 +110,9 @@ class Call:
             self.future.set_exception(Unavailable(f"NATS was away for {timeout:g} s"))
 
 
-def new_inbox() -> str:
+def new_inbox(prefix: str) -> str:
     """Return a subject that nobody else uses."""
-    return f"_INBOX.{_names.next().decode()}"
+    return f"{prefix}.{_names.next().decode()}"
 
 
 def is_no_responders(message: Message) -> bool:

@@ -61,6 +61,8 @@ class DialOptions(Struct, frozen=True):
     tls_first: bool = False
     """TLS begins before the server says anything, as ``handshake_first`` in its configuration wants it."""
     name: str | None = None
+    inbox_prefix: str = "_INBOX"
+    """What the subjects begin with on which answers are awaited; a user may be permitted only one of its own."""
 
 
 class _Client(Client):
