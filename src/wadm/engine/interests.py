@@ -115,6 +115,17 @@ class Interests:
         else:
             self._wanting.pop(application, None)
 
+    def about(self, entity: tuple[EntityKind, str] | None, link: LinkKey | None, config: str | None) -> list[str]:
+        """Return the applications that an entity, a link or a configuration concerns, sorted."""
+        found: set[str] = set()
+        if entity is not None:
+            found |= self._entities.get(entity, set())
+        if link is not None:
+            found |= self._links.get(link, set()) | self._recorded_links.get(link, set())
+        if config is not None:
+            found |= self._configs.get(config, set()) | self._recorded_configs.get(config, set())
+        return sorted(found)
+
     def wanting(self) -> set[str]:
         """Return the applications whose plan another host could change."""
         return set(self._wanting)

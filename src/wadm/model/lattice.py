@@ -160,6 +160,14 @@ class Lattice:
         """Return the applications for which something of wadm's runs, sorted."""
         return sorted(self._owned)
 
+    def owners_on(self, host_id: str) -> list[str]:
+        """Return the applications for which something of wadm's runs on a host, sorted."""
+        host = self.hosts.get(host_id)
+        if host is None:
+            return []
+        entities: list[Entity] = [*host.components.values(), *host.providers.values()]
+        return sorted({name for entity in entities if (name := owner(entity)) is not None})
+
     def eligible(self, wanted: Requirements) -> list[str]:
         """Return the ids of the hosts with these labels, sorted. Do not change it."""
         hosts = self._eligible.get(wanted)

@@ -54,7 +54,14 @@ class Server:
         self._names = called
         self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.multitenant)
         self.statuses = Statuses(transport, called.status)
-        self.models = Models(transport, self.store, self.statuses, lambda: new_version(transport.now()))
+        self.models = Models(
+            transport,
+            self.store,
+            self.statuses,
+            lambda: new_version(transport.now()),
+            called.timeline,
+            called.revisions,
+        )
         self.api = Api(self.models, settings.api_prefix, settings.multitenant)
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)

@@ -20,13 +20,20 @@ from wadm.engine.validate import check_deploy, missing_shared, refusal, validate
 from wadm.errors import AlreadyExists, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
+from wadm.server.insights import (
+    EVENTS_WITH_EXPLANATION,
+    Revisions,
+    ask_owner,
+    fit_events,
+    read_events,
+)
 from wadm.server.listing import Listing
 from wadm.server.logging import get_logger
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
 from wadm.server.view import Place, Record
 from wadm.transport.base import Headers, Transport
-from wadm.wire import api, subjects
+from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
 from wadm.wire.manifests import encode_manifest, manifest_to_builtins, read_manifest
 
@@ -257,6 +264,7 @@ async def deploy(models: Models, request: Request) -> bytes:
     """Have a version run, the newest if none is named."""
     place, name = request.place, request.name
     version = api.requested_version("deploy", request.body)
+    ask = insight.decode_ask("deploy", request.body)
     wanted = None if version == LATEST else version
     record = await models.store.find(place, name)
     if record is None:
@@ -267,10 +275,14 @@ async def deploy(models: Models, request: Request) -> bytes:
             return api.deploy_not_found(name, version)
         if wanted not in record.glance.versions:
             return api.deploy_version_not_found(name, wanted)
-    return await _deploy(models, request, wanted)
+    if ask.plan is not None:
+        await check_plan(models, request, record, wanted, ask.plan)
+    return await _deploy(models, request, wanted, ask)
 
 
-async def _deploy(models: Models, request: Request, version: str | None) -> bytes:
+async def _deploy(
+    models: Models, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
+) -> bytes:
     place, name, staged = request.place, request.name, version or ""
 
     def mark(application: Application | None) -> Application:
@@ -281,12 +293,7 @@ async def _deploy(models: Models, request: Request, version: str | None) -> byte
         assert application.deployed is not None
         assert application.deployed_version is not None
         staged = application.deployed_version
-        conflicts = check_deploy(
-            application.deployed,
-            lambda taken: models.store.view.deployed_with_id(place, taken),
-            lambda other: models.deployed(place, other),
-        )
-        if conflicts:
+        if conflicts := _conflicts(models, place, application.deployed):
             raise Refusal(conflicts)
         return application
 
@@ -299,8 +306,9 @@ async def _deploy(models: Models, request: Request, version: str | None) -> byte
     assert record is not None
     manifest = models.store.decode(record).deployed
     assert manifest is not None
+    noted = models.revisions.note(place, name, action, staged, ask)
     try:
-        await models.publish_deployed(place, manifest)
+        await asyncio.gather(models.publish_deployed(place, manifest), noted)
     except Unavailable:
         return api.deploy_not_notified(name, staged)
     return api.deployed(name, staged)
@@ -309,6 +317,7 @@ async def _deploy(models: Models, request: Request, version: str | None) -> byte
 async def undeploy(models: Models, request: Request) -> bytes:
     """Have nothing of an application run; its versions stay."""
     api.check_undeploy(request.body)
+    ask = insight.decode_ask("undeploy", request.body)
     name, was_deployed = request.name, False
 
     def mark(application: Application | None) -> Application:
@@ -326,11 +335,101 @@ async def undeploy(models: Models, request: Request) -> bytes:
         return api.undeploy_not_found(name)
     except _NOT_WRITTEN:
         return api.undeploy_failed(name)
+    if was_deployed:
+        await models.revisions.note(request.place, name, "undeploy", None, ask)
     try:
         await models.publish_undeployed(request.place, name)
     except Unavailable:
         return api.undeploy_not_notified(name)
     return api.undeployed(name, was_deployed)
+
+
+# -- plan, explain, events, rollback ----------------------------------------------------------
+
+
+async def plan(models: Models, request: Request) -> bytes:
+    """Say what deploying a stored version, or undeploying, would do."""
+    ask = insight.decode_ask("plan", request.body)
+    record = await models.store.find(request.place, request.name)
+    if record is not None and ask.version not in (None, LATEST) and ask.version not in record.glance.versions:
+        record = await models.store.reload(request.place, request.name)
+    if record is None:
+        return insight.not_found(request.name)
+    manifest = None if ask.undeploy else _version(models, record, ask.version)
+    if manifest is None and not ask.undeploy:
+        return insight.not_found(request.name, ask.version)
+    return await _plan(models, request.place, request.name, manifest)
+
+
+async def plan_manifest(models: Models, request: Request) -> bytes:
+    """Say what deploying a manifest would do that has not been put."""
+    manifest = await read_put(request)
+    problems = validate(manifest)
+    if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
+        return api.error(refused.message, problems[:PROBLEMS_TOLD])
+    return await _plan(models, request.place, manifest.name, manifest)
+
+
+async def _plan(models: Models, place: Place, name: str, manifest: Manifest | None) -> bytes:
+    if manifest is not None and (conflicts := _conflicts(models, place, manifest)):
+        return api.error(conflicts[0].message, conflicts)
+    return insight.planned(name, await ask_owner(models.transport, place, "plan", name, manifest))
+
+
+async def check_plan(models: Models, request: Request, record: Record, version: str | None, wanted: str) -> None:
+    """Raise :class:`Refusal` unless a plan made before would still come out the same."""
+    manifest = _version(models, record, version)
+    if insight.plan_id(await ask_owner(models.transport, request.place, "plan", request.name, manifest)) != wanted:
+        text = f"Plan {wanted} does not hold any more: the lattice or the application has changed since"
+        raise Refusal([Problem(text, hint="Make a new plan, look at it, and deploy that.")])
+
+
+def _version(models: Models, record: Record, version: str | None) -> Manifest | None:
+    application = models.store.decode(record)
+    return application.newest if version in (None, LATEST) else application.versions.get(version or "")
+
+
+def _conflicts(models: Models, place: Place, manifest: Manifest) -> list[Problem]:
+    return check_deploy(
+        manifest,
+        lambda taken: models.store.view.deployed_with_id(place, taken),
+        lambda other: models.deployed(place, other),
+    )
+
+
+async def explain(models: Models, request: Request) -> bytes:
+    """Say why an application is as it is, with the last of what happened to it."""
+    insight.decode_ask("explain", request.body)
+    if await models.store.find(request.place, request.name) is None:
+        return insight.not_found(request.name)
+    view = await ask_owner(models.transport, request.place, "explain", request.name, None)
+    latest = insight.Ask(limit=EVENTS_WITH_EXPLANATION)
+    entries, _ = await read_events(models.transport, models.timeline, request.place, request.name, latest)
+    return insight.explained(request.name, view, entries)
+
+
+async def events(models: Models, request: Request) -> bytes:
+    """Return what has happened to an application, or to all of the lattice, the newest that a reply holds."""
+    ask = insight.decode_ask("events", request.body)
+    found, more = await read_events(models.transport, models.timeline, request.place, request.name or None, ask)
+    return fit_events(found, more, models.transport.max_payload)
+
+
+async def rollback(models: Models, request: Request) -> bytes:
+    """Deploy the version that ran before, or the one that is named."""
+    ask = insight.decode_ask("rollback", request.body)
+    record = await models.store.find(request.place, request.name)
+    if record is None:
+        return api.deploy_not_found(request.name, ask.version)
+    if ask.version is not None and ask.version not in record.glance.versions:
+        return api.deploy_version_not_found(request.name, ask.version)
+    try:
+        version = ask.version or await models.revisions.before(
+            request.place, request.name, record.glance.deployed_version, list(record.glance.versions)
+        )
+    except NotFound as error:
+        raise Refusal([Problem(str(error))]) from error
+    return await _deploy(models, request, version, ask, "rollback")
 
 
 PUT: Final = ("model", "put", False)
@@ -345,6 +444,12 @@ OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
     ("model", "del", True): delete,
     ("model", "deploy", True): deploy,
     ("model", "undeploy", True): undeploy,
+    ("model", "plan", True): plan,
+    ("model", "plan", False): plan_manifest,
+    ("model", "explain", True): explain,
+    ("model", "events", True): events,
+    ("model", "events", False): events,
+    ("model", "rollback", True): rollback,
 }
 """All operations but ``put``, whose request must be read before it is known which application it is about."""
 

@@ -188,7 +188,7 @@ class LatticeOwner:
     def shared(self, name: str) -> Manifest | None:
         """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
         try:
-            return self._deployed(name)
+            return self._applications.deployed(name)
         except Malformed:
             return None
 

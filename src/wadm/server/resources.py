@@ -23,6 +23,13 @@ MAX_AGE: Final = 70.0
 STATUSES_KEPT: Final = 10
 """Messages that the status stream keeps of each application."""
 
+TIMELINE_AGE: Final = 7 * 24 * 3600.0
+TIMELINE_KEPT: Final = 500
+"""Seconds, and messages of each application, that timelines go back."""
+TIMELINE_BYTES: Final = 256 * 1024 * 1024
+REVISIONS_KEPT: Final = 200
+"""Messages kept of each application's revisions; a revision is two."""
+
 LEFT_BEHIND: Final = {
     "wadm_mirror": "a mirror of older releases, whose subjects overlap with those of wasmbus_events",
     "wadm_multitenant_mirror": "a mirror of older releases, whose subjects overlap with those of wasmbus_events",
@@ -41,6 +48,8 @@ class Names(Struct, frozen=True):
     status: str
     host_events: str
     notify: str
+    timeline: str
+    revisions: str
     state: str
     manifests: str
     leases: str
@@ -55,6 +64,8 @@ def names(settings: Settings) -> Names:
         status=f"{prefix}wadm_status",
         host_events="wasmbus_events",
         notify="wadm_notify",
+        timeline=f"{prefix}wadm_timeline",
+        revisions=f"{prefix}wadm_revisions",
         state=settings.state_bucket,
         manifests=settings.manifest_bucket,
         leases=LEASES,
@@ -118,6 +129,26 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             max_bytes=settings.notify_stream_max_bytes,
             replicas=replicas,
             description="A stream for capturing all notification events for wadm",
+        ),
+        StreamSpec(
+            name=called.timeline,
+            subjects=(subjects.timeline("*", "*"),),
+            storage=storage,
+            max_age=TIMELINE_AGE,
+            max_bytes=TIMELINE_BYTES,
+            max_msgs_per_subject=TIMELINE_KEPT,
+            replicas=replicas,
+            allow_direct=True,
+            description="What has happened to wadm applications, for people to read",
+        ),
+        StreamSpec(
+            name=called.revisions,
+            subjects=(subjects.revision("*", "*"),),
+            storage=storage,
+            max_msgs_per_subject=REVISIONS_KEPT,
+            replicas=replicas,
+            allow_direct=True,
+            description="Every change of what is deployed of wadm applications, and what became of it",
         ),
     )
 

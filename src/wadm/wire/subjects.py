@@ -235,6 +235,24 @@ def status(lattice: str, name: str) -> str:
     return f"wadm.status.{lattice}.{name}"
 
 
+def timeline(scope: str, name: str) -> str:
+    """Return where what happens to an application is told (``*`` for all).
+
+    ``scope`` is the lattice, in multi-tenant mode with its account in front, so that those of others do not mix.
+    """
+    return f"wadm.timeline.{scope}.{name}"
+
+
+def revision(scope: str, name: str) -> str:
+    """Return where the changes of what is deployed of an application are kept (``*`` for all)."""
+    return f"wadm.revision.{scope}.{name}"
+
+
+def owner(scope: str, question: str) -> str:
+    """Return where the owner of a lattice is asked (``plan``, ``explain``), by other servers."""
+    return f"wadm.owner.{scope}.{question}"
+
+
 def parse_status(subject: str) -> tuple[str, str] | None:
     """Return lattice and application of a status subject, ``None`` for any other."""
     match subject.split("."):

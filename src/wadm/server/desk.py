@@ -1,0 +1,109 @@
+"""What the owner of a lattice answers to other servers: what would happen, and why something is as it is.
+
+Only the owner knows the lattice, while requests reach any server; that one asks here. Questions do not go through the
+owner's inbox: they change nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, json
+
+from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.explain import explain_application
+from wadm.engine.forecast import Forecast, forecast
+from wadm.errors import Malformed, WadmError
+from wadm.model.manifest import Manifest
+from wadm.server.logging import Logger
+from wadm.transport.base import Message, Subscription, Transport
+from wadm.wire import api, subjects
+from wadm.wire.insight import encode_view
+from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
+
+if TYPE_CHECKING:
+    from wadm.server.owner import LatticeOwner
+
+
+class Question(Struct, frozen=True):
+    """What is asked: about a manifest, or about the application of that name (``plan`` without one: undeploying it)."""
+
+    name: str
+    manifest: Any = None
+
+
+_question = json.Decoder(Question)
+
+
+class Desk:
+    """Answers questions about one lattice for as long as its owner runs."""
+
+    def __init__(self, owner: LatticeOwner, transport: Transport, scope: str, log: Logger) -> None:
+        self._owner = owner
+        self._transport = transport
+        self._scope = scope
+        self._log = log
+        self._subscriptions: list[Subscription] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Begin to answer."""
+        for question, answer in {"plan": self._plan, "explain": self._explain}.items():
+            subject = subjects.owner(self._scope, question)
+            self._subscriptions.append(await self._transport.subscribe(subject, self._handler(answer)))
+
+    async def close(self) -> None:
+        """Answer no more."""
+        for subscription in self._subscriptions:
+            await subscription.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def _handler(self, answer: Callable[[Question], Awaitable[bytes]]) -> Callable[[Message], None]:
+        def handle(message: Message) -> None:
+            task = asyncio.create_task(self._reply(message, answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        return handle
+
+    async def _reply(self, message: Message, answer: Callable[[Question], Awaitable[bytes]]) -> None:
+        try:
+            reply = await answer(_question.decode(message.data))
+        except (WadmError, ValueError) as error:
+            reply = api.error(str(error))
+        except Exception:  # noqa: BLE001 - a question must not go unanswered
+            self._log.exception("cannot answer a question about the lattice")
+            reply = api.error("Internal error")
+        if message.reply:
+            self._transport.publish(message.reply, reply)
+
+    async def _plan(self, question: Question) -> bytes:
+        return encode_view(await self.foresee(question.name, question.manifest))
+
+    async def foresee(self, name: str, builtins: Any) -> Forecast:
+        """Foresee what deploying a manifest (as plain data), or undeploying, would do; ask for what is not known."""
+        owner = self._owner
+        desired: Desired = nothing(name)
+        if builtins is not None:
+            manifest: Manifest = manifest_from_builtins(builtins)
+            desired = compile_manifest(manifest, owner.shared)
+        await owner.learn_configs(desired.configs)
+        return forecast(desired, owner.interests, owner.lattice, owner.now())
+
+    async def _explain(self, question: Question) -> bytes:
+        owner = self._owner
+        desired = owner.interests.desired(question.name) or nothing(question.name)
+        plan = owner.plan(question.name, owner.now())
+        if plan is None:
+            raise Malformed(f"Nothing is known of application {question.name}: it is not deployed in this lattice")
+        said = owner.said(question.name)
+        statuses = {s.id: s for s in said.scalers} if said is not None else {}
+        return encode_view(explain_application(desired, plan, statuses, owner.lattice, owner.in_flight))
+
+
+def ask_about(name: str, manifest: Manifest | None = None) -> bytes:
+    """Return the body of a question."""
+    return json.encode(Question(name, None if manifest is None else manifest_to_builtins(manifest)))

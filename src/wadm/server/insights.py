@@ -1,0 +1,113 @@
+"""The operations beside the original's: plan, explain, events, history, rollback (docs/api.md).
+
+What only the owner of the lattice knows is asked of it; what happened is read from the streams that keep it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from wadm.errors import Malformed, NoResponders, NotFound, Unavailable
+from wadm.model.manifest import Manifest
+from wadm.model.timeline import Entry, Revision
+from wadm.server.desk import ask_about
+from wadm.server.logging import get_logger
+from wadm.server.view import Place
+from wadm.transport.base import Transport
+from wadm.wire import insight, subjects
+from wadm.wire.timeline import Change, decode_change, decode_moment, encode_change, revisions
+
+OWNER_TIMEOUT: Final = 8.0
+EVENTS_MOST: Final = 2000
+EVENTS_WITH_EXPLANATION: Final = 30
+ROOM: Final = 64 * 1024
+"""Bytes that a reply leaves free of the largest message."""
+
+NOBODY: Final = (
+    "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
+    "or a server is just taking over. Try again in a few seconds."
+)
+
+log = get_logger("wadm.server.insights")
+
+
+async def ask_owner(transport: Transport, place: Place, question: str, name: str, manifest: Manifest | None) -> bytes:
+    """Ask the owner of a lattice; raise :class:`~wadm.errors.Unavailable` in words for people."""
+    subject = subjects.owner(place.scope, question)
+    try:
+        reply = await transport.request(subject, ask_about(name, manifest), OWNER_TIMEOUT)
+    except NoResponders as error:
+        raise Unavailable(NOBODY) from error
+    if b'"result":"error"' in reply.data[-64:]:
+        raise Unavailable(insight.error_of(reply.data))
+    return reply.data
+
+
+async def read_events(
+    transport: Transport, stream: str, place: Place, name: str | None, ask: insight.Ask
+) -> tuple[list[Entry], bool]:
+    """Return the newest events, oldest first, and whether there are earlier ones."""
+    found: list[Entry] = []
+    limit = max(1, min(ask.limit, EVENTS_MOST))
+    more = False
+    subject = subjects.timeline(place.scope, name or "*")
+    async for stored in transport.history(stream, [subject], since=ask.since):
+        try:
+            entries = decode_moment(stored.data)
+        except Malformed as error:
+            log.warning("A part of a timeline cannot be read", subject=stored.subject, reason=error)
+            continue
+        found += [e for e in entries if e.time >= ask.since and (not ask.until or e.time < ask.until)]
+        if len(found) > 2 * limit:
+            found, more = found[-limit:], True
+    return sorted(found[-limit:], key=lambda e: e.time), more or len(found) > limit
+
+
+def fit_events(events: list[Entry], more: bool, max_payload: int) -> bytes:
+    """Return the reply, with as many of the newest events as one message holds."""
+    while True:
+        reply = insight.events_found(events, more)
+        if len(reply) <= max_payload - ROOM or len(events) <= 1:
+            return reply
+        events, more = events[len(events) // 4 + 1 :], True
+
+
+class Revisions:
+    """The changes of what is deployed, kept in their stream."""
+
+    def __init__(self, transport: Transport, stream: str) -> None:
+        self._transport = transport
+        self._stream = stream
+
+    async def note(self, place: Place, name: str, action: str, version: str | None, ask: insight.Ask) -> None:
+        """Keep a change. That it cannot be kept is logged, and harms nothing else."""
+        change = Change(self._transport.now(), action, version, ask.author[:200], ask.message[:1000])
+        try:
+            await self._transport.append(subjects.revision(place.scope, name), encode_change(change))
+        except Unavailable as error:
+            log.warning("A revision could not be kept", application=name, reason=error)
+
+    async def of(self, place: Place, name: str) -> list[Revision]:
+        """Return the revisions of an application, oldest first."""
+        changes = []
+        async for stored in self._transport.history(self._stream, [subjects.revision(place.scope, name)]):
+            try:
+                change = decode_change(stored.data)
+            except Malformed as error:
+                log.warning("A revision cannot be read", application=name, reason=error)
+                continue
+            changes.append((stored.sequence, change if change.time else replace(change, time=stored.time)))
+        return revisions(changes)
+
+    async def before(self, place: Place, name: str, current: str | None, stored: list[str]) -> str:
+        """Return the version that ran before the current one; raise :class:`~wadm.errors.NotFound`."""
+        for revision in reversed(await self.of(place, name)):
+            version = revision.version
+            if version is not None and version != current and version in stored and revision.outcome == "deployed":
+                return version
+        older = stored[: stored.index(current)] if current in stored else stored
+        if not older:
+            raise NotFound(f"Application {name} has no version to go back to")
+        return older[-1]

@@ -1,0 +1,49 @@
+"""The timeline of a lattice's applications: noted by the owner, kept in a bounded stream, read by anybody.
+
+What happens within a moment is sent as one message per application, so that a storm costs little. Lost entries harm
+nobody: nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from wadm.model.timeline import Entry, EntryKind
+from wadm.transport.base import Transport
+from wadm.wire import subjects
+from wadm.wire.timeline import encode_moment
+
+MOMENT = 0.2
+"""Seconds that entries are gathered for before they are sent."""
+MOST_AT_ONCE = 200
+"""Entries of an application in one message; of more the oldest are let go."""
+
+
+class Timeline:
+    """Notes what happens to the applications of one lattice. ``now`` is the owner's clock."""
+
+    def __init__(self, transport: Transport, scope: str, now: Callable[[], float]) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._now = now
+        self._noted: dict[str, list[Entry]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, application: str, kind: EntryKind, text: str, about: str = "", host: str = "") -> None:
+        """Note one thing that happened to an application."""
+        entries = self._noted.setdefault(application, [])
+        if len(entries) >= MOST_AT_ONCE:
+            entries.pop(0)
+        entries.append(Entry(round(self._now(), 3), kind, text, application, about, host))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
+
+    def flush(self) -> None:
+        """Send what has been noted."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        noted, self._noted = self._noted, {}
+        for application, entries in noted.items():
+            self._transport.publish(subjects.timeline(self._scope, application), encode_moment(entries))

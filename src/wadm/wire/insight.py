@@ -1,0 +1,129 @@
+"""Requests and replies of the operations beside the original's: plan, explain, events, history, rollback.
+
+All replies have ``result`` (``success``, ``notfound``, ``error``) and ``message`` like the original's. JSON keys are
+the field names of the structs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET, Raw, Struct, UnsetType, json
+
+from wadm.errors import Malformed
+from wadm.model.timeline import Entry, Revision
+from wadm.wire.reading import UNREADABLE, read
+
+
+class Ask(Struct, frozen=True):
+    """The body of a request; every field may be left out, an empty body leaves out all."""
+
+    version: str | None = None
+    """plan, rollback: the version meant; by default the newest, or for rollback the one that was deployed before."""
+    undeploy: bool = False
+    """plan: what undeploying would do."""
+    plan: str | None = None
+    """deploy: only if this plan would still come out the same."""
+    author: str = ""
+    message: str = ""
+    """deploy, undeploy, rollback: who, and what for; kept with the revision."""
+    scaler: str | None = None
+    """explain: only this scaler, by id or name."""
+    limit: int = 200
+    """events: at most so many, the newest."""
+    since: float = 0.0
+    """events: only what happened later (seconds since 1970)."""
+    until: float = 0.0
+    """events: only what happened earlier, for paging back; 0: up to now."""
+
+
+_ask = json.Decoder(Ask)
+
+
+def decode_ask(operation: str, body: bytes) -> Ask:
+    """Read a request; raise :class:`~wadm.errors.Malformed` with the words to answer with."""
+    if not body:
+        return Ask()
+    try:
+        return _ask.decode(body)
+    except UNREADABLE as error:
+        raise Malformed(f"Unable to parse {operation} application request: {error}") from error
+
+
+class InsightReply(Struct, frozen=True):
+    """The reply of these operations: exactly one of the further fields is there where ``result`` is ``success``."""
+
+    result: str
+    message: str
+    plan: Raw | UnsetType = UNSET
+    explanation: Raw | UnsetType = UNSET
+    events: tuple[Entry, ...] | UnsetType = UNSET
+    more: bool | UnsetType = UNSET
+    """Whether there are earlier events than those told."""
+    revisions: tuple[Revision, ...] | UnsetType = UNSET
+
+
+_reply = json.Decoder(InsightReply)
+
+
+def decode_insight(data: bytes) -> InsightReply:
+    """Read a reply; raise :class:`~wadm.errors.Malformed`."""
+    return read(_reply, data, "reply")
+
+
+class _Identified(Struct, frozen=True):
+    id: str
+
+
+class _Told(Struct, frozen=True):
+    message: str = ""
+
+
+_identified = json.Decoder(_Identified)
+_told = json.Decoder(_Told)
+
+
+def plan_id(plan: bytes) -> str:
+    """Return the id of a plan."""
+    return read(_identified, plan, "plan").id
+
+
+def error_of(reply: bytes) -> str:
+    """Return the message of an error reply."""
+    return read(_told, reply, "reply").message
+
+
+def planned(name: str, plan: bytes) -> bytes:
+    """Return the reply of ``plan``."""
+    return json.encode(InsightReply("success", f"Successfully planned application {name}", plan=Raw(plan)))
+
+
+def explained(name: str, explanation: bytes, events: Sequence[Entry]) -> bytes:
+    """Return the reply of ``explain``, with the last of what happened."""
+    message = f"Successfully explained application {name}"
+    return json.encode(InsightReply("success", message, explanation=Raw(explanation), events=tuple(events)))
+
+
+def events_found(events: Sequence[Entry], more: bool) -> bytes:
+    """Return the reply of ``events``, oldest first."""
+    return json.encode(InsightReply("success", "Successfully fetched events", events=tuple(events), more=more))
+
+
+def history_found(name: str, revisions: Sequence[Revision]) -> bytes:
+    """Return the reply of ``history``, oldest first."""
+    message = f"Successfully fetched history of application {name}"
+    return json.encode(InsightReply("success", message, revisions=tuple(revisions)))
+
+
+def not_found(name: str, version: str | None = None) -> bytes:
+    """Return the reply for what is not there."""
+    what = f"Application with the name {name} not found"
+    if version is not None:
+        what = f"Application {name} with version {version} doesn't exist"
+    return json.encode(InsightReply("notfound", what))
+
+
+def encode_view(view: Any) -> bytes:
+    """Return a forecast or an explanation as JSON."""
+    return json.encode(view)
