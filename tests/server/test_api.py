@@ -67,6 +67,7 @@ async def test_problems_are_told_up_to_a_bound(lab: Lab) -> None:
 async def test_a_put_is_stored_as_the_original_stores_it(lab: Lab) -> None:
     await lab.put("shop", "v1")
     await lab.put("cart", "v1")
+    await settle(0.2)
     assert await lab.stored("default") == ["cart", "shop"]
     stored = await lab.stored("default-shop")
     assert list(stored) == ["manifests", "deployed_version"]
@@ -79,6 +80,7 @@ async def test_a_name_that_is_missing_in_the_list_is_put_there_by_any_put(lab: L
     await lab.client.bucket("wadm_manifests").put("default", b"[]")
     await settle()
     assert "already exists" in (await lab.put("shop", "v1"))["message"]
+    await settle(0.2)
     assert await lab.stored("default") == ["shop"]
 
 
@@ -107,6 +109,7 @@ async def test_many_puts_of_new_names_at_once_all_arrive_in_the_list(lab: Lab) -
     names = sorted(f"app{number}" for number in range(100))
     answers = await asyncio.gather(*(lab.put(name) for name in names))
     assert {answer["result"] for answer in answers} == {"created"}
+    await settle(0.2)
     assert await lab.stored("default") == names
 
 
@@ -287,6 +290,7 @@ async def test_lattices_and_applications_whose_keys_are_the_same_do_not_collide(
 
 async def test_an_application_whose_key_is_a_list_of_names_is_stored_beside_it(lab: Lab) -> None:
     await lab.put("bar", lattice="default-foo")
+    await settle(0.2)
     assert (await lab.put("foo", lattice="default"))["result"] == "created"
     assert await lab.stored("default-foo") == ["bar"]
     assert (await lab.ask("deploy.foo"))["result"] == "acknowledged"
@@ -299,6 +303,7 @@ async def test_after_the_colliding_application_is_gone_its_key_can_be_used_again
     await lab.put("foo", lattice="default")
     await lab.ask("del.foo")
     assert (await lab.put("bar", lattice="default-foo"))["result"] == "created"
+    await settle(0.2)
     assert await lab.stored("default-foo") == ["bar"]
 
 
@@ -327,6 +332,7 @@ async def test_deleting_the_deployed_version_takes_the_application_down(lab: Lab
 async def test_a_deleted_application_leaves_a_marker_and_no_name(lab: Lab) -> None:
     await lab.put("shop")
     await lab.ask("del.shop")
+    await settle(0.2)
     assert await lab.stored("default") == []
     entry = await lab.client.bucket("wadm_manifests").get("default-shop")
     assert entry is not None
@@ -439,6 +445,7 @@ async def test_accounts_have_applications_of_their_own() -> None:
 
     assert (await ask("ACME", "put", manifest("shop")))["result"] == "created"
     assert (await ask("OTHER", "get.shop"))["result"] == "notfound"
+    await settle(0.2)
     assert await lab.stored("ACME-default") == ["shop"]
     assert (await lab.stored("ACME-default-shop"))["deployed_version"] is None
     assert (await ask("ACME", "deploy.shop"))["result"] == "acknowledged"

@@ -46,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.kill()
         process.wait()
     if (tmp_path / "log").exists():
-        print((tmp_path / "log").read_text())  # shown where the test fails
+        sys.stdout.write((tmp_path / "log").read_text())  # shown where the test fails
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

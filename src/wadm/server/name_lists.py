@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from wadm.errors import Malformed, StaleRevision, TooLarge, WadmError
+from wadm.errors import Malformed, StaleRevision, WadmError
 from wadm.server.logging import Limited, get_logger
 from wadm.server.view import Names, Record, View
 from wadm.transport.base import Bucket
@@ -31,7 +31,12 @@ class NameList:
     """The list of one lattice. ``refresh`` reads a key from the bucket into the view."""
 
     def __init__(
-        self, bucket: Bucket, view: View, scope: str, limit: int, refresh: Callable[[str], Awaitable[None]]
+        self,
+        bucket: Bucket,
+        view: Callable[[], View],
+        scope: str,
+        limit: int,
+        refresh: Callable[[str], Awaitable[None]],
     ) -> None:
         self._bucket = bucket
         self._view = view
@@ -76,31 +81,43 @@ class NameList:
             self._writing = None
 
     async def _write(self, pending: Mapping[str, bool]) -> None:
-        while pending and (names := _changed(self._names(), pending)) != self._names():
-            if isinstance(self._view.slot(self._key), Record):
+        while pending and (names := self._fitting(_changed(self._names(), pending))) != self._names():
+            if isinstance(self._view().slot(self._key), Record):
                 return  # an application of another lattice has the key
             try:
                 await self._put(names)
             except StaleRevision:
                 await self._refresh(self._key)
-            except TooLarge as error:
-                _limited.warning("length", "A list of names is too long for the original", key=self._key, reason=error)
-                return
             except WadmError as error:
                 _limited.warning("names", "A list of names could not be written", key=self._key, reason=error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
+    def _fitting(self, names: list[str]) -> list[str]:
+        """Leave out names that do not fit into a message, if possible of what is not deployed."""
+        left = self._limit - 2 - sum(len(name) + 3 for name in names)
+        if left >= 0:
+            return names
+        _limited.warning("length", "The original will not see all applications of a lattice", key=self._key)
+        view = self._view()
+        deployed = {record.name for record in view.deployed(view.place(self._key))}
+        kept = []
+        room = self._limit - 2
+        for name in sorted(names, key=lambda name: (name not in deployed, name)):
+            room -= len(name) + 3
+            if room < 0:
+                break
+            kept.append(name)
+        return sorted(kept)
+
     async def _put(self, names: list[str]) -> None:
         value = msgspec.json.encode(names)
-        if len(value) > self._limit:
-            raise TooLarge(f"{len(names)} names take {len(value)} bytes, {self._limit} can be stored")
-        revision = await self._bucket.put(self._key, value, self._view.slot(self._key).revision)
+        revision = await self._bucket.put(self._key, value, self._view().slot(self._key).revision)
         self._read = (revision, names)
-        self._view.put(self._key, Names(revision, value))
+        self._view().put(self._key, Names(revision, value))
 
     def _names(self) -> list[str]:
         """Return the list as the view has it. One that cannot be read is made anew from what is stored."""
-        slot = self._view.slot(self._key)
+        slot = self._view().slot(self._key)
         if not isinstance(slot, Names):
             return []
         if slot.revision != self._read[0]:
@@ -111,7 +128,7 @@ class NameList:
         try:
             return sorted(set(decode_names(value)))
         except Malformed:
-            return [record.name for record in self._view.records(self._view.place(self._key))]
+            return [record.name for record in self._view().records(self._view().place(self._key))]
 
 
 def _has(names: list[str], name: str) -> bool:

@@ -251,7 +251,7 @@ class Store:
         scope = place.scope
         names = self._lists.get(scope)
         if names is None:
-            names = self._lists[scope] = NameList(self._bucket, self.view, scope, self.limit, self._refresh)
+            names = self._lists[scope] = NameList(self._bucket, lambda: self.view, scope, self.limit, self._refresh)
         names.settle(name, present)
 
     def _keep(self, key: tuple[str, int], application: Application) -> None:

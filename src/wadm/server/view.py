@@ -190,35 +190,29 @@ class View:
         something else is deployed now, or the same once more (the same bytes, written again)."""
         before = self.slot(key)
         self._slots[key] = slot
-        if isinstance(before, Record):
-            self._remove(before, stays=isinstance(slot, Record) and _same(before, slot))
-        if isinstance(slot, Record):
-            self._add(slot)
+        for name in {(record.scope, record.name) for record in (before, slot) if isinstance(record, Record)}:
+            self._index(*name)
         return _concerned(before, slot)
 
-    def _add(self, record: Record) -> None:
-        scope, name = record.scope, record.name
-        applications = self._applications.setdefault(scope, {})
-        if name not in applications:
+    def _index(self, scope: str, name: str) -> None:
+        """Bring the indexes in order for one application; under both of its keys, the one beside does not count."""
+        slots = (self.slot(f"{scope}{separator}{name}") for separator in "-/")
+        mine = (slot for slot in slots if isinstance(slot, Record) and (slot.scope, slot.name) == (scope, name))
+        after, before = next(mine, None), self._applications.get(scope, {}).get(name)
+        if (before is None) is not (after is None):
             self._sorted.pop(scope, None)
-        applications[name] = record
-        if record.glance.deployed is None:
-            return
-        self._deployed.setdefault(scope, {})[name] = record
-        for explicit in record.glance.ids:
-            self._ids.setdefault(scope, {}).setdefault(explicit, set()).add(name)
-
-    def _remove(self, record: Record, stays: bool) -> None:
-        """Take a record out of the indexes. One whose name ``stays``, to be put in again at once, keeps its place."""
-        scope, name = record.scope, record.name
-        if self._applications.get(scope, {}).get(name) is not record:
-            return  # the same application is under its other key too
-        if not stays:
-            self._sorted.pop(scope, None)
-            _discard(self._applications, scope, name)
-        if record.glance.deployed is not None:
+        if before is not None and before.glance.deployed is not None:
             _discard(self._deployed, scope, name)
-            self._remove_ids(scope, record)
+            self._remove_ids(scope, before)
+        if after is None:
+            if before is not None:
+                _discard(self._applications, scope, name)
+            return
+        self._applications.setdefault(scope, {})[name] = after
+        if after.glance.deployed is not None:
+            self._deployed.setdefault(scope, {})[name] = after
+            for explicit in after.glance.ids:
+                self._ids.setdefault(scope, {}).setdefault(explicit, set()).add(name)
 
     def _remove_ids(self, scope: str, record: Record) -> None:
         ids = self._ids.get(scope, {})
@@ -229,10 +223,6 @@ class View:
                 ids.pop(explicit, None)
         if not ids:
             self._ids.pop(scope, None)
-
-
-def _same(one: Record, other: Record) -> bool:
-    return (one.scope, one.name) == (other.scope, other.name)
 
 
 def _discard(table: dict[str, dict[str, Record]], scope: str, name: str) -> None:
