@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 from unittest import mock
 
-from wadm.cli.main import main
+from click.shell_completion import ShellComplete
+
+from wadm.cli.group import LazyGroup
+from wadm.cli.main import COMMANDS, main
 from wadm.cli.session import Session
 from wadm.client.client import Client
 from wadm.server.app import Server
@@ -81,6 +84,12 @@ class World:
         ):
             code = main(list(arguments))
         return Result(code, out.getvalue(), err.getvalue())
+
+    def complete(self, *words: str) -> list[str]:
+        """Return what the shell offers for the last of these words."""
+        with mock.patch.object(Session, "run", self._session_run), mock.patch.dict("os.environ", {}, clear=True):
+            completion = ShellComplete(LazyGroup(COMMANDS), {}, "wadm", "_WADM_COMPLETE")
+            return [item.value for item in completion.get_completions(list(words[:-1]), words[-1])]
 
     @property
     def _session_run(self) -> Callable[..., Any]:

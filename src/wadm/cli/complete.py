@@ -42,12 +42,13 @@ def applications_and_files(ctx: click.Context, parameter: click.Parameter, incom
 
 def versions(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the versions of the application that is named on the line already."""
-    name = ctx.params.get("name") or next(iter(ctx.params.get("names") or ctx.params.get("targets") or ()), None)
-    if not name:
+    # A line that ends in an option without its value is not parsed: the words stand in `args` then.
+    named = ctx.params.get("name") or next(iter(ctx.params.get("targets") or ctx.args), None)
+    if not named:
         return []
 
     async def ask(client: Client) -> Iterable[tuple[str, str]]:
-        found = await client.versions(name)
+        found = await client.versions(named)
         return [(one.version, "deployed" if one.deployed else "") for one in reversed(found)]
 
     return _offer(ctx, incomplete, ask)
