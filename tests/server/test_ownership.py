@@ -6,7 +6,7 @@ import asyncio
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.server.lab import in_virtual_time
@@ -292,6 +292,7 @@ class Faults(Network):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 40), st.floats(0.5, 15)), max_size=6))
+@settings(max_examples=40, deadline=None)
 def test_never_two_owners_and_always_one_in_the_end(cuts: list[tuple[int, float, float]]) -> None:
     @in_virtual_time
     async def history() -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.server.lab import in_virtual_time, manifest, settle
@@ -80,6 +80,7 @@ CHANGES = st.lists(
 
 
 @given(CHANGES)
+@settings(deadline=None)
 def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, str], str]]) -> None:
     """However it came about, the view answers as one that was only told how things are in the end."""
     view, last = View(), {}

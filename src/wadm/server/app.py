@@ -240,8 +240,7 @@ class Process:
         try:
             self._server = Server(self._transport, self._settings, new_instance())
             await self._server.start()
-            gc.collect()
-            gc.freeze()  # what is there now stays; the collector need not look at it again
+            _calm_the_collector()
             await self._server.wait()
         finally:
             await self._stop()
@@ -255,6 +254,17 @@ class Process:
                     await self._transport.close()
         except (TimeoutError, WadmError) as error:
             log.warning("Not everything could be ended in order", reason=str(error) or "it took too long")
+
+
+def _calm_the_collector() -> None:
+    """Have the garbage collector look at what is new, and seldom at all the rest.
+
+    What a server holds is long-lived and without cycles: with thousands of applications, looking at everything after
+    every few hundred allocations takes a third of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def serve(settings: Settings) -> int:
