@@ -108,8 +108,8 @@ def explain_application(
         len(lattice.hosts),
         tuple(scalers),
         {name: _configuration(name, wanted, lattice) for name, wanted in desired.configs.items()},
-        tuple(f"{describe(a.command)}, because {a.reason}" for a in plan.actions),
-        tuple(_waiting(p) for p in pendings if not p.scaler),
+        tuple(f"{describe(a.command, lattice)}, because {a.reason}" for a in plan.actions),
+        tuple(_waiting(p, lattice) for p in pendings if not p.scaler),
     )
 
 
@@ -143,7 +143,7 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
         wants,
         running,
         shares,
-        tuple(_waiting(p) for p in pendings if p.scaler == scaler.id),
+        tuple(_waiting(p, lattice) for p in pendings if p.scaler == scaler.id),
     )
 
 
@@ -192,10 +192,10 @@ def _configuration(name: str, wanted: dict[str, str] | None, lattice: Lattice) -
     return "there" if wanted is None or there == wanted else "differs, to be put"
 
 
-def _waiting(pending: Pending) -> Waiting:
+def _waiting(pending: Pending, lattice: Lattice) -> Waiting:
     state = "held back after a failure" if pending.held else "accepted by the host" if pending.delivered else "sent"
     return Waiting(
-        describe(pending.command),
+        describe(pending.command, lattice),
         pending.reason,
         pending.since,
         pending.asked,

@@ -48,7 +48,7 @@ class Step(Struct, frozen=True):
     what: str
     host: str
     reason: str
-    action: Action
+    command: Command
 
 
 class Consequence(Struct, frozen=True):
@@ -169,20 +169,18 @@ def _step(round_: int, action: Action, lattice: Lattice) -> Step:
             effect = "put"
         case _:
             effect = "delete"
-    return Step(round_, effect, describe(command), host, action.reason, action)
+    return Step(round_, effect, describe(command, lattice), host, action.reason, command)
 
 
 def _restarts(steps: list[Step]) -> tuple[Step, ...]:
     """Mark stops that are followed by a start of the same thing on the same host for what they are."""
-    started = {s.action.command.key for s in steps if isinstance(s.action.command, StartProvider)}
-    return tuple(
-        replace(s, effect="restart") if s.effect == "stop" and s.action.command.key in started else s for s in steps
-    )
+    started = {s.command.key for s in steps if isinstance(s.command, StartProvider)}
+    return tuple(replace(s, effect="restart") if s.effect == "stop" and s.command.key in started else s for s in steps)
 
 
 def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
     """Return the id of an outcome: what is wanted, and every command that leads there, in order."""
-    text = "\n".join([repr(desired.version), repr(desired.scalers), *(repr(s.action.command) for s in steps)])
+    text = "\n".join([repr(desired.version), repr(desired.scalers), *(repr(s.command) for s in steps)])
     return hashlib.sha256(f"{text}\n{sorted(record.configs)}".encode()).hexdigest()[:12]
 
 

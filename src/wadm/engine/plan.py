@@ -266,17 +266,22 @@ def carry_since(before: ApplicationStatus | None, after: ApplicationStatus, now:
     return before if before is not None and before == dated_status else dated_status
 
 
-def describe(command: Command) -> str:
-    """Return a command in one line, for people: what, how many, where."""
+def describe(command: Command, lattice: Lattice | None = None) -> str:
+    """Return a command in one line, for people: what, how many, where. Hosts are called as ``lattice`` knows them."""
+
+    def host(host_id: str) -> str:
+        known = lattice.hosts.get(host_id) if lattice is not None else None
+        return known.called if known is not None else host_id
+
     match command:
         case ScaleComponent():
-            return f"scale {command.component_id} to {command.count} on {command.host_id} ({command.reference})"
+            return f"scale {command.component_id} to {command.count} on {host(command.host_id)} ({command.reference})"
         case UpdateComponent():
-            return f"update {command.component_id} on {command.host_id} to {command.reference}"
+            return f"update {command.component_id} on {host(command.host_id)} to {command.reference}"
         case StartProvider():
-            return f"start {command.provider_id} on {command.host_id} ({command.reference})"
+            return f"start {command.provider_id} on {host(command.host_id)} ({command.reference})"
         case StopProvider():
-            return f"stop {command.provider_id} on {command.host_id}"
+            return f"stop {command.provider_id} on {host(command.host_id)}"
         case PutLink():
             protocol = f"{command.wit_namespace}:{command.wit_package}"
             return f"put link {command.source_id} -({protocol})-> {command.target} ({command.name})"

@@ -84,9 +84,9 @@ def tell_host(event: Event) -> str | None:
             return None
 
 
-def tell_outcome(outcome: Outcome) -> str:
+def tell_outcome(outcome: Outcome, lattice: Lattice) -> str:
     """Return what became of a command."""
-    what = describe(outcome.command)
+    what = describe(outcome.command, lattice)
     message = f": {outcome.message}" if outcome.message else ""
     match outcome.result:
         case "accepted":

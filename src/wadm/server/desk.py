@@ -20,7 +20,7 @@ from wadm.model.manifest import Manifest
 from wadm.server.logging import Logger
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
-from wadm.wire.insight import encode_view
+from wadm.wire.insight import encode_explanation, encode_forecast
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Desk:
             self._transport.publish(message.reply, reply)
 
     async def _plan(self, question: Question) -> bytes:
-        return encode_view(await self.foresee(question.name, question.manifest))
+        return encode_forecast(await self.foresee(question.name, question.manifest))
 
     async def foresee(self, name: str, builtins: Any) -> Forecast:
         """Foresee what deploying a manifest (as plain data), or undeploying, would do; ask for what is not known."""
@@ -101,7 +101,7 @@ class Desk:
             raise Malformed(f"Nothing is known of application {question.name}: it is not deployed in this lattice")
         said = owner.said(question.name)
         statuses = {s.id: s for s in said.scalers} if said is not None else {}
-        return encode_view(explain_application(desired, plan, statuses, owner.lattice, owner.in_flight))
+        return encode_explanation(explain_application(desired, plan, statuses, owner.lattice, owner.in_flight))
 
 
 def ask_about(name: str, manifest: Manifest | None = None) -> bytes:

@@ -536,14 +536,14 @@ class LatticeOwner:
 
     def _note_command(self, action: Action) -> None:
         host_id = getattr(action.command, "host_id", "")
-        text = f"{describe(action.command)}, because {action.reason}"
+        text = f"{describe(action.command, self.lattice)}, because {action.reason}"
         self._timeline.note(action.application, "command", text, action.command.key[-1], self._called(host_id))
 
     def _note_outcome(self, outcome: Outcome) -> None:
         pending = self.in_flight.get(outcome.command.key)
         if pending is not None:
             host_id = getattr(outcome.command, "host_id", "")
-            text, about = tell_outcome(outcome), outcome.command.key[-1]
+            text, about = tell_outcome(outcome, self.lattice), outcome.command.key[-1]
             self._timeline.note(pending.application, "answer", text, about, self._called(host_id))
 
     def _note_event(self, event: Event) -> None:

@@ -7,9 +7,8 @@ the field names of the structs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from msgspec import UNSET, Raw, Struct, UnsetType, json
+from msgspec import UNSET, Raw, Struct, UnsetType, json, to_builtins
 
 from wadm.errors import Malformed
 from wadm.model.timeline import Entry, Revision
@@ -124,6 +123,14 @@ def not_found(name: str, version: str | None = None) -> bytes:
     return json.encode(InsightReply("notfound", what))
 
 
-def encode_view(view: Any) -> bytes:
-    """Return a forecast or an explanation as JSON."""
+def encode_explanation(view: Struct) -> bytes:
+    """Return an explanation as JSON."""
     return json.encode(view)
+
+
+def encode_forecast(view: Struct) -> bytes:
+    """Return a forecast as JSON. Its commands stay here: they hold what configurations hold."""
+    plain = to_builtins(view)
+    for step in plain["steps"]:
+        del step["command"]
+    return json.encode(plain)

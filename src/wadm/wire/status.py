@@ -57,17 +57,18 @@ def _state(kind: StatusType, message: str) -> _State:
 
 
 def _explanation(explanation: Explanation) -> Explanation | UnsetType:
-    """Leave out what says nothing: an empty explanation, and times that never come, which JSON cannot write."""
-    if not (isfinite(explanation.since) and isfinite(explanation.next_try)):
-        explanation = replace(
-            explanation,
-            since=explanation.since if isfinite(explanation.since) else 0.0,
-            next_try=explanation.next_try if isfinite(explanation.next_try) else 0.0,
-        )
-    return UNSET if explanation == _NOTHING else explanation
+    """Leave out what says nothing: an empty explanation, and times that are none or never come."""
+    shown = replace(explanation, since=_time(explanation.since), next_try=_time(explanation.next_try))
+    return UNSET if shown == _NOTHING else shown
 
 
 _NOTHING = Explanation()
+
+
+def _time(seconds: float) -> float:
+    # The very object of the default is what is left out in writing.
+    return seconds if seconds and isfinite(seconds) else _NOTHING.since
+
 
 # -- reading -----------------------------------------------------------------------------------
 
