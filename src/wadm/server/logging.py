@@ -99,6 +99,13 @@ def configure(level: str | None = None, structured: bool = False, stream: TextIO
     return _sink.levels
 
 
+def use(sink: Sink) -> Sink:
+    """Have all loggers write to another sink; return the one before."""
+    global _sink
+    before, _sink = _sink, sink
+    return before
+
+
 class Logger:
     """Writes lines under one target, with bound context in front of each line's own fields."""
 
