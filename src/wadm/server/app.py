@@ -31,6 +31,7 @@ from wadm.server.statuses import Statuses
 from wadm.server.store import Store
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
+from wadm.wire import subjects
 
 ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
@@ -76,6 +77,7 @@ class Server:
             log=get_logger("wadm.server.ownership"),
         )
         self.lattices.shares = self.leases
+        self.store.is_shared = self._is_shared
         self._tasks: list[asyncio.Task[None]] = []
         self._reconnected = asyncio.Event()
         self._missing = "the server is starting"
@@ -120,6 +122,21 @@ class Server:
         await self.leases.stop()
         await self.statuses.stop()
         await self.store.stop()
+        await self._leave_no_backlog()
+
+    async def _leave_no_backlog(self) -> None:
+        """Empty the event streams. An original that is started after us would take what they hold for news, and deploy
+        one after another all versions of the last minute."""
+        if self._is_shared():
+            return
+        multitenant = self._settings.multitenant
+        with suppress(WadmError):
+            await self._transport.purge_stream(self._names.events, subjects.manifest_events_filter())
+            await self._transport.purge_stream(self._names.host_events, subjects.host_events_filter(multitenant))
+
+    def _is_shared(self) -> bool:
+        """Whether other servers may be writing; one that only answers the API does not know, and assumes it."""
+        return self.leases.instances > 1 or self._settings.max_jobs == 0
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
