@@ -56,8 +56,8 @@ class Store:
         """What is stored, to be asked and not to be changed; another one after :meth:`come_back`."""
         self.limit = max_payload - ROOM_FOR_HEADERS
         """The most bytes that one application, all versions together, may take."""
-        self.ask_first = False
-        """Whether others write too, so that reads of one application ask the bucket."""
+        self.is_shared: Callable[[], bool] = lambda: False
+        """Whether others write too at present, so that reads of one application ask the bucket."""
         self.on_change: OnChange | None = None
         self._bucket = bucket
         self._multitenant = multitenant
@@ -136,7 +136,7 @@ class Store:
         Raises :class:`~wadm.errors.Unreadable` and :class:`~wadm.errors.Unavailable`.
         """
         record = self.view.record(place, name)
-        return record if record is not None and not self.ask_first else await self.reload(place, name)
+        return record if record is not None and not self.is_shared() else await self.reload(place, name)
 
     async def reload(self, place: Place, name: str) -> Record | None:
         """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""

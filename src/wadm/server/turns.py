@@ -61,6 +61,7 @@ class Turns(Generic[T]):
         """Clients that may start something, each once."""
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     def offer(self, client: Hashable, item: T) -> bool:
         """Take an item on; ``False`` where too many wait already."""
@@ -83,8 +84,7 @@ class Turns(Generic[T]):
         deadline = loop.time() + timeout
         while self._tasks and loop.time() < deadline:
             await asyncio.wait(self._tasks, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
-        self._clients.clear()
-        self._in_turn.clear()
+        self._ending = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,7 +95,7 @@ class Turns(Generic[T]):
             self._in_turn.append(client)
 
     def _start(self) -> None:
-        while self._in_turn and len(self._tasks) < self._at_a_time:
+        while self._in_turn and not self._ending and len(self._tasks) < self._at_a_time:
             client = self._in_turn.popleft()
             state = self._clients[client]
             state.in_line = False
@@ -118,6 +118,9 @@ class Turns(Generic[T]):
 
         try:
             await self._run(item, admit)
+        except asyncio.CancelledError:
+            self._ending = True  # whoever cancels one of ours ends the whole
+            raise
         finally:
             state.running -= 1
             state.admitting = False
