@@ -53,7 +53,7 @@ class Place(Struct, frozen=True):
 
 
 class Missing(Struct, frozen=True):
-    """A share that too few hosts are there for: ``found`` of ``share.target`` (for components 0)."""
+    """A share that too few hosts are there for: there are ``found`` of ``share.target`` (for components 0)."""
 
     share: Share
     found: int
@@ -198,7 +198,8 @@ def place_provider(
             for host, entity in mine.items()
             if spread_of(entity) == share.name and host not in bars.shut and may_stay(lattice, host, share)
         ]
-        kept = list(islice(turns(f"{entity_id}/{share.name}", sorted(here)), share.target))
+        # By id, not by turns: the same stay while the others are being stopped one after the other.
+        kept = sorted(here)[: share.target]
         plan.settle(share, kept, 1)
         if len(kept) < share.target:
             wanting[share.name] = share.target - len(kept)
@@ -208,8 +209,7 @@ def place_provider(
         while lacking and plan.house(share, 1):
             lacking -= 1
         if lacking:
-            found = sum(host in mine for host, place in plan.places.items() if place.share == share.name)
-            missing.append(Missing(share, found))
+            missing.append(Missing(share, share.target - lacking))
     return plan.placement(missing)
 
 
