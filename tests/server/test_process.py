@@ -86,6 +86,10 @@ async def ask(url: str, operation: str, body: bytes = b"") -> dict[str, object]:
         await client.close()
 
 
+def ask_sync(url: str, operation: str, body: bytes = b"") -> dict[str, object]:
+    return asyncio.run(ask(url, operation, body))
+
+
 # -- what needs no NATS ---------------------------------------------------------------------
 
 
@@ -176,16 +180,16 @@ def test_what_was_stored_outlives_a_restart_of_nats(
     port = free_port()
     start("-s", server.url, "--stream-persistence", persistence, "--http-admin", f"127.0.0.1:{port}")
     wait_for(lambda: get(port, "/readyz")[0] == 200)
-    assert asyncio.run(ask(server.url, "put", json.dumps(manifest("shop")).encode()))["result"] == "created"
-    assert asyncio.run(ask(server.url, "deploy.shop"))["result"] == "acknowledged"
+    assert ask_sync(server.url, "put", json.dumps(manifest("shop")).encode())["result"] == "created"
+    assert ask_sync(server.url, "deploy.shop")["result"] == "acknowledged"
     server.stop()
     wait_for(lambda: get(port, "/readyz")[0] == 503)
     server.start()
     wait_for(lambda: get(port, "/readyz")[0] == 200)
-    versions = asyncio.run(ask(server.url, "versions.shop"))["versions"]
+    versions = ask_sync(server.url, "versions.shop")["versions"]
     assert versions == [{"version": "v1", "deployed": True}]
-    assert asyncio.run(ask(server.url, "put", json.dumps(manifest("shop", "v2")).encode()))["result"] == "newversion"
-    assert asyncio.run(ask(server.url, "deploy.shop"))["result"] == "acknowledged"
+    assert ask_sync(server.url, "put", json.dumps(manifest("shop", "v2")).encode())["result"] == "newversion"
+    assert ask_sync(server.url, "deploy.shop")["result"] == "acknowledged"
 
 
 def test_multi_tenant_mode_starts_on_a_current_nats(start: Start, nats_server_factory: NatsServerFactory) -> None:

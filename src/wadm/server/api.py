@@ -14,6 +14,7 @@ from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmEr
 from wadm.server import operations
 from wadm.server.logging import Limited, get_logger
 from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
+from wadm.server.tracing import span
 from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
@@ -85,10 +86,15 @@ class Api:
         place = Place(parsed.lattice, parsed.account)
         request = Request(place, parsed.name or "", message.data, message.headers or {})
         key = (parsed.category, parsed.operation, parsed.name is not None)
+        with span(f"{parsed.category}.{parsed.operation}", lattice=parsed.lattice, application=request.name):
+            return await self._carry_out(key, request, message, admit)
+
+    async def _carry_out(self, key: subjects.Operation, request: Request, message: Message, admit: Admit) -> bytes:
+        scope = request.place.scope
         if key == operations.PUT:
             manifest = await operations.read_put(request)
             admit()
-            async with self._locks.hold((place.scope, manifest.name.strip())):
+            async with self._locks.hold((scope, manifest.name.strip())):
                 return await operations.put(self._models, request, manifest)
         operation = self._table.get(key)
         if operation is None:
@@ -96,7 +102,7 @@ class Api:
         admit()
         if not request.name:
             return await operation(self._models, request)
-        async with self._locks.hold((place.scope, request.name)):
+        async with self._locks.hold((scope, request.name)):
             return await operation(self._models, request)
 
     def _reply(self, message: Message, answer: bytes) -> None:
@@ -107,6 +113,8 @@ class Api:
         except TooLarge as error:
             self._limited.warning("reply", "A reply is too large", subject=message.subject, reason=error)
             self._models.transport.publish(message.reply, api.error(f"The reply is too large: {error}"))
+        except WadmError as error:
+            self._limited.warning("reply", "A reply could not be sent", subject=message.subject, reason=error)
 
 
 def client_of(reply: str) -> str:

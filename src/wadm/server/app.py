@@ -19,6 +19,7 @@ from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
 from wadm.errors import Misconfigured, WadmError
+from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
 from wadm.server.lattices import Lattices, MakeOwner, owner_maker
@@ -289,6 +290,7 @@ async def serve(settings: Settings) -> int:
     for note in settings.notes:
         log.warning(note)
     log.info("Starting wadm", version=__version__, compatible_with=COMPATIBLE_WITH, nats=",".join(settings.endpoints()))
+    finish_tracing = _trace(settings)
     process = asyncio.create_task(Process(settings).run())
     _on_signals(process.cancel)
     try:
@@ -296,7 +298,19 @@ async def serve(settings: Settings) -> int:
     except asyncio.CancelledError:
         log.info("Stopped")
         return 0
+    finally:
+        finish_tracing()
     return 1
+
+
+def _trace(settings: Settings) -> Callable[[], None]:
+    """Turn tracing on where it is wanted; where it cannot be had, say so and go on (API reference, 1.5)."""
+    if settings.tracing or settings.tracing_endpoint is not None:
+        try:
+            return tracing.configure(tracing.endpoint_of(settings.tracing_endpoint))
+        except Misconfigured as error:
+            log.error("Traces cannot be exported", reason=error)
+    return lambda: None
 
 
 def _on_signals(stop: Callable[[], object]) -> None:
