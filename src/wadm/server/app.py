@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.errors import Misconfigured, WadmError
+from wadm.errors import Misconfigured, TooLarge, WadmError
 from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
@@ -120,18 +120,21 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._is_shared():
+            await self._hand_back()
         await self.leases.stop()
         await self.statuses.stop()
         await self.store.stop()
-        await self._leave_no_backlog()
 
-    async def _leave_no_backlog(self) -> None:
-        """Empty the event streams. An original that is started after us would take what they hold for news, and deploy
-        one after another all versions of the last minute."""
-        if self._is_shared():
-            return
+    async def _hand_back(self) -> None:
+        """Leave things so that an original can be started next: what the lattices hold now in place of what it last
+        knew, and no events, which it would take for news and deploy all versions of the last minute one by one."""
         multitenant = self._settings.multitenant
+        state = self._transport.bucket(self._names.state)
         with suppress(WadmError):
+            for key, value in self.lattices.states().items():
+                with suppress(TooLarge):
+                    await state.put(key, value)
             await self._transport.purge_stream(self._names.events, subjects.manifest_events_filter())
             await self._transport.purge_stream(self._names.host_events, subjects.host_events_filter(multitenant))
 

@@ -22,6 +22,7 @@ from wadm.server.store import Store
 from wadm.server.view import Evidence, Place
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
+from wadm.wire.lattice_state import encode_state
 
 HEARD_THROUGH: Final = ("host_started", "host_heartbeat")
 """The events by which a lattice becomes known."""
@@ -103,6 +104,11 @@ class Lattices:
         self._store.on_change = None
         for subscription in self._subscriptions:
             await subscription.stop()
+
+    def states(self) -> dict[str, bytes]:
+        """Return what our lattices hold, as the original keeps it, by key of the state bucket."""
+        owners = [owner for owner in self._owners.values() if isinstance(owner, LatticeOwner)]
+        return {key: value for owner in owners for key, value in encode_state(owner.lattice).items()}
 
     def owner(self, place: Place) -> Owner | None:
         """Return the owner of a lattice, where that is here."""
