@@ -24,6 +24,12 @@ async def test_a_bucket_is_created_once_and_kept(client: Transport, name: str) -
     assert await client.bucket(name).get("key") == Entry("key", b"value", 1)
 
 
+async def test_several_may_ensure_the_same_bucket_at_once(world: World, name: str) -> None:
+    clients = [await world.client() for _ in range(5)]
+    outcomes = await asyncio.gather(*(client.ensure_bucket(BucketSpec(name, storage="memory")) for client in clients))
+    assert set(outcomes) <= {"created", "kept"}
+
+
 async def test_a_key_has_its_last_value(bucket: Bucket) -> None:
     assert await bucket.get("key") is None
     await bucket.put("key", b"old")

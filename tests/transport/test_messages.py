@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.transport.worlds import World, calm, until
-from wadm.errors import Malformed, NoResponders, TimedOut, TooLarge
+from wadm.errors import Malformed, NoResponders, TimedOut, TooLarge, Unavailable
 from wadm.transport.base import Message, Transport
 
 
@@ -192,17 +192,40 @@ async def test_headers_count_towards_the_size(client: Transport, name: str) -> N
         client.publish(name, b"x" * (client.max_payload - overhead + 1), headers=headers)
 
 
-@pytest.mark.parametrize("subject", ["", "a b", "a\r\nPUB b 0\r\n", "a\tb", "a\0b"])
+@pytest.mark.parametrize(
+    "subject",
+    ["", "a b", "a\r\nPUB b 0\r\n", "a\tb", "a\0b", "a\u2028b", "\ud800", "a" * 4000, "ä" * 2000],
+    ids=["empty", "a space", "a line end", "a tab", "a zero", "an odd space", "no character", "long", "long in bytes"],
+)
 async def test_what_cannot_be_a_subject_is_refused(client: Transport, subject: str) -> None:
+    """A server closes the connection of a client that sends it such a thing, and then everybody's work stops."""
     with pytest.raises(Malformed):
         client.publish(subject, b"")
     with pytest.raises(Malformed):
         await client.request(subject, b"", timeout=1)
+    with pytest.raises(Malformed):
+        await client.subscribe(subject, lambda message: None)
+
+
+@pytest.mark.parametrize("pattern", ["a.>.b", "a.b*", "a..b", ".a", "a.", "a>"])
+async def test_what_cannot_be_subscribed_to_is_refused(client: Transport, pattern: str) -> None:
+    with pytest.raises(Malformed):
+        await client.subscribe(pattern, lambda message: None)
+
+
+async def test_headers_that_cannot_be_sent_are_refused(client: Transport, name: str) -> None:
+    with pytest.raises(Malformed):
+        client.publish(name, b"", headers={"Name": "\ud800"})
+
+
+async def test_a_long_subject_passes(client: Transport, name: str) -> None:
+    got: list[Message] = []
+    await client.subscribe(f"{name}.*", got.append)
+    client.publish(f"{name}.{'x' * 3700}", b"", reply="y" * 100, headers={"Name": "value"})
+    await until(lambda: len(got) == 1)
 
 
 async def test_nothing_is_asked_of_a_closed_transport(world: World, name: str) -> None:
-    from wadm.errors import Unavailable
-
     client = await world.client()
     await client.close()
     await client.close()

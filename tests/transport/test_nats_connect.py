@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from tests.conftest import NatsServerFactory
 from tests.natsd import NatsServer
 from tests.transport.identities import Certificates, KeyPair, OperatorWorld
-from tests.transport.worlds import until
+from tests.transport.worlds import free_port, until
 from wadm.errors import Misconfigured, Unavailable
 from wadm.transport.base import BucketSpec, StreamSpec
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
@@ -41,12 +40,6 @@ async def works(transport: NatsTransport) -> bool:
     """Whether messages pass."""
     await transport.subscribe("echo", lambda message: transport.publish(message.reply, message.data))
     return (await transport.request("echo", b"x", timeout=5)).data == b"x"
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 # -- where ---------------------------------------------------------------------------------------

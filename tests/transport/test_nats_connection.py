@@ -200,6 +200,23 @@ async def test_closing_sends_what_was_published(nats_server: NatsServer, join: J
     await there.close()
 
 
+async def test_a_writer_that_fails_is_no_reason_to_be_mute(
+    nats_server: NatsServer, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = await join(nats_server)
+
+    async def fail(*arguments: Any) -> None:
+        raise AttributeError("a slip in the library")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session.Session, "publish", fail)
+        with pytest.raises(Unavailable):
+            await transport.request("anything", b"", timeout=5)
+    await until(lambda: "nats_reconnected" in log.kinds())
+    assert "a slip in the library" in log.fields("nats_disconnected")["reason"]
+    assert await works(transport)
+
+
 # -- what we may and may not ---------------------------------------------------------------------
 
 PERMISSIONS = """

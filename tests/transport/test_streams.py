@@ -58,6 +58,17 @@ async def test_a_stream_that_cannot_serve_is_replaced(client: Transport, name: s
     assert await client.ensure_stream(a_stream(name, **change)) == "kept"
 
 
+async def test_several_may_ensure_the_same_at_once(world: World, name: str) -> None:
+    """As when several instances start together."""
+    clients = [await world.client() for _ in range(5)]
+    outcomes = await asyncio.gather(*(client.ensure_stream(a_stream(name)) for client in clients))
+    assert set(outcomes) <= {"created", "kept"}
+    outcomes = await asyncio.gather(*(client.ensure_stream(a_stream(name, max_age=70)) for client in clients))
+    assert set(outcomes) <= {"updated", "kept"}
+    await asyncio.gather(*(client.ensure_stream(a_stream(name, retention="workqueue")) for client in clients))
+    assert await clients[0].ensure_stream(a_stream(name, retention="workqueue")) == "kept"
+
+
 async def test_the_order_of_subjects_does_not_matter(client: Transport, name: str) -> None:
     await client.ensure_stream(a_stream(name, subjects=(f"{name}.a", f"{name}.b")))
     assert await client.ensure_stream(a_stream(name, subjects=(f"{name}.b", f"{name}.a"))) == "kept"

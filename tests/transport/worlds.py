@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from itertools import count
 from typing import Protocol
@@ -73,6 +74,13 @@ class NatsWorld:
 def fresh_name() -> str:
     """A name for streams, buckets and subjects that no other test uses."""
     return f"t{next(_numbers)}"
+
+
+def free_port() -> int:
+    """A port for what cannot choose one by itself."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
 
 
 async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:

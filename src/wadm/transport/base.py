@@ -137,6 +137,10 @@ class Transport(Protocol):
     def connected(self) -> bool:
         """Whether the server can be reached at this moment."""
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the server is one of several, which may keep copies of what is stored."""
+
     def now(self) -> float:
         """Return the time in seconds since 1970."""
 
@@ -208,6 +212,10 @@ class Transport(Protocol):
         A message that is not acknowledged within ``ack_wait`` seconds comes again, ``max_deliver`` times at most. A
         durable consumer that is there already is used as it is; whoever else consumes through it gets other messages.
         """
+
+    async def forget_consumer(self, stream: str, durable: str) -> None:
+        """Delete a durable consumer, if there is one: pulls that wait on it end, and the next :meth:`consume` begins
+        anew."""
 
     # -- key-value ---------------------------------------------------------------------------
 

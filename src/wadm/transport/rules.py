@@ -18,27 +18,44 @@ PURGE = {KV_OPERATION: "PURGE", ROLLUP: "sub"}
 
 _HEADER_BLOCK = len("NATS/1.0\r\n\r\n")
 _HEADER_LINE = len(": \r\n")
+_SUBJECT_MOST = 3800
+"""Bytes. A server closes the connection of a client that sends a line of more than 4,096, with reply and sizes."""
+_SHOWN_MOST = 100
 _UNFIT_FOR_SUBJECT = re.compile(r"[\s\x00]")
 _KEY = re.compile(r"(?!\.)[-/_=.A-Za-z0-9]+(?<!\.)")
 
 
 def check_message(subject: str, data: bytes, headers: Headers | None, max_payload: int) -> int:
     """Return how many bytes of ``max_payload`` a message takes; raise where a server would not take it."""
+    check_subject(subject)
     size = len(data)
     if headers:
-        size += _HEADER_BLOCK
-        size += sum(len(name.encode()) + len(value.encode()) + _HEADER_LINE for name, value in headers.items())
+        size += _HEADER_BLOCK + sum(_bytes(name) + _bytes(value) + _HEADER_LINE for name, value in headers.items())
     if size > max_payload:
         raise TooLarge(f"{size} bytes for {subject}; NATS takes {max_payload} at most")
-    if not subject or _UNFIT_FOR_SUBJECT.search(subject):
-        raise Malformed(f"not a NATS subject: {subject!r}")
     return size
+
+
+def check_subject(subject: str) -> None:
+    """Raise where it cannot be a subject."""
+    if not subject or _UNFIT_FOR_SUBJECT.search(subject) or _bytes(subject) > _SUBJECT_MOST:
+        raise Malformed(f"not a NATS subject: {_shown(subject)}")
+
+
+def check_pattern(pattern: str) -> None:
+    """Raise where it cannot be subscribed to."""
+    check_subject(pattern)
+    tokens = pattern.split(".")
+    for place, token in enumerate(tokens, 1):
+        wild = token == "*" or (token == ">" and place == len(tokens))
+        if not token or (not wild and ("*" in token or ">" in token)):
+            raise Malformed(f"not a pattern of NATS subjects: {_shown(pattern)}")
 
 
 def check_key(key: str) -> None:
     """Raise where a key-value bucket would not take the key."""
     if not _KEY.fullmatch(key):
-        raise Malformed(f"not a key: {key!r}")
+        raise Malformed(f"not a key: {_shown(key)}")
 
 
 def is_marker(headers: Headers | None) -> bool:
@@ -80,3 +97,14 @@ def adjusted(there: StreamSpec, wanted: StreamSpec) -> StreamSpec:
         allow_direct=wanted.allow_direct or there.allow_direct,
         no_ack=wanted.no_ack,
     )
+
+
+def _bytes(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:  # JSON can bring half a surrogate pair
+        raise Malformed(f"not text that can be sent: {_shown(text)}") from None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_MOST else f"{text[:_SHOWN_MOST]}…")

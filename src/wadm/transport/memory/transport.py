@@ -23,7 +23,7 @@ from wadm.transport.memory.broker import Interest, MemoryBroker
 from wadm.transport.memory.network import Fault
 from wadm.transport.memory.readers import Share, Watch, entry
 from wadm.transport.memory.streams import Durable, Stream
-from wadm.transport.rules import EXPECTED_REVISION, PURGE, check_key, check_message, is_marker
+from wadm.transport.rules import EXPECTED_REVISION, PURGE, check_key, check_message, check_pattern, is_marker
 from wadm.transport.virtual_time import Clock
 
 CALL_TIMEOUT = 5.0
@@ -61,6 +61,11 @@ class MemoryTransport:
     def connected(self) -> bool:
         """Whether the server can be reached at this moment."""
         return self.broker.up and not self._away and not self._closed
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the server is one of several: never."""
+        return False
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
@@ -160,6 +165,7 @@ class MemoryTransport:
 
     async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
         """Call ``handler`` with every message on ``subject``, one member of ``queue`` each."""
+        check_pattern(subject)
         interest = Interest(self, subject, queue, lambda message: self.handle(subject, lambda: handler(message)))
         await self._call("subscribe", subject, lambda _: self.broker.subscribe(interest))
         return _Subscribed(self.broker, interest)
@@ -258,6 +264,10 @@ class MemoryTransport:
         share = Share(self.broker, self, stream, durable, make, handler)
         await self._call("consume", stream, lambda _: share.start())
         return share
+
+    async def forget_consumer(self, stream: str, durable: str) -> None:
+        """Delete a durable consumer, if there is one."""
+        await self._call("forget_consumer", stream, lambda _: self.broker.stream(stream).durables.pop(durable, None))
 
     async def write(self, operation: str, target: str, message: Message) -> int:
         """Append a message; ``operation`` and ``target`` are what the network's faults know it by."""

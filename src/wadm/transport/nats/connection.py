@@ -19,7 +19,8 @@ from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders
 from wadm.transport.nats.outbox import Outbox
 from wadm.transport.nats.servers import ServerPool, without_password
 from wadm.transport.nats.session import DialFailed, DialOptions, Session, dial, explain
-from wadm.transport.rules import check_message
+from wadm.transport.nats.tasks import end
+from wadm.transport.rules import check_message, check_pattern
 
 OnEvent = Callable[..., None]
 """Called as ``on_event(kind, **fields)`` with what an operator may want to read in the log."""
@@ -96,6 +97,11 @@ class Connection:
         """The URL of the server that the session is with, to be shown."""
         return self._session.shown_url if self._session is not None else None
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the server connected last is one of several."""
+        return self._pool.is_cluster
+
     async def open(self) -> None:
         """Try every server once. Raises :class:`DialFailed`; once it succeeded, the connection keeps itself up."""
         session = await self._dial_round()
@@ -116,12 +122,9 @@ class Connection:
                 async with asyncio.timeout(_FLUSH_ON_CLOSE):
                     await self.flush()
         self._closed = True
-        tasks = [*self._tasks]
         if self._supervisor is not None:
-            tasks.append(self._supervisor)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await end(self._supervisor)
+        await end(*self._tasks)
         await self._end("closed")
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
@@ -159,24 +162,27 @@ class Connection:
         self._writer = asyncio.create_task(self._write(session), name="nats-writer")
 
     async def _write(self, session: Session) -> None:
-        # The library may swallow the cancellation that is to end this, hence the condition.
-        while self._session is session:
-            await self._outbox.write_to(session)
-            dropped = self._outbox.take_dropped()
-            if dropped:
-                self.on_event("publish_dropped", messages=dropped)
-            await self._outbox.wait_filled()
+        try:
+            while self._session is session:
+                await self._outbox.write_to(session)
+                dropped = self._outbox.take_dropped()
+                if dropped:
+                    self.on_event("publish_dropped", messages=dropped)
+                await self._outbox.wait_filled()
+        except Exception as error:  # noqa: BLE001  (a session without a writer would look alive and be mute)
+            session.give_up(f"writing failed: {error!r}")
 
     async def _end(self, reason: str) -> None:
         session, self._session = self._session, None
         if session is None:
             return
         self._pool.learn(session.neighbours)
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
-        self._inbox.fail(lambda _: True, f"the connection to NATS was lost: {reason}")
-        await session.close()
+        try:
+            if self._writer is not None:
+                await end(self._writer)
+        finally:
+            self._inbox.fail(lambda _: True, f"the connection to NATS was lost: {reason}")
+            await session.close()
 
     async def _supervise(self) -> None:
         while True:
@@ -309,6 +315,7 @@ class Connection:
 
         Return when the server knows; without ``confirm`` at once, which does for all that this connection sends.
         """
+        check_pattern(subject)
         subscription = CoreSubscription(self, subject, queue, handler)
         self._subscriptions[subscription] = None
         try:

@@ -21,6 +21,7 @@ from wadm.transport.base import Delivery, Message, Stored
 from wadm.transport.nats.connection import CoreSubscription
 from wadm.transport.nats.jetstream import Answer, JetStream, Position, parse_position
 from wadm.transport.nats.streams import stream_info
+from wadm.transport.nats.tasks import end
 
 _SECOND = 1_000_000_000
 _PAGE = 500
@@ -131,8 +132,7 @@ class Watch:
         """End it. No handler call begins after this returns."""
         self._connection.session_listeners.discard(self._session_began)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         await self._drop()
 
     async def _wait_caught_up(self) -> None:
@@ -289,8 +289,7 @@ class DurableConsumer:
         """End it. No handler call begins after this returns."""
         self._connection.session_listeners.discard(self._lose)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         if self._subscription is not None:
             await self._subscription.stop()
 
@@ -377,6 +376,12 @@ async def _create(jetstream: JetStream, stream: str, name: str, config: Mapping[
     if "filter_subject" in config:  # then it is part of the subject, for permissions to see
         operation += f".{config['filter_subject']}"
     return await jetstream.call(operation, body, _consumer_decoder)
+
+
+async def forget(jetstream: JetStream, stream: str, name: str) -> None:
+    """Delete a durable consumer, if there is one."""
+    with suppress(NotFound):
+        await jetstream.call(f"CONSUMER.DELETE.{stream}.{name}", None, _answer_decoder)
 
 
 def _delete(jetstream: JetStream, stream: str, name: str) -> None:

@@ -48,6 +48,8 @@ class ServerPool:
         if not self._given:
             raise Misconfigured("No NATS server is given")
         self._found: list[str] = []
+        self.is_cluster = False
+        """Whether the server connected last named further servers."""
 
     def __str__(self) -> str:
         return ", ".join(without_password(url) for url in self._given)
@@ -59,6 +61,7 @@ class ServerPool:
 
     def learn(self, urls: Sequence[str]) -> None:
         """Take over the servers that the cluster named. They are signed in to as the first one given is."""
+        self.is_cluster = bool(urls)
         known = {urlsplit(url).netloc.rpartition("@")[2] for url in self._given}
         user, mark, _ = urlsplit(self._given[0]).netloc.rpartition("@")
         found = (urlsplit(url) for url in urls)

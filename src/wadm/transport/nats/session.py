@@ -37,8 +37,9 @@ _CLOSE_TIMEOUT = 0.5
 _LIVENESS_CHECK = 1.0
 _BAD_CERTIFICATE = "its certificate is not trusted"
 
-_FAILS = (nats_errors.Error, OSError, RuntimeError)
-"""What the library's calls raise; the last is how uvloop says that a socket has been closed meanwhile."""
+_FAILS = (nats_errors.Error, OSError, RuntimeError, ValueError)
+"""What the library's calls raise: RuntimeError is how uvloop says that a socket has been closed meanwhile, ValueError
+means text that cannot be encoded."""
 
 OnError = Callable[[Exception], None]
 
@@ -163,20 +164,26 @@ class Session:
         except _FAILS as error:
             raise Unavailable(f"NATS: {error}") from error
 
+    def give_up(self, reason: str) -> None:
+        """Count the session as lost."""
+        if not self._lost.done():
+            self._lost.set_result(reason)
+
     async def close(self) -> None:
         """Let go of the socket and of everything that the library still runs."""
         self._dialing = False
-        if not self._lost.done():
-            self._lost.set_result("closed")
-        for subscription in list(self._subscriptions):
-            await self.unsubscribe(subscription)
-        # A peer that is gone is not waited for; and closing may stumble over the broken socket.
-        with suppress(*_FAILS, TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._client.close()
-        self._client.abort()
+        self.give_up("closed")
         for task in self._flushes:
             task.cancel()
+        try:
+            for subscription in list(self._subscriptions):
+                await self.unsubscribe(subscription)
+            # A peer that is gone is not waited for; and closing may stumble over the broken socket.
+            with suppress(*_FAILS, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await self._client.close()
+        finally:
+            self._client.abort()
 
     async def _dial(self, options: DialOptions, certificate_name: str | None) -> None:
         parts = urlsplit(self.url)
@@ -226,8 +233,7 @@ class Session:
         self._lose()
 
     def _lose(self) -> None:
-        if not self._lost.done():
-            self._lost.set_result(explain(self._client.last_error or self._last_error))
+        self.give_up(explain(self._client.last_error or self._last_error))
 
 
 async def dial(url: str, options: DialOptions, certificate_name: str | None, on_error: OnError) -> Session:
@@ -271,9 +277,11 @@ def explain(error: BaseException | None) -> str:
     return text.removeprefix("nats: ").strip("'")
 
 
-_LASTING = ("authorization violation", "authentication", "user credentials", "not speak nats", "install it with")
+_LASTING = ("authorization violation", "authentication expired", "authentication revoked", "does not speak nats")
 
 
 def _is_lasting(error: Exception) -> bool:
+    if isinstance(error, ssl.SSLCertVerificationError | Misconfigured):
+        return True
     reason = explain(error).lower()
-    return isinstance(error, ssl.SSLError | Misconfigured) or any(sign in reason for sign in _LASTING)
+    return any(sign in reason for sign in _LASTING)

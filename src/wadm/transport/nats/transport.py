@@ -42,6 +42,11 @@ class NatsTransport:
         """Whether the server can be reached at this moment."""
         return self._connection.connected
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the server connected last is one of several."""
+        return self._connection.clustered
+
     def now(self) -> float:
         """Return the time in seconds since 1970."""
         return time.time()
@@ -126,6 +131,10 @@ class NatsTransport:
         consumer = consumers.DurableConsumer(self._jetstream, stream, config, handler, batch)
         await consumer.start()
         return consumer
+
+    async def forget_consumer(self, stream: str, durable: str) -> None:
+        """Delete a durable consumer, if there is one."""
+        await consumers.forget(self._jetstream, stream, durable)
 
     # -- key-value ---------------------------------------------------------------------------
 
