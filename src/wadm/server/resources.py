@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from wadm.errors import Unavailable
 from wadm.server.logging import get_logger
 from wadm.server.settings import Settings
 from wadm.transport.base import BucketSpec, StreamSpec, Transport
@@ -29,6 +30,9 @@ TIMELINE_KEPT: Final = 500
 TIMELINE_BYTES: Final = 256 * 1024 * 1024
 REVISIONS_KEPT: Final = 200
 """Messages kept of each application's revisions; a revision is two."""
+
+COPIES_IN_CLUSTER: Final = 3
+"""Copies of streams and buckets in a cluster where nothing else is asked for: one server may fail."""
 
 LEFT_BEHIND: Final = {
     "wadm_mirror": "a mirror of older releases, whose subjects overlap with those of wasmbus_events",
@@ -173,7 +177,19 @@ async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
     for name, reason in LEFT_BEHIND.items():
         if await transport.delete_stream(name):
             log.info("Deleted a stream", stream=name, reason=reason)
-    replicas = settings.replicas or 1
+    copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
+    for number in copies:
+        try:
+            return frozenset(made | await _ensure(transport, settings, number))
+        except Unavailable as error:
+            if number == copies[-1] or not _lacks_servers(error):
+                raise
+            log.info("The cluster cannot keep as many copies", copies=number, reason=error)
+    raise AssertionError("there is always a number to try")
+
+
+async def _ensure(transport: Transport, settings: Settings, replicas: int) -> set[str]:
+    made: set[str] = set()
     for stream in streams(settings, replicas):
         done = await transport.ensure_stream(stream)
         if done != "kept":
@@ -184,4 +200,9 @@ async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
         if await transport.ensure_bucket(bucket) == "created":
             log.info("Bucket created", bucket=bucket.name)
             made.add(bucket.name)
-    return frozenset(made)
+    return made
+
+
+def _lacks_servers(error: Unavailable) -> bool:
+    """Whether JetStream refused because it has fewer servers than copies were asked for."""
+    return any(words in str(error) for words in ("replicas", "peers", "insufficient"))
