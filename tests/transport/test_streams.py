@@ -371,6 +371,19 @@ async def test_a_durable_consumer_goes_on_where_it_was_left(world: World, name: 
     assert before.got == [b"1"]
 
 
+async def test_a_durable_consumer_that_is_forgotten_begins_anew(client: Transport, name: str) -> None:
+    await client.ensure_stream(a_stream(name))
+    await client.forget_consumer(name, "worker")  # one that is not there is no error
+    first, second = Worker(), Worker()
+    earlier = await client.consume(name, "worker", f"{name}.a", first)
+    await client.append(f"{name}.a", b"1")
+    await until(lambda: first.got == [b"1"])
+    await earlier.stop()
+    await client.forget_consumer(name, "worker")
+    await client.consume(name, "worker", f"{name}.a", second)
+    await until(lambda: second.got == [b"1"])
+
+
 async def test_consuming_a_stream_that_is_not_there(client: Transport, name: str) -> None:
     with pytest.raises(NotFound):
         await client.consume(name, "worker", f"{name}.a", Worker())

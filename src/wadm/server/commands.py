@@ -40,6 +40,7 @@ class Commands:
         stream: str,
         report: Report,
         is_wanted: Callable[[Command], bool],
+        may_act: Callable[[], bool],
         log: Logger,
         at_a_time: int = AT_A_TIME,
     ) -> None:
@@ -49,6 +50,7 @@ class Commands:
         self._stream = stream
         self._report = report
         self._is_wanted = is_wanted
+        self._may_act = may_act
         self._log = log
         self._limited = Limited(log)
         self._subject = subjects.command(lattice)
@@ -61,6 +63,8 @@ class Commands:
         """Drop what an earlier owner left in the stream, and take up what will come."""
         await self._transport.purge_stream(self._stream, self._subject)
         durable = subjects.durable(self._stream, self._lattice, self._account)
+        # An earlier owner that ended without a word has left a pull behind, which would take the first commands.
+        await self._transport.forget_consumer(self._stream, durable)
         self._subscription = await self._transport.consume(self._stream, durable, self._subject, self._receive)
 
     async def stop(self) -> None:
@@ -85,6 +89,9 @@ class Commands:
             self._report(Outcome(command, "unanswered", f"the command stream did not take it: {error}"))
 
     def _receive(self, delivery: Delivery) -> None:
+        if not self._may_act():
+            delivery.nak()  # another owner's, which waits for it
+            return
         delivery.ack()
         try:
             command = decode_command(delivery.message.data)

@@ -151,6 +151,7 @@ class LatticeOwner:
             settings.command_stream,
             self._put,
             self._is_wanted,
+            may_act,
             log,
             settings.at_a_time,
         )
