@@ -1,0 +1,98 @@
+"""The streams and buckets: the original's names and shapes, and as many copies as there can be."""
+
+from __future__ import annotations
+
+import pytest
+
+from wadm.errors import Unavailable
+from wadm.server.resources import LEASES, buckets, ensure, names, streams
+from wadm.server.settings import Settings
+from wadm.transport.base import BucketSpec, StreamSpec
+from wadm.transport.memory import MemoryBroker, MemoryTransport
+
+
+@pytest.mark.parametrize(
+    ("name", "subjects", "retention", "max_age"),
+    [
+        ("wadm_events", ("wadm.evt.*.>",), "limits", 70),
+        ("wadm_commands", ("wadm.cmd.*",), "workqueue", 70),
+        ("wadm_status", ("wadm.status.*.*",), "limits", 0),
+        ("wasmbus_events", ("wasmbus.evt.*.>",), "limits", 70),
+        ("wadm_notify", ("wadm.notify.*",), "interest", 70),
+    ],
+)
+def test_streams_are_the_originals(name: str, subjects: tuple[str, ...], retention: str, max_age: float) -> None:
+    spec = {one.name: one for one in streams(Settings(), 1)}[name]
+    assert (spec.subjects, spec.retention, spec.max_age) == (subjects, retention, max_age)
+    assert spec.storage == "file"
+    assert not spec.no_ack
+
+
+def test_every_stream_has_a_bound() -> None:
+    for spec in streams(Settings(), 1):
+        assert spec.max_age > 0 or spec.max_msgs_per_subject > 0
+
+
+def test_the_prefix_concerns_wadms_own_streams() -> None:
+    called = names(Settings(stream_prefix="mine_"))
+    assert (called.events, called.commands, called.status) == (
+        "mine_wadm_events",
+        "mine_wadm_commands",
+        "mine_wadm_status",
+    )
+    assert (called.host_events, called.notify, called.manifests) == ("wasmbus_events", "wadm_notify", "wadm_manifests")
+
+
+def test_in_multi_tenant_mode_host_events_of_all_accounts_are_kept_without_acknowledgement() -> None:
+    spec = {one.name: one for one in streams(Settings(multitenant=True), 1)}["wasmbus_events"]
+    assert spec.subjects == ("*.wasmbus.evt.*.>",)
+    assert spec.no_ack
+
+
+def test_buckets_are_named_and_bounded_by_their_settings() -> None:
+    settings = Settings(state_bucket="s", manifest_bucket="m", state_bucket_max_bytes=7, stream_persistence="memory")
+    assert buckets(settings, 3) == (
+        BucketSpec(LEASES, "memory", replicas=3),
+        BucketSpec("s", "memory", 7, 3),
+        BucketSpec("m", "memory", -1, 3),
+    )
+
+
+class Cluster(MemoryTransport):
+    """A server that can keep so many copies."""
+
+    def __init__(self, servers: int, most: int) -> None:
+        super().__init__(MemoryBroker())
+        self._servers, self._most = servers, most
+        self.asked: list[int] = []
+
+    @property
+    def clustered(self) -> bool:
+        return self._servers > 1
+
+    async def ensure_stream(self, spec: StreamSpec) -> str:  # type: ignore[override]
+        self.asked.append(spec.replicas)
+        if spec.replicas > self._most:
+            raise Unavailable("STREAM.CREATE: no suitable peers for placement")
+        return await super().ensure_stream(spec)
+
+
+@pytest.mark.parametrize(
+    ("servers", "most", "wanted", "asked"),
+    [(1, 1, None, {1}), (3, 3, None, {3}), (2, 1, None, {3, 1}), (3, 3, 2, {2}), (1, 5, 5, {5})],
+)
+async def test_as_many_copies_as_there_can_be(servers: int, most: int, wanted: int | None, asked: set[int]) -> None:
+    transport = Cluster(servers, most)
+    await ensure(transport, Settings(replicas=wanted))
+    assert set(transport.asked) == asked
+
+
+async def test_copies_that_were_asked_for_and_cannot_be_had_are_an_error() -> None:
+    with pytest.raises(Unavailable, match="no suitable peers"):
+        await ensure(Cluster(3, 1), Settings(replicas=3))
+
+
+async def test_what_is_there_is_not_made_again() -> None:
+    transport = MemoryTransport(MemoryBroker())
+    assert {"wadm_events", "wadm_manifests"} <= await ensure(transport, Settings())
+    assert await ensure(transport, Settings()) == frozenset()
