@@ -84,9 +84,10 @@ def temporary() -> Iterator[Path]:
 
 async def test_says_what_runs_where_and_what_is_only_simulated(temporary: Path) -> None:
     with wadm_up("--port", "0", "--hosts", "2:zone=east", "--hosts", "1", temporary=temporary) as up:
-        nats, wadm, hosts, labels, nothing, _ = up.said.splitlines()
+        nats, wadm, dashboard, hosts, labels, nothing, _ = up.said.splitlines()
         assert nats == f"NATS server    {up.url}, data in a temporary directory, gone at the end"
         assert wadm.startswith("wadm ")
+        assert re.fullmatch(r"Dashboard      http://127\.0\.0\.1:\d+/#token=[\w-]{32}", dashboard)
         assert hosts == "3 hosts, SIMULATED: they answer as wasmCloud does, and run no WebAssembly"
         assert labels.split() == ["2", "labelled", "zone=east"]
         assert nothing == ""

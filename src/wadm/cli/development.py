@@ -19,8 +19,10 @@ from msgspec import Struct
 from wadm import __version__
 from wadm.cli.embedded_nats import EmbeddedNats, embedded_nats
 from wadm.cli.exits import FAILED, INTERRUPTED, Failure
+from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
-from wadm.errors import WadmError
+from wadm.client.settings import Settings as ClientSettings
+from wadm.errors import Misconfigured, WadmError
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
 from wadm.server.logging import configure
 from wadm.server.settings import Settings
@@ -44,6 +46,8 @@ class Wanted(Struct, frozen=True):
     habits: Habits = HEALTHY
     log_level: str | None = "warn"
     """As in ``RUST_LOG``; ``None``: what that variable says, else ``info``."""
+    http: int | None = None
+    """The port of the dashboard, 0: any free one; ``None``: no dashboard."""
 
 
 class Development(Struct, frozen=True):
@@ -53,12 +57,16 @@ class Development(Struct, frozen=True):
     nats: EmbeddedNats
     fleet: Fleet
     server: Server
+    dashboard: str = ""
+    """The URL of the dashboard with a token, or why there is none."""
 
     def describe(self) -> Iterator[str]:
         """Yield lines that say what runs where."""
         kept = self.wanted.data_dir or "a temporary directory, gone at the end"
         yield _line("NATS server", f"{self.nats.url}, data in {kept}")
         yield _line(f"wadm {__version__}", "in this process; serves all lattices of that server")
+        if self.dashboard:
+            yield _line("Dashboard", self.dashboard)
         if count := len(self.fleet.hosts):
             noun = "hosts, SIMULATED: they answer" if count > 1 else "host, SIMULATED: it answers"
             verb = "run" if count > 1 else "runs"
@@ -85,7 +93,38 @@ async def development(wanted: Wanted) -> AsyncIterator[Development]:
         # Hosts before the server: it then stops before them, and does not see the world it keeps fall apart.
         fleet = await stack.enter_async_context(_fleet(nats, wanted))
         server = await stack.enter_async_context(_server(nats, wanted.log_level))
-        yield Development(wanted, nats, fleet, server)
+        dashboard = stack.enter_context(_dashboard(nats, wanted, server))
+        yield Development(wanted, nats, fleet, server, dashboard)
+
+
+@contextlib.contextmanager
+def _dashboard(nats: EmbeddedNats, wanted: Wanted, server: Server) -> Iterator[str]:
+    """Serve the dashboard on this machine alone, for whoever has the token that is made for this run."""
+    if wanted.http is None:
+        yield ""
+        return
+    try:
+        need_http()
+    except Misconfigured as error:
+        yield f"none: {error}"
+        return
+    from wadm.dashboard.options import Options
+    from wadm.dashboard.tokens import generated
+
+    token, tokens = generated()
+    options = Options(
+        port=wanted.http,
+        tokens=tokens,
+        lattice=wanted.lattice,
+        product=PRODUCT,
+        ready=server.not_ready,
+        metrics=server.metrics,
+    )
+    try:
+        with listening(options, ClientSettings(servers=(nats.url,))) as listener:
+            yield f"{listener.url}/#token={token}"
+    except Misconfigured as error:
+        raise Failure(str(error), FAILED, "choose another port with --http (0: any free one)") from error
 
 
 @contextlib.asynccontextmanager

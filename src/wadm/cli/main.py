@@ -94,7 +94,11 @@ def serve(arguments: Sequence[str]) -> int:
         log.warning("Parts of the log level say nothing", misread=",".join(levels.misread))
     from wadm.server.app import run
 
-    return run(settings)
+    if settings.http is None:
+        return run(settings)
+    from wadm.cli.gateway import gateway_beside
+
+    return run(settings, gateway_beside)
 
 
 def help_text() -> str:

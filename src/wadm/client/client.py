@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from msgspec import json
+from msgspec.structs import replace
 
 from wadm.client import replies
 from wadm.client.lattice import LatticeReader
@@ -46,6 +47,12 @@ class Client:
     def lattice(self) -> str:
         """The name of the lattice."""
         return self.settings.lattice
+
+    def at(self, lattice: str) -> Client:
+        """Return a client for another lattice over the same connection, which is closed for both at once."""
+        if not subjects.is_token(lattice):
+            raise ValueError(f"{lattice!r} cannot be the name of a lattice: letters, digits, - and _ only")
+        return Client(self.transport, replace(self.settings, lattice=lattice))
 
     async def close(self) -> None:
         """Flush and close the connection."""
@@ -167,12 +174,25 @@ class Client:
 
     # -- requests ----------------------------------------------------------------------------
 
+    async def carry(self, request: str, data: bytes = b"", content_type: str | None = None) -> bytes:
+        """Send a request of the API as it is, and return the reply as it is: for programs that only pass it on.
+
+        ``request`` is what follows the lattice in the subject: ``model.status.shop``.
+        """
+        if not all(map(subjects.is_token, request.split("."))):
+            raise ValueError(f"{request!r} cannot be part of a subject")
+        headers = {"Content-Type": content_type} if content_type else None
+        return await self._send(f"{self.settings.api_prefix}.{self.lattice}.{request}", request, data, headers)
+
     async def _request(
         self, operation: str, name: str | None = None, data: bytes = b"", headers: dict[str, str] | None = None
     ) -> bytes:
         if name is not None and not subjects.is_token(name):
             raise ValueError(f"{name!r} cannot be the name of an application: letters, digits, - and _ only")
         subject = subjects.api(self.lattice, operation, name, prefix=self.settings.api_prefix)
+        return await self._send(subject, operation, data, headers)
+
+    async def _send(self, subject: str, operation: str, data: bytes, headers: dict[str, str] | None) -> bytes:
         timeout = self.settings.timeout
         try:
             return (await self.transport.request(subject, data, timeout, headers)).data

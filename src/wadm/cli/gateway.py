@@ -1,0 +1,99 @@
+"""The HTTP gateway beside a server, as its settings ask for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wadm import __version__
+from wadm.client.client import Client
+from wadm.client.connection import open_client
+from wadm.client.settings import Settings as ClientSettings
+from wadm.errors import Misconfigured
+from wadm.server.logging import get_logger
+from wadm.server.settings import Settings
+
+if TYPE_CHECKING:
+    from wadm.dashboard.listener import Listener
+    from wadm.dashboard.options import Options
+
+PRODUCT = f"wadm {__version__}"
+
+log = get_logger("wadm.cli.gateway")
+
+
+@contextlib.contextmanager
+def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Callable[[], bytes]) -> Iterator[None]:
+    """Serve HTTP as the settings of a server say. Raises Misconfigured where that is not possible."""
+    need_http()
+    from wadm.dashboard.options import Options
+    from wadm.dashboard.tokens import Tokens, read_tokens
+
+    assert settings.http is not None
+    host, port = settings.http
+    if settings.multitenant:
+        raise Misconfigured("--http does not know the accounts of --multitenant")
+    options = Options(
+        host=host,
+        port=port,
+        tokens=read_tokens(Path(settings.http_tokens)) if settings.http_tokens else Tokens(),
+        open_reading=settings.http_open_reading,
+        read_only=settings.http_read_only,
+        tls_cert=Path(settings.http_tls_cert) if settings.http_tls_cert else None,
+        tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
+        origins=settings.http_origins,
+        product=PRODUCT,
+        ready=ready,
+        metrics=metrics,
+    )
+    with listening(options, client_settings(settings)) as listener:
+        if not options.tls_cert and not options.loopback:
+            log.warning("HTTP is served without TLS: tokens can be read on the way", url=listener.url)
+        log.info("Serving the dashboard and the API over HTTP", url=listener.url)
+        yield
+
+
+@contextlib.contextmanager
+def listening(options: Options, settings: ClientSettings) -> Iterator[Listener]:
+    """Serve HTTP until left."""
+    need_http()
+    from wadm.dashboard.listener import Listener
+
+    def connect() -> Awaitable[Client]:
+        return open_client(settings)
+
+    listener = Listener(options, connect)
+    listener.start()
+    try:
+        yield listener
+    finally:
+        listener.stop()
+
+
+def need_http() -> None:
+    """Raise :class:`~wadm.errors.Misconfigured` where the libraries are missing."""
+    try:
+        import httptools  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise Misconfigured(f"HTTP needs the module {error.name}: pip install 'wadm[http]'") from None
+
+
+def client_settings(settings: Settings) -> ClientSettings:
+    """Return how a client connects where the server does."""
+    return ClientSettings(
+        servers=settings.nats_servers,
+        creds=settings.nats_creds_file or "",
+        jwt=settings.nats_jwt or "",
+        seed=settings.nats_seed or "",
+        user=settings.nats_user or "",
+        password=settings.nats_password or "",
+        tls_ca=settings.nats_tls_ca_file or "",
+        tls_cert=settings.nats_tls_cert_file or "",
+        tls_key=settings.nats_tls_key_file or "",
+        js_domain=settings.domain or "",
+        api_prefix=settings.api_prefix,
+    )

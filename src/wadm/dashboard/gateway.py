@@ -1,0 +1,251 @@
+"""The web application: the API as resources, streams of events, probes and metrics, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from msgspec import DecodeError, json
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from wadm.client.client import Client
+from wadm.client.live import follow_lattices
+from wadm.dashboard import streams
+from wadm.dashboard.board import Boards, HostRow
+from wadm.dashboard.guard import Guard, TooMuch, read_body
+from wadm.dashboard.meter import Meter
+from wadm.dashboard.openapi import document
+from wadm.dashboard.operations import LATTICE, OPERATIONS, READING, BadQuery, Operation, body_of
+from wadm.dashboard.options import Options
+from wadm.dashboard.pages import pages
+from wadm.dashboard.replies import as_json, carried, failed, failed_as
+from wadm.dashboard.tokens import Bearer
+from wadm.errors import Malformed, WadmError
+from wadm.metrics import CONTENT_TYPE
+
+MOST_LATTICES = 1000
+"""Lattices that are remembered; anybody who may speak on NATS can invent names."""
+PAGE = 500
+"""Hosts in one answer, where no limit is given."""
+
+
+class Gateway:
+    """Carries requests to the server and shows pages what happens. ``client`` is connected."""
+
+    def __init__(self, client: Client, options: Options) -> None:
+        self.client = client
+        self.options = options
+        self.meter = Meter()
+        self.boards = Boards(client)
+        self.lattices = {options.lattice}
+        self.app: ASGIApp = Guard(self._application(), options, self.meter)
+
+    async def start(self) -> None:
+        """Begin to listen for lattices."""
+        await follow_lattices(self.client, self._heard)
+
+    async def stop(self) -> None:
+        """Stop all that listens."""
+        await self.boards.stop()
+
+    def _heard(self, lattice: str) -> None:
+        if len(self.lattices) < MOST_LATTICES:
+            self.lattices.add(lattice)
+
+    # -- routes ------------------------------------------------------------------------------
+
+    def _application(self) -> Starlette:
+        api = [
+            Route(operation.path, partial(self._carry, operation), methods=[operation.method])
+            for operation in OPERATIONS
+        ]
+        further: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
+            ("/api/v1/session", self._session),
+            ("/api/v1/lattices", self._lattices),
+            (f"{LATTICE}/hosts", self._hosts),
+            (f"{LATTICE}/hosts/{{host}}", self._host),
+            (f"{LATTICE}/links", self._links),
+            (f"{LATTICE}/stream/{{topic}}", self._lattice_stream),
+            (f"{LATTICE}/applications/{{name}}/stream", self._application_stream),
+            ("/api/openapi.json", self._openapi),
+            ("/livez", self._livez),
+            ("/readyz", self._readyz),
+            ("/metrics", self._metrics),
+        ]
+        routes = [
+            *api,
+            Route(f"{LATTICE}/requests/{{request}}", self._carry_any, methods=["POST"]),
+            *[Route(path, endpoint, methods=["GET"]) for path, endpoint in further],
+            *pages(),
+        ]
+        return Starlette(
+            routes=routes,
+            exception_handlers={
+                HTTPException: self._not_there,
+                WadmError: lambda request, error: failed_as(error),
+                TooMuch: lambda request, error: failed(error.status, str(error), {"Connection": "close"}),
+                ValueError: lambda request, error: failed(400, str(error)),
+                Exception: lambda request, error: failed(500, "Internal error"),
+            },
+        )
+
+    def _not_there(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        words = {404: f"There is nothing at {request.url.path[:200]}", 405: f"Not for {request.method} requests"}
+        return failed(error.status_code, words.get(error.status_code, error.detail), dict(error.headers or {}))
+
+    def _client(self, request: Request) -> Client:
+        return self.client.at(request.path_params["lattice"])
+
+    # -- the API -----------------------------------------------------------------------------
+
+    async def _carry(self, operation: Operation, request: Request) -> Response:
+        bearer: Bearer = request.scope["bearer"]
+        if operation.role == "full" and bearer.role != "full":
+            return _read_only()
+        name = request.path_params.get("name")
+        if operation.body:
+            if request.query_params:
+                raise BadQuery(f"{operation.id} takes nothing in the query")
+            data = await read_body(request)
+            if operation.body == "request":
+                data = _signed(data, bearer)
+        else:
+            data = body_of(operation, request.query_params.multi_items())
+        said = operation.request if name is None else f"{operation.request}.{name}"
+        content_type = request.headers.get("content-type") if operation.body == "manifest" else None
+        reply = await self._client(request).carry(said, data, _manifest_type(content_type))
+        if operation.role == "full":
+            self.boards.changed(request.path_params["lattice"])
+        return carried(reply)
+
+    async def _carry_any(self, request: Request) -> Response:
+        """Carry a request as it is, whatever it is called: what NATS answers, HTTP does."""
+        said = request.path_params["request"]
+        words = said.split(".")
+        reads = len(words) > 1 and words[0] == "model" and words[1] in READING
+        bearer: Bearer = request.scope["bearer"]
+        if not reads and bearer.role != "full":
+            return _read_only()
+        content_type = _manifest_type(request.headers.get("content-type"))
+        reply = await self._client(request).carry(said, await read_body(request), content_type)
+        if not reads:
+            self.boards.changed(request.path_params["lattice"])
+        return carried(reply)
+
+    async def _session(self, request: Request) -> Response:
+        bearer: Bearer = request.scope["bearer"]
+        return as_json(
+            {
+                "role": bearer.role,
+                "name": bearer.name,
+                "lattice": self.options.lattice,
+                "product": self.options.product,
+                "read_only": self.options.read_only,
+            }
+        )
+
+    async def _lattices(self, request: Request) -> Response:
+        return as_json({"result": "success", "lattices": sorted(self.lattices)})
+
+    # -- what the lattice holds --------------------------------------------------------------
+
+    async def _hosts(self, request: Request) -> Response:
+        board = self.boards.of(request.path_params["lattice"])
+        board.close(await board.open("hosts"))
+        query = request.query_params
+        wanted = _labels(query.get("labels", ""))
+        after, limit = query.get("after", ""), int(query.get("limit", PAGE))
+        hosts = sorted((host for host in board.hosts.values() if _meets(host, wanted)), key=lambda host: host.id)
+        page = [host for host in hosts if host.id > after][: max(1, limit)]
+        following = {"next": page[-1].id} if page and page[-1].id != hosts[-1].id else {}
+        return as_json({"result": "success", "hosts": page, **following})
+
+    async def _host(self, request: Request) -> Response:
+        board = self.boards.of(request.path_params["lattice"])
+        board.close(await board.open("hosts"))
+        host = board.hosts.get(request.path_params["host"])
+        if host is None:
+            return failed(404, f"No host {request.path_params['host'][:80]} has been heard in this lattice")
+        return as_json({"result": "success", "host": host})
+
+    async def _links(self, request: Request) -> Response:
+        return as_json({"result": "success", "links": await self._client(request).links()})
+
+    async def _lattice_stream(self, request: Request) -> Response:
+        if self.meter.streams >= streams.MOST_STREAMS:
+            return failed(503, "Too many pages are open", {"Retry-After": "10"})
+        topic, lattice = request.path_params["topic"], request.path_params["lattice"]
+        if topic == "applications":
+            return streams.stream(request, self.meter, streams.page_events(self.boards.of(lattice), "applications"))
+        if topic == "hosts":
+            return streams.stream(request, self.meter, streams.page_events(self.boards.of(lattice), "hosts"))
+        if topic == "events":
+            return streams.stream(request, self.meter, streams.lattice_events(self._client(request)))
+        return failed(404, "There are streams of applications, hosts and events")
+
+    async def _application_stream(self, request: Request) -> Response:
+        if self.meter.streams >= streams.MOST_STREAMS:
+            return failed(503, "Too many pages are open", {"Retry-After": "10"})
+        client, name = self._client(request), request.path_params["name"]
+        await client.status(name)  # refuses what cannot be a name, and says so where nobody serves
+        return streams.stream(request, self.meter, streams.application_events(client, name))
+
+    # -- about itself ------------------------------------------------------------------------
+
+    async def _openapi(self, request: Request) -> Response:
+        return as_json(document(self.options.product))
+
+    async def _livez(self, request: Request) -> Response:
+        return as_json({"status": "ok"})
+
+    async def _readyz(self, request: Request) -> Response:
+        reason = self.options.ready() or ("" if self.client.transport.connected else "NATS cannot be reached")
+        return as_json({"status": "unavailable", "reason": reason}, 503) if reason else as_json({"status": "ok"})
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self.options.metrics() + self.meter.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _read_only() -> Response:
+    return failed(403, "This token may only read", {"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
+
+
+def _signed(data: bytes, bearer: Bearer) -> bytes:
+    """Name who asks, where the request does not and the token says. What is no object is left for the API to refuse."""
+    if not bearer.name:
+        return data
+    try:
+        said = json.decode(data or b"{}")
+    except DecodeError:
+        return data
+    if isinstance(said, dict) and not said.get("author"):
+        return json.encode({**said, "author": bearer.name})
+    return data
+
+
+def _manifest_type(content_type: str | None) -> str | None:
+    """Return the type to pass on; what programs send when nobody told them says nothing."""
+    if content_type in (None, "text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded"):
+        return None
+    return content_type
+
+
+def _labels(text: str) -> dict[str, str]:
+    """Read ``zone=east,tier=edge``."""
+    wanted = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        label, sign, value = pair.partition("=")
+        if not sign or not label.strip():
+            raise Malformed(f"{pair[:80]!r} is no label: write LABEL=VALUE, several with commas")
+        wanted[label.strip()] = value.strip()
+    return wanted
+
+
+def _meets(host: HostRow, wanted: dict[str, str]) -> bool:
+    return all(host.labels.get(label) == value for label, value in wanted.items())
