@@ -14,7 +14,7 @@ from tests.natsd import NatsServer
 from tests.transport.worlds import until
 from wadm.errors import NoResponders, TimedOut, Unavailable
 from wadm.transport.base import BucketSpec, Entry, StreamSpec
-from wadm.transport.nats import ConnectOptions, NatsTransport, connect, consumers, outbox, session
+from wadm.transport.nats import ConnectOptions, NatsTransport, connect, consumers, outbox, reading, session, watching
 
 Join = Callable[..., Awaitable[NatsTransport]]
 
@@ -347,8 +347,8 @@ async def test_a_watch_whose_consumer_vanishes_goes_on(
     nats_server: NatsServer, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the node of a cluster that held it dies: nobody tells the client, heartbeats just stop."""
-    monkeypatch.setattr(consumers, "_SILENCE", 0.5)
-    monkeypatch.setattr(consumers, "_HEARTBEAT", 0.1)
+    monkeypatch.setattr(consumers, "SILENCE", 0.5)
+    monkeypatch.setattr(watching, "HEARTBEAT", 0.1)
     transport = await join(nats_server)
     await transport.ensure_bucket(BucketSpec("watched", storage="memory"))
     bucket = transport.bucket("watched")
@@ -393,8 +393,8 @@ async def test_a_watch_that_lost_a_message_asks_for_it_again(nats_server: NatsSe
 async def test_a_history_broken_off_is_not_taken_for_a_whole_one(
     nats_server: NatsServer, join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "_PAGE", 10)
-    monkeypatch.setattr(consumers, "_READ_SILENCE", 0.3)
+    monkeypatch.setattr(reading, "_PAGE", 10)
+    monkeypatch.setattr(reading, "_READ_SILENCE", 0.3)
     transport = await join(nats_server)
     await transport.ensure_stream(StreamSpec("broken", ("broken.>",), storage="memory"))
     await asyncio.gather(*(transport.append("broken.a", b"") for _ in range(30)))

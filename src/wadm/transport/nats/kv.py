@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wadm.transport.base import Entry, Message, Subscription
-from wadm.transport.nats.consumers import Watch, read
 from wadm.transport.nats.jetstream import JetStream, Position
+from wadm.transport.nats.reading import read
+from wadm.transport.nats.watching import Watch
 from wadm.transport.rules import EXPECTED_REVISION, PURGE, check_key, is_marker
 
 

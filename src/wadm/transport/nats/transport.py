@@ -18,11 +18,12 @@ from wadm.transport.base import (
     StreamSpec,
     Subscription,
 )
-from wadm.transport.nats import consumers, streams
+from wadm.transport.nats import consuming, streams
 from wadm.transport.nats.connection import Connection
 from wadm.transport.nats.gathering import Gathering
 from wadm.transport.nats.jetstream import JetStream
 from wadm.transport.nats.kv import NatsBucket
+from wadm.transport.nats.reading import read
 
 
 class NatsTransport:
@@ -111,7 +112,7 @@ class NatsTransport:
         self, stream: str, subjects: Sequence[str], last_per_subject: bool = False, since: float = 0
     ) -> AsyncIterator[Stored]:
         """Yield what a stream keeps under the subjects, oldest first, and end there."""
-        return consumers.read(self._jetstream, stream, subjects, last_per_subject=last_per_subject, since=since)
+        return read(self._jetstream, stream, subjects, last_per_subject=last_per_subject, since=since)
 
     async def consume(
         self,
@@ -127,14 +128,14 @@ class NatsTransport:
         metadata: Mapping[str, str] | None = None,
     ) -> Subscription:
         """Hand over a stream's messages under ``subject`` through a durable pull consumer."""
-        config = consumers.durable_config(durable, subject, ack_wait, max_deliver, description, metadata or {})
-        consumer = consumers.DurableConsumer(self._jetstream, stream, config, handler, batch)
+        config = consuming.durable_config(durable, subject, ack_wait, max_deliver, description, metadata or {})
+        consumer = consuming.DurableConsumer(self._jetstream, stream, config, handler, batch)
         await consumer.start()
         return consumer
 
     async def forget_consumer(self, stream: str, durable: str) -> None:
         """Delete a durable consumer, if there is one."""
-        await consumers.forget(self._jetstream, stream, durable)
+        await consuming.forget(self._jetstream, stream, durable)
 
     # -- key-value ---------------------------------------------------------------------------
 
