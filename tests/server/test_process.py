@@ -220,6 +220,48 @@ def test_wrong_credentials_end_it_with_1(nats_server_factory: NatsServerFactory)
     assert "uthorization" in done.stderr
 
 
+def test_a_killed_owner_is_succeeded_within_ten_seconds(
+    start: Start, nats_server_factory: NatsServerFactory, tmp_path: Path
+) -> None:
+    server = nats_server_factory()
+    ports = [free_port(), free_port()]
+    processes = [start("-s", server.url, "-i", f"p{n}", "--http-admin", f"127.0.0.1:{p}") for n, p in enumerate(ports)]
+    for port in ports:
+        wait_for(lambda port=port: get(port, "/readyz")[0] == 200)  # type: ignore[misc]
+    ask_sync(server.url, "put", json.dumps(manifest("shop")).encode())
+    ask_sync(server.url, "deploy.shop")
+
+    def owners() -> int:
+        return (tmp_path / "log").read_text().count("looking after lattice")
+
+    wait_for(lambda: owners() == 1)
+    time.sleep(1)
+    assert owners() == 1
+    owner = asyncio.run(owner_of(server.url))
+    processes[owner].kill()
+    began = time.monotonic()
+    wait_for(lambda: owners() == 2)
+    assert time.monotonic() - began < 10
+    assert asyncio.run(owner_of(server.url)) == 1 - owner
+    assert ask_sync(server.url, "versions.shop")["versions"] == [{"version": "v1", "deployed": True}]
+
+
+async def owner_of(url: str) -> int:
+    """Return which of the instances ``p0`` and ``p1`` holds the lattice."""
+    client = await connect(ConnectOptions((url,)))
+    try:
+        leases = client.bucket("wadm_leases")
+        lease = await leases.get("lattice.default")
+        assert lease is not None
+        assert lease.value is not None
+        session = await leases.get(f"instance.{json.loads(lease.value)['owner']}")
+        assert session is not None
+        assert session.value is not None
+        return int(json.loads(session.value)["host"].removeprefix("p"))
+    finally:
+        await client.close()
+
+
 def test_all_recorded_answers_of_the_original_are_given(start: Start, nats_server_factory: NatsServerFactory) -> None:
     tape, golden = shared("tools/tape.py"), shared("golden/api.json")
     server, port = nats_server_factory(), free_port()

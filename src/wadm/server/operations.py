@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -40,8 +40,11 @@ from wadm.wire.manifests import encode_manifest, manifest_to_builtins, read_mani
 CONTENT_TYPE: Final = "Content-Type"
 PROBLEMS_TOLD: Final = 100
 """Problems of one manifest that are told; a hostile one has more than an answer can hold."""
-READ_ASIDE: Final = 32 * 1024
-"""Bytes from which on a manifest is read in a thread: YAML of a megabyte takes a second, and others are waiting."""
+LARGE: Final = 32 * 1024
+"""Bytes from which on a manifest is read and checked in a thread: a megabyte of YAML takes seconds."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
 
@@ -115,15 +118,19 @@ Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
 
 async def read_put(request: Request) -> Manifest:
     """Read the manifest of a put request; raise :class:`~wadm.errors.ManifestInvalid`."""
-    content_type = request.headers.get(CONTENT_TYPE)
-    if len(request.body) < READ_ASIDE:
-        return read_manifest(request.body, content_type)
-    return await asyncio.to_thread(read_manifest, request.body, content_type)
+    return await _aside(request, read_manifest, request.body, request.headers.get(CONTENT_TYPE))
+
+
+async def _aside(request: Request, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do work that takes long for a large request: then in a thread, so that others need not wait."""
+    if len(request.body) < LARGE:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
-    problems = validate(manifest)
+    problems = await _aside(request, validate, manifest)
     if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
         return api.error(refused.message, problems[:PROBLEMS_TOLD])
     if manifest.version is None:
@@ -364,7 +371,7 @@ async def plan(models: Models, request: Request) -> bytes:
 async def plan_manifest(models: Models, request: Request) -> bytes:
     """Say what deploying a manifest would do that has not been put."""
     manifest = await read_put(request)
-    problems = validate(manifest)
+    problems = await _aside(request, validate, manifest)
     if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
         return api.error(refused.message, problems[:PROBLEMS_TOLD])
     return await _plan(models, request.place, manifest.name, manifest)
