@@ -58,6 +58,8 @@ from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
+MOST_WAITING = 100_000
+"""Events that may wait to be folded; of a flood beyond that only what came of it is asked for."""
 TICK = 1.0
 """Seconds between looks at the silent and at what is to be read again."""
 READ_LINKS_EVERY = 60.0
@@ -167,6 +169,8 @@ class LatticeOwner:
         self._saves: dict[str, asyncio.Task[None]] = {}
         self._clock = asyncio.get_running_loop().time
         self._epoch = transport.now() - self._clock()
+        self._missed = 0
+        """Events that were let go because too many were waiting."""
         self._next_tick = 0.0
         self._had_hosts = False
         self._looked = False
@@ -300,7 +304,10 @@ class LatticeOwner:
         self._wake.set()
 
     def _hear(self, message: Message) -> None:
-        self._put(message.data)
+        if len(self._inbox) < MOST_WAITING:
+            self._put(message.data)
+        else:
+            self._missed += 1
 
     # -- one turn ----------------------------------------------------------------------------
 
@@ -310,8 +317,18 @@ class LatticeOwner:
         for _ in range(min(len(self._inbox), BATCH)):
             self._fold(self._inbox.popleft(), news, now)
         self._timers(news, now)
+        if self._missed and not self._inbox:
+            self._catch_up(news)
         if news:
             self._plan_touched(news)
+
+    def _catch_up(self, news: News) -> None:
+        """After a flood of which not all was heard: ask for the whole truth instead."""
+        self._limited.warning("flood", "more events than could be heard, all hosts are asked", missed=self._missed)
+        self._missed = 0
+        news.questions.hosts.update(self.lattice.hosts)
+        news.questions.configs.update(self.lattice.configs)
+        news.questions.links = True
 
     def _fold(self, item: Item, news: News, now: float) -> None:
         """Fold one item; whatever is wrong with it harms only itself."""
