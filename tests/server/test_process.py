@@ -172,6 +172,13 @@ def test_while_nats_is_away_it_waits_says_so_once_and_is_not_ready(
     assert process.poll() is None
 
 
+def test_it_can_be_stopped_while_it_waits_for_nats(start: Start, tmp_path: Path) -> None:
+    process = start("-s", f"127.0.0.1:{free_port()}")
+    wait_for(lambda: "waiting for it" in (tmp_path / "log").read_text())
+    process.terminate()
+    assert process.wait(5) == 0
+
+
 @pytest.mark.parametrize("persistence", ["file", "memory"])
 def test_what_was_stored_outlives_a_restart_of_nats(
     start: Start, nats_server_factory: NatsServerFactory, persistence: str

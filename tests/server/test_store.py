@@ -311,6 +311,33 @@ async def test_a_bucket_that_another_server_filled_again_is_recognised() -> None
 
 
 @in_virtual_time
+async def test_putting_back_can_be_interrupted() -> None:
+    class Failing(Network):
+        failures = 0
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            if client == "one" and operation == "put" and target.endswith("-shop") and self.failures:
+                self.failures -= 1
+                return Fault(before=Unavailable("away again"))
+            return None
+
+    network = Failing()
+    broker = MemoryBroker(network=network)
+    store = await a_store(broker)
+    for name in ("cart", "shop", "user"):
+        await store.change(HOME, name, adding(name, "v1"))
+    transport = MemoryTransport(broker, "probe")
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    network.failures = 2
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await store.come_back(made=True, put_back=True)
+    await store.come_back(made=True, put_back=True)
+    assert [record.name for record in store.view.records(HOME)] == ["cart", "shop", "user"]
+
+
+@in_virtual_time
 async def test_a_bucket_that_somebody_deleted_stays_empty() -> None:
     broker = MemoryBroker()
     store = await a_store(broker)

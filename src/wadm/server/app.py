@@ -26,7 +26,7 @@ from wadm.server.lattices import Lattices, MakeOwner, owner_maker
 from wadm.server.logging import get_logger
 from wadm.server.operations import Models
 from wadm.server.ownership import Leases
-from wadm.server.resources import ensure, names
+from wadm.server.resources import clear_away, ensure, names
 from wadm.server.settings import Settings, hide_credentials
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
@@ -96,7 +96,7 @@ class Server:
 
         Waits for a JetStream that is not there yet; raises :class:`~wadm.errors.Misconfigured` where waiting is no use.
         """
-        await self._ensure_patiently()
+        await self._ensure_patiently(clear=True)
         self._transport.on_reconnect(self._come_back)
         await self.store.start()
         await self.statuses.start()
@@ -149,10 +149,12 @@ class Server:
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
-    async def _ensure_patiently(self) -> frozenset[str]:
+    async def _ensure_patiently(self, clear: bool = False) -> frozenset[str]:
         said = ""
         while True:
             try:
+                if clear:
+                    await clear_away(self._transport)
                 return await ensure(self._transport, self._settings)
             except WadmError as error:
                 if str(error) != said:

@@ -167,20 +167,23 @@ def buckets(settings: Settings, replicas: int) -> tuple[BucketSpec, ...]:
     )
 
 
+async def clear_away(transport: Transport) -> None:
+    """Delete what others left behind and nobody reads any more. Raises :class:`~wadm.errors.Unavailable`."""
+    for name, reason in LEFT_BEHIND.items():
+        if await transport.delete_stream(name):
+            log.info("Deleted a stream", stream=name, reason=reason)
+
+
 async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
     """Have all streams and buckets; return the names of those that were not there before.
 
     Called at the start and after every return of the connection: a NATS server that keeps things in memory has
     lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
     """
-    made: set[str] = set()
-    for name, reason in LEFT_BEHIND.items():
-        if await transport.delete_stream(name):
-            log.info("Deleted a stream", stream=name, reason=reason)
     copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
     for number in copies:
         try:
-            return frozenset(made | await _ensure(transport, settings, number))
+            return frozenset(await _ensure(transport, settings, number))
         except Unavailable as error:
             if number == copies[-1] or not _lacks_servers(error):
                 raise

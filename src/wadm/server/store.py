@@ -63,6 +63,8 @@ class Store:
         self._multitenant = multitenant
         self._newest = ("", 0)
         """Key and revision of the newest entry: a bucket that lacks it is another one."""
+        self._lost: View | None = None
+        """What an earlier bucket held and is not put back yet."""
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
         self._encoded: tuple[Application, bytes] | None = None
         self._lists: dict[str, NameList] = {}
@@ -85,9 +87,10 @@ class Store:
         """Make sure that the bucket is the one we know; if it is another one, begin anew with that.
 
         ``made`` says that it has just been made, ``put_back`` that what we know should be in it: so it should where a
-        NATS server kept it in memory and was started again, and not where somebody deleted it.
+        NATS server kept it in memory and was started again, and not where somebody deleted it. Where this raises
+        ``Unavailable``, it is to be called again.
         """
-        if not made and await self._is_same():
+        if not made and self._lost is None and await self._is_same():
             return
         known, watch, view = self.view, self._watch, View(self._multitenant)
         self._watch = await self._follow(view)
@@ -99,8 +102,11 @@ class Store:
         self._newest = ("", 0)
         if watch is not None:
             await watch.stop()
-        if put_back:
-            await self._put_back(known)
+        if put_back and self._lost is None:
+            self._lost = known
+        if self._lost is not None:
+            await self._put_back(self._lost)
+            self._lost = None
         self._mend_lists()
         self._tell({(r.scope, r.name) for r in known.all_deployed()} | {(r.scope, r.name) for r in view.all_deployed()})
 
