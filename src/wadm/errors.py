@@ -10,6 +10,7 @@ WadmError
     TimedOut                  somebody may listen, nobody answered
   Refused(message)            the host answered no, and said why
   Rejected(message)           the server answered a request of the API with no, and said why
+    NotSupported              the server is the original, or an older one, and does not know the operation
   TooLarge                    the value does not fit into one NATS message
   Malformed                   bytes that are not what they should be
     Unreadable                stored bytes that are not, or a name that nothing can be stored under
@@ -68,6 +69,10 @@ class Refused(WadmError):
 
 class Rejected(WadmError):
     """The server answered a request of the API with an error that has no class of its own; the text is the server's."""
+
+
+class NotSupported(Rejected):
+    """The server does not know the operation: it is the original, or older than the client."""
 
 
 class TooLarge(WadmError):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wadm.client.connection import connect as connect
     from wadm.client.replies import DeleteResult as DeleteResult
     from wadm.client.replies import DeployResult as DeployResult
+    from wadm.client.replies import Events as Events
+    from wadm.client.replies import Explained as Explained
     from wadm.client.replies import PutResult as PutResult
     from wadm.client.replies import Summary as Summary
     from wadm.client.settings import Settings as Settings
@@ -29,6 +31,8 @@ _HOMES = {
     "Client": "wadm.client.client",
     "DeleteResult": "wadm.client.replies",
     "DeployResult": "wadm.client.replies",
+    "Events": "wadm.client.replies",
+    "Explained": "wadm.client.replies",
     "NotReached": "wadm.client.watch",
     "PutResult": "wadm.client.replies",
     "Settings": "wadm.client.settings",

@@ -11,18 +11,21 @@ from msgspec.structs import replace
 
 from wadm.client import replies
 from wadm.client.lattice import LatticeReader
-from wadm.client.replies import DeleteResult, DeployResult, PutResult, Summary
+from wadm.client.replies import DeleteResult, DeployResult, Events, Explained, PutResult, Summary
 from wadm.client.settings import Settings
 from wadm.client.sources import load_file
 from wadm.client.watch import SETTLE, Goal, NotReached, StatusWatch
 from wadm.errors import NoResponders, TimedOut
+from wadm.model.insight import Planned
 from wadm.model.lattice import Inventory, Link, owner
 from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
+from wadm.model.timeline import Revision
 from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.api import Version, encode_version
 from wadm.wire.control import HostPing
+from wadm.wire.insight import Ask, encode_ask
 
 _LOOK_AGAIN = 1.0
 _PAGE = 250
@@ -99,22 +102,72 @@ class Client:
 
     # -- what should run ---------------------------------------------------------------------
 
-    async def deploy(self, name: str, version: str | None = None) -> DeployResult:
+    async def deploy(
+        self, name: str, version: str | None = None, *, plan: str | None = None, author: str = "", message: str = ""
+    ) -> DeployResult:
         """Have the newest version run, or the one named. Returns when this is noted; see :meth:`wait_for`.
 
-        Raises NotFound.
-        """
-        return replies.read_deploy(await self._request("deploy", name, encode_version(version)))
+        ``plan`` is the id of a plan that must still hold (:meth:`plan`). ``author`` and ``message`` are kept with the
+        revision. The original ignores all three.
 
-    async def undeploy(self, name: str) -> DeployResult:
+        Raises NotFound, and Rejected where the plan does not hold any more.
+        """
+        body = encode_ask(Ask(version=version, plan=plan, author=author, message=message))
+        return replies.read_deploy(await self._request("deploy", name, body))
+
+    async def undeploy(self, name: str, *, author: str = "", message: str = "") -> DeployResult:
         """Have nothing of the application run; its versions stay stored. Raises NotFound."""
-        return replies.read_deploy(await self._request("undeploy", name))
+        body = encode_ask(Ask(author=author, message=message))
+        return replies.read_deploy(await self._request("undeploy", name, body))
+
+    async def rollback(
+        self, name: str, version: str | None = None, *, author: str = "", message: str = ""
+    ) -> DeployResult:
+        """Have the version run that ran before the current one, or the one named.
+
+        Raises NotFound, Rejected where there is nothing to go back to, and NotSupported with the original.
+        """
+        body = encode_ask(Ask(version=version, author=author, message=message))
+        return replies.read_deploy(await self._request("rollback", name, body))
+
+    async def plan(
+        self, what: str | Manifest | bytes | Path, version: str | None = None, *, undeploy: bool = False
+    ) -> Planned:
+        """Return what deploying would do, without doing it: a stored application by name (and ``version``), or a
+        manifest that need not be stored. ``undeploy``: what undeploying it would do.
+
+        Raises NotFound, ManifestInvalid, Unavailable where nobody looks after the lattice, and NotSupported with the
+        original.
+        """
+        if isinstance(what, str):
+            body = encode_ask(Ask(version=version, undeploy=undeploy))
+            return replies.read_plan(await self._request("plan", what, body))
+        data, headers = await _written(what)
+        return replies.read_plan(await self._request("plan", data=data, headers=headers))
 
     # -- how it is ---------------------------------------------------------------------------
 
     async def status(self, name: str) -> ApplicationStatus:
         """Return an application's status; for one that the server does not know it is ``undeployed``."""
         return replies.read_status(await self._request("status", name))
+
+    async def explain(self, name: str) -> Explained:
+        """Return why an application is as it is: what is wanted, which hosts match and which do not, what is waited
+        for; and the last of what happened. Raises NotFound, Unavailable, and NotSupported with the original."""
+        return replies.read_explanation(await self._request("explain", name))
+
+    async def events(self, name: str | None = None, since: float = 0, until: float = 0, limit: int = 200) -> Events:
+        """Return what happened to an application, or to all of the lattice: the newest ``limit`` entries between
+        ``since`` and ``until`` (seconds since 1970), oldest first. Raises NotSupported with the original."""
+        body = encode_ask(Ask(since=since, until=until, limit=limit))
+        return replies.read_events(await self._request("events", name, body))
+
+    async def history(self, name: str) -> tuple[Revision, ...]:
+        """Return every change of what is deployed of an application, oldest first, with who and what became of it.
+
+        Empty where nothing was ever deployed, and with the original, which keeps none.
+        """
+        return replies.read_history(await self._request("history", name))
 
     def watching(self, name: str) -> StatusWatch:
         """Return a watch of the application's status, to be entered with ``async with``."""

@@ -10,10 +10,21 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
-from wadm.errors import AlreadyExists, Malformed, ManifestInvalid, NotFound, Rejected, WadmError
+from wadm.errors import (
+    AlreadyExists,
+    Malformed,
+    ManifestInvalid,
+    NotFound,
+    NotSupported,
+    Rejected,
+    Unavailable,
+    WadmError,
+)
+from wadm.model.insight import ApplicationView, Planned
 from wadm.model.manifest import Manifest, Problem
 from wadm.model.status import ApplicationStatus
-from wadm.wire import api
+from wadm.model.timeline import Entry, Revision
+from wadm.wire import api, insight
 from wadm.wire.api import Version, decode_answer
 from wadm.wire.status import decode_status
 
@@ -56,6 +67,20 @@ class DeleteResult(Struct, frozen=True):
     deleted: bool
     undeploy: bool
     message: str
+
+
+class Explained(Struct, frozen=True):
+    """Why an application is as it is, and the last of what happened to it, oldest first."""
+
+    view: ApplicationView
+    events: tuple[Entry, ...]
+
+
+class Events(Struct, frozen=True):
+    """What happened, oldest first. ``more``: there are earlier events than these, to be asked for with ``until``."""
+
+    entries: tuple[Entry, ...]
+    more: bool = False
 
 
 def read_put(data: bytes) -> PutResult:
@@ -112,6 +137,48 @@ def read_status(data: bytes) -> ApplicationStatus:
     return decode_status(_present(reply.status, "status"))
 
 
+def read_plan(data: bytes) -> Planned:
+    """Return a plan. Raises NotFound, and ManifestInvalid for a manifest that could not be put."""
+    return insight.decode_planned(_present(_insight(data).plan, "plan"))
+
+
+def read_explanation(data: bytes) -> Explained:
+    """Return an explanation. Raises NotFound."""
+    reply = _insight(data)
+    events = () if isinstance(reply.events, UnsetType) else reply.events
+    return Explained(insight.decode_explained(_present(reply.explanation, "explanation")), events)
+
+
+def read_events(data: bytes) -> Events:
+    """Return what happened."""
+    reply = _insight(data)
+    return Events(() if isinstance(reply.events, UnsetType) else reply.events, reply.more is True)
+
+
+def read_history(data: bytes) -> tuple[Revision, ...]:
+    """Return the revisions, oldest first; none where the server keeps none, as the original does."""
+    try:
+        reply = _insight(data)
+    except Rejected as error:
+        if str(error) == api.HISTORY_UNSUPPORTED:
+            return ()
+        raise
+    return () if isinstance(reply.revisions, UnsetType) else reply.revisions
+
+
+def _insight(data: bytes) -> insight.InsightReply:
+    """Return a reply that tells something; raise the error that it stands for otherwise."""
+    reply = decode_answer(insight.InsightReply, data)
+    if reply.result == "error":
+        problems = decode_answer(api.PutReply, data).problems
+        if not isinstance(problems, UnsetType) and problems:
+            raise ManifestInvalid(problems)
+        if reply.message.startswith(insight.NOBODY):
+            raise Unavailable(reply.message)
+    _check(reply)
+    return reply
+
+
 def _summary(one: api.Summary) -> Summary:
     try:
         status = decode_status(one.detailed_status)
@@ -126,15 +193,29 @@ def _present(value: Raw | UnsetType, what: str) -> Raw:
     return value
 
 
-_Answer = api.GetReply | api.ListReply | api.VersionsReply | api.DeployReply | api.DeleteReply | api.StatusReply
+_Answer = (
+    api.GetReply
+    | api.ListReply
+    | api.VersionsReply
+    | api.DeployReply
+    | api.DeleteReply
+    | api.StatusReply
+    | insight.InsightReply
+)
 
 
 def _check(reply: _Answer) -> None:
     """Raise the error that a reply stands for. Of what kind it is, the original says in words only."""
     if reply.result == "notfound" or (reply.result == "error" and "does not have a version" in reply.message):
         raise NotFound(reply.message)
+    if reply.result == "error" and reply.message.startswith(_UNSUPPORTED):
+        raise NotSupported(f"this server cannot do that (it may be the original wadm): {reply.message}")
     if reply.result == "error":
         raise Rejected(reply.message)
+
+
+_UNSUPPORTED = "Unsupported subject"
+"""What servers say of an operation that they do not know."""
 
 
 def _put_error(message: str, problems: Sequence[Problem]) -> WadmError:

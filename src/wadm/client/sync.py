@@ -125,6 +125,11 @@ class SyncClient:
     delete = _Waiting(Client.delete)
     deploy = _Waiting(Client.deploy)
     undeploy = _Waiting(Client.undeploy)
+    rollback = _Waiting(Client.rollback)
+    plan = _Waiting(Client.plan)
+    explain = _Waiting(Client.explain)
+    events = _Waiting(Client.events)
+    history = _Waiting(Client.history)
     status = _Waiting(Client.status)
     watch_status = _Iterating(Client.watch_status)
     wait_for = _Waiting(Client.wait_for)
@@ -134,6 +139,7 @@ class SyncClient:
     inventories = _Waiting(Client.inventories)
     links = _Waiting(Client.links)
     config = _Waiting(Client.config)
+    carry = _Waiting(Client.carry)
 
 
 def connect_sync(servers: str | None = None, *, context: str | None = None, **given: Unpack[Given]) -> SyncClient:

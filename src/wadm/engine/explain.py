@@ -3,93 +3,16 @@ what was asked and when it is asked again. The same sentences as in plans and st
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from wadm.engine.compile import Desired, Hopeless, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.in_flight import InFlight, Pending
 from wadm.engine.plan import Plan, describe, same_link
 from wadm.engine.spread import Share
+from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner
 from wadm.model.status import ScalerStatus
 
 MOST_HOSTS = 50
 """Hosts told of one by one in each list; the numbers count all."""
-
-
-class Waiting(Struct, frozen=True):
-    """A command that is on its way or held back. Times are seconds since 1970."""
-
-    command: str
-    reason: str
-    since: float
-    asked: float
-    state: str
-    next: float
-    attempts: int
-    error: str
-
-
-class OnHost(Struct, frozen=True):
-    """What runs of a scaler's thing on one host."""
-
-    host: str
-    host_id: str
-    image: str
-    count: int
-    owner: str
-    health: str = ""
-
-
-class Unfit(Struct, frozen=True):
-    """A host that a share cannot use, and the label because of which."""
-
-    host: str
-    host_id: str
-    label: str
-    wanted: str
-    has: str | None
-
-
-class ShareView(Struct, frozen=True):
-    """One spread: how many it wants, which hosts match."""
-
-    name: str
-    target: int
-    requirements: dict[str, str]
-    matching: int
-    hosts: tuple[str, ...]
-    unfit: tuple[Unfit, ...]
-
-
-class ScalerView(Struct, frozen=True):
-    """One scaler, explained."""
-
-    id: str
-    kind: str
-    name: str
-    status: str
-    message: str
-    since: float
-    waiting_for: str
-    next: str
-    wants: str
-    running: tuple[OnHost, ...]
-    shares: tuple[ShareView, ...]
-    waiting: tuple[Waiting, ...]
-
-
-class ApplicationView(Struct, frozen=True):
-    """An application, explained. ``planned`` is what would be asked now; normally it is on its way already."""
-
-    application: str
-    version: str | None
-    status: str
-    message: str
-    hosts: int
-    scalers: tuple[ScalerView, ...]
-    configurations: dict[str, str]
-    planned: tuple[str, ...]
-    waiting: tuple[Waiting, ...]
 
 
 def explain_application(

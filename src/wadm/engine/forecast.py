@@ -7,8 +7,6 @@ taken as done at once, and so on, round by round. What a host may refuse or be u
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -30,6 +28,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
+from wadm.model.insight import Consequence, Effect, PlannedStep
 from wadm.model.lattice import Component, Lattice, Link, Provider, owner
 from wadm.model.names import strip_reference
 from wadm.model.status import ApplicationStatus
@@ -37,26 +36,10 @@ from wadm.model.status import ApplicationStatus
 ROUNDS = 50
 """More rounds than any order of effects takes; a plan that still wants something then never would be done."""
 
-Effect = Literal["start", "scale", "update live", "restart", "stop", "put", "delete"]
+class Step(PlannedStep, frozen=True):
+    """One thing that would be done, with the command that does it."""
 
-
-class Step(Struct, frozen=True):
-    """One thing that would be done. ``round`` counts from 1: what a round needs is there after the one before."""
-
-    round: int
-    effect: Effect
-    what: str
-    host: str
-    reason: str
     command: Command
-
-
-class Consequence(Struct, frozen=True):
-    """An application besides the planned one whose status would be another."""
-
-    application: str
-    before: str
-    after: str
 
 
 class Forecast(Struct, frozen=True):
@@ -180,7 +163,8 @@ def _restarts(steps: list[Step]) -> tuple[Step, ...]:
 
 def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
     """Return the id of an outcome: what is wanted, and every command that leads there, in order."""
-    text = "\n".join([repr(desired.version), repr(desired.scalers), *(repr(s.command) for s in steps)])
+    # Not the version: a manifest without one gets one when it is put, and is planned before.
+    text = "\n".join([repr(desired.scalers), *(repr(s.command) for s in steps)])
     return hashlib.sha256(f"{text}\n{sorted(record.configs)}".encode()).hexdigest()[:12]
 
 

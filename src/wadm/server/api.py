@@ -12,6 +12,7 @@ from typing import Final
 
 from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmError
 from wadm.server import operations
+from wadm.server.insights import NotAnswered
 from wadm.server.logging import Limited, get_logger
 from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
 from wadm.server.tracing import span
@@ -71,7 +72,7 @@ class Api:
         except Unreadable as error:
             self._limited.warning("stored", "What is stored cannot be read", subject=message.subject, reason=error)
             answer = api.error(api.STORAGE_ERROR)
-        except Malformed as error:
+        except (Malformed, NotAnswered) as error:
             answer = api.error(str(error))  # raised by what reads requests, in the words to answer with
         except WadmError as error:
             self._limited.warning("storage", "A request failed", subject=message.subject, reason=error)

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from wadm.errors import Malformed, NoResponders, NotFound, Unavailable
+from wadm.errors import Malformed, NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.timeline import Entry, Revision
 from wadm.server.desk import ask_about
@@ -20,28 +20,38 @@ from wadm.wire import insight, subjects
 from wadm.wire.timeline import Change, decode_change, decode_moment, encode_change, revisions
 
 OWNER_TIMEOUT: Final = 8.0
+OWNER_TRIES: Final = 8
+OWNER_PAUSE: Final = 0.5
+"""How often, and after how many seconds each, a lattice is asked about that has just got an owner."""
 EVENTS_MOST: Final = 2000
 EVENTS_WITH_EXPLANATION: Final = 30
 ROOM: Final = 64 * 1024
 """Bytes that a reply leaves free of the largest message."""
 
-NOBODY: Final = (
-    "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
-    "or a server is just taking over. Try again in a few seconds."
-)
-
 log = get_logger("wadm.server.insights")
 
 
+class NotAnswered(WadmError):
+    """The owner of the lattice could not be asked, or could not answer; the text is the answer to give."""
+
+
+class NobodyThere(NotAnswered):
+    """Nobody looks after the lattice."""
+
+
 async def ask_owner(transport: Transport, place: Place, question: str, name: str, manifest: Manifest | None) -> bytes:
-    """Ask the owner of a lattice; raise :class:`~wadm.errors.Unavailable` in words for people."""
+    """Ask the owner of a lattice; raise :class:`NotAnswered` in words for people."""
     subject = subjects.owner(place.scope, question)
     try:
         reply = await transport.request(subject, ask_about(name, manifest), OWNER_TIMEOUT)
     except NoResponders as error:
-        raise Unavailable(NOBODY) from error
+        raise NobodyThere(insight.NOBODY) from error
+    except TimedOut as error:
+        raise NotAnswered(
+            f"The server that looks after this lattice did not answer within {OWNER_TIMEOUT:g} s"
+        ) from error
     if b'"result":"error"' in reply.data[-64:]:
-        raise Unavailable(insight.error_of(reply.data))
+        raise NotAnswered(insight.error_of(reply.data))
     return reply.data
 
 

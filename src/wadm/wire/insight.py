@@ -7,15 +7,23 @@ the field names of the structs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json, to_builtins
 
 from wadm.errors import Malformed
+from wadm.model.insight import ApplicationView, Planned
 from wadm.model.timeline import Entry, Revision
 from wadm.wire.reading import UNREADABLE, read
 
+NOBODY: Final = (
+    "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
+    "or a server is just taking over. Try again in a few seconds."
+)
+"""Said where the owner of the lattice must be asked and there is none."""
 
-class Ask(Struct, frozen=True):
+
+class Ask(Struct, frozen=True, omit_defaults=True):
     """The body of a request; every field may be left out, an empty body leaves out all."""
 
     version: str | None = None
@@ -50,6 +58,11 @@ def decode_ask(operation: str, body: bytes) -> Ask:
         raise Malformed(f"Unable to parse {operation} application request: {error}") from error
 
 
+def encode_ask(ask: Ask) -> bytes:
+    """Return the body of a request, empty for one that leaves all to the server."""
+    return b"" if ask == Ask() else json.encode(ask)
+
+
 class InsightReply(Struct, frozen=True):
     """The reply of these operations: exactly one of the further fields is there where ``result`` is ``success``."""
 
@@ -69,6 +82,20 @@ _reply = json.Decoder(InsightReply)
 def decode_insight(data: bytes) -> InsightReply:
     """Read a reply; raise :class:`~wadm.errors.Malformed`."""
     return read(_reply, data, "reply")
+
+
+_planned = json.Decoder(Planned)
+_explained = json.Decoder(ApplicationView)
+
+
+def decode_planned(plan: Raw) -> Planned:
+    """Read the plan of a reply; raise :class:`~wadm.errors.Malformed`."""
+    return read(_planned, plan, "plan")
+
+
+def decode_explained(explanation: Raw) -> ApplicationView:
+    """Read the explanation of a reply; raise :class:`~wadm.errors.Malformed`."""
+    return read(_explained, explanation, "explanation")
 
 
 class _Identified(Struct, frozen=True):
