@@ -83,7 +83,8 @@ async def test_statuses_of_an_application_that_is_gone_can_be_dropped() -> None:
     statuses, transport = await a_statuses(MemoryBroker())
     statuses.publish("default", "shop", UNDEPLOYED)
     await settle()
-    await statuses.forget("default", "shop")
+    statuses.forget("default", "shop")
+    await settle()
     assert statuses.get("default", "shop") is None
     assert await kept(transport) == []
 

@@ -6,12 +6,13 @@ message are taken out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.errors import Malformed, Unavailable
+from wadm.errors import Malformed, WadmError
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 from wadm.server.logging import Limited, get_logger
 from wadm.transport.base import Message, Subscription, Transport
@@ -40,6 +41,7 @@ class Statuses:
         self._stream = stream
         self._told: dict[tuple[str, str], Told] = {}
         self._subscription: Subscription | None = None
+        self._purging: set[asyncio.Task[None]] = set()
         self._limited = Limited(log)
 
     async def start(self) -> None:
@@ -51,6 +53,7 @@ class Statuses:
 
     async def stop(self) -> None:
         """End following."""
+        await asyncio.gather(*self._purging)
         if self._subscription is not None:
             await self._subscription.stop()
 
@@ -73,13 +76,20 @@ class Statuses:
         self._transport.publish(subjects.status(lattice, name), raw)
         return True
 
-    async def forget(self, lattice: str, name: str) -> None:
-        """Drop the statuses of an application that has been deleted for good."""
-        self._told.pop((lattice, name), None)
+    def forget(self, lattice: str, name: str) -> None:
+        """Drop, before long, the statuses of an application that has been deleted (S43)."""
+        task = asyncio.create_task(self._purge(lattice, name))
+        self._purging.add(task)
+        task.add_done_callback(self._purging.discard)
+
+    async def _purge(self, lattice: str, name: str) -> None:
+        before = self._told.get((lattice, name))
         try:
             await self._transport.purge_stream(self._stream, subjects.status(lattice, name))
-        except Unavailable as error:
+        except WadmError as error:
             log.debug("Old statuses stay in the stream", lattice=lattice, application=name, reason=error)
+        if self._told.get((lattice, name)) is before:  # else it is there again
+            self._told.pop((lattice, name), None)
 
     def publish_again(self) -> None:
         """Fill a status stream that has been made anew."""
