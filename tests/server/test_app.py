@@ -11,8 +11,9 @@ import pytest
 
 from tests.server.lab import Idle, Lab, in_virtual_time, manifest
 from wadm.errors import Unavailable
+from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.app import Server, new_version
-from wadm.server.lattices import IDLE
+from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
 from wadm.server.view import Place
@@ -226,3 +227,21 @@ def test_versions_are_ulids_that_begin_with_the_time(now: float) -> None:
     assert set(version) <= set(alphabet)
     milliseconds = sum(alphabet.index(c) << (5 * n) for n, c in enumerate(reversed(version[:10])))
     assert milliseconds == int(now * 1000)
+
+
+@in_virtual_time
+async def test_no_statuses_are_kept_of_applications_that_were_deleted() -> None:
+    lab = Lab()
+    server = await lab.server()
+    statuses = PlaceStatuses(server.statuses, server.store, Place("default"))
+    for name in ("undeployed", "deployed"):
+        await lab.put(name)
+        statuses.publish(name, ApplicationStatus("reconciling"))
+    await lab.ask("deploy.deployed")
+    for name in ("undeployed", "deployed"):
+        assert (await lab.ask(f"del.{name}"))["result"] == "deleted"
+    statuses.publish("deployed", UNDEPLOYED)
+    await asyncio.sleep(1)
+    kept = [stored.subject async for stored in lab.client.history("wadm_status", ["wadm.status.>"])]
+    assert kept == []
+    assert (await lab.ask("status.deployed"))["status"]["status"] == {"type": "undeployed"}

@@ -78,6 +78,7 @@ class Server:
             log=get_logger("wadm.server.ownership"),
         )
         self.lattices.shares = self.leases
+        self.models.notice = self.lattices.notice
         self.store.is_shared = self._is_shared
         self._tasks: list[asyncio.Task[None]] = []
         self._reconnected = asyncio.Event()

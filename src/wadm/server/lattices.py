@@ -116,6 +116,10 @@ class Lattices:
 
     # -- what makes a lattice known ----------------------------------------------------------
 
+    def notice(self, place: Place) -> None:
+        """Note that somebody asks about a lattice: to be answered it needs an owner, for a while at least."""
+        self._want(place)
+
     def _hear(self, message: Message) -> None:
         subject = subjects.parse_host_event(message.subject, self._multitenant)
         if subject is None or (self._multitenant and subject.account is None):
@@ -237,8 +241,9 @@ class PlaceApplications:
 class PlaceStatuses:
     """The statuses of one lattice, as its owner tells them."""
 
-    def __init__(self, statuses: Statuses, place: Place) -> None:
+    def __init__(self, statuses: Statuses, store: Store, place: Place) -> None:
         self._statuses = statuses
+        self._store = store
         self._place = place
 
     def last(self, name: str) -> ApplicationStatus | None:
@@ -246,14 +251,17 @@ class PlaceStatuses:
         return self._statuses.last(self._place.lattice, name)
 
     def publish(self, name: str, status: ApplicationStatus) -> None:
-        """Say that an application has this status now."""
-        self._statuses.publish(self._place.lattice, name, status)
+        """Say that an application has this status now; the last one of an application that was deleted is not kept."""
+        lattice = self._place.lattice
+        self._statuses.publish(lattice, name, status)
+        if status.type == "undeployed" and self._store.view.evidence(self._place, name) == "deleted":
+            self._statuses.forget(lattice, name)
 
 
 def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings: Settings) -> MakeOwner:
     """Return what makes the owners of lattices under these settings."""
     called = names(settings)
-    overdue = settings.host_probe_interval or settings.heartbeat_interval * 1.1
+    overdue = settings.host_probe_interval or min(settings.heartbeat_interval * 1.1, settings.cleanup_interval)
     at_a_time = OwnerSettings().at_a_time
     owner_settings = OwnerSettings(
         command_stream=called.commands,
@@ -267,7 +275,7 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
             place.account,
             transport,
             PlaceApplications(store, place),
-            PlaceStatuses(statuses, place),
+            PlaceStatuses(statuses, store, place),
             transport.bucket(called.state),
             owner_settings,
             get_logger("wadm.server.owner", lattice=place.lattice),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
 from wadm.server.insights import (
     EVENTS_WITH_EXPLANATION,
+    OWNER_PAUSE,
+    OWNER_TRIES,
+    NobodyThere,
     Revisions,
     ask_owner,
     fit_events,
@@ -87,6 +91,20 @@ class Models:
         self.new_version = new_version
         self.timeline = timeline
         self.revisions = Revisions(transport, revisions)
+        self.notice: Callable[[Place], None] = lambda place: None
+        """Called for a lattice that has no owner and is asked about."""
+
+    async def ask_owner(self, place: Place, question: str, name: str, manifest: Manifest | None = None) -> bytes:
+        """Ask the owner of a lattice; one that nobody has looked after yet gets one."""
+        try:
+            return await ask_owner(self.transport, place, question, name, manifest)
+        except NobodyThere:
+            self.notice(place)
+        for _ in range(OWNER_TRIES):
+            await self.transport.sleep(OWNER_PAUSE)
+            with suppress(NobodyThere):
+                return await ask_owner(self.transport, place, question, name, manifest)
+        raise NobodyThere(insight.NOBODY)
 
     def deployed(self, place: Place, name: str) -> Manifest | None:
         """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read (S12)."""
@@ -248,10 +266,11 @@ async def _delete(models: Models, request: Request, record: Record, version: str
         return _nothing_deleted(models, request, version)
     except _NOT_WRITTEN:
         return api.delete_failed(name, version), False
-    if version is None:
-        return api.deleted(name), True
     if after is None:
-        return api.deleted_last_version(name), True
+        if before.glance.deployed is None:  # else it is its owner who speaks of it last
+            models.statuses.forget(request.place.lattice, name)
+        return api.deleted(name) if version is None else api.deleted_last_version(name), True
+    assert version is not None  # without one nothing is left
     undeploy = before.glance.deployed_version == version
     return api.deleted_version(name, version, undeploy), undeploy
 
@@ -380,13 +399,13 @@ async def plan_manifest(models: Models, request: Request) -> bytes:
 async def _plan(models: Models, place: Place, name: str, manifest: Manifest | None) -> bytes:
     if manifest is not None and (conflicts := _conflicts(models, place, manifest)):
         return api.error(conflicts[0].message, conflicts)
-    return insight.planned(name, await ask_owner(models.transport, place, "plan", name, manifest))
+    return insight.planned(name, await models.ask_owner(place, "plan", name, manifest))
 
 
 async def check_plan(models: Models, request: Request, record: Record, version: str | None, wanted: str) -> None:
     """Raise :class:`Refusal` unless a plan made before would still come out the same."""
     manifest = _version(models, record, version)
-    if insight.plan_id(await ask_owner(models.transport, request.place, "plan", request.name, manifest)) != wanted:
+    if insight.plan_id(await models.ask_owner(request.place, "plan", request.name, manifest)) != wanted:
         text = f"Plan {wanted} does not hold any more: the lattice or the application has changed since"
         raise Refusal([Problem(text, hint="Make a new plan, look at it, and deploy that.")])
 
@@ -409,7 +428,7 @@ async def explain(models: Models, request: Request) -> bytes:
     insight.decode_ask("explain", request.body)
     if await models.store.find(request.place, request.name) is None:
         return insight.not_found(request.name)
-    view = await ask_owner(models.transport, request.place, "explain", request.name, None)
+    view = await models.ask_owner(request.place, "explain", request.name)
     latest = insight.Ask(limit=EVENTS_WITH_EXPLANATION)
     entries, _ = await read_events(models.transport, models.timeline, request.place, request.name, latest)
     return insight.explained(request.name, view, entries)
