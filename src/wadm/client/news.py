@@ -31,6 +31,10 @@ async def follow_news(client: Client, applications: Callable[[], None], placemen
     transport, lattice = client.transport, client.lattice
     await transport.subscribe(subjects.status(lattice, "*"), applications_changed)
     await transport.subscribe(subjects.manifest_event(lattice, ">"), applications_changed)
+    # Of what is put or deleted without being deployed there is no event; but the request can be heard.
+    prefix = client.settings.api_prefix
+    await transport.subscribe(subjects.api(lattice, "put", prefix=prefix), applications_changed)
+    await transport.subscribe(subjects.api(lattice, "del", "*", prefix=prefix), applications_changed)
     for event in _PLACEMENT:
         await transport.subscribe(subjects.host_event(lattice, event), placement_changed)
     await transport.flush()

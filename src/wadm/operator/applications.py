@@ -24,7 +24,7 @@ from wadm.model.status import ApplicationStatus
 from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.conditions import Condition, Facts
 from wadm.operator.kube import Kube, KubeError, Object
-from wadm.operator.lattices import Lattices, LatticeView
+from wadm.operator.lattices import PLACEMENT_AGE, Lattices, LatticeView
 from wadm.operator.manifests import Wanted, application_name
 from wadm.operator.names import Key, key_of
 from wadm.operator.recorder import Recorder
@@ -140,6 +140,8 @@ class Applications:
         if status and applied and (left := applied.settled - time.time()) > 0 and status.type == "deployed":
             status, again = SETTLING, min(left, again or left)
         reachable = await self._services.look(body, wanted.manifest if wanted and deployed else None, view)
+        if key_of(body) in self._services.serving:
+            again = min(again or PLACEMENT_AGE, PLACEMENT_AGE)
         current = wanted is not None and applied is not None and applied.digest == wanted.digest
         return (
             Facts(

@@ -110,8 +110,10 @@ def phase(facts: Facts) -> str:
         return "Failed"
     if facts.status is None:
         return "Waiting"
-    if facts.owner == "kubernetes" and facts.deployed_version != facts.version:
+    if facts.deployed_version != facts.version:
         return "Reconciling"
+    if not facts.deployed_version:
+        return "Undeployed"  # whatever was said of it while it was deployed
     return PHASES[facts.status.type]
 
 

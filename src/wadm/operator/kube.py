@@ -48,8 +48,11 @@ class KubeError(WadmError):
 
     @property
     def refused(self) -> bool:
-        """Whether the object itself is wrong, so that trying again does not help."""
-        return self.status in (400, 413, 422) or (self.status == 403 and self.reason == "Forbidden")
+        """Whether the object itself is wrong, so that trying again does not help.
+
+        Of values that it cannot read at all, such as quantities, the server says 500.
+        """
+        return self.status in (400, 413, 422, 500) or (self.status == 403 and self.reason == "Forbidden")
 
 
 class Access(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 GATHER: Final = 0.15
 """Seconds in which further news join the question that the first one leads to."""
-REFRESH: Final = 10.0
+REFRESH: Final = 5.0
 """Seconds after which a server is asked without any news."""
 RETRY: Final = 1.0
 """Seconds after which a server that did not answer is asked again."""
@@ -40,7 +40,7 @@ SECRET_REFRESH: Final = 60.0
 """Seconds after which credentials are read again."""
 PLACEMENT_AGE: Final = 15.0
 """Seconds for which what runs where is believed without news."""
-PLACEMENT_GAP: Final = 1.0
+PLACEMENT_GAP: Final = 0.5
 """Seconds at least between two rounds of asking all hosts."""
 
 
@@ -69,7 +69,9 @@ class LatticeView:
         self._listener = listener
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
-        self._placement: tuple[float, tuple[Inventory, ...]] = (float("-inf"), ())
+        self._inventories: tuple[Inventory, ...] = ()
+        self._asked_hosts = float("-inf")
+        self._moved = True
         self._placing = asyncio.Lock()
 
     def connected(self) -> Client:
@@ -113,11 +115,16 @@ class LatticeView:
         """Return what runs on each host that answers, at most ``max_age`` seconds old. Raises Unavailable."""
         loop = asyncio.get_running_loop()
         async with self._placing:
-            asked, inventories = self._placement
-            if loop.time() - asked > max(max_age, PLACEMENT_GAP):
-                asked, inventories = loop.time(), await self._client_now().inventories()
-                self._placement = (asked, inventories)
-            return inventories
+            age = loop.time() - self._asked_hosts
+            if self._moved or age > max_age:
+                await asyncio.sleep(PLACEMENT_GAP - age)
+                self._moved, self._asked_hosts = False, loop.time()  # what moves from here on makes it old again
+                try:
+                    self._inventories = await self._client_now().inventories()
+                except BaseException:
+                    self._moved = True
+                    raise
+            return self._inventories
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -128,7 +135,7 @@ class LatticeView:
 
     async def _follow(self, client: Client, credentials: str) -> None:
         """Keep the view over one connection; return when the credentials have changed."""
-        await follow_news(client, self._news.set, self._moved)
+        await follow_news(client, self._news.set, self._has_moved)
         self.client = client
         loop = asyncio.get_running_loop()
         look_at_secret = loop.time() + SECRET_REFRESH
@@ -156,8 +163,8 @@ class LatticeView:
         self.unavailable = reason
         self._listener.applications(self.target, self.summaries.keys() | {""})
 
-    def _moved(self) -> None:
-        self._placement = (float("-inf"), self._placement[1])
+    def _has_moved(self) -> None:
+        self._moved = True
         self._listener.placement(self.target)
 
     def _settings(self, credentials: str) -> Settings:

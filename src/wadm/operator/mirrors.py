@@ -25,7 +25,12 @@ class Mirrors:
     """Keeps the mirrors of each lattice. ``default_namespace`` is for the lattice that no host config names."""
 
     def __init__(
-        self, kube: Kube, store: Store, lattices: Lattices, applications: Applications, default_namespace: str
+        self,
+        kube: Kube,
+        store: Store,
+        lattices: Lattices,
+        applications: Applications,
+        default_namespace: str,
     ) -> None:
         self._kube = kube
         self._store = store

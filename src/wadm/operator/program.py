@@ -70,7 +70,7 @@ class Operator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._kube = Kube(watching.log_in)
-        self._store = Store()
+        self._store = Store(self._application_changed, self._host_config_changed)
         self._stop = asyncio.Event()
         self._hindrance = "starting"
         self._looks: Counter[tuple[str, str]] = Counter()
@@ -92,8 +92,6 @@ class Operator:
     async def run(self) -> None:
         """Run until told to end by a signal, or until the Lease is lost (then WadmError is raised)."""
         loop = asyncio.get_running_loop()
-        main = asyncio.current_task()
-        assert main is not None
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
         if self.settings.http:
@@ -177,42 +175,46 @@ class Operator:
     # -- what is heard -----------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        handlers = watching.registry(self._application_event, self._host_config_event)
         while True:
             try:
-                await watching.watch(handlers, self.settings.namespace, self._stop)
+                await watching.watch(self._application_event, self._host_config_event, self.settings.namespace)
             except Exception as error:  # noqa: BLE001 - whatever ends the watch, it has to begin again
                 log.warning("Watching broke off: %s", error)
-            if self._stop.is_set():
-                return
             await asyncio.sleep(WATCH_AGAIN)
             await self._list_if_possible()
 
-    async def _application_event(self, kind: str, body: Object) -> None:
-        key = key_of(body)
-        if kind == "DELETED":
-            self._store.drop_application(key)
-            self._everybody_named(body)
-        elif self._store.put_application(body):
-            self._queue.add(("application", key))
+    def _application_event(self, kind: str, body: Object) -> None:
+        if kind != "DELETED":
+            self._store.put_application(body)
+            return
+        self._store.drop_application(key_of(body))
+        self._everybody_named(body)
         self._look_at_mirrors(body)
 
-    async def _host_config_event(self, kind: str, body: Object) -> None:
-        if kind == "DELETED":
-            self._store.host_configs.pop(key_of(body), None)
-        elif not self._store.put_host_config(body):
-            return
-        self._host_configs_changed(body)
+    def _application_changed(self, body: Object) -> None:
+        self._queue.add(("application", key_of(body)))
+        self._look_at_mirrors(body)
 
-    def _host_configs_changed(self, body: Object) -> None:
+    def _host_config_event(self, kind: str, body: Object) -> None:
+        if kind != "DELETED":
+            self._store.put_host_config(body)
+            return
+        self._store.host_configs.pop(key_of(body), None)
+        self._host_config_changed(body)
+
+    def _host_config_changed(self, body: Object) -> None:
         self._queue.add(("hosts", key_of(body)))
-        targets = {target_of(one) for one in self._store.host_configs.values()}
-        self._lattices.want(targets | ({self._default} if self._default else set()))
+        self._lattices.want(self._targets())
         for namespace, name in self._store.applications:
             if namespace == body["metadata"]["namespace"]:
                 self._queue.add(("application", (namespace, name)))
         for view in self._lattices.views():
             self._touch_mirrors(view.target)
+
+    def _targets(self) -> set[Target]:
+        """Return all lattices that are to be followed."""
+        targets = {target_of(one) for one in self._store.host_configs.values()}
+        return targets | ({self._default} if self._default else set())
 
     def _everybody_named(self, body: Object) -> None:
         """Look at the other objects that mean the same application: one of them may count now."""
@@ -273,15 +275,14 @@ class Operator:
         host_configs, _ = await self._kube.list(names.HOST_CONFIGS, self.settings.namespace)
         applications, _ = await self._kube.list(names.APPLICATIONS, self.settings.namespace)
         for key in self._store.host_configs.keys() - set(map(key_of, host_configs)):
-            await self._host_config_event("DELETED", self._store.host_configs[key])
+            self._host_config_event("DELETED", self._store.host_configs[key])
         for key in self._store.applications.keys() - set(map(key_of, applications)):
-            await self._application_event("DELETED", self._store.applications[key])
+            self._application_event("DELETED", self._store.applications[key])
         for body in host_configs:
-            await self._host_config_event("", _typed(body, names.HOST_CONFIGS))
+            self._host_config_event("", _typed(body, names.HOST_CONFIGS))
         for body in applications:
-            await self._application_event("", _typed(body, names.APPLICATIONS))
-        if self._default:
-            self._lattices.want({target_of(one) for one in self._store.host_configs.values()} | {self._default})
+            self._application_event("", _typed(body, names.APPLICATIONS))
+        self._lattices.want(self._targets())
 
     async def _sweep(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from wadm.operator import ownership
 from wadm.operator.kube import Object
@@ -14,25 +15,34 @@ CLAIMED = "wasmcloud.dev/claimed"
 
 
 class Store:
-    """Applications and host configs by namespace and name. Do not change what it returns."""
+    """Applications and host configs by namespace and name. Do not change what it returns.
 
-    def __init__(self) -> None:
+    The callbacks are called with each object of which anything but the status is new, however it came here: the answer
+    to a write of ours may bring somebody else's change before the watch does, and the watch then brings nothing new.
+    """
+
+    def __init__(
+        self, application_changed: Callable[[Object], None], host_config_changed: Callable[[Object], None]
+    ) -> None:
+        self._application_changed = application_changed
+        self._host_config_changed = host_config_changed
         self.applications: dict[Key, Object] = {}
         self.host_configs: dict[Key, Object] = {}
         self._named: defaultdict[str, set[Key]] = defaultdict(set)
 
-    def put_application(self, body: Object) -> bool:
-        """Keep an Application; return whether anything but its status is different."""
+    def put_application(self, body: Object) -> None:
+        """Keep an Application, unless a newer state of it is known."""
         key = key_of(body)
         before = self.applications.get(key)
         if before is not None and _version(body) < _version(before):
-            return False  # the answer to our own write was here first
+            return  # the answer to our own write was here first
         kept = _slim(body)
         kept[CLAIMED] = ownership.is_mirror(body) and ownership.is_claimed(body)
         self.drop_application(key)
         self.applications[key] = kept
         self._named[application_name(kept)].add(key)
-        return before is None or _without_status(before) != _without_status(kept)
+        if before is None or _without_status(before) != _without_status(kept):
+            self._application_changed(kept)
 
     def drop_application(self, key: Key) -> None:
         """Forget an Application."""
@@ -47,14 +57,15 @@ class Store:
         """Return all Applications that mean ``name``, of whichever lattice, sorted."""
         return [self.applications[key] for key in sorted(self._named.get(name, ()))]
 
-    def put_host_config(self, body: Object) -> bool:
-        """Keep a host config; return whether anything but its status is different."""
+    def put_host_config(self, body: Object) -> None:
+        """Keep a host config, unless a newer state of it is known."""
         key = key_of(body)
         before = self.host_configs.get(key)
         if before is not None and _version(body) < _version(before):
-            return False
+            return
         self.host_configs[key] = kept = _slim(body)
-        return before is None or _without_status(before) != _without_status(kept)
+        if before is None or _without_status(before) != _without_status(kept):
+            self._host_config_changed(kept)
 
     def host_configs_of(self, namespace: str) -> list[Object]:
         """Return the host configs of a namespace, sorted by name."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from wadm.errors import Misconfigured
 from wadm.operator import names
@@ -37,10 +38,10 @@ def _without_big_client() -> Iterator[None]:
 with _without_big_client():
     import kopf
 
-Changed = Callable[[str, Object], Awaitable[None]]
+Changed = Callable[[str, Object], None]
 """Called with the type of an event (empty for what was there) and the object."""
 
-WATCH_TIMEOUT = 300
+WATCH_TIMEOUT: Final = 300
 """Seconds after which a watch is opened anew."""
 
 
@@ -66,17 +67,47 @@ def registry(applications: Changed, host_configs: Changed) -> kopf.OperatorRegis
 
     @kopf.on.event(names.APPLICATIONS.api_version, names.APPLICATIONS.plural, registry=handlers)
     async def application(event: Any, **_: Any) -> None:
-        await applications(event["type"] or "", event["object"])
+        applications(event["type"] or "", event["object"])
 
     @kopf.on.event(names.HOST_CONFIGS.api_version, names.HOST_CONFIGS.plural, registry=handlers)
     async def host_config(event: Any, **_: Any) -> None:
-        await host_configs(event["type"] or "", event["object"])
+        host_configs(event["type"] or "", event["object"])
 
     return handlers
 
 
-async def watch(handlers: kopf.OperatorRegistry, namespace: str | None, stop: asyncio.Event) -> None:
-    """Watch until ``stop`` is set."""
+async def watch(applications: Changed, host_configs: Changed, namespace: str | None) -> None:
+    """Watch until cancelled, or until kopf gives up (then whatever it raised is raised).
+
+    kopf has a thread of its own: where it ends it cancels every task of its loop, and it takes the signals of the
+    thread that it runs in. What it sees is handed over to the caller's loop.
+    """
+    loop = asyncio.get_running_loop()
+
+    def hand_over(changed: Changed) -> Changed:
+        return lambda kind, body: _in_loop(loop, changed, kind, body)
+
+    handlers = registry(hand_over(applications), hand_over(host_configs))
+    stop = threading.Event()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def run() -> None:
+        try:
+            asyncio.run(_watch(handlers, namespace, stop))
+        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
+            _in_loop(loop, _fail, done, error)
+        else:
+            _in_loop(loop, _succeed, done)
+
+    thread = threading.Thread(target=run, name="kopf", daemon=True)
+    thread.start()
+    try:
+        await done
+    finally:
+        stop.set()
+
+
+async def _watch(handlers: kopf.OperatorRegistry, namespace: str | None, stop: threading.Event) -> None:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
@@ -87,7 +118,22 @@ async def watch(handlers: kopf.OperatorRegistry, namespace: str | None, stop: as
     await kopf.operator(registry=handlers, settings=settings, standalone=True, stop_flag=stop, **where)
 
 
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
+    with suppress(RuntimeError):  # the loop is closed: the operator has ended
+        loop.call_soon_threadsafe(call, *arguments)
+
+
+def _fail(future: asyncio.Future[None], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+
+def _succeed(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 def quiet() -> None:
     """Keep kopf's account of its own affairs out of the log."""
     for name in ("kopf", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,179 @@
+"""What the tests of the operator are made of: processes, namespaces with a lattice each, applications."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import yaml
+
+from tests.natsd import NatsServer
+from tests.operator.cluster import OPERATOR_NAMESPACE, Cluster, free_port
+from wadm.client import connect_sync
+from wadm.errors import Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+WAIT = 30.0
+
+T = TypeVar("T")
+
+
+def eventually(what: Callable[[], T], timeout: float = WAIT) -> T:
+    """Return the first true answer of ``what``; its last failure counts if there is none in time."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            if answer := what():
+                return answer
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so within {timeout:g} s: {what}")
+        time.sleep(0.1)
+
+
+class Program:
+    """A process of this project, whose output goes to a file."""
+
+    def __init__(self, log: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.log = log
+        self._arguments = [sys.executable, *arguments]
+        self._environment = environment or {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.log.parent), **self._environment}
+            self.process = subprocess.Popen(self._arguments, stdout=log, stderr=log, env=environment)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(WAIT)
+            self.process = None
+
+    def stop(self) -> int:
+        """End it politely and return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(WAIT)
+        self.process = None
+        return code
+
+    @property
+    def memory(self) -> float:
+        """Resident memory in MiB."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+class World:
+    """A NATS server with wadm and, in a namespace of their own, a host config and what the operator makes of it."""
+
+    def __init__(self, cluster: Cluster, nats: NatsServer, directory: Path) -> None:
+        self.cluster = cluster
+        self.nats = nats
+        self.directory = directory
+        self.programs: list[Program] = []
+        self.operator = self.program(
+            "operator", "-m", "wadm", "operator", "--http", f"127.0.0.1:{free_port()}",
+            environment={"KUBECONFIG": str(cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
+        )  # fmt: skip
+        self.wadm = self.program("wadm", "-m", "wadm", "--nats-server", nats.url)
+
+    def program(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Program:
+        program = Program(self.directory / f"{name}.log", *arguments, environment=environment)
+        self.programs.append(program)
+        return program
+
+    def wait_for_wadm(self) -> None:
+        """Return once the server answers."""
+
+        def answers() -> bool:
+            try:
+                with connect_sync(self.nats.url, timeout=2.0) as client:
+                    client.list()
+            except Unavailable:
+                return False
+            return True
+
+        eventually(answers)
+
+    def hosts(self, lattice: str, count: int = 1, *labels: str) -> Program:
+        """Start simulated hosts."""
+        options = [argument for label in labels for argument in ("-l", label)]
+        program = self.program(
+            f"hosts-{uuid4().hex[:6]}", "-m", "wadm.sim.run", "--nats", self.nats.url, "-x", lattice,
+            "-n", str(count), "--heartbeat", "5", *options,
+        )  # fmt: skip
+        program.start()
+        return program
+
+    def namespace(self) -> str:
+        """Make a namespace and return its name, which is that of its lattice too."""
+        name = f"n-{uuid4().hex[:8]}"
+        self.cluster.kubectl("create", "namespace", name)
+        return name
+
+    def host_config(self, namespace: str, name: str = "hosts", **spec: Any) -> dict[str, Any]:
+        return {
+            "apiVersion": "k8s.wasmcloud.dev/v1alpha1",
+            "kind": "WasmCloudHostConfig",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "lattice": namespace,
+                "version": "1.9.2",
+                "natsAddress": "nats://127.0.0.1",
+                "natsClientPort": self.nats.port,
+                **spec,
+            },
+        }
+
+    def lattice(self, hosts: int = 1) -> str:
+        """Make a namespace with a host config, and as many simulated hosts; return its name."""
+        namespace = self.namespace()
+        self.cluster.apply(self.host_config(namespace))
+        if hosts:
+            self.hosts(namespace, hosts)
+        return namespace
+
+    def status(self, namespace: str, name: str) -> dict[str, Any]:
+        body = self.cluster.get("application", name, namespace) or {}
+        status: dict[str, Any] = body.get("status", {})
+        return status
+
+    def logs(self) -> str:
+        """The last lines that each program wrote."""
+        logs = (program.log for program in self.programs)
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-4000:]}" for log in logs if log.exists())
+
+    def stop(self) -> None:
+        try:
+            if self.operator.process is not None:
+                self.operator.stop()  # politely, so that the next one need not wait for the Lease to lapse
+        finally:
+            for program in self.programs:
+                program.kill()
+
+
+def application(name: str, **metadata: Any) -> dict[str, Any]:
+    """A hello world whose HTTP server can be reached."""
+    document: dict[str, Any] = yaml.safe_load((EXAMPLES / "hello.yaml").read_text())
+    document["metadata"] = {"name": name, **metadata}
+    link = document["spec"]["components"][1]["traits"][1]["properties"]
+    link["source"]["config"][0]["properties"]["address"] = "0.0.0.0:8000"
+    return document
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A condition of a status, empty where it is not there."""
+    found: list[dict[str, Any]] = [one for one in status.get("conditions", ()) if one["type"] == kind]
+    return found[0] if found else {}
