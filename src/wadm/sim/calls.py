@@ -1,0 +1,189 @@
+"""What the servers ask of the lattice, and what of that they should not have asked.
+
+Judged here, at the very moment of asking:
+
+* *restraint*: nothing is asked again while it is still under way, as far as whoever asks can know;
+* *ownership*: nothing that is not wadm's is touched, and only who holds the lattice's lease asks at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal, Protocol
+
+from msgspec import Struct
+
+Outcome = Literal["", "accepted", "refused", "unanswered"]
+
+CHANGING: Final = {
+    ("component", "scale"),
+    ("component", "update"),
+    ("provider", "start"),
+    ("provider", "stop"),
+    ("link", "put"),
+    ("link", "del"),
+    ("config", "put"),
+    ("config", "del"),
+}
+ANSWER_WITHIN: Final = 2.0
+"""Seconds that a host has to answer."""
+WORK_WITHIN: Final = {"scale": 60.0, "stopping": 10.0, "update": 15.0, "start": 60.0, "stop": 10.0}
+"""Seconds that a host may take after it has accepted a call; till then it is not to be asked the same again."""
+OFTEN: Final = 14
+"""Calls about one thing in a minute that are too many."""
+STRANGER: Final = "stranger"
+"""What the ids and names begin with of all that is not wadm's."""
+
+
+class Call(Struct):
+    """A call that changes something. Times are seconds since the simulation began."""
+
+    at: float
+    who: str
+    verb: str
+    key: tuple[str, ...]
+    """What it is about: host and id, or the link, or the configuration."""
+    body: dict[str, Any]
+    outcome: Outcome = ""
+    ended: float = 0.0
+    done: bool = False
+    """Whether whoever asked has heard what came of it, or cannot be blamed for asking again."""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {' '.join(self.key)}{_details(self.body)}"
+
+    def waits(self, now: float) -> bool:
+        """Whether it is under way, as far as whoever asked can know."""
+        if self.done or self.outcome in ("refused", "unanswered"):
+            return False
+        if not self.outcome:
+            return now - self.at < ANSWER_WITHIN
+        stopping = self.verb == "scale" and not self.body.get("count")
+        return now - self.ended < WORK_WITHIN.get("stopping" if stopping else self.verb, 0.0)
+
+
+class Judge(Protocol):
+    """Knows what a call is to be judged by."""
+
+    def now(self) -> float:
+        """Return the seconds since the simulation began."""
+
+    def holder(self, lattice: str) -> str:
+        """Return the session that holds a lattice, as it is stored."""
+
+    def failed(self, check: str, what: str) -> None:
+        """Note that a check has failed."""
+
+
+class Calls:
+    """All changing calls of the servers."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.all: list[Call] = []
+        self._judge = judge
+        self._newest: dict[tuple[str, tuple[str, ...]], Call] = {}
+        self._recent: dict[tuple[str, ...], deque[float]] = {}
+
+    def begins(self, who: str, subject: str, data: bytes) -> Call | None:
+        """Take note of a call; ``None`` for one that changes nothing."""
+        _, _, _, lattice, noun, verb, *rest = subject.split(".")
+        if (noun, verb) not in CHANGING:
+            return None
+        body = json.loads(data) if data else {}
+        call = Call(self._judge.now(), who, verb, _key(noun, rest, body), body)
+        self._judge_restraint(call)
+        self._judge_ownership(call, lattice)
+        self.all.append(call)
+        self._newest[who, call.key] = call
+        return call
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """Take note of how a call ended."""
+        call.outcome, call.ended = outcome, self._judge.now()
+
+    def heard(self, who: str, kind: str, data: dict[str, Any], source: str) -> None:
+        """Take note that a server has heard an event, and so may know what came of its calls."""
+        if kind in ("host_started", "host_stopped"):
+            self._forget(lambda call: call.who == who and source in call.key)
+            return
+        id_ = data.get("component_id") or data.get("provider_id")
+        if id_ is not None:
+            for noun in ("component", "provider"):
+                key: tuple[str, ...] = (noun, source, id_)
+                call = self._newest.get((who, key))
+                if call is not None:
+                    call.done = True
+
+    def shown(self, host: str, inventory: dict[str, Any]) -> None:
+        """Take note that a host tells what it runs: what is as asked can be known to be so."""
+        running: dict[tuple[str, ...], int] = {
+            ("component", host, c["id"]): c["max_instances"] for c in inventory["components"]
+        }
+        running |= {("provider", host, p["id"]): 1 for p in inventory["providers"]}
+        for call in self._newest.values():
+            if not call.done and call.key[1] == host and _shows(call, running.get(call.key, 0)):
+                call.done = True
+
+    def disturbed(self, name: str) -> None:
+        """Take note that something befell a host or a server, so that nobody can be blamed for asking again."""
+        self._forget(lambda call: call.who == name or name in call.key)
+
+    def since(self, at: float) -> Iterator[Call]:
+        """Yield the calls since a time."""
+        return (call for call in self.all if call.at >= at)
+
+    def _forget(self, which: Callable[[Call], bool]) -> None:
+        for call in self._newest.values():
+            if which(call):
+                call.done = True
+
+    def _judge_restraint(self, call: Call) -> None:
+        before = self._newest.get((call.who, call.key))
+        if before is not None and before.verb == call.verb and before.body == call.body and before.waits(call.at):
+            since = f"asked {call.at - before.at:.2f} s ago, {before.outcome or 'not answered yet'}"
+            self._judge.failed("restraint", f"{call.who} asks again for what is under way ({since}): {call}")
+        recent = self._recent.setdefault(call.key, deque())
+        recent.append(call.at)
+        while recent[0] < call.at - 60:
+            recent.popleft()
+        if len(recent) == OFTEN + 1:
+            self._judge.failed("restraint", f"{OFTEN + 1} calls about one thing in a minute: {call}")
+
+    def _judge_ownership(self, call: Call, lattice: str) -> None:
+        about = call.key[2] if call.key[0] in ("component", "provider") else call.key[1]
+        if about.startswith(STRANGER):
+            self._judge.failed("ownership", f"{call.who} touches what is not wadm's: {call}")
+        holder = self._judge.holder(lattice)
+        if not holder.startswith(f"{call.who}-"):
+            self._judge.failed("ownership", f"{call.who} acts while {holder or 'nobody'} holds the lattice: {call}")
+
+
+def _key(noun: str, rest: list[str], body: dict[str, Any]) -> tuple[str, ...]:
+    if noun == "component":
+        return (noun, rest[0], body["component_id"])
+    if noun == "provider":
+        return (noun, rest[0], body["provider_id"])
+    if noun == "config":
+        return (noun, rest[0])
+    return (noun, body["source_id"], body["wit_namespace"], body["wit_package"], body.get("name") or "default")
+
+
+def _shows(call: Call, running: int) -> bool:
+    if call.verb == "scale":
+        return bool(running == call.body.get("count", 0))
+    return call.verb in ("start", "stop") and running == (call.verb == "start")
+
+
+def _details(body: dict[str, Any]) -> str:
+    told = []
+    if "count" in body:
+        told.append(f"x{body['count']}")
+    for field in ("component_ref", "new_component_ref", "provider_ref", "target"):
+        if body.get(field):
+            told.append(str(body[field]))
+    spread = (body.get("annotations") or {}).get("wasmcloud.dev/spread_name")
+    if spread:
+        told.append(f"for {spread}")
+    return "".join(f" {one}" for one in told)

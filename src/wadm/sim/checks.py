@@ -1,0 +1,280 @@
+"""What must be true of a world once it is calm, judged by what hosts run and what is stored, and by nothing else.
+
+* *convergence*: what is deployed runs, as its manifest says, where its manifest says; of the rest nothing is left;
+* *honesty*: statuses say so;
+* *ownership*: what is not wadm's is as it was;
+* *durability*: what the API confirmed is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from wadm.sim import wanted
+from wadm.sim.calls import STRANGER
+from wadm.sim.components import RunningComponent
+from wadm.sim.providers import RunningProvider
+from wadm.sim.users import Stored
+from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
+from wadm.sim.world import LATTICE, SimulatedHost, World
+
+MANAGED_BY: Final = "wasmcloud.dev/managed-by"
+APPSPEC: Final = "wasmcloud.dev/appspec"
+SPREAD: Final = "wasmcloud.dev/spread_name"
+
+Running = RunningComponent | RunningProvider
+
+
+class View(Struct, frozen=True):
+    """The world at one moment."""
+
+    hosts: dict[str, SimulatedHost]
+    """Those that can be reached, by name."""
+    labels: dict[str, Mapping[str, str]]
+    links: frozenset[wanted.Link]
+    configs: dict[str, Any]
+    applications: dict[str, tuple[frozenset[str], str | None, Wanted]]
+    """Versions, the deployed one, and what that wants."""
+
+
+def look(world: World) -> View:
+    """Return what hosts run and what is stored at this moment."""
+    hosts = {host.name: host for host in world.alive()}
+    labels: dict[str, Mapping[str, str]] = {
+        name: dict(host.host.labels) for name, host in hosts.items() if host.host is not None
+    }
+    links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
+    configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
+    return View(hosts, labels, links, configs, dict(_applications(world)))
+
+
+def _links(entries: Iterable[tuple[str, bytes]]) -> Iterator[wanted.Link]:
+    for _, value in entries:
+        for link in json.loads(value).get("links", ()):
+            yield wanted.Link(
+                link["source_id"],
+                link["target"],
+                link["wit_namespace"],
+                link["wit_package"],
+                link.get("name") or "default",
+                frozenset(link["interfaces"]),
+                tuple(link.get("source_config") or ()),
+                tuple(link.get("target_config") or ()),
+            )
+
+
+def _applications(world: World) -> Iterator[tuple[str, tuple[frozenset[str], str | None, Wanted]]]:
+    for key, value in world.newest("wadm_manifests", f"{LATTICE}-"):
+        stored = json.loads(value)
+        deployed = stored.get("deployed_version")
+        wants = wanted.read(stored["manifests"][deployed]) if deployed is not None else NOTHING
+        yield key.removeprefix(f"{LATTICE}-"), (frozenset(stored["manifests"]), deployed, wants)
+
+
+# -- convergence ----------------------------------------------------------------------------
+
+
+class Verdict(Struct):
+    """What is wrong with an application, and whether its manifest asks for more than there can be."""
+
+    wrong: list[str]
+    short: bool = False
+
+
+def judge(view: View, application: str) -> Verdict:
+    """Judge a deployed application."""
+    verdict = Verdict([])
+    _, _, wants = view.applications[application]
+    for workload in wants.workloads:
+        missing = [name for name in workload.config if name not in view.configs and name not in wants.configs]
+        if missing:
+            verdict.short = True
+        elif workload.daemon:
+            _judge_daemon(view, workload, verdict)
+        else:
+            _judge_spread(view, workload, verdict)
+    in_force = {link.identity: link for link in view.links}
+    for link in wants.links:
+        if in_force.get(link.identity) != link:
+            there = in_force.get(link.identity)
+            verdict.wrong.append(f"link {' '.join(link.identity)} is {'another' if there else 'missing'}")
+    for name, properties in wants.configs.items():
+        if view.configs.get(name) != properties:
+            verdict.wrong.append(f"configuration {name} is {view.configs.get(name)}, should be {properties}")
+    return verdict
+
+
+def _mine(view: View, workload: Workload) -> dict[str, Running]:
+    """Return what runs of a workload, by host."""
+    found: dict[str, Running] = {}
+    for name, kind, id_, entity in _running(view):
+        if kind == workload.kind and id_ == workload.id and _owner(entity) == workload.application:
+            found[name] = entity
+    return found
+
+
+def _running(view: View) -> Iterator[tuple[str, str, str, Running]]:
+    for name, host in view.hosts.items():
+        assert host.host is not None
+        yield from ((name, "component", id_, one) for id_, one in host.host.components.items())
+        yield from ((name, "provider", id_, one) for id_, one in host.host.providers.items())
+
+
+def _owner(entity: Running) -> str | None:
+    annotations = entity.annotations
+    return annotations.get(APPSPEC) if annotations.get(MANAGED_BY) == "wadm" else None
+
+
+def _count(entity: Running) -> int:
+    return entity.max_instances if isinstance(entity, RunningComponent) else 1
+
+
+def _judge_each(workload: Workload, mine: Mapping[str, Running], verdict: Verdict) -> None:
+    for name, entity in mine.items():
+        if entity.image != workload.image:
+            verdict.wrong.append(f"{workload.id} on {name} is {entity.image}, should be {workload.image}")
+        elif isinstance(entity, RunningComponent):
+            if entity.code != workload.image:
+                verdict.wrong.append(f"{workload.id} on {name} runs the code of {entity.code}")
+            if entity.config != workload.config:
+                verdict.wrong.append(f"{workload.id} on {name} is configured by {entity.config}")
+
+
+def _judge_daemon(view: View, workload: Workload, verdict: Verdict) -> None:
+    mine = _mine(view, workload)
+    _judge_each(workload, mine, verdict)
+    for name, labels in view.labels.items():
+        share = next((one for one in workload.shares if one.target and one.fits(labels)), None)
+        should = 0 if share is None else share.target if workload.kind == "component" else 1
+        there = _count(mine[name]) if name in mine else 0
+        if there != should:
+            verdict.wrong.append(f"{workload.id} runs {there} times on {name}, should {should}")
+    for share in workload.shares:
+        if not any(share.fits(labels) for labels in view.labels.values()):
+            verdict.short = True
+
+
+def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
+    mine = _mine(view, workload)
+    _judge_each(workload, mine, verdict)
+    shares = [share for share in workload.shares if share.target]
+    each = [(share, 1 if workload.kind == "component" else share.target) for share in shares]
+    housed = wanted.most_housed(each, view.labels)
+    for name in mine:
+        if not any(share.fits(view.labels[name]) for share in shares):
+            verdict.wrong.append(f"{workload.id} runs on {name}, which no spread fits")
+    if housed == sum(number for _, number in each):
+        for share in shares:
+            _judge_share(view, workload, share, mine, verdict)
+        should = sum(share.target for share in shares)
+    elif workload.kind == "component":
+        # Shares live together where hosts are fewer than shares; one that no host fits runs nowhere.
+        should = sum(share.target for share in shares if any(share.fits(one) for one in view.labels.values()))
+        verdict.short = any(not any(share.fits(one) for one in view.labels.values()) for share in shares)
+    else:
+        should = housed
+        verdict.short = True
+    there = sum(_count(entity) for entity in mine.values())
+    if there != should:
+        verdict.wrong.append(f"{workload.id} runs {there} times, should {should}")
+
+
+def _judge_share(view: View, workload: Workload, share: Share, mine: Mapping[str, Running], verdict: Verdict) -> None:
+    counted = {name: entity for name, entity in mine.items() if entity.annotations.get(SPREAD) == share.name}
+    there = sum(_count(entity) for entity in counted.values())
+    if there != share.target:
+        verdict.wrong.append(f"{workload.id} runs {there} times for {share.name}, should {share.target}")
+    for name in counted:
+        if not share.fits(view.labels[name]):
+            verdict.wrong.append(f"{workload.id} counts for {share.name} on {name}, which does not fit")
+
+
+def leftovers(world: World, view: View) -> list[str]:
+    """Return what is left of what nobody wants any more."""
+    wants = [wants for _, _, wants in view.applications.values()]
+    workloads = {(workload.application, workload.kind, workload.id) for one in wants for workload in one.workloads}
+    left = []
+    for name, kind, id_, entity in _running(view):
+        if (owner := _owner(entity)) is not None and (owner, kind, id_) not in workloads:
+            left.append(f"{kind} {id_} of {owner} is left on {name}")
+    ever = [wanted.read(manifest) for manifest in world.user.manifests.values()]
+    links = {link.identity for one in wants for link in one.links}
+    once = {link.identity for one in ever for link in one.links}
+    left += [f"link {' '.join(i)} is left" for i in sorted(link.identity for link in view.links) if i in once - links]
+    configs = {name for one in wants for name in one.configs}
+    once_named = {name for one in ever for name in one.configs}
+    left += [f"configuration {name} is left" for name in sorted(view.configs) if name in once_named - configs]
+    return left
+
+
+def unfinished(world: World) -> list[str]:
+    """Return what keeps the world from being as it is declared."""
+    view = look(world)
+    wrong = leftovers(world, view)
+    for name, (_, deployed, _) in sorted(view.applications.items()):
+        if deployed is not None:
+            wrong += [f"{name} {deployed}: {one}" for one in judge(view, name).wrong]
+    return wrong + statuses(world, view)
+
+
+# -- honesty --------------------------------------------------------------------------------
+
+
+def statuses(world: World, view: View) -> list[str]:
+    """Return what is wrong with what is said of applications, in a world that has converged."""
+    wrong = []
+    for name, (_, deployed, _) in sorted(view.applications.items()):
+        status = world.status(name)
+        said = "" if status is None else status["status"]["type"]
+        if deployed is None:
+            if said not in ("", "undeployed"):
+                wrong.append(f"{name} is not deployed, its status says {said}")
+            continue
+        if not view.labels:
+            continue  # of a lattice without hosts nothing is said (API reference, 6.4)
+        verdict = judge(view, name)
+        if verdict.short and said not in ("failed", "reconciling"):
+            wrong.append(f"{name} asks for more than there can be, its status says {said or 'nothing'}")
+        sick = any(
+            isinstance(one, RunningProvider) and (one.sick or not one.alive) and _owner(one) == name
+            for _, _, _, one in _running(view)
+        )
+        if not verdict.short and not verdict.wrong and said != "deployed" and not (sick and said == "unhealthy"):
+            wrong.append(
+                f"{name} runs as it should, its status says {said or 'nothing'}: {status and status['status']}"
+            )
+    return wrong
+
+
+# -- durability -----------------------------------------------------------------------------
+
+
+def lost(world: World, view: View) -> list[str]:
+    """Return what is stored otherwise than the API confirmed it."""
+    wrong = []
+    for name, may_be in sorted(world.user.may_be.items()):
+        versions, deployed, _ = view.applications.get(name, (frozenset(), None, NOTHING))
+        if world.user.is_sure(name) and Stored(versions, deployed) not in may_be:
+            expected = " or ".join(
+                f"{sorted(one.versions)} with {one.deployed} deployed" for one in sorted(may_be, key=str)
+            )
+            wrong.append(f"{name} is stored with {sorted(versions)}, {deployed} deployed; should be {expected}")
+    return wrong
+
+
+# -- ownership ------------------------------------------------------------------------------
+
+
+def strangers(view: View) -> dict[tuple[str, str], Running]:
+    """Return what runs that is not wadm's, by the life of its host and its id."""
+    found: dict[tuple[str, str], Running] = {}
+    for name, _, id_, entity in _running(view):
+        if id_.startswith(STRANGER):
+            host = view.hosts[name].host
+            assert host is not None
+            found[f"{name} {host.friendly_name}", id_] = entity
+    return found

@@ -1,0 +1,90 @@
+"""Connections of simulated processes: what goes over them can be watched, and ends with the life of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from wadm.errors import WadmError
+from wadm.sim.lives import Life
+from wadm.transport.base import Handler, Headers, Message, Subscription
+from wadm.transport.memory import MemoryBroker, MemoryTransport
+from wadm.transport.virtual_time import LoopClock
+
+
+class Observer(Protocol):
+    """Is told what goes over connections."""
+
+    def sends(self, who: str, subject: str, data: bytes) -> None:
+        """Somebody publishes a message."""
+
+    def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
+        """Somebody sends a request; what is returned is told how it ended."""
+
+    def hears(self, who: str, subject: str, data: bytes) -> None:
+        """Somebody has got a message that it subscribed to."""
+
+
+class WatchedTransport(MemoryTransport):
+    """The connection of one process, with its own clock. ``life`` is ``None`` where it cannot stand still or die."""
+
+    def __init__(self, broker: MemoryBroker, name: str, observer: Observer, life: Life | None = None) -> None:
+        super().__init__(broker, name, LoopClock())
+        self.life = life
+        self.step_clock = self.clock.step if isinstance(self.clock, LoopClock) else None
+        self._observer = observer
+
+    def die(self) -> None:
+        """Break the connection for good, without a word."""
+        if not self._closed:
+            self._closed = True
+            for reader in self.broker.readers_of(self):
+                self.broker.leave(reader)
+            self.broker.forget(self)
+
+    def publish(self, subject: str, data: bytes, reply: str = "", headers: Headers | None = None) -> None:
+        """Send without waiting."""
+        if self.connected:
+            self._observer.sends(self.name, subject, data)
+        super().publish(subject, data, reply, headers)
+
+    async def request(self, subject: str, data: bytes, timeout: float, headers: Headers | None = None) -> Message:
+        """Send and wait for the first answer."""
+        ended = self._observer.requests(self.name, subject, data)
+        try:
+            answer = await super().request(subject, data, timeout, headers)
+        except WadmError as error:
+            ended(error)
+            raise
+        ended(answer)
+        return answer
+
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
+        """Call ``handler`` with every message on ``subject``."""
+
+        def watched(message: Message) -> None:
+            self._observer.hears(self.name, message.subject, message.data)
+            handler(message)
+
+        return await super().subscribe(subject, watched, queue)
+
+    def handle(self, subject: str, handler: Callable[[], None]) -> None:
+        """Call a handler, in the process' own time."""
+        if self.life is None:
+            super().handle(subject, handler)
+        else:
+            self.life.hear(lambda: MemoryTransport.handle(self, subject, handler))
+
+    def came_back(self) -> None:
+        """Have the connection again."""
+        if self.life is None:
+            super().came_back()
+        else:
+            self.life.hear(lambda: MemoryTransport.came_back(self))
+
+
+async def closed(transport: WatchedTransport) -> None:
+    """Close a connection in an orderly way, as far as that is possible."""
+    with suppress(WadmError):
+        await transport.close()

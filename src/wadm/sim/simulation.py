@@ -1,0 +1,146 @@
+"""One simulation, from its seed to its verdict: first an attack, then calm, then quiet work, then silence.
+
+In the *attack* all that the options name goes wrong, while users go on. Then everything is healed, and within
+:data:`CALM` seconds the world must be as it is declared, and its statuses must say so. Then there is *work* without any
+fault: after each change it must be right within :data:`SOON`, without one needless call. At last there is nothing to
+do, and in ten minutes nothing may be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Final
+
+from msgspec import Struct
+
+from wadm.server import logging
+from wadm.sim import checks
+from wadm.sim.attack import Attack
+from wadm.sim.options import Options, draw_options
+from wadm.sim.timeline import Line
+from wadm.sim.world import Failure, World, WorldSink
+from wadm.transport import virtual_time
+
+CALM: Final = 180.0
+"""Seconds within which everything must be right once nothing goes wrong any more."""
+SOON: Final = 40.0
+"""Seconds within which a change must have come about when nothing goes wrong."""
+SILENCE: Final = 600.0
+
+
+class Result(Struct, frozen=True):
+    """What came of a simulation."""
+
+    options: Options
+    failures: tuple[Failure, ...]
+    lines: tuple[Line, ...]
+    digest: str
+    seconds: float
+    """Virtual seconds that passed."""
+    calls: int
+    whole_after: float | None
+    """Seconds of calm after which everything was right."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of it all."""
+        return self.options.seed
+
+    def __str__(self) -> str:
+        lines = [str(self.options), f"after {self.seconds:.0f} s, {self.calls} calls, digest {self.digest}:"]
+        lines += [f"FAILED at {failure.at:.3f} s  {failure}" for failure in self.failures]
+        return "\n".join(lines)
+
+
+def simulate(options: Options | int) -> Result:
+    """Run a simulation to its end."""
+    options = draw_options(options) if isinstance(options, int) else options
+    state = random.getstate()
+    random.seed(f"simulation {options.seed}")  # the server draws from it
+    before = logging.use(logging.Sink(levels=logging.Levels("off")))
+    try:
+        return virtual_time.run(Simulation(options).run())
+    finally:
+        logging.use(before)
+        random.setstate(state)
+
+
+class Simulation:
+    """A simulation under way."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
+
+    async def run(self) -> Result:
+        """Run it to its end."""
+        world = World(self.options.seed, self.options.persistence)
+        logging.use(WorldSink(world))
+        attack = Attack(world, self.options)
+        whole_after = None
+        try:
+            await attack.set_the_stage()
+            await attack.run()
+            await attack.heal()
+            whole_after = await self._converge(world, CALM)
+            if whole_after is not None:
+                self._judge_strangers(world, attack)
+                await self._work(world, attack)
+            if not world.failures:
+                await self._stay_silent(world)
+        finally:
+            await world.end()
+        return Result(
+            self.options,
+            tuple(world.failures),
+            tuple(world.timeline.lines),
+            world.timeline.digest,
+            world.now(),
+            len(world.calls.all),
+            whole_after,
+        )
+
+    async def _converge(self, world: World, within: float) -> float | None:
+        """Wait until the world is as it is declared; return how long that took."""
+        began = world.now()
+        while wrong := checks.unfinished(world):
+            if world.now() - began >= within:
+                for one in wrong:
+                    world.failed("convergence", f"after {within:.0f} s of calm: {one}")
+                return None
+            await asyncio.sleep(1)
+        took = world.now() - began
+        world.timeline.note("", f"whole after {took:.1f} s")
+        for one in checks.lost(world, checks.look(world)):
+            world.failed("durability", one)
+        return took
+
+    def _judge_strangers(self, world: World, attack: Attack) -> None:
+        there = checks.strangers(checks.look(world))
+        lives = {life for life, _ in there} | {
+            f"{host.name} {host.host.friendly_name}" for host in world.alive() if host.host is not None
+        }
+        for (life, id_), entity in attack.strangers.items():
+            if life in lives and there.get((life, id_)) != entity:
+                world.failed("ownership", f"{id_} on {life} is {there.get((life, id_))}, was {entity}")
+
+    async def _work(self, world: World, attack: Attack) -> None:
+        """Change one thing after another, with nothing going wrong."""
+        for _ in range(4):
+            await attack.work()
+            if await self._converge(world, SOON) is None:
+                return
+            await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
+
+    async def _stay_silent(self, world: World) -> None:
+        # What the last change brought about may still be looked at again, but not for long.
+        await asyncio.sleep(SOON)
+        began, said = world.now(), world.status_changes
+        await asyncio.sleep(SILENCE)
+        for call in world.calls.since(began):
+            world.failed("stability", f"a call in the silence: {world.readable(str(call))}")
+        if world.status_changes != said:
+            world.failed("stability", "a status was published in the silence")
+        for one in checks.unfinished(world):
+            world.failed("stability", f"after the silence: {one}")

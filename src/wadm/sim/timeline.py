@@ -1,0 +1,48 @@
+"""What happened in a simulation, in lines that can be read, and a digest that tells whether two runs were the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+
+class Line(Struct, frozen=True):
+    """Something that happened: when (seconds since the simulation began), to whom, and what."""
+
+    at: float
+    who: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at:10.4f}  {self.who:<12}  {self.what}"
+
+
+class Timeline:
+    """All that happened. ``now`` counts the seconds since the simulation began."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.lines: list[Line] = []
+        self._now = now
+        self._digest = hashlib.sha256()
+
+    def note(self, who: str, what: str) -> None:
+        """Add a line."""
+        line = Line(round(self._now(), 4), who, what)
+        self.lines.append(line)
+        self._digest.update(f"{line}\n".encode())
+
+    def trace(self, who: str, subject: str, data: bytes) -> None:
+        """Have a message count for the digest; there are too many of them to be read."""
+        self._digest.update(f"{self._now():.6f} {who} {subject} ".encode() + data + b"\n")
+
+    @property
+    def digest(self) -> str:
+        """What two runs have in common in which everybody said the same at the same times."""
+        return self._digest.hexdigest()[:16]
+
+    def last(self, seconds: float) -> Iterator[Line]:
+        """Yield the lines of the last seconds."""
+        since = self._now() - seconds
+        return (line for line in self.lines if line.at >= since)

@@ -1,0 +1,455 @@
+"""A simulated world: a NATS server, servers of wadm, model hosts, somebody who uses the API; and verbs to act on it.
+
+The servers are :class:`wadm.server.app.Server` as it is, each in a :class:`~wadm.sim.lives.Life` of its own. All that
+goes over connections is watched: it becomes the timeline, and some of it is judged at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from wadm.errors import NotFound, WadmError
+from wadm.server.app import Server
+from wadm.server.logging import Sink
+from wadm.server.settings import Settings
+from wadm.sim.calls import STRANGER, Calls
+from wadm.sim.core import HostSpec
+from wadm.sim.fleet import Fleet
+from wadm.sim.habits import HEALTHY, Habits
+from wadm.sim.host import ModelHost
+from wadm.sim.lives import Life, drive_tasks
+from wadm.sim.network import TroubledNetwork
+from wadm.sim.processes import WatchedTransport, closed
+from wadm.sim.timeline import Timeline
+from wadm.sim.users import User
+from wadm.transport.base import BucketSpec, Message, Stored
+from wadm.transport.memory import MemoryBroker
+
+LATTICE: Final = "default"
+_NOISE: Final = ("host_heartbeat", "health_check_passed", "health_check_status")
+
+
+class Failure(Exception):
+    """A check has failed."""
+
+    def __init__(self, check: str, what: str, at: float) -> None:
+        super().__init__(f"{check}: {what}")
+        self.check = check
+        self.what = what
+        self.at = at
+
+
+class SimulatedHost:
+    """A place at which a host lives, dies and lives again, with its own connection."""
+
+    def __init__(self, world: World, name: str, labels: Mapping[str, str]) -> None:
+        self.name = name
+        self.transport = WatchedTransport(world.broker, name, world)
+        self.spec = HostSpec(f"{world.seed}/{name}", dict(labels))
+        self.fleet = Fleet(self.transport, LATTICE, seed=f"{world.seed}/{name}")
+        self.host: ModelHost | None = None
+        self.frozen = False
+        self.cut = False
+        self._world = world
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a host, be it frozen or cut off."""
+        return self.host is not None and not self.host.gone
+
+    async def start(self, *, new_id: bool = False) -> None:
+        """Start a host here, empty; under the id that it had, or under a new one."""
+        await self._world.nats_is_there()
+        if new_id:
+            self.spec = replace(self.spec, seed=f"{self.spec.seed}+")
+        self._tell("starts under a new id" if new_id else "starts")
+        self.frozen = self.cut = False
+        self._world.names[self.spec.id] = self.name
+        self.host = await self.fleet.add(replace(self.spec, habits=self._world.habits))
+
+    async def kill(self) -> None:
+        """Have it die without a word."""
+        self._tell("dies without a word")
+        await self._there().kill()
+
+    async def stop(self) -> None:
+        """Have it stop in an orderly way."""
+        self._tell("stops")
+        await self._there().stop()
+
+    def freeze(self) -> None:
+        """Have it stand still."""
+        self._tell("stands still")
+        self.frozen = True
+        self._there().freeze()
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        self._tell("goes on")
+        self.frozen = False
+        self._there().thaw()
+
+    async def cut_off(self) -> None:
+        """Have it lose its connection."""
+        self._tell("loses its connection")
+        self.cut = True
+        await self._there().cut_off()
+
+    async def reconnect(self) -> None:
+        """Have it find its connection again."""
+        await self._world.nats_is_there()
+        self._tell("has its connection again")
+        self.cut = False
+        await self._there().reconnect()
+
+    def relabel(self, key: str, value: str | None) -> None:
+        """Change or delete one of its labels."""
+        self._tell(f"is labelled {key}={value}" if value is not None else f"loses its label {key}")
+        self._there().set_label(key, value)
+
+    def crash_provider(self, provider_id: str) -> None:
+        """Have one of its providers die."""
+        self._tell(f"has its provider {provider_id} crash")
+        self._there().crash_provider(provider_id)
+
+    def _there(self) -> ModelHost:
+        assert self.host is not None
+        return self.host
+
+    def _tell(self, what: str) -> None:
+        self._world.calls.disturbed(self.spec.id)
+        self._world.timeline.note(self.name, what)
+
+
+class SimulatedServer:
+    """A place at which a server of wadm lives, dies and lives again."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.name = name
+        self.life: Life | None = None
+        self.server: Server | None = None
+        self.transport: WatchedTransport | None = None
+        self.cut = False
+        self._lives = 0
+        self._world = world
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a process, be it frozen."""
+        return self.life is not None and not self.life.dead
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the process stands still."""
+        return self.life is not None and self.life.frozen
+
+    def start(self) -> None:
+        """Start a server here."""
+        self._lives += 1
+        self.cut = False
+        name = f"{self.name}.{self._lives}"
+        life = self.life = Life(name, lambda: self._died(transport))
+        transport = self.transport = WatchedTransport(self._world.broker, name, self._world, life)
+        self._world.timeline.note(name, "starts")
+        self._world.lives.append(life)
+        life.begin(self._run(life, transport))
+
+    async def _run(self, life: Life, transport: WatchedTransport) -> None:
+        server = self.server = Server(transport, self._world.settings, life.name)
+        try:
+            await server.start()
+            await server.wait()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end a server
+            if not life.dead:
+                self._world.failed("life", f"{life.name} ended with {error!r}")
+
+    def _died(self, transport: WatchedTransport) -> None:
+        self._world.timeline.note(transport.name, "dies")
+        transport.die()
+
+    def kill(self, steps: int = 0) -> None:
+        """Have it die: at once, or after some more steps."""
+        life = self._there()
+        if steps:
+            self._world.timeline.note(life.name, f"will die after {steps} steps")
+            life.die_after(steps)
+        else:
+            life.die()
+
+    def freeze(self) -> None:
+        """Have it stand still."""
+        self._world.timeline.note(self._there().name, "stands still")
+        self._there().freeze()
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        self._world.timeline.note(self._there().name, "goes on")
+        self._world.calls.disturbed(self._there().name)
+        self._there().thaw()
+
+    def cut_off(self) -> None:
+        """Have it lose its connection."""
+        assert self.transport is not None
+        self._world.timeline.note(self._there().name, "loses its connection")
+        self.cut = True
+        self.transport.go_away()
+
+    def reconnect(self) -> None:
+        """Have it find its connection again."""
+        assert self.transport is not None
+        self._world.timeline.note(self._there().name, "has its connection again")
+        self._world.calls.disturbed(self._there().name)
+        self.cut = False
+        self.transport.came_back()
+
+    async def stop(self) -> None:
+        """Have it stop in an orderly way."""
+        life, server, transport = self._there(), self.server, self.transport
+        assert transport is not None
+        self._world.timeline.note(life.name, "is told to stop")
+
+        async def end() -> None:
+            if server is not None:
+                await server.stop()
+            await closed(transport)
+
+        stopping = life.begin(end())
+        await asyncio.wait([stopping], timeout=5)
+        life.die()
+
+    def _there(self) -> Life:
+        assert self.life is not None
+        return self.life
+
+
+class World:
+    """Everything there is. ``now`` counts seconds since it began."""
+
+    def __init__(self, seed: int, persistence: str = "file") -> None:
+        self.seed = seed
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(drive_tasks)
+        self._began = loop.time()
+        self.timeline = Timeline(self.now)
+        self.network = TroubledNetwork(random.Random(f"network {seed}"), frozenset({"user", STRANGER}))  # noqa: S311
+        self.broker = MemoryBroker(self.network)
+        self.calls = Calls(self)
+        self.failures: list[Failure] = []
+        self.names: dict[str, str] = {}
+        """What hosts are called here, by id."""
+        self.lives: list[Life] = []
+        self.habits: Habits = HEALTHY
+        self.settings = Settings(stream_persistence="memory" if persistence == "memory" else "file")
+        self.hosts: list[SimulatedHost] = []
+        self.servers: list[SimulatedServer] = []
+        self.user = User(WatchedTransport(self.broker, "user", self), LATTICE)
+        self.stranger = WatchedTransport(self.broker, STRANGER, self)
+        self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
+        self.status_changes = 0
+
+    def now(self) -> float:
+        """Return the seconds since the simulation began."""
+        return asyncio.get_running_loop().time() - self._began
+
+    def failed(self, check: str, what: str) -> None:
+        """Note that a check has failed."""
+        self.timeline.note("CHECK", f"{check}: {what}")
+        self.failures.append(Failure(check, what, self.now()))
+
+    # -- making it ---------------------------------------------------------------------------
+
+    async def add_host(self, **labels: str) -> SimulatedHost:
+        """Start one more host."""
+        host = SimulatedHost(self, f"host-{len(self.hosts) + 1}", labels)
+        self.hosts.append(host)
+        await host.fleet.start()
+        await host.start()
+        return host
+
+    def add_server(self) -> SimulatedServer:
+        """Start one more server."""
+        server = SimulatedServer(self, f"server-{len(self.servers) + 1}")
+        self.servers.append(server)
+        server.start()
+        return server
+
+    async def lattice_buckets(self) -> None:
+        """Have the buckets that hosts keep links and configurations in, before there is a host."""
+        for name in ("LATTICEDATA", "CONFIGDATA"):
+            await self.stranger.ensure_bucket(BucketSpec(f"{name}_{LATTICE}"))
+
+    async def end(self) -> None:
+        """End everything."""
+        for server in self.servers:
+            if server.lives:
+                server.kill()
+        for life in self.lives:
+            await life.ended()
+        for host in self.hosts:
+            if host.lives:
+                await host._there().kill()
+            await host.fleet.store.close()
+        # Tasks that were abandoned have to come to their end.
+        await asyncio.sleep(1)
+
+    async def nats_is_there(self) -> None:
+        """Wait until there is a NATS server to connect to."""
+        while not self.broker.up:  # it says so to nobody but its clients  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+    def alive(self) -> list[SimulatedHost]:
+        """Return the hosts that can be reached."""
+        return [host for host in self.hosts if host.lives and not (host.frozen or host.cut)]
+
+    # -- what is stored ----------------------------------------------------------------------
+
+    def newest(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+        """Yield keys and values of a bucket as they are stored."""
+        try:
+            stream = self.broker.stream(f"KV_{bucket}")
+        except NotFound:
+            return
+        for stored in stream.select([f"$KV.{bucket}.>"], last_per_subject=True):
+            key = stored.subject.removeprefix(f"$KV.{bucket}.")
+            if stored.data and key.startswith(prefix):
+                yield key, stored.data
+
+    def value(self, bucket: str, key: str) -> bytes | None:
+        """Return what is stored under a key."""
+        stored = self._last(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+        return stored.data or None if stored is not None else None
+
+    def status(self, application: str) -> dict[str, Any] | None:
+        """Return the status an application was last said to have."""
+        stored = self._last("wadm_status", f"wadm.status.{LATTICE}.{application}")
+        return None if stored is None else json.loads(stored.data)
+
+    def holder(self, lattice: str) -> str:
+        """Return the session that holds a lattice, as it is stored."""
+        value = self.value("wadm_leases", f"lattice.{lattice}")
+        return "" if value is None else json.loads(value)["owner"]
+
+    def _last(self, stream: str, subject: str) -> Stored | None:
+        try:
+            return self.broker.stream(stream).last(subject)
+        except NotFound:
+            return None
+
+    # -- watching what goes over connections ---------------------------------------------------
+
+    def sends(self, who: str, subject: str, data: bytes) -> None:
+        """Take note of a message."""
+        self.timeline.trace(who, subject, data)
+        if subject.startswith("wasmbus.evt."):
+            kind = subject.rpartition(".")[2]
+            if kind == "host_heartbeat":
+                told = json.loads(data)
+                self.calls.shown(told["source"], told["data"])
+            elif kind not in _NOISE:
+                self.timeline.note(who, _event(kind, json.loads(data)["data"]))
+        elif subject.startswith("wadm.status."):
+            name = subject.rpartition(".")[2]
+            status = json.loads(data)
+            said = status["status"]
+            self.status_changes += 1
+            self.timeline.note(who, f"says of {name}: {said['type']} {said.get('message', '')}".rstrip())
+            self.on_status(name, said)
+
+    def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
+        """Take note of a request."""
+        self.timeline.trace(who, subject, data)
+        if who == "user":
+            return self._user_asks(subject, data)
+        if not (who.startswith("server") and subject.startswith("wasmbus.ctl.")):
+            return lambda _: None
+        call = self.calls.begins(who, subject, data)
+        if call is None:
+            if ".host.get." in subject:
+                return lambda answer: self._inventory_heard(answer)
+            return lambda _: None
+        self.timeline.note(who, self.readable(f"-> {call}"))
+
+        def ended(answer: Message | WadmError) -> None:
+            if isinstance(answer, WadmError):
+                self.calls.ended(call, "unanswered")
+                self.timeline.note(who, self.readable(f"<- {call.verb} {' '.join(call.key)}: {answer!r}"))
+                return
+            reply = json.loads(answer.data)
+            self.calls.ended(call, "accepted" if reply["success"] else "refused")
+            if not reply["success"]:
+                self.timeline.note(who, self.readable(f"<- refused {call}: {reply['message']}"))
+
+        return ended
+
+    def hears(self, who: str, subject: str, data: bytes) -> None:
+        """Take note that somebody has got a message."""
+        if who.startswith("server") and subject.startswith("wasmbus.evt."):
+            kind = subject.rpartition(".")[2]
+            if kind not in _NOISE:
+                told = json.loads(data)
+                self.calls.heard(who, kind, told["data"], told["source"])
+
+    def readable(self, text: str) -> str:
+        """Return a text with hosts called by their names here."""
+        for host_id, name in self.names.items():
+            text = text.replace(host_id, name)
+        return text
+
+    def _inventory_heard(self, answer: Message | WadmError) -> None:
+        if isinstance(answer, Message):
+            inventory = json.loads(answer.data)["response"]
+            self.calls.shown(inventory["host_id"], inventory)
+
+    def _user_asks(self, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
+        operation = subject.partition(".model.")[2]
+        body = json.loads(data) if data else {}
+        version = body.get("version") or body.get("metadata", {}).get("annotations", {}).get("version", "")
+        name = body.get("metadata", {}).get("name", "")
+        what = " ".join(part for part in (operation, name, version) if part)
+        self.timeline.note("user", what)
+
+        def ended(answer: Message | WadmError) -> None:
+            if isinstance(answer, WadmError):
+                self.timeline.note("user", f"{what}: {answer!r}")
+            else:
+                reply = json.loads(answer.data)
+                self.timeline.note("user", f"{what}: {reply['result']} {reply.get('message', '')}".rstrip())
+
+        return ended
+
+
+class WorldSink(Sink):
+    """Puts what servers log into the timeline. An error that nobody thought of is a failure of the simulation."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def write(self, level: int, target: str, message: str, fields: Mapping[str, Any]) -> None:
+        """Take note of a line."""
+        if level < 20:
+            return
+        told = " ".join(f"{key}={value}" for key, value in fields.items() if key != "trace")
+        self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()))
+        if level >= 40:
+            self._world.failed("life", f"{message} {told}\n{fields.get('trace', '')}".rstrip())
+
+
+def _event(kind: str, data: Mapping[str, Any]) -> str:
+    words = [kind]
+    for field in ("component_id", "provider_id", "config_name", "source_id", "target", "image_ref", "provider_ref"):
+        if data.get(field):
+            words.append(str(data[field]))
+    if "max_instances" in data:
+        words.append(f"x{data['max_instances']}")
+    if "labels" in data:
+        words += [f"{key}={value}" for key, value in data["labels"].items() if not key.startswith("hostcore")]
+    if "error" in data:
+        words.append(f"({data['error']})")
+    return " ".join(words)
