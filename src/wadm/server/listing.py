@@ -8,7 +8,7 @@ without scalers first, and only then without the last applications.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Raw, Struct, json
@@ -35,10 +35,13 @@ class Page(Struct, frozen=True):
     after: str = ""
 
 
-class _Entry(Struct, frozen=True):
+class _Entry(Struct, gc=False):
+    """An application in a list, in full and, once that was needed, in brief."""
+
     record: Record
     told: Told | None
-    encoded: Raw
+    full: bytes
+    brief: bytes = b""
 
 
 _page = json.Decoder(Page)
@@ -71,13 +74,14 @@ class Listing:
         if page.after:
             records = [record for record in records if record.name > page.after]
         asked = records if page.limit is None else records[: page.limit]
-        entries = _within(self._room, self._encoded(place, asked))
+        kept = self._kept(place, asked)
+        entries = _within(self._room, (kept[record.name].full for record in asked))
         if len(entries) < len(asked):
-            entries = _within(self._room, [_brief(record, self._told(place, record)) for record in asked])
+            entries = _within(self._room, (_in_brief(kept[record.name]) for record in asked))
         return entries, records[len(entries) - 1].name if 0 < len(entries) < len(records) else None
 
-    def _encoded(self, place: Place, records: Sequence[Record]) -> list[Raw]:
-        """Return the entries of these applications, and keep them for the next time."""
+    def _kept(self, place: Place, records: Sequence[Record]) -> dict[str, _Entry]:
+        """Return the entries of a lattice by name, those of these applications as they are now."""
         kept = self._entries.setdefault(place.scope, {})
         for record in records:
             told, entry = self._told(place, record), kept.get(record.name)
@@ -85,7 +89,7 @@ class Listing:
                 kept[record.name] = _Entry(record, told, _full(record, told))
         if len(kept) > 2 * len(records) + 100:  # most of them have been deleted since
             kept = self._entries[place.scope] = {record.name: kept[record.name] for record in records}
-        return [kept[record.name].encoded for record in records]
+        return kept
 
     def _told(self, place: Place, record: Record) -> Told | None:
         return self._statuses.get(place.lattice, record.name)
@@ -98,32 +102,36 @@ def _asked(body: bytes) -> Page:
         return Page()
 
 
-def _within(room: int, entries: Sequence[Raw]) -> list[Raw]:
+def _within(room: int, entries: Iterable[bytes]) -> list[Raw]:
     """Return as many of the entries, with commas, as fit."""
-    used = 0
-    for index, entry in enumerate(entries):
-        used += len(bytes(entry)) + 1
-        if used > room:
-            return list(entries[:index])
-    return list(entries)
+    fitting: list[Raw] = []
+    for entry in entries:
+        room -= len(entry) + 1
+        if room < 0:
+            break
+        fitting.append(Raw(entry))
+    return fitting
 
 
-def _full(record: Record, told: Told | None) -> Raw:
-    seen = record.glance
+def _full(record: Record, told: Told | None) -> bytes:
     if told is None:
-        summary = api.summary(record.name, seen.versions[-1], seen.description, seen.deployed_version)
-    else:
-        status = ApplicationStatus(told.type, told.message)
-        summary = api.summary(record.name, seen.versions[-1], seen.description, seen.deployed_version, status, told.raw)
-    return Raw(api.encode_summary(summary))
+        return _summary(record, record.glance.description, api.WAITING)
+    return _summary(record, record.glance.description, ApplicationStatus(told.type, told.message), told.raw)
 
 
-def _brief(record: Record, told: Told | None) -> Raw:
+def _in_brief(entry: _Entry) -> bytes:
+    if not entry.brief:
+        told, description = entry.told, entry.record.glance.description
+        status = api.WAITING if told is None else ApplicationStatus(told.type, _cut(told.message))
+        entry.brief = _summary(entry.record, None if description is None else _cut(description), status)
+    return entry.brief
+
+
+def _summary(record: Record, description: str | None, status: ApplicationStatus, raw: bytes | None = None) -> bytes:
     seen = record.glance
-    status = api.WAITING if told is None else ApplicationStatus(told.type, _cut(told.message))
-    description = None if seen.description is None else _cut(seen.description)
-    summary = api.summary(record.name, seen.versions[-1], description, seen.deployed_version, status)
-    return Raw(api.encode_summary(summary))
+    return api.encode_summary(
+        api.summary(record.name, seen.versions[-1], description, seen.deployed_version, status, raw)
+    )
 
 
 def _cut(text: str) -> str:
