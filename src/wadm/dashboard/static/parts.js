@@ -1,0 +1,130 @@
+// Small parts that all views are made of.
+
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { TITLES } from "./format.js";
+
+// Every state has a shape of its own, so that nobody needs to tell colours apart.
+const SHAPES = {
+  deployed: html`<circle cx="8" cy="8" r="7" class="fill"/><path d="M4.8 8.3l2.2 2.2 4.3-4.7" class="on"/>`,
+  failed: html`<path d="M5 1h6l4 4v6l-4 4H5l-4-4V5z" class="fill"/><path d="M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2" class="on"/>`,
+  unhealthy: html`<path d="M8 1.2L15.3 14H.7z" class="fill"/><path d="M8 6v3.6M8 11.7v.2" class="on"/>`,
+  waiting: html`<circle cx="8" cy="8" r="6.2" class="line"/><path d="M8 4.4V8l2.6 1.7" class="line"/>`,
+  reconciling: html`<path d="M13.6 6.2A6 6 0 0 0 2.7 5.4M2.4 9.8a6 6 0 0 0 10.9.8" class="line"/><path d="M2.3 2.2v3.4h3.4M13.7 13.8v-3.4h-3.4" class="line"/>`,
+  undeployed: html`<circle cx="8" cy="8" r="6.2" class="line" stroke-dasharray="2.6 2.3"/>`,
+};
+
+export const Shape = ({ state, size = 16 }) => html`
+  <svg class="shape ${state}" width=${size} height=${size} viewBox="0 0 16 16" aria-hidden="true">${SHAPES[state] || SHAPES.undeployed}</svg>`;
+
+export const Badge = ({ state }) => html`<span class="badge ${state}"><${Shape} state=${state} size="14" />${TITLES[state] || state}</span>`;
+
+const ICONS = {
+  search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.8 10.8L14.5 14.5",
+  plus: "M8 3v10M3 8h10",
+  close: "M4 4l8 8M12 4l-8 8",
+  back: "M9.5 3.5L5 8l4.5 4.5",
+  sun: "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 .8v1.6M8 13.6v1.6M.8 8h1.6M13.6 8h1.6M2.9 2.9l1.1 1.1M12 12l1.1 1.1M2.9 13.1L4 12M12 4l1.1-1.1",
+  moon: "M13.5 9.8A6 6 0 0 1 6.2 2.5 6 6 0 1 0 13.5 9.8z",
+  lock: "M4 7.5h8V14H4zM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5",
+  apps: "M2 2h5v5H2zM9 2h5v5H9zM2 9h5v5H2zM9 9h5v5H9z",
+  hosts: "M2 2.5h12v4H2zM2 9.5h12v4H2zM4.5 4.5h.1M4.5 11.5h.1",
+  events: "M2 8h3l2-5 2.5 10L12 8h2",
+  request: "M3 8h9M8.5 4.5L12 8l-3.5 3.5",
+  command: "M3 4l4 4-4 4M8.5 12H13",
+  answer: "M13 4v4.5H4M7 5.5L4 8.5l3 3",
+  event: "M8 2v4M8 10v4M2 8h4M10 8h4",
+  status: "M3 8.5l3.2 3.2L13 5",
+  help: "M5.6 6a2.4 2.4 0 1 1 3.6 2c-.8.5-1.2 1-1.2 1.9M8 12.4v.2",
+  down: "M4 6l4 4 4-4",
+};
+
+export const Icon = ({ name, size = 16 }) => html`
+  <svg class="icon" width=${size} height=${size} viewBox="0 0 16 16" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
+
+/** Seconds since 1970, kept current. */
+export function useNow(every = 1000) {
+  const [now, set] = useState(() => Date.now() / 1000);
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now() / 1000), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}
+
+/** What an asynchronous function returns: `[value, error, again]`; asked anew when `keys` change. */
+export function useAsked(ask, keys) {
+  const [state, set] = useState({ value: null, error: null });
+  const [round, again] = useState(0);
+  useEffect(() => {
+    let wanted = true;
+    Promise.resolve().then(ask).then(
+      (value) => wanted && set({ value, error: null }),
+      (error) => wanted && set((before) => ({ value: before.value, error })),
+    );
+    return () => { wanted = false; };
+  }, [...keys, round]);
+  return [state.value, state.error, () => again((n) => n + 1)];
+}
+
+/** A modal dialog; the browser keeps the focus in it, and Escape closes it. */
+export function Dialog({ title, onClose, children, wide }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    if (!dialog.open) dialog.showModal();
+    return () => dialog.open && dialog.close();
+  }, []);
+  const outside = (event) => event.target === ref.current && onClose();
+  return html`
+    <dialog ref=${ref} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(event) => { event.preventDefault(); onClose(); }} onMouseDown=${outside}>
+      <div class="dialog">
+        <header><h2>${title}</h2><button class="quiet" onClick=${onClose} aria-label="Close"><${Icon} name="close" /></button></header>
+        ${children}
+      </div>
+    </dialog>`;
+}
+
+export const Trouble = ({ error }) => error && html`
+  <div class="trouble" role="alert"><${Shape} state="failed" /><div>
+    <p>${error.message}</p>
+    ${error.problems?.length > 0 && html`<ul class="problems">${error.problems.map((one) => html`
+      <li key=${one.message}><strong>${one.level === "warning" ? "Warning" : "Error"}</strong>
+        ${one.line ? html` <span class="place">line ${one.line}${one.column ? `:${one.column}` : ""}</span>` : ""}
+        ${one.path ? html` <code>${one.path}</code>` : ""} ${one.message}
+        ${one.hint ? html`<div class="hint">${one.hint}</div>` : ""}</li>`)}</ul>`}
+  </div></div>`;
+
+export const Loading = ({ what }) => html`<p class="loading" role="status">Loading ${what} …</p>`;
+
+/** Something to type into a terminal, with a button that copies it. */
+export function Command({ text }) {
+  const [copied, set] = useState(false);
+  const copy = async () => {
+    try { await navigator.clipboard.writeText(text); set(true); setTimeout(() => set(false), 1500); } catch { /* one can select it */ }
+  };
+  return html`<div class="command"><code>${text}</code><button class="quiet" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></div>`;
+}
+
+const KINDS = { request: "Request", command: "Command", answer: "Answer", event: "Event", status: "Status" };
+
+/** What happened, newest first. */
+export function Timeline({ entries, now, clock, ago, named }) {
+  if (!entries.length) return html`<p class="none">Nothing has happened since the server keeps a timeline.</p>`;
+  return html`<ol class="timeline">${entries.map((entry) => html`
+    <li key=${entry.key} class=${entry.kind}>
+      <span class="mark"><${Icon} name=${entry.kind} size="12" /></span>
+      <span class="kind">${KINDS[entry.kind] || entry.kind}</span>
+      <span class="what">${named && entry.application && html`<a href=${`#/applications/${entry.application}`}>${entry.application}</a> `}${entry.text}
+        ${entry.host && !entry.text.includes(entry.host) && html`<span class="where"> on ${entry.host}</span>`}</span>
+      <time title=${ago(entry.time, now)}>${clock(entry.time)}</time>
+    </li>`)}</ol>`;
+}
+
+let counted = 0;
+/** Entries with keys, the newest first and at most `most`. */
+export function gathered(before, more, most = 500) {
+  const fresh = more.map((entry) => ({ ...entry, key: (counted += 1) }));
+  const all = [...fresh.reverse(), ...before];
+  all.sort((a, b) => b.time - a.time || b.key - a.key);
+  return all.slice(0, most);
+}
