@@ -120,9 +120,11 @@ def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
     assert planned.status.type == "reconciling"
 
 
-def test_a_configuration_that_is_not_known_is_deleted_all_the_same() -> None:
+def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -> None:
     record = Record(configs=frozenset({"shop-url"}))
-    assert asks(plan("shop", a_lattice("h1"), record=record)) == ["delete configuration shop-url"]
+    planned = plan("shop", a_lattice("h1"), record=record)
+    assert (asks(planned), planned.questions.configs, planned.record) == ([], {"shop-url"}, record)
+    assert planned.status.type == "reconciling"
 
 
 # -- what may still come ----------------------------------------------------------------------------

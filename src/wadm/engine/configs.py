@@ -9,6 +9,9 @@ from __future__ import annotations
 from wadm.engine.plan import Work
 from wadm.model.commands import PutConfig
 
+OUT_OF_SYNC = "Configuration out of sync"
+"""The status of what runs, or is linked, as wanted while its configuration is being put."""
+
 
 def plan_configs(work: Work) -> None:
     """Plan all configurations of an application; note in ``work`` which are ready and what is wrong with others."""
@@ -30,6 +33,7 @@ def plan_configs(work: Work) -> None:
             work.is_right(key)
         else:
             reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
+            work.out_of_sync.add(name)
             pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
             if pending.error:
                 work.config_trouble[name] = pending.error

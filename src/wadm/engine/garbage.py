@@ -110,5 +110,11 @@ def _configs(work: Work, wanted: Record, left: Leftovers) -> frozenset[str]:
         if work.needed.config(name) or name in work.desired.configs:
             continue
         work.seen.add(key)
-        left.add(None if wait else work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))
+        known = name in work.lattice.configs
+        if not known and not work.under_way(key):
+            work.questions.configs.add(name)
+        if wait or not known:
+            left.add()
+        else:
+            left.add(work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))
     return frozenset(kept)

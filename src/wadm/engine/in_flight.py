@@ -245,11 +245,13 @@ class InFlight:
         self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at))
         return pending.application
 
-    def settle(self, keys: Iterable[Key]) -> None:
-        """Note that these things are as wanted, or not wanted any more: nothing is pending for them."""
+    def settle(self, keys: Iterable[Key], application: str | None = None) -> None:
+        """Note that these things are as wanted, or not wanted any more: nothing is pending for them. With an
+        application, what others have asked for meanwhile is left as it is."""
         for key in keys:
-            pending = self._pending.pop(key, None)
-            if pending is not None:
+            pending = self._pending.get(key)
+            if pending is not None and application in (None, pending.application):
+                del self._pending[key]
                 self._forget(pending)
 
     def drop_host(self, host_id: str) -> set[str]:

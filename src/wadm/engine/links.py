@@ -10,6 +10,7 @@ the source runs on others: the record is there then, and left as it is.
 from __future__ import annotations
 
 from wadm.engine.compile import LinkScaler
+from wadm.engine.configs import OUT_OF_SYNC
 from wadm.engine.plan import Work, explain, same_link
 from wadm.model.commands import DeleteLink, PutLink
 from wadm.model.lattice import Link
@@ -21,14 +22,14 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     link = scaler.link
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
+    names = (*link.source_config, *link.target_config)
+    trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
     if same_target is not None and same_link(same_target, link):
         work.is_right(("link", *link.key, link.target))
-        return work.status(scaler, "deployed", "", Explanation(wanted=1, running=1))
+        return _in_force(scaler, work, names, trouble)
     work.seen.add(("link", *link.key, link.target))
     work.open_links.add(link.key)
     message = f"Putting link definition between {link.source_id} and {link.target}"
-    names = (*link.source_config, *link.target_config)
-    trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
     waiting = [name for name in names if name not in work.ready]
     if trouble:
         return work.status(scaler, "failed", " ".join(trouble), Explanation(waiting_for=_configurations(waiting)))
@@ -64,6 +65,15 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)
     return work.status(scaler, "reconciling", message, explanation)
+
+
+def _in_force(scaler: LinkScaler, work: Work, names: tuple[str, ...], trouble: list[str]) -> ScalerStatus:
+    explanation = Explanation(wanted=1, running=1)
+    if trouble:
+        return work.status(scaler, "failed", " ".join(trouble), explanation)
+    if not work.out_of_sync.isdisjoint(names):
+        return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
+    return work.status(scaler, "deployed", "", explanation)
 
 
 def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:

@@ -68,6 +68,26 @@ class News(Struct):
     relabelled: set[str] = field(default_factory=set)
     questions: Questions = field(default_factory=lambda: Questions(set(), set()))
 
+    def touch(self, key: Key) -> None:
+        """Note that something is new about what a command is about."""
+        kind, *about = key
+        if kind == "link":
+            self.links.add((about[0], about[1], about[2], about[3]))
+        elif kind == "config":
+            self.configs.add(about[0])
+        else:
+            self.entities.add(("provider" if kind == "provider" else "component", about[1]))
+
+    def look(self, key: Key) -> None:
+        """Note that it must be looked at what a command is about."""
+        self.touch(key)
+        if key[0] == "link":
+            self.questions.links = True
+        elif key[0] == "config":
+            self.questions.configs.add(key[1])
+        else:
+            self.questions.hosts.add(key[1])
+
     def __bool__(self) -> bool:
         told = self.applications or self.entities or self.links or self.configs or self.hosts
         return bool(told or self.all_links or self.questions)
@@ -130,13 +150,22 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
 
 
 def observe_desired(before: Desired | None, after: Desired, news: News) -> None:
-    """Note that an application wants something else than before. It is to be planned, and with it those that want what
-    it wanted (an id, a link), and those that keep a configuration or link only because it used it."""
+    """Note that an application wants something else than before. It is to be planned, and with it those that want the
+    same (an id, a link), and those that have put what it uses: they keep it as long as it does."""
     news.applications.add(after.application)
-    if before is not None:
-        news.entities |= {(workload.entity_kind, workload.entity_id) for workload in before.workloads}
-        news.links |= {scaler.link.key for scaler in before.links}
-        news.configs |= before.configs.keys()
+    for desired in (before, after):
+        if desired is not None:
+            news.entities |= {(workload.entity_kind, workload.entity_id) for workload in desired.workloads}
+            news.links |= {scaler.link.key for scaler in desired.links}
+            news.configs |= desired.configs.keys()
+
+
+def observe_due(in_flight: InFlight, news: News, now: float) -> None:
+    """Note that time has passed: who must be planned again, and what must be looked at."""
+    applications, looks = in_flight.due(now)
+    news.applications |= applications
+    for key in looks:
+        news.look(key)
 
 
 def observe_inventory(
@@ -195,13 +224,9 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
             news.questions.hosts.add(command.host_id)
         in_flight.deliver(command.key, now)
         return
-    if isinstance(command, ON_A_HOST):
-        news.questions.hosts.add(command.host_id)
-    elif isinstance(command, PutLink | DeleteLink):
-        news.questions.links = True
-    else:
+    news.look(command.key)
+    if isinstance(command, PutConfig | DeleteConfig):
         lattice.forget_config(command.config_name)
-        news.questions.configs.add(command.config_name)
     _failed(command.key, outcome.message or _no_answer(outcome), in_flight, news, now)
 
 
@@ -302,6 +327,7 @@ def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float) -
     application = in_flight.hold(key, error, now)
     if application is not None:
         news.applications.add(application)
+        news.touch(key)
 
 
 def _accepted(command: Command, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:

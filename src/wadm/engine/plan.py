@@ -56,8 +56,8 @@ class Questions(Struct):
 class Plan(Struct, frozen=True):
     """What to do and say for one application now.
 
-    ``record`` must be stored before ``actions`` are sent. ``settled`` are things that need no more waiting for; they
-    are to be settled before the actions are noted as asked, which may be about the same things.
+    ``record`` must be stored before ``actions`` are sent. ``settled`` are things that this application need not wait
+    for any more; they are to be settled before the actions are noted as asked, which may be about the same things.
     ``wants_hosts`` says that another host, or other labels, could change the plan.
     """
 
@@ -113,6 +113,8 @@ class Work:
         """Identities under which a wanted link is not in force yet."""
         self.ready: set[str] = set()
         """Configurations that are in the lattice as wanted."""
+        self.out_of_sync: set[str] = set()
+        """Configurations that are known to be other than wanted."""
         self.config_trouble: dict[str, str] = {}
         """Why a configuration is not ready, by name, where it is more than waiting for it."""
         for pending in in_flight.of(desired.application):
@@ -120,8 +122,11 @@ class Work:
                 self.settled.add(pending.command.key)
 
     def pending(self, key: Key) -> Pending | None:
-        """Return what is pending for a thing and has not come true."""
-        return None if key in self.settled else self.in_flight.get(key)
+        """Return what is pending for a thing, for whichever application, and has not come true."""
+        pending = self.in_flight.get(key)
+        if pending is None or key in self.settled or has_come_true(pending.command, self.lattice):
+            return None
+        return pending
 
     def under_way(self, key: Key) -> bool:
         """Whether the lattice may still act on what was asked for a thing."""

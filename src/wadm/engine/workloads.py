@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from wadm.engine.compile import WorkloadScaler
+from wadm.engine.configs import OUT_OF_SYNC
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.plan import Work, errors_of, explain
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
@@ -267,6 +268,8 @@ def _status(
     if hosts := len(progress.wrong) + len(leaving):
         text = f"Scaling {scaler.entity_kind} on {hosts} host(s)"
         return work.status(scaler, "reconciling", text, explanation)
+    if not work.out_of_sync.isdisjoint(scaler.config):
+        return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
     if progress.unhealthy:
         text = f"Unhealthy provider on {progress.unhealthy} host(s)"
         return work.status(scaler, "unhealthy", text, explanation)
