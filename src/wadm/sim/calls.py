@@ -130,6 +130,14 @@ class Calls:
         """Take note that something befell a host or a server, so that nobody can be blamed for asking again."""
         self._forget(lambda call: call.who == name or name in call.key)
 
+    def under_way(self, application: str) -> Iterator[Call]:
+        """Yield the calls for an application of which whoever asked cannot know yet what came."""
+        now = self._judge.now()
+        for call in self._newest.values():
+            about = (call.body.get("annotations") or {}).get("wasmcloud.dev/appspec")
+            if about == application and call.waits(now):
+                yield call
+
     def since(self, at: float) -> Iterator[Call]:
         """Yield the calls since a time."""
         return (call for call in self.all if call.at >= at)

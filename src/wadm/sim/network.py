@@ -15,8 +15,9 @@ from wadm.transport.memory import Fault, Network
 LATENCY: Final = 0.0005
 """Seconds that a message takes."""
 _HAIR: Final = 1e-6
-_CALLS: Final = frozenset({"request", "gather", "subscribe", "flush"})
-"""What does not go through JetStream, and so is not refused by it."""
+_CALLS: Final = frozenset({"request", "gather"})
+_PLAIN: Final = frozenset({"subscribe", "flush"})
+"""What does not go through JetStream, and waits for nobody."""
 
 
 class Trouble(Struct, frozen=True):
@@ -74,6 +75,8 @@ class TroubledNetwork(Network):
     def fault(self, client: str, operation: str, target: str) -> Fault | None:
         """Return what befalls a call to the NATS server."""
         trouble = self.trouble
+        if operation in _PLAIN:
+            return None
         if trouble is NO_TROUBLE or client in self._spared:
             return Fault(delay=0 if operation in _CALLS else LATENCY)
         delay = LATENCY if operation not in _CALLS else 0.0

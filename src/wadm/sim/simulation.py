@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ CALM: Final = 180.0
 SOON: Final = 40.0
 """Seconds within which a change must have come about when nothing goes wrong."""
 SILENCE: Final = 600.0
+MOMENT: Final = 0.1
+"""Seconds in which a change gets about."""
 
 
 class Result(Struct, frozen=True):
@@ -71,6 +74,7 @@ class Simulation:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._changed_at = 0.0
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
@@ -127,11 +131,25 @@ class Simulation:
 
     async def _work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
+        world.on_status = lambda name, said: self._judge_honesty(world, name, said)
         for _ in range(4):
+            self._changed_at = world.now()
             await attack.work()
+            await asyncio.sleep(MOMENT)
             if await self._converge(world, SOON) is None:
                 return
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
+
+    def _judge_honesty(self, world: World, application: str, said: Mapping[str, str]) -> None:
+        """Judge a status at the moment at which it is published."""
+        if said["type"] != "deployed" or world.now() < max(self._changed_at, world.stored_at(application)) + MOMENT:
+            return
+        view = checks.look(world)
+        wrong = checks.judge(view, application).wrong if application in view.applications else ["it is not stored"]
+        for one in wrong:
+            world.failed("honesty", f"{application} is said to be deployed, but {one}")
+        for call in world.calls.under_way(application):
+            world.failed("honesty", f"{application} is said to be deployed, but this is under way: {call}")
 
     async def _stay_silent(self, world: World) -> None:
         # What the last change brought about may still be looked at again, but not for long.

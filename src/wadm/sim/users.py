@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -67,42 +68,38 @@ class User:
         name, version = manifest["metadata"]["name"], manifest["metadata"]["annotations"]["version"]
         self.manifests[name, version] = manifest
         self.newest[name] = manifest
-        answer = await self._ask(name, "put", manifest)
-        return self._note(name, answer, ("created", "newversion"), lambda stored: stored.put(version))
+        return await self._ask(name, "put", manifest, ("created", "newversion"), lambda stored: stored.put(version))
 
     async def deploy(self, application: str, version: str) -> bool:
         """Deploy a version."""
-        answer = await self._ask(application, f"deploy.{application}", {"version": version})
-        return self._note(application, answer, ("acknowledged",), lambda stored: stored.deploy(version))
+        operation, body = f"deploy.{application}", {"version": version}
+        return await self._ask(application, operation, body, ("acknowledged",), lambda stored: stored.deploy(version))
 
     async def undeploy(self, application: str) -> bool:
         """Undeploy an application."""
-        answer = await self._ask(application, f"undeploy.{application}", {})
-        return self._note(application, answer, ("acknowledged",), Stored.undeploy)
+        return await self._ask(application, f"undeploy.{application}", {}, ("acknowledged",), Stored.undeploy)
 
     async def delete(self, application: str) -> bool:
         """Delete an application."""
-        answer = await self._ask(application, f"del.{application}", {})
-        return self._note(application, answer, ("deleted",), Stored.delete)
+        return await self._ask(application, f"del.{application}", {}, ("deleted",), Stored.delete)
 
-    async def _ask(self, application: str, operation: str, body: Any) -> Any:
-        subject = f"wadm.api.{self._lattice}.model.{operation}"
-        self._asking.add(application)
-        try:
-            answer = await self._transport.request(subject, json.dumps(body).encode(), PATIENCE)
-        except WadmError:
-            return None
-        finally:
-            self._asking.discard(application)
-        return json.loads(answer.data)
-
-    def _note(self, application: str, answer: Any, done: tuple[str, ...], change: Any) -> bool:
+    async def _ask(
+        self, application: str, operation: str, body: Any, done: tuple[str, ...], change: Callable[[Stored], Stored]
+    ) -> bool:
         before = self.may_be.get(application, {Stored()})
         after = {change(stored) for stored in before}
-        if answer is None:
-            self._unsure_until[application] = self._transport.now() + UNSURE
-        if answer is not None and answer["result"] in done:
-            self.may_be[application] = after
-            return True
-        self.may_be[application] = before | after
-        return False
+        self.may_be[application] = before | after  # until it is answered, and for ever if it is not
+        self._asking.add(application)
+        self._unsure_until[application] = self._transport.now() + UNSURE
+        try:
+            subject = f"wadm.api.{self._lattice}.model.{operation}"
+            answer = await self._transport.request(subject, json.dumps(body).encode(), PATIENCE)
+        except WadmError:
+            return False
+        finally:
+            self._asking.discard(application)
+        del self._unsure_until[application]
+        if json.loads(answer.data)["result"] not in done:
+            return False
+        self.may_be[application] = after
+        return True

@@ -240,6 +240,7 @@ class World:
         self.network = TroubledNetwork(random.Random(f"network {seed}"), frozenset({"user", STRANGER}))  # noqa: S311
         self.broker = MemoryBroker(self.network)
         self.calls = Calls(self)
+        self._epoch = self.broker.clock.now() - self.now()
         self.failures: list[Failure] = []
         self.names: dict[str, str] = {}
         """What hosts are called here, by id."""
@@ -329,6 +330,11 @@ class World:
         """Return the status an application was last said to have."""
         stored = self._last("wadm_status", f"wadm.status.{LATTICE}.{application}")
         return None if stored is None else json.loads(stored.data)
+
+    def stored_at(self, application: str) -> float:
+        """Return when what is stored of an application changed last."""
+        stored = self._last("KV_wadm_manifests", f"$KV.wadm_manifests.{LATTICE}-{application}")
+        return 0.0 if stored is None else stored.time - self._epoch
 
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""

@@ -1,0 +1,93 @@
+"""Run simulations: ``python -m wadm.sim --seed 7``, or ``--seeds 0..1000`` side by side.
+
+What fails is told with its seed and what happened before; the exit code is 1 then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+
+import click
+
+from wadm.sim.options import draw_options
+from wadm.sim.simulation import Result, simulate
+
+TOLD = 150
+"""Lines of the timeline of a failed simulation that are told, unless all are asked for."""
+
+
+def run_one(seed: int, minutes: float | None) -> Result:
+    """Run the simulation of a seed."""
+    return simulate(draw_options(seed, minutes))
+
+
+def run_all(seeds: range, minutes: float | None, jobs: int) -> Iterator[Result]:
+    """Run the simulations of several seeds, ``jobs`` at a time; yield the results in the order of the seeds."""
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        if pool is None:
+            yield from (run_one(seed, minutes) for seed in seeds)
+        else:
+            yield from pool.map(run_one, seeds, [minutes] * len(seeds), chunksize=4)
+
+
+def story(result: Result, everything: bool) -> Iterator[str]:
+    """Yield the lines in which a simulation is told: how it was set up, what happened, what was wrong."""
+    lines = result.lines
+    if not everything and result.failures:
+        first = next(n for n, line in enumerate(lines) if line.at >= result.failures[0].at)
+        lines = lines[max(0, first - TOLD) : first + 20]
+        if len(lines) < len(result.lines):
+            yield f"(of {len(result.lines)} lines; --timeline shows all)"
+    yield from map(str, lines)
+    yield str(result)
+    if result.failures:
+        yield f"Again with: python -m wadm.sim --seed {result.seed} --timeline"
+
+
+def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> range | None:
+    if text is None:
+        return None
+    first, dots, last = text.partition("..")
+    if not (dots and first.isdecimal() and last.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not of the form 0..1000 (the last one is left out)")
+    return range(int(first), int(last))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--seed", type=click.IntRange(0), help="Run the simulation of this seed.")
+@click.option("--seeds", callback=_read_seeds, metavar="FIRST..END", help="Run those of many seeds; END is left out.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long the attack lasts.  [default: drawn]")
+@click.option("--jobs", "-j", type=click.IntRange(1), default=os.cpu_count() or 1, help="How many at a time.")
+@click.option("--timeline", is_flag=True, help="Tell all that happened, also where nothing failed.")
+def main(seed: int | None, seeds: range | None, minutes: float | None, jobs: int, timeline: bool) -> None:
+    """Run simulations of servers and hosts in virtual time: an attack drawn from a seed, then calm, then checks."""
+    if (seed is None) == (seeds is None):
+        raise click.UsageError("give either --seed or --seeds")
+    chosen = range(seed, seed + 1) if seed is not None else seeds
+    assert chosen is not None
+    began = time.monotonic()
+    failed: list[int] = []
+    count, hours, calls = 0, 0.0, 0
+    for result in run_all(chosen, minutes, min(jobs, len(chosen) or 1)):
+        count, hours, calls = count + 1, hours + result.seconds / 3600, calls + result.calls
+        if result.failures:
+            failed.append(result.seed)
+        if result.failures or timeline:
+            for line in story(result, timeline):
+                click.echo(line)
+        elif len(chosen) == 1:
+            click.echo(str(result))
+    took = time.monotonic() - began
+    click.echo(f"{count} simulations, {hours:.1f} virtual hours, {calls} calls in {took:.1f} s; {len(failed)} failed")
+    if failed:
+        click.echo("failed seeds: " + " ".join(map(str, failed)))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
