@@ -47,6 +47,11 @@ class EmbeddedNats:
         return int(self.url.rpartition(":")[2])
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
     def lives(self) -> bool:
         """Whether it still runs, as far as has been noticed."""
         return self._process.returncode is None

@@ -164,6 +164,13 @@ class ModelHost:
         await self._listen()
         self._core.send_kept()
 
+    def beat(self) -> None:
+        """Send a heartbeat, besides those that come by themselves.
+
+        Nobody waits for it: heartbeats that had to wait for a lock come in a burst.
+        """
+        self._core.spawn(self._heartbeat())
+
     def set_label(self, key: str, value: str | None) -> None:
         """Change (``None``: delete) a label, as ``label.put`` and ``label.del`` do."""
         if value is None:
@@ -198,7 +205,7 @@ class ModelHost:
         while True:
             await core.pause(core.habits.heartbeat_interval if wait is None else wait)
             wait = None
-            core.spawn(self._heartbeat())  # by itself: heartbeats that had to wait for a lock come in a burst
+            self.beat()
 
     async def _heartbeat(self) -> None:
         self._core.publish("host_heartbeat", await self._inventory())

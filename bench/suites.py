@@ -1,0 +1,75 @@
+"""Which cases a suite consists of, in which sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from bench import cases
+from bench.cases import Case
+
+
+class Measurement(Struct, frozen=True):
+    """A case in one size. ``original``: the original gets that far, within the time that one waits for it."""
+
+    case: Case
+    sizes: dict[str, Any]
+    original: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.case.__name__
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} " + " ".join(f"{name}={value}" for name, value in self.sizes.items())
+
+
+def _m(case: Case, original: bool = False, **sizes: Any) -> Measurement:
+    return Measurement(case, sizes, original)
+
+
+QUICK = (
+    _m(cases.idle, original=True),
+    _m(cases.settle, hosts=10, applications=10, original=True),
+    _m(cases.rest, hosts=10, applications=10, rounds=30, original=True),
+    _m(cases.react, hosts=10, applications=10, events=100),
+    _m(cases.start, hosts=10, applications=10, original=True),
+    _m(cases.loss, hosts=10, applications=10, gone=2),
+    _m(cases.api, stored=100, requests=200, original=True),
+)
+
+SMOKE = (
+    _m(cases.settle, hosts=2, applications=2, components=1),
+    _m(cases.rest, hosts=2, applications=2, rounds=2),
+    _m(cases.api, stored=5, requests=10, clients=2),
+)
+"""Whether the benchmark itself works."""
+
+FULL = (
+    _m(cases.idle, original=True),
+    # How cost grows: with hosts, with applications, with both.
+    *(_m(cases.settle, hosts=hosts, applications=50) for hosts in (10, 100, 300, 1000)),
+    *(_m(cases.settle, hosts=30, applications=applications) for applications in (10, 100, 200, 400)),
+    _m(cases.settle, hosts=10, applications=10, original=True),
+    _m(cases.settle, hosts=30, applications=50, original=True),
+    _m(cases.settle, hosts=100, applications=100, instances=30),
+    _m(cases.settle, hosts=1000, applications=1000, components=5),
+    *(_m(cases.rest, hosts=hosts, applications=50, rounds=3000 // hosts) for hosts in (10, 100, 300, 1000)),
+    _m(cases.rest, hosts=30, applications=50, rounds=100),
+    _m(cases.rest, hosts=10, applications=10, rounds=20, original=True),
+    _m(cases.rest, hosts=5000, applications=200, seconds=60),
+    *(_m(cases.react, hosts=100, applications=applications) for applications in (10, 100, 300)),
+    _m(cases.react, hosts=1000, applications=1000),
+    _m(cases.react, hosts=10, applications=10, events=100, original=True),
+    _m(cases.loss, hosts=30, applications=50, gone=3),
+    _m(cases.loss, hosts=30, applications=50, gone=3, silent=True),
+    _m(cases.loss, hosts=300, applications=300, gone=30),
+    _m(cases.start, hosts=20, applications=30, original=True),
+    _m(cases.start, hosts=1000, applications=1000, components=5),
+    _m(cases.api, stored=500, original=True),
+    _m(cases.api, stored=10_000),
+)
+
+SUITES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}

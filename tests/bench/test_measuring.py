@@ -1,0 +1,31 @@
+"""The measuring itself: a manager as a process, hosts in another, a real NATS server."""
+
+from __future__ import annotations
+
+import json
+
+from bench import cases
+from bench.processes import Manager
+from bench.shapes import Holdings, Shape
+from wadm.engine.validate import validate
+from wadm.wire.manifests import read_manifest
+
+
+def test_the_applications_that_are_measured_are_valid_and_hold_what_is_expected() -> None:
+    shape = Shape(applications=3, components=2, instances=10)
+    manifest = shape.manifest(shape.names()[0], "1.0.0")
+    assert [p for p in validate(read_manifest(manifest)) if p.level == "error"] == []
+    assert len(json.loads(manifest)["spec"]["components"]) == 3
+    held = shape.holds("1.0.0")
+    assert (held.components, held.instances, held.providers, held.links, held.configs) == (12, 60, 3, 6, 6)
+    assert held.changes_from_nothing() == 27
+
+
+async def test_settling_is_measured_without_anything_superfluous() -> None:
+    result = await cases.settle(Manager.ours(), hosts=2, applications=1, components=1)
+    assert set(result) == {"deploy", "upgrade", "undeploy"}
+    for figures in result.values():
+        assert figures["right_s"] is not None
+        assert figures["told_s"] is not None
+        assert figures["superfluous"] == 0
+    assert Holdings().changes_from_nothing() == 0
