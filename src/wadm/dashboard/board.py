@@ -87,6 +87,8 @@ class HostRow(Struct, frozen=True):
 def row_of(summary: Summary) -> Row:
     """Return an application of the list as it is shown."""
     base = Row(summary.name, summary.version, "undeployed", summary.deployed_version, summary.description)
+    if summary.deployed_version is None and summary.status.type == "waiting":
+        return base  # never deployed: the list says that it waits, but nobody waits for anything
     return with_status(base, summary.status)
 
 
@@ -104,7 +106,7 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
         row.description,
         status.message,
         min((e.since for e in told if e.since), default=0.0),
-        (worst.waiting_for if worst else "") or (unsettled[0].message if unsettled else ""),
+        f"waiting for {worst.waiting_for}" if worst and worst.waiting_for else unsettled[0].message if unsettled else "",
         worst.last_error if worst else "",
         worst.next_try if worst else 0.0,
         sum(e.wanted for e in workloads),

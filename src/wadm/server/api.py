@@ -7,6 +7,7 @@ reply subject is carried out all the same.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmEr
 from wadm.server import operations
 from wadm.server.insights import NotAnswered
 from wadm.server.logging import Limited, get_logger
+from wadm.server.metrics import ServerMetrics
 from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
 from wadm.server.tracing import span
 from wadm.server.turns import Admit, Locks, Turns
@@ -37,6 +39,7 @@ class Api:
         prefix: str,
         multitenant: bool = False,
         table: Mapping[subjects.Operation, Operation] = operations.OPERATIONS,
+        metrics: ServerMetrics | None = None,
     ) -> None:
         self._models = models
         self._prefix = prefix
@@ -46,6 +49,8 @@ class Api:
         self._locks = Locks()
         self._subscription: Subscription | None = None
         self._limited = Limited(log)
+        self._metrics = metrics or ServerMetrics()
+        self._clock = asyncio.get_running_loop().time
 
     async def start(self) -> None:
         """Take requests, sharing them with other servers."""
@@ -61,10 +66,12 @@ class Api:
 
     def _receive(self, message: Message) -> None:
         if not self._turns.offer(client_of(message.reply), message):
+            self._metrics.refused += 1
             self._limited.warning("flood", "Refused requests, too many are waiting", subject=message.subject)
             self._reply(message, api.error(BUSY))
 
     async def _serve(self, message: Message, admit: Admit) -> None:
+        began = self._clock()
         try:
             answer = await self._answer(message, admit)
         except (ManifestInvalid, Refusal) as error:
@@ -81,6 +88,7 @@ class Api:
             log.exception("A request met an error in the server", subject=message.subject)
             answer = api.error(INTERNAL)
         self._reply(message, answer)
+        self._metrics.answering.observe(max(0.0, self._clock() - began))
 
     async def _answer(self, message: Message, admit: Admit) -> bytes:
         parsed = subjects.parse_api(message.subject, self._prefix, self._multitenant)
@@ -93,11 +101,13 @@ class Api:
     async def _carry_out(self, key: subjects.Operation, request: Request, message: Message, admit: Admit) -> bytes:
         scope = request.place.scope
         if key == operations.PUT:
+            self._metrics.requests["put"] += 1
             manifest = await operations.read_put(request)
             admit()
             async with self._locks.hold((scope, manifest.name.strip())):
                 return await operations.put(self._models, request, manifest)
         operation = self._table.get(key)
+        self._metrics.requests["unsupported" if operation is None else key[1]] += 1
         if operation is None:
             raise Malformed(f"Unsupported subject: {message.subject}")
         admit()

@@ -11,19 +11,20 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.errors import Misconfigured, TooLarge, WadmError
+from wadm.errors import Misconfigured, NotFound, TooLarge, Unavailable, WadmError
 from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
 from wadm.server.lattices import Lattices, MakeOwner, owner_maker
 from wadm.server.logging import get_logger
+from wadm.server.metrics import ServerMetrics, exposition
 from wadm.server.operations import Models
 from wadm.server.ownership import Leases
 from wadm.server.resources import clear_away, ensure, names
@@ -64,7 +65,8 @@ class Server:
             called.timeline,
             called.revisions,
         )
-        self.api = Api(self.models, settings.api_prefix, settings.multitenant)
+        self._metrics = ServerMetrics()
+        self.api = Api(self.models, settings.api_prefix, settings.multitenant, metrics=self._metrics)
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
         self.leases = Leases(
@@ -89,8 +91,9 @@ class Server:
         return self._missing if self._transport.connected else "NATS cannot be reached"
 
     def metrics(self) -> bytes:
-        """Return what is counted, as Prometheus reads it."""
-        return b""
+        """Return what is counted, as Prometheus reads it. May be called from any thread."""
+        ready = not self.not_ready()
+        return exposition(self._metrics, self.lattices.owners(), self._transport.connected, ready)
 
     async def start(self) -> None:
         """Have everything that is needed, answer the API, and look after lattices.
@@ -99,14 +102,14 @@ class Server:
         """
         await self._ensure_patiently(clear=True)
         self._transport.on_reconnect(self._come_back)
-        await self.store.start()
-        await self.statuses.start()
+        await self._begin(self.store.start)
+        await self._begin(self.statuses.start)
         await self.api.start()
         self._run(self._look_after_resources())
         if self._settings.max_jobs == 0:
             log.info("Only the API is served, as --max-jobs is 0")
         else:
-            await self.leases.start()
+            await self._begin(self.leases.start)
             await self.lattices.start()
             self._run(self.leases.run())
             self._run(self.lattices.run())
@@ -163,8 +166,18 @@ class Server:
                     log.warning("The streams and buckets cannot be had, trying on", reason=said)
             await self._transport.sleep(ENSURE_AGAIN)
 
+    async def _begin(self, reading: Callable[[], Awaitable[None]]) -> None:
+        """Read what is stored, again and again where NATS does not answer: that is no reason to end."""
+        while True:
+            try:
+                return await reading()
+            except (Unavailable, NotFound) as error:
+                log.warning("What is stored cannot be read, trying on", reason=error)
+            await self._transport.sleep(ENSURE_AGAIN)
+
     async def _come_back(self) -> None:
         """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
+        self._metrics.reconnects += 1
         self._missing = "the streams and buckets are being looked after"
         self._reconnected.set()
 
@@ -269,7 +282,7 @@ class Process:
 
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""
-        health = Health(*self._settings.http_admin, self.not_ready) if self._settings.http_admin else None
+        health = Health(*self._settings.http_admin, self.not_ready, self.metrics) if self._settings.http_admin else None
         try:
             if health is not None:
                 await health.start()

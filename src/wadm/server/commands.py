@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from wadm.errors import Malformed, NoResponders, Refused, TimedOut, TooLarge, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome
 from wadm.server.logging import Limited, Logger
+from wadm.server.metrics import LatticeMetrics
 from wadm.transport.base import Delivery, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.commands import decode_command, encode_command
@@ -43,6 +44,7 @@ class Commands:
         may_act: Callable[[], bool],
         log: Logger,
         at_a_time: int = AT_A_TIME,
+        metrics: LatticeMetrics | None = None,
     ) -> None:
         self._transport = transport
         self._lattice = lattice
@@ -53,8 +55,10 @@ class Commands:
         self._may_act = may_act
         self._log = log
         self._limited = Limited(log)
+        self._metrics = metrics or LatticeMetrics()
         self._subject = subjects.command(lattice)
         self._free = asyncio.Semaphore(at_a_time)
+        self._clock = asyncio.get_running_loop().time
         self._running: set[tuple[str, ...]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
@@ -80,6 +84,7 @@ class Commands:
         await asyncio.gather(*(self._publish(action.command) for action in actions))
 
     async def _publish(self, command: Command) -> None:
+        self._metrics.sent[type(command)] += 1
         try:
             await self._transport.append(self._subject, encode_command(command))
         except TooLarge as error:
@@ -109,9 +114,12 @@ class Commands:
     async def _carry_out(self, command: Command) -> None:
         try:
             async with self._free:
+                began = self._clock()
                 outcome = await self._call(command)
         finally:
             self._running.discard(command.key)
+        self._metrics.calls.observe(max(0.0, self._clock() - began))
+        self._metrics.outcomes[type(command), outcome.result] += 1
         self._report(outcome)
 
     async def _call(self, command: Command) -> Outcome:

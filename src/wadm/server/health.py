@@ -1,4 +1,4 @@
-"""``/livez`` and ``/readyz`` over plain HTTP, for probes (API reference, 1.4).
+"""``/livez`` and ``/readyz`` over plain HTTP, for probes (API reference, 1.4), and ``/metrics`` for Prometheus.
 
 As much HTTP/1.1 as probes speak, on asyncio alone: the server itself needs no web framework. Connections are served
 side by side, and none may be slow, long or idle for long, whatever it sends.
@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from wadm.errors import Misconfigured
+from wadm.metrics import CONTENT_TYPE
 
 LONGEST_HEAD: Final = 8192
 """Bytes of a request's head."""
@@ -32,19 +33,26 @@ _OK: Final = json.encode({"status": "ok"})
 
 
 class Answer(Struct, frozen=True):
-    """A status code and a body."""
+    """A status code and a body, with its type where that is said."""
 
     status: int
     body: bytes
+    content_type: str = ""
 
+
+METRICS: Final = "/metrics"
 
 Probe = Callable[[], str]
 """Says what is wrong, ``""`` for nothing."""
+Metrics = Callable[[], bytes]
+"""Returns everything that is counted."""
 
 
-def answer(method: str, target: str, probes: Mapping[str, Probe]) -> Answer:
+def answer(method: str, target: str, probes: Mapping[str, Probe], metrics: Metrics | None = None) -> Answer:
     """Return the answer to a request."""
     path = target.partition("?")[0]
+    if path == METRICS and metrics is not None and method in ("GET", "HEAD"):
+        return Answer(200, metrics(), CONTENT_TYPE)
     probe = probes.get(path)
     if probe is None:
         return Answer(404, f"unknown endpoint `{path}`".encode())
@@ -58,9 +66,10 @@ def answer(method: str, target: str, probes: Mapping[str, Probe]) -> Answer:
 class Health:
     """An HTTP listener for probes. ``ready`` says why the server cannot do its work at the moment."""
 
-    def __init__(self, host: str, port: int, ready: Probe) -> None:
+    def __init__(self, host: str, port: int, ready: Probe, metrics: Metrics | None = None) -> None:
         self._address = (host, port)
         self._probes: dict[str, Probe] = {"/livez": lambda: "", "/readyz": ready}
+        self._metrics = metrics
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -118,7 +127,7 @@ class Health:
         method, target, version = parts
         has_body = fields.get("content-length", "0") != "0" or "transfer-encoding" in fields
         keep = version == "HTTP/1.1" and fields.get("connection") != "close" and not has_body
-        writer.write(_response(answer(method, target, self._probes), method, keep))
+        writer.write(_response(answer(method, target, self._probes, self._metrics), method, keep))
         async with asyncio.timeout(HEAD_TIMEOUT):
             await writer.drain()
         return keep
@@ -128,6 +137,8 @@ def _response(said: Answer, method: str, keep: bool) -> bytes:
     lines = [f"HTTP/1.1 {said.status} {_REASONS[said.status]}"]
     if method != "HEAD":
         lines.append(f"content-length: {len(said.body)}")
+        if said.content_type:
+            lines.append(f"content-type: {said.content_type}")
     if not keep:
         lines.append("connection: close")
     head = "\r\n".join(lines).encode() + b"\r\n\r\n"

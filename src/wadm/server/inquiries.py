@@ -96,20 +96,20 @@ class Inquiries:
     def ask(self, questions: Questions) -> None:
         """Ask what is not being asked already."""
         for name in sorted(questions.configs):
-            self._start(("config", name), self._config(name))
+            self._start(("config", name), partial(self._config, name))
         for host_id in sorted(questions.hosts):
             self.inventory(host_id)
         if questions.links:
-            self._start(("links", ""), self._links())
+            self._start(("links", ""), self._links)
 
     def inventory(self, host_id: str, timeout: float = ANSWER_TIMEOUT) -> None:
         """Ask a host for its inventory. A probe (a longer timeout) is asked beside one that is under way."""
         if timeout != ANSWER_TIMEOUT:
-            self._start((f"probe {self._now()}", host_id), self._inventory(host_id, timeout))
+            self._start((f"probe {self._now()}", host_id), partial(self._inventory, host_id, timeout))
         elif ("host", host_id) in self._asking:
             self._again.add(host_id)
         else:
-            self._start(("host", host_id), self._inventory(host_id, timeout))
+            self._start(("host", host_id), partial(self._inventory, host_id, timeout))
 
     def call_roll(self, host_ids: Iterable[str]) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
@@ -128,15 +128,13 @@ class Inquiries:
                 self._limited.warning("ping", "a host answered a ping with what cannot be read", error=str(error))
         return found
 
-    def _start(self, key: tuple[str, str], question: Coroutine[Any, Any, Answer]) -> None:
-        if key in self._asking:
-            question.close()
-        else:
+    def _start(self, key: tuple[str, str], question: Question) -> None:
+        if key not in self._asking:
             self._asking[key] = asyncio.create_task(self._run(key, question))
 
-    async def _run(self, key: tuple[str, str], question: Coroutine[Any, Any, Answer]) -> None:
+    async def _run(self, key: tuple[str, str], question: Question) -> None:
         try:
-            answer = await question
+            answer = await question()
         finally:
             del self._asking[key]
         self._tell(answer)

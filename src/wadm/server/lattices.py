@@ -110,6 +110,10 @@ class Lattices:
         owners = [owner for owner in self._owners.values() if isinstance(owner, LatticeOwner)]
         return {key: value for owner in owners for key, value in encode_state(owner.lattice).items()}
 
+    def owners(self) -> dict[str, LatticeOwner]:
+        """Return the owners that are here, by scope."""
+        return {scope: owner for scope, owner in tuple(self._owners.items()) if isinstance(owner, LatticeOwner)}
+
     def owner(self, place: Place) -> Owner | None:
         """Return the owner of a lattice, where that is here."""
         return self._owners.get(place.scope)

@@ -15,6 +15,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from time import perf_counter
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -48,6 +49,7 @@ from wadm.server.commands import Commands
 from wadm.server.desk import Desk
 from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
 from wadm.server.logging import Limited, Logger
+from wadm.server.metrics import LatticeMetrics
 from wadm.server.records import Records
 from wadm.server.timeline import Timeline
 from wadm.server.view import Place
@@ -134,6 +136,7 @@ class LatticeOwner:
         self.account = account
         self.in_flight = InFlight()
         self.interests = Interests()
+        self.metrics = LatticeMetrics()
         self._transport = transport
         self._applications = applications
         self._statuses = statuses
@@ -146,6 +149,8 @@ class LatticeOwner:
         self._desk = Desk(self, transport, self._scope, log)
         self._under_way: dict[str, str | None] = {}
         """Applications whose version was changed and has not come to anything, with that version."""
+        self._changed: dict[str, float] = {}
+        """When that was."""
         self._commands = Commands(
             transport,
             lattice,
@@ -156,11 +161,16 @@ class LatticeOwner:
             may_act,
             log,
             settings.at_a_time,
+            self.metrics,
         )
         self._inquiries = Inquiries(transport, lattice, account, self._put, self.now, log)
         self._silence = Silence(settings.overdue)
         self._heartbeats = HeartbeatFilter()
         self._inbox: deque[Item] = deque()
+        self._arrived = 0.0
+        """When the first of what is in the inbox came."""
+        self._begun = self._arrived
+        """When the first of what is being taken up came."""
         self._wake = asyncio.Event()
         self._touched = Touched()
         self._links_touched: dict[LinkKey, float] = {}
@@ -189,6 +199,19 @@ class LatticeOwner:
         self._put(Changed(name))
 
     # -- what others may know ----------------------------------------------------------------
+
+    @property
+    def backlog(self) -> int:
+        """How much waits in the inbox."""
+        return len(self._inbox)
+
+    def lag(self) -> float:
+        """Return for how many seconds the oldest of it has waited."""
+        return max(0.0, self._clock() - self._arrived) if self._inbox else 0.0
+
+    def statuses(self) -> tuple[ApplicationStatus, ...]:
+        """Return the statuses that applications were said to have."""
+        return tuple(self._said.values())
 
     def shared(self, name: str) -> Manifest | None:
         """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
@@ -300,6 +323,8 @@ class LatticeOwner:
             pass
 
     def _put(self, item: Item) -> None:
+        if not self._inbox:
+            self._arrived = self._clock()
         self._inbox.append(item)
         self._wake.set()
 
@@ -314,6 +339,7 @@ class LatticeOwner:
     def _turn(self) -> None:
         now = self.now()
         news = News()
+        self._begun = self._arrived if self._inbox else self._clock()
         for _ in range(min(len(self._inbox), BATCH)):
             self._fold(self._inbox.popleft(), news, now)
         self._timers(news, now)
@@ -346,6 +372,7 @@ class LatticeOwner:
                 case _:
                     self._fold_answer(item, news, now)
         except Malformed as error:
+            self.metrics.malformed += 1
             self._limited.warning("event", "dropped what cannot be read", error=str(error))
         except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
             self._log.exception("dropped an item that broke a rule of wadm's own", item=repr(item)[:300])
@@ -354,6 +381,7 @@ class LatticeOwner:
         event = self._heartbeats.news(data)
         if event is None:
             return
+        self.metrics.events[type(event)] += 1
         host_id = getattr(event, "host_id", "") or getattr(getattr(event, "inventory", None), "host_id", "")
         if host_id:
             self._silence.heard(host_id)
@@ -420,6 +448,7 @@ class LatticeOwner:
             return
         if self._looked and (before is None or before.version != desired.version):
             self._under_way[desired.application] = desired.version
+            self._changed[desired.application] = self.now()
             text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
             self._timeline.note(desired.application, "request", text)
         self.interests.put(desired)
@@ -506,6 +535,7 @@ class LatticeOwner:
             news.applications.update(self.interests)
         questions = news.questions
         plans = []
+        began = perf_counter()
         for name in sorted(self.interests.touched(news, self.lattice)):
             plan = self._plan(name, now)
             if plan is not None:
@@ -514,6 +544,8 @@ class LatticeOwner:
         if questions and self.lattice.hosts:
             self._inquiries.ask(questions)
         if plans:
+            self.metrics.plans += len(plans)
+            self.metrics.planning.observe(perf_counter() - began)
             self._carry_out(plans, now)
 
     def _ask(self, plan: Plan, questions: Questions) -> None:
@@ -545,6 +577,8 @@ class LatticeOwner:
             if plan.status == UNDEPLOYED and not plan.record:
                 self.interests.remove(plan.application)
         actions = [action for plan in plans for action in plan.actions]
+        if actions:
+            self.metrics.reacting.observe(max(0.0, self._clock() - self._begun))
         if to_save:
             waiting = [a for a in actions if a.application in to_save]
             actions = [a for a in actions if a.application not in to_save]
@@ -621,6 +655,7 @@ class LatticeOwner:
                 self._timeline.note(name, "status", f"{after.type}: {after.message}" if after.message else after.type)
         if after.type in ("deployed", "undeployed") and name in self._under_way:
             outcome = Change(now, version=self._under_way.pop(name), outcome=after.type)
+            self.metrics.settling.observe(max(0.0, now - self._changed.pop(name, now)))
             self._transport.publish(subjects.revision(self._scope, name), encode_change(outcome))
 
     def _is_wanted(self, command: Command) -> bool:

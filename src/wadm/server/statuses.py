@@ -45,8 +45,9 @@ class Statuses:
         self._limited = Limited(log)
 
     async def start(self) -> None:
-        """Follow what is published, and read what was published before."""
-        self._subscription = await self._transport.subscribe(subjects.status("*", "*"), self._hear)
+        """Follow what is published, and read what was published before. May be called again where it failed."""
+        if self._subscription is None:
+            self._subscription = await self._transport.subscribe(subjects.status("*", "*"), self._hear)
         async for stored in self._transport.history(self._stream, [subjects.status("*", "*")], last_per_subject=True):
             if subjects.parse_status(stored.subject) not in self._told:  # else newer than what the stream says
                 self._take(stored.subject, stored.data)

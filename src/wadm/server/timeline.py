@@ -33,6 +33,8 @@ class Timeline:
     def note(self, application: str, kind: EntryKind, text: str, about: str = "", host: str = "") -> None:
         """Note one thing that happened to an application."""
         entries = self._noted.setdefault(application, [])
+        if entries and (entries[-1].kind, entries[-1].text, entries[-1].host) == (kind, text, host):
+            return  # told twice, as hosts do of a new component
         if len(entries) >= MOST_AT_ONCE:
             entries.pop(0)
         entries.append(Entry(round(self._now(), 3), kind, text, application, about, host))

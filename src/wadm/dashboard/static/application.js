@@ -79,7 +79,7 @@ function Reason({ status, now }) {
   const e = worst?.explanation || {};
   const since = Math.min(...told.map((one) => one.since || Infinity));
   return html`<div class="why-box ${status.type}" role="status"><${Shape} state=${status.type} size="20" /><div>
-    <p><b>${e.waiting_for || worst?.message || status.message}</b></p>
+    <p><b>${e.waiting_for ? `Waiting for ${e.waiting_for}` : worst?.message || status.message}</b></p>
     ${e.last_error && html`<p class="bad">${e.last_error}</p>`}
     <p class="dim">${[Number.isFinite(since) && `since ${clock(since)} (${duration(now - since)})`,
       e.attempts > 0 && `${plural(e.attempts, "failed attempt")}`,

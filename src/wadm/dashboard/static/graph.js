@@ -14,7 +14,7 @@ export function pictureOf(manifest, scalers) {
   const app = manifest.metadata.name;
   const parts = manifest.spec.components.map((part) => {
     const shared = part.properties.application;
-    const id = shared ? `${shared.name}-${shared.component}` : part.properties.id || `${app}-${part.name}`;
+    const id = shared ? idOf(shared.name, shared.component) : part.properties.id || idOf(app, part.name);
     const mine = scalers.filter((one) => one.name === id && one.kind !== "LinkScaler");
     return {
       name: part.name, id, kind: part.type === "capability" ? "provider" : "component",
@@ -34,6 +34,9 @@ export function pictureOf(manifest, scalers) {
   })).filter(Boolean);
   return { parts, links };
 }
+
+/** The id that wadm gives to a part that has none of its own. */
+const idOf = (app, name) => [app, name].map((text) => text.toLowerCase().replace(/[^a-z0-9]/g, "_")).join("-");
 
 const worst = (scalers) => scalers.map((one) => one.type).sort((a, b) => GRAVITY[a] - GRAVITY[b])[0] || "undeployed";
 const total = (scalers, field) => scalers.reduce((sum, one) => sum + (one.explanation?.[field] || 0), 0);
@@ -99,5 +102,5 @@ function Edge({ link, from, to }) {
   const end = [to.left - 2, to.top + TALL / 2];
   const bend = back ? 70 : Math.max(40, (end[0] - start[0]) / 2);
   const path = `M${start} C${start[0] + bend} ${start[1]}, ${end[0] - bend} ${end[1]}, ${end}`;
-  return html`<g class="edge ${link.state}"><path d=${path} marker-end="url(#tip)" /><text x=${(start[0] + end[0]) / 2} y=${(start[1] + end[1]) / 2 - 7}>${link.label}</text><title>${`${link.label} ${link.interfaces}: ${link.state}`}</title></g>`;
+  return html`<g class="edge ${link.state}"><path d=${path} marker-end="url(#tip)" /><text x=${(start[0] + end[0]) / 2} y=${(start[1] + end[1]) / 2 + 4}>${link.label}</text><title>${`${link.label} ${link.interfaces}: ${link.state}`}</title></g>`;
 }

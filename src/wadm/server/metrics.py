@@ -1,0 +1,200 @@
+"""What a server counts, and how it is told to Prometheus.
+
+Owners and the API add to plain numbers as they work; names, labels and gauges are made when somebody asks. That may be
+another thread, so what is iterated over is copied first.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wadm import COMPATIBLE_WITH, __version__
+from wadm.metrics import Exposition, Histogram
+
+if TYPE_CHECKING:
+    from wadm.server.owner import LatticeOwner
+
+PLANNING: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
+REACTING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+SETTLING: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+STATES: Final = ("failed", "unhealthy", "waiting", "reconciling", "undeployed", "deployed")
+SILENT_AFTER: Final = 60.0
+"""Seconds without a word after which a host counts as silent, at a heartbeat interval of 30 s."""
+
+_STARTED: Final = time.time()
+
+
+class LatticeMetrics:
+    """What the owner of one lattice counts."""
+
+    __slots__ = ("calls", "events", "malformed", "outcomes", "planning", "plans", "reacting", "sent", "settling")
+
+    def __init__(self) -> None:
+        self.events: Counter[type] = Counter()
+        """Events by their class; heartbeats that tell nothing new by theirs."""
+        self.malformed = 0
+        self.plans = 0
+        self.planning = Histogram(PLANNING)
+        """Seconds of one turn of planning."""
+        self.sent: Counter[type] = Counter()
+        """Commands by their class."""
+        self.outcomes: Counter[tuple[type, str]] = Counter()
+        self.calls = Histogram(REACTING)
+        """Seconds from a control call to its answer."""
+        self.reacting = Histogram(REACTING)
+        """Seconds from the arrival of what made a turn necessary until its commands were decided."""
+        self.settling = Histogram(SETTLING)
+        """Seconds from a change of what is deployed until it was so."""
+
+
+class ServerMetrics:
+    """What a server counts beside its lattices."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        """Requests of the API by operation."""
+        self.refused = 0
+        """Requests that were refused because too many waited."""
+        self.answering = Histogram(REACTING)
+        """Seconds to answer a request."""
+        self.reconnects = 0
+
+
+def exposition(metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool) -> bytes:
+    """Return everything as text. ``owners`` are those of the lattices that are this instance's."""
+    out = Exposition()
+    versions = {"version": __version__, "compatible_with": COMPATIBLE_WITH}
+    out.gauge("wadm_build_info", "The version that runs.", [(versions, 1)])
+    out.gauge("wadm_ready", "Whether the server can do its work.", int(ready))
+    out.gauge("wadm_nats_connected", "Whether NATS can be reached.", int(connected))
+    out.counter("wadm_nats_reconnects_total", "Returns of a lost connection to NATS.", metrics.reconnects)
+    requests = [({"operation": name}, count) for name, count in sorted(metrics.requests.copy().items())]
+    out.counter("wadm_api_requests_total", "Requests of the API.", requests)
+    out.counter("wadm_api_refused_total", "Requests refused because too many waited.", metrics.refused)
+    out.histogram("wadm_api_request_duration_seconds", "Time to answer a request of the API.", metrics.answering)
+    _lattices(out, sorted(owners.items()))
+    _process(out)
+    return out.text()
+
+
+def _lattices(out: Exposition, owners: list[tuple[str, LatticeOwner]]) -> None:
+    told = [({"lattice": name}, owner, owner.metrics) for name, owner in owners]
+    out.gauge("wadm_lattice_owned", "Lattices that this instance looks after.", [(at, 1) for at, _, _ in told])
+    out.gauge(
+        "wadm_hosts",
+        "Hosts by whether they were heard lately.",
+        [({**at, "state": state}, n) for at, owner, _ in told for state, n in _hosts(owner)],
+    )
+    out.gauge(
+        "wadm_applications",
+        "Applications by status.",
+        [({**at, "status": state}, n) for at, owner, _ in told for state, n in _applications(owner)],
+    )
+    out.gauge(
+        "wadm_commands_in_flight",
+        "Commands asked and not yet seen to have worked, or held back after a failure.",
+        [({**at, "state": state}, n) for at, owner, _ in told for state, n in _in_flight(owner)],
+    )
+    out.gauge("wadm_inbox_items", "Events and answers not yet taken up.", [(at, o.backlog) for at, o, _ in told])
+    out.gauge("wadm_inbox_lag_seconds", "How long the oldest of them has waited.", [(at, o.lag()) for at, o, _ in told])
+    out.counter(
+        "wadm_events_total",
+        "Events of hosts by kind.",
+        [({**at, "kind": kind}, n) for at, _, m in told for kind, n in _named(m.events.copy().items())],
+    )
+    out.counter(
+        "wadm_events_malformed_total", "Events that could not be read.", [(at, m.malformed) for at, _, m in told]
+    )
+    out.counter("wadm_plans_total", "Applications planned.", [(at, m.plans) for at, _, m in told])
+    out.histogram(
+        "wadm_planning_duration_seconds", "Time of one turn of planning.", [(at, m.planning) for at, _, m in told]
+    )
+    out.counter(
+        "wadm_commands_total",
+        "Commands sent by kind.",
+        [({**at, "kind": kind}, n) for at, _, m in told for kind, n in _named(m.sent.copy().items())],
+    )
+    out.counter(
+        "wadm_command_outcomes_total",
+        "What became of commands.",
+        [
+            ({**at, "kind": _snake(kind.__name__), "result": result}, n)
+            for at, _, m in told
+            for (kind, result), n in sorted(
+                m.outcomes.copy().items(), key=lambda item: (item[0][0].__name__, item[0][1])
+            )
+        ],
+    )
+    out.histogram(
+        "wadm_command_duration_seconds", "Time from a control call to its answer.", [(at, m.calls) for at, _, m in told]
+    )
+    out.histogram(
+        "wadm_event_to_command_duration_seconds",
+        "Time from the arrival of news to the decision on the commands it makes necessary.",
+        [(at, m.reacting) for at, _, m in told],
+    )
+    out.histogram(
+        "wadm_time_to_deployed_seconds",
+        "Time from a change of what is deployed until it is so.",
+        [(at, m.settling) for at, _, m in told],
+    )
+
+
+def _hosts(owner: LatticeOwner) -> list[tuple[str, int]]:
+    now = owner.now()
+    hosts = list(owner.lattice.hosts.values())
+    silent = sum(now - host.last_heard > SILENT_AFTER for host in hosts)
+    return [("heard", len(hosts) - silent), ("silent", silent)]
+
+
+def _applications(owner: LatticeOwner) -> list[tuple[str, int]]:
+    counts = Counter(status.type for status in owner.statuses())
+    return [(state, counts[state]) for state in STATES]
+
+
+def _in_flight(owner: LatticeOwner) -> list[tuple[str, int]]:
+    held = total = 0
+    for pending in tuple(owner.in_flight):
+        total += 1
+        held += pending.held
+    return [("asked", total - held), ("held", held)]
+
+
+def _named(counts: Iterable[tuple[type, int]]) -> list[tuple[str, int]]:
+    return sorted((_snake(kind.__name__), count) for kind, count in counts)
+
+
+def _snake(name: str) -> str:
+    """Return a class's name as labels are written.
+
+    >>> _snake("ScaleComponent")
+    'scale_component'
+    """
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def _process(out: Exposition) -> None:
+    """Tell of the process what Prometheus' own clients tell, under the same names."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    out.counter("process_cpu_seconds_total", "CPU time used.", used.ru_utime + used.ru_stime)
+    out.gauge("process_start_time_seconds", "When the process started, since 1970.", _STARTED)
+    out.gauge("process_resident_memory_bytes", "Memory in use.", _resident(used.ru_maxrss))
+    descriptors = Path("/proc/self/fd")
+    if descriptors.is_dir():
+        out.gauge("process_open_fds", "Open file descriptors.", sum(1 for _ in descriptors.iterdir()))
+
+
+def _resident(most: int) -> int:
+    """Return the memory in use now, or, where nobody tells, the most that was."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return most if sys.platform == "darwin" else most * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
