@@ -116,7 +116,7 @@ class Attack:
         world.network.trouble = NO_TROUBLE
         world.habits = WELL
         if not world.broker.up:
-            world.broker.start()
+            world.start_nats()
         for server in world.servers:
             await self._heal_server(server)
         for host in world.hosts:
@@ -280,12 +280,10 @@ class Attack:
         broker = self.world.broker
         if not broker.up:
             return
-        self.world.timeline.note("nats", "stops")
-        broker.stop()
+        self.world.stop_nats()
         await asyncio.sleep(self._rng.choice((0.2, 2.0, 8.0, 20.0)))
         if not broker.up:
-            self.world.timeline.note("nats", "starts again")
-            broker.start()
+            self.world.start_nats()
 
     # -- users -------------------------------------------------------------------------------
 

@@ -253,6 +253,8 @@ class World:
         self.stranger = WatchedTransport(self.broker, STRANGER, self)
         self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
         self.status_changes = 0
+        self.forgot = False
+        """Whether the NATS server was started again without what it kept in memory."""
 
     def now(self) -> float:
         """Return the seconds since the simulation began."""
@@ -298,6 +300,17 @@ class World:
             await host.fleet.store.close()
         # Tasks that were abandoned have to come to their end.
         await asyncio.sleep(1)
+
+    def stop_nats(self) -> None:
+        """Stop the NATS server."""
+        self.timeline.note("nats", "stops")
+        self.broker.stop()
+
+    def start_nats(self) -> None:
+        """Start the NATS server again: what it kept in memory is gone."""
+        self.timeline.note("nats", "starts again")
+        self.forgot = self.forgot or self.settings.stream_persistence == "memory"
+        self.broker.start()
 
     async def nats_is_there(self) -> None:
         """Wait until there is a NATS server to connect to."""
