@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -61,6 +62,7 @@ class RollCall(Struct, frozen=True):
 
 
 Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | RollCall
+Question: TypeAlias = Callable[[], Coroutine[Any, Any, Answer]]
 
 
 class Inquiries:
@@ -115,7 +117,7 @@ class Inquiries:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
         image for a live update tells no inventory meanwhile, but answers a call to all."""
         called = frozenset(host_ids)
-        self._start((f"roll {self._now()}", ""), self._roll_call(called))
+        self._start((f"roll {self._now()}", ""), partial(self._roll_call, called))
 
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
         """Ask who is there. Answers that cannot be read are left out."""
