@@ -7,13 +7,17 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
+from msgspec.structs import replace
 
 from wadm.cli.command import command, option
 from wadm.errors import Misconfigured
 
 _NATS = "NATS of the operator's own lattice"
+REQUEST_TIMEOUT: Final = 5.0
+"""Seconds that wadm may take to answer before it counts as away; the operator asks again anyway."""
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -99,7 +103,7 @@ def operator(
     quiet()
     own_namespace = _own_namespace()
     settings = Settings(
-        nats=resolve(nats),
+        nats=replace(resolve(nats), timeout=REQUEST_TIMEOUT),
         own_lattice=bool(nats["servers"] or os.environ.get("WADM_NATS_SERVER")),
         namespace=namespace,
         mirror=mirror,

@@ -1,0 +1,134 @@
+"""Whatever is killed or away, at whatever moment: afterwards everything is as it should be, by itself."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.operator.cluster import OPERATOR_NAMESPACE, free_port
+from tests.operator.world import Program, World, application, condition, eventually
+from wadm.client import connect_sync
+
+pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def lattice(world: World) -> str:
+    return world.lattice(hosts=1)
+
+
+def another_operator(world: World, name: str, *options: str) -> Program:
+    return world.program(
+        name, "-m", "wadm", "operator", "--http", f"127.0.0.1:{free_port()}", *options,
+        environment={"KUBECONFIG": str(world.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
+    )  # fmt: skip
+
+
+def deployed(world: World, lattice: str) -> set[str]:
+    items = world.cluster.list("application", "-n", lattice)
+    return {one["metadata"]["name"] for one in items if one.get("status", {}).get("phase") == "Deployed"}
+
+
+def test_killed_at_any_moment_it_converges_without_doubles_or_leftovers(world: World, lattice: str) -> None:
+    world.operator.stop()
+    hasty = another_operator(world, "hasty", "--no-leader-election")
+    chance = random.Random(7)
+    names = [f"app-{number}" for number in range(12)]
+    hasty.start()
+    for round_of in (names[:6], names[6:]):
+        world.cluster.apply(*(application(name, namespace=lattice) for name in round_of))
+        time.sleep(1.0 + chance.random())
+        hasty.kill()
+        hasty.start()
+    goes = names[::2]
+    world.cluster.kubectl("delete", "app", *goes, "-n", lattice, "--wait=false")
+    time.sleep(1.2 + chance.random() / 2)
+    hasty.kill()
+    hasty.start()
+    stays = set(names) - set(goes)
+    eventually(lambda: deployed(world, lattice) == stays)
+    eventually(lambda: len(world.cluster.list("application", "-n", lattice)) == len(stays))
+    with connect_sync(world.nats.url, lattice=lattice) as client:
+        assert {one.name for one in client.list()} == stays
+        assert all(len(client.versions(name)) == 1 for name in stays)
+    services = world.cluster.list("service", "-n", lattice, "-l", "app.kubernetes.io/managed-by=wadm-operator")
+    assert {one["metadata"]["name"] for one in services} == stays
+    hasty.kill()
+    world.operator.start()
+
+
+def test_a_restarted_api_server_is_watched_again(world: World, lattice: str) -> None:
+    world.cluster.apply(application("before", namespace=lattice))
+    eventually(lambda: "before" in deployed(world, lattice))
+    assert world.operator.process is not None
+    pid = world.operator.process.pid
+    world.cluster.stop_api(signal.SIGKILL)
+    time.sleep(1.0)
+    world.cluster.start_api()
+    world.cluster.apply(application("after", namespace=lattice))
+    eventually(lambda: "after" in deployed(world, lattice))
+    assert world.operator.process.poll() is None
+    assert world.operator.process.pid == pid
+
+
+def test_a_wadm_that_is_away_shows_and_what_was_deployed_stays_so(world: World, lattice: str) -> None:
+    world.cluster.apply(application("lasting", namespace=lattice))
+    eventually(lambda: "lasting" in deployed(world, lattice))
+    world.wadm.kill()
+
+    def says_so() -> Any:
+        return condition(world.status(lattice, "lasting"), "Connected").get("status") == "False"
+
+    eventually(says_so)
+    assert "no wadm server" in condition(world.status(lattice, "lasting"), "Connected")["message"]
+    assert condition(world.status(lattice, "lasting"), "Deployed")["status"] == "True"
+    # Deleted meanwhile, it goes once wadm can be told.
+    world.cluster.kubectl("delete", "app", "lasting", "-n", lattice, "--wait=false")
+    eventually(lambda: world.status(lattice, "lasting").get("phase") == "Undeploying")
+    world.wadm.start()
+    eventually(lambda: world.cluster.get("application", "lasting", lattice) is None)
+
+
+def test_one_that_stands_by_takes_over(world: World, lattice: str) -> None:
+    second = another_operator(world, "second")
+    second.start()
+    eventually(lambda: "Standing by" in second.log.read_text())
+    world.operator.stop()
+    world.cluster.apply(application("handed-over", namespace=lattice))
+    eventually(lambda: "handed-over" in deployed(world, lattice))
+    assert second.stop() == 0
+    world.operator.start()
+
+
+def test_health_and_metrics(world: World, lattice: str) -> None:
+    port = world.operator._arguments[world.operator._arguments.index("--http") + 1]
+
+    def fetch(path: str) -> str:
+        with urllib.request.urlopen(f"http://{port}{path}", timeout=5) as answer:
+            body: bytes = answer.read()
+            return body.decode()
+
+    def serving() -> bool:
+        try:
+            return "wadm_operator_objects" in fetch("/metrics") and fetch("/readyz") == "ok\n"
+        except OSError:
+            return False
+
+    eventually(serving)
+    assert fetch("/healthz") == "ok\n"
+    eventually(lambda: f'wadm_operator_lattice_connected{{lattice="{lattice}"}} 1' in fetch("/metrics"))
+
+
+def test_a_restarted_nats_server_loses_nothing(world: World, lattice: str) -> None:
+    world.nats.stop()
+    world.cluster.apply(application("meanwhile", namespace=lattice))
+    eventually(lambda: condition(world.status(lattice, "meanwhile"), "Connected").get("status") == "False")
+    assert condition(world.status(lattice, "meanwhile"), "Deployed")["reason"] in ("NewVersion", "WadmUnavailable")
+    world.nats.start()
+    eventually(lambda: world.status(lattice, "meanwhile").get("deployedVersion"))
+    assert condition(world.status(lattice, "meanwhile"), "Connected")["status"] == "True"
