@@ -279,7 +279,7 @@ class LatticeOwner:
         hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
         news = News()
         waiting = {host.host_id for host in hosts}
-        for host_id in waiting:
+        for host_id in sorted(waiting):
             self._inquiries.inventory(host_id)
         later: list[Item] = []
         while waiting:
