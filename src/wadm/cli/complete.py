@@ -54,6 +54,21 @@ def versions(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
     return _offer(ctx, incomplete, ask)
 
 
+def scalers(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the scalers of the application that is named on the line already."""
+    named = ctx.params.get("name") or next(iter(ctx.args), None)
+    if not named:
+        return []
+
+    async def ask(client: Client) -> Iterable[tuple[str, str]]:
+        from wadm.cli.views import names
+
+        current = await client.status(named)
+        return [(names.scaler(one.name, named).partition(" ")[0], one.type) for one in current.scalers]
+
+    return _offer(ctx, incomplete, ask)
+
+
 def hosts(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer hosts by name, and by id to those who began with one."""
 

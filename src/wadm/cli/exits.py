@@ -20,7 +20,17 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from wadm.errors import ManifestInvalid, Misconfigured, NoResponders, NotFound, TimedOut, Unavailable, WadmError
+from wadm.errors import (
+    ManifestInvalid,
+    Misconfigured,
+    NoResponders,
+    NotFound,
+    NotSupported,
+    Rejected,
+    TimedOut,
+    Unavailable,
+    WadmError,
+)
 
 if TYPE_CHECKING:
     from wadm.model.manifest import Problem
@@ -65,6 +75,8 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
         "start one with `wadm serve` (or `wadm up` for a whole local set-up), or name another lattice with --lattice",
     ),
     (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
+    (Rejected, "does not hold any more", "make a new plan with `wadm plan`, look at it, and deploy that"),
+    (NotSupported, "", "the server is the original wadm or an older one; `wadm doctor` tells which"),
     (TimedOut, "did not answer", "try again, or allow more time with --request-timeout"),
     (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),
 )

@@ -16,7 +16,6 @@ from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Manifest, Problem
 from wadm.wire.manifests import read_manifest_with_positions
 
-
 _REFUSAL = "Unable to parse manifest: "
 
 

@@ -7,6 +7,7 @@ taken as done at once, and so on, round by round. What a host may refuse or be u
 from __future__ import annotations
 
 import hashlib
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from wadm.engine.interests import Interests
 from wadm.engine.observe import News
 from wadm.engine.plan import Record, describe
 from wadm.engine.reconcile import reconcile
+from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import (
     Action,
     Command,
@@ -59,6 +61,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
     Configurations that have not been asked for are taken as absent.
     """
     world = lattice.copy()
+    world.last_joined = now - HOSTS_GATHER  # what may come is not waited for: it might as well not come
     record = interests.record(desired.application)
     before_record, steps = record, []
     needed = interests.needed_by_others(desired.application)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 
-from wadm.cli import complete, exits
+from wadm.cli import complete
 from wadm.cli.command import command, option
 from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
+from wadm.cli.provenance import Provenance, signed
 from wadm.cli.session import Session
 
 if TYPE_CHECKING:
-    from wadm.cli.follow import Waiting
     from wadm.cli.releases import Release
     from wadm.client.client import Client
-    from wadm.client.watch import NotReached
-    from wadm.model.status import ApplicationStatus
-
-    Ends = dict[str, ApplicationStatus | NotReached]
 
 
 @command(
@@ -43,6 +38,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="If the version is stored with another content, delete that first (what runs of it is stopped).",
 )
+@option("--plan", metavar="ID", help="Only if this plan (of `wadm plan`) still holds.")
+@signed
 @printing("text", "json", "yaml")
 @connected
 def deploy(
@@ -51,6 +48,8 @@ def deploy(
     wait: bool,
     timeout: float,
     replace: bool,
+    plan: str | None,
+    by: Provenance,
     session: Session,
     output: Output,
 ) -> None:
@@ -62,67 +61,19 @@ def deploy(
     With --wait it ends with 4 if the application is not deployed in time, and shows why.
     """
     from wadm.cli.releases import plan_releases
+    from wadm.cli.rollout import rollout
 
     releases = plan_releases(targets, version)
-    ends, now = session.run(lambda client: _deploy(client, releases, replace, timeout if wait else None, output))
-    _report(releases, ends, output, timeout, now)
+    if plan is not None and len(releases) != 1:
+        raise click.UsageError("--plan goes with one application")
 
-
-async def _deploy(
-    client: Client, releases: list[Release], replace: bool, timeout: float | None, output: Output
-) -> tuple[Ends, float]:
-    for release in releases:
-        if said := await release.store(client, replace):
-            output.remark(said)
-    async with AsyncExitStack() as stack:
-        waiting: Waiting | None = None
-        if timeout is not None:
-            from wadm.cli.follow import Waiting
-
-            waiting = await stack.enter_async_context(Waiting(client, [release.name for release in releases]))
+    async def store(client: Client) -> None:
         for release in releases:
-            release.version = (await client.deploy(release.name, release.version)).version
-        if waiting is None or timeout is None:
-            return {}, client.transport.now()
-        ends = await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
-        return ends, client.transport.now()
+            if said := await release.store(client, replace):
+                output.remark(said)
 
+    async def ask(client: Client, release: Release) -> str | None:
+        done = await client.deploy(release.name, release.version, plan=plan, author=by.author, message=by.message)
+        return done.version
 
-def _report(releases: list[Release], ends: Ends, output: Output, timeout: float, now: float) -> None:
-    from wadm.client.watch import NotReached
-    from wadm.model.status import ApplicationStatus
-
-    late = [release for release in releases if isinstance(ends.get(release.name), NotReached)]
-    data = []
-    for release in releases:
-        end = ends.get(release.name)
-        one: dict[str, object] = {"name": release.name, "version": release.version}
-        if end is not None:
-            one |= {"deployed": isinstance(end, ApplicationStatus), "status": getattr(end, "status", end)}
-        data.append(one)
-        if not output.structured:
-            _say(release, end, now)
-    if output.structured:
-        output.show(data, str)
-    if late:
-        names = ", ".join(release.name for release in late)
-        raise exits.Failure(
-            f"{names}: not deployed within {timeout:g} s",
-            exits.TIMED_OUT,
-            f"the server goes on trying; follow it with: wadm status {late[0].name} --watch",
-        )
-
-
-def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:
-    from wadm.cli.output import show
-    from wadm.cli.views.status import status
-    from wadm.client.watch import NotReached
-
-    if end is None:
-        click.echo(
-            f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch"
-        )
-    elif not isinstance(end, NotReached):
-        click.echo(f"Deployed {release.name} version {release.version}.")
-    elif end.status is not None:
-        show(status(release.name, end.status, release.version, now))
+    rollout(releases, ask, session, output, timeout if wait else None, before=store)

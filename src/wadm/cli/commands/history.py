@@ -1,8 +1,8 @@
-"""``wadm history``: the versions of an application."""
+"""``wadm history``: what was deployed when, by whom, and what became of it; and the stored versions."""
 
 from __future__ import annotations
 
-import time
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,10 @@ from wadm.cli.session import Session
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from wadm.client.client import Client
+    from wadm.model.timeline import Revision
+    from wadm.wire.api import Version
+
 
 @command(
     "history",
@@ -28,12 +32,21 @@ if TYPE_CHECKING:
 @printing("text", "json", "yaml")
 @connected
 def history(name: str, session: Session, output: Output) -> None:
-    """Show the stored versions of an application, the newest on top."""
-    found = session.run(lambda client: client.versions(name))
+    """Show the revisions of an application: every change of what is deployed, with who, what for, what became of it
+    and how long that took; then its stored versions. The newest are on top.
+
+    The original wadm keeps no revisions; then only the versions are shown.
+    """
+
+    async def work(client: Client) -> tuple[tuple[Revision, ...], tuple[Version, ...], float]:
+        versions, revisions = await asyncio.gather(client.versions(name), client.history(name))
+        return revisions, versions, client.transport.now()
+
+    revisions, versions, now = session.run(work)
 
     def view() -> RenderableType:
-        from wadm.cli.views.versions import versions
+        from wadm.cli.views.versions import history
 
-        return versions(found, time.time())
+        return history(revisions, versions, now)
 
-    output.show(found, view)
+    output.show({"revisions": revisions, "versions": versions}, view)

@@ -11,6 +11,7 @@ from wadm.cli.command import command, option
 from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
+from wadm.cli.provenance import Provenance, signed
 from wadm.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @option("--timeout", type=DURATION, default="2m", show_default=True, help="How long to wait for that.")
 @option("-y", "--yes", is_flag=True, help="Do not ask.")
 @option("--force", is_flag=True, help="Even if other applications use components of it.")
+@signed
 @printing("text", "json", "yaml")
 @connected
 def undeploy(
@@ -40,6 +42,7 @@ def undeploy(
     timeout: float,
     yes: bool,
     force: bool,
+    by: Provenance,
     session: Session,
     output: Output,
 ) -> None:
@@ -60,7 +63,7 @@ def undeploy(
     async def work(client: Client) -> list[str]:
         said = []
         for name in names:
-            said.append((await client.undeploy(name)).message)
+            said.append((await client.undeploy(name, author=by.author, message=by.message)).message)
         if wait:
             for name in names:
                 await client.wait_for(name, "undeployed", timeout)

@@ -1,15 +1,37 @@
-"""The stored versions of an application, the newest on top."""
+"""The revisions and the stored versions of an application, the newest on top."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from wadm.cli.views.table import or_nothing, table
 from wadm.cli.views.times import duration, moment, ulid_time
+from wadm.model.timeline import Revision
 from wadm.wire.api import Version
+
+_OUTCOMES = {"deployed": "green", "undeployed": "dim", "superseded": "dim", "": "yellow"}
+
+
+def history(revisions: Sequence[Revision], stored: Sequence[Version], now: float) -> RenderableType:
+    """Return the revisions and the versions, both oldest first as given; without revisions only the versions."""
+    if not revisions:
+        return versions(stored, now)
+    result = table("REVISION", "ACTION", "VERSION", "WHEN", "BY", "OUTCOME", "MESSAGE", flexible="MESSAGE")
+    for one in reversed(revisions):
+        took = f" in {duration(one.seconds)}" if one.outcome == "deployed" else ""
+        result.add_row(
+            str(one.number),
+            one.action,
+            or_nothing(one.version),
+            f"{duration(now - one.time)} ago",
+            or_nothing(one.author),
+            Text(f"{one.outcome or 'under way'}{took}", style=_OUTCOMES.get(one.outcome, "")),
+            or_nothing(one.message),
+        )
+    return Group(result, "", versions(stored, now))
 
 
 def versions(stored: Sequence[Version], now: float) -> RenderableType:

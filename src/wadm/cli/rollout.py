@@ -1,0 +1,84 @@
+"""Having versions run, and waiting until they do: what ``deploy`` and ``rollback`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+
+import click
+
+from wadm.cli import exits
+from wadm.cli.follow import Waiting
+from wadm.cli.output import Output, show
+from wadm.cli.releases import Release
+from wadm.cli.session import Session
+from wadm.cli.views.status import status
+from wadm.client.client import Client
+from wadm.client.watch import NotReached
+from wadm.model.status import ApplicationStatus
+
+Ends = dict[str, ApplicationStatus | NotReached]
+Ask = Callable[[Client, Release], Awaitable[str | None]]
+"""Asks the server to have a release run; returns the version that it will be."""
+
+
+def rollout(
+    releases: Sequence[Release],
+    ask: Ask,
+    session: Session,
+    output: Output,
+    timeout: float | None,
+    before: Callable[[Client], Awaitable[None]] | None = None,
+) -> None:
+    """Do what is to be done ``before``, have the releases run, and say so; with a ``timeout`` wait until they do, and
+    fail if they do not in time."""
+
+    async def work(client: Client) -> tuple[Ends, float]:
+        if before is not None:
+            await before(client)
+        async with AsyncExitStack() as stack:
+            waiting: Waiting | None = None
+            if timeout is not None:
+                waiting = await stack.enter_async_context(Waiting(client, [release.name for release in releases]))
+            for release in releases:
+                release.version = await ask(client, release)
+            if waiting is None or timeout is None:
+                return {}, client.transport.now()
+            ends = await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
+            return ends, client.transport.now()
+
+    ends, now = session.run(work)
+    _report(releases, ends, output, timeout or 0, now)
+
+
+def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: float, now: float) -> None:
+    late = [release for release in releases if isinstance(ends.get(release.name), NotReached)]
+    data = []
+    for release in releases:
+        end = ends.get(release.name)
+        one: dict[str, object] = {"name": release.name, "version": release.version}
+        if end is not None:
+            one |= {"deployed": isinstance(end, ApplicationStatus), "status": getattr(end, "status", end)}
+        data.append(one)
+        if not output.structured:
+            _say(release, end, now)
+    if output.structured:
+        output.show(data, str)
+    if late:
+        names = ", ".join(release.name for release in late)
+        raise exits.Failure(
+            f"{names}: not deployed within {timeout:g} s",
+            exits.TIMED_OUT,
+            f"the server goes on trying; follow it with: wadm status {late[0].name} --watch",
+        )
+
+
+def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:
+    if end is None:
+        click.echo(
+            f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch"
+        )
+    elif not isinstance(end, NotReached):
+        click.echo(f"Deployed {release.name} version {release.version}.")
+    elif end.status is not None:
+        show(status(release.name, end.status, release.version, now))
