@@ -78,8 +78,8 @@ def _settle_the_rest(work: Work) -> None:
 
 def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkKey, str]]:
     kept = set()
-    known = work.lattice.links_known
     for key, target in sorted(work.record.links - wanted.links):
+        known = work.lattice.knows_link(key)
         coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
         if known and not there and not coming:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 from wadm.engine.compile import Desired, WorkloadScaler
 from wadm.engine.observe import News
-from wadm.engine.plan import Needed, Record
-from wadm.model.commands import Key
+from wadm.engine.plan import Needed, Plan, Record
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
 
 _K = TypeVar("_K")
@@ -127,18 +126,18 @@ class Interests:
             found |= self._configs.get(config, set()) | self._recorded_configs.get(config, set())
         return sorted(found)
 
-    def rivals(self, application: str, keys: Iterable[Key]) -> set[str]:
-        """Return the other applications that care for things which an application has just let go of: they may have
-        waited for what it had asked."""
+    def rivals(self, plan: Plan) -> set[str]:
+        """Return the other applications that care for what a plan lets go of, or asks for: they are to be planned when
+        it has been carried out."""
         found: set[str] = set()
-        for kind, *about in keys:
+        for kind, *about in (*plan.settled, *(action.command.key for action in plan.actions)):
             if kind == "link":
                 found.update(self._links.get((about[0], about[1], about[2], about[3]), ()))
             elif kind == "config":
                 found.update(self._configs.get(about[0], ()))
             else:
                 found.update(self._entities.get(("provider" if kind == "provider" else "component", about[1]), ()))
-        return found - {application}
+        return found - {plan.application}
 
     def wanting(self) -> set[str]:
         """Return the applications whose plan another host could change."""

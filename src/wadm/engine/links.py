@@ -33,7 +33,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     waiting = [name for name in names if name not in work.ready]
     if trouble:
         return work.status(scaler, "failed", " ".join(trouble), Explanation(waiting_for=_configurations(waiting)))
-    if not work.lattice.links_known:
+    if not work.lattice.knows_link(link.key):
         work.questions.links = True
         return work.status(
             scaler, "reconciling", message, Explanation(waiting_for="a host to say which links there are")

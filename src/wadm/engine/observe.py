@@ -27,6 +27,7 @@ from wadm.model.commands import (
     StartProvider,
     StopProvider,
     UpdateComponent,
+    configurations,
 )
 from wadm.model.events import (
     ComponentScaled,
@@ -227,6 +228,8 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
     news.look(command.key)
     if isinstance(command, PutConfig | DeleteConfig):
         lattice.forget_config(command.config_name)
+    elif isinstance(command, PutLink | DeleteLink) and outcome.result == "unanswered":
+        lattice.doubtful.add(command.link_key)
     _failed(command.key, outcome.message or _no_answer(outcome), in_flight, news, now)
 
 
@@ -256,12 +259,16 @@ def observe_links(
 ) -> None:
     """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard.
 
-    A host answers from its own copy, which may lag behind a link that was just put.
+    A host answers from its own copy, which may lag behind a link that was just put. If it has one that was in doubt,
+    that is certain; if not, it is not.
     """
     first = not lattice.links_known
-    told = [link for link in links if link.key not in newer]
+    told = list(links)
+    newer = set(newer) - {link.key for link in told if link.key in lattice.doubtful}
     kept = [link for key in newer for link in lattice.links.get(key, ())]
-    news.links |= lattice.set_links([*told, *kept])
+    news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept])
+    news.links |= lattice.doubtful - newer
+    lattice.doubtful &= newer
     if first:
         news.links |= lattice.links.keys()
         news.all_links = True
@@ -325,9 +332,12 @@ def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, new
 
 def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float) -> None:
     application = in_flight.hold(key, error, now)
-    if application is not None:
+    pending = in_flight.get(key)
+    if application is not None and pending is not None:
         news.applications.add(application)
         news.touch(key)
+        # It may have failed for want of them.
+        news.questions.configs |= configurations(pending.command)
 
 
 def _accepted(command: Command, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:

@@ -135,7 +135,7 @@ class Work:
 
     def want(self, command: Command, scaler: str, reason: str, attempts: int = 0) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
-        for the same thing is under way. Return what is pending then; its error is what the status tells.
+        for the same thing is under way, or another application waits to ask its own again. Return what is pending then; its error is what the status tells.
 
         ``attempts`` counts failures of the same thing elsewhere."""
         key = command.key
@@ -144,7 +144,10 @@ class Work:
             return self.asked[key]
         pending = self.pending(key)
         if pending is not None and pending.waits(self.now):
-            if pending.command == command or not (pending.held or _supersedes(command, pending.command)):
+            free = pending.application == self.desired.application and (
+                pending.held or _supersedes(command, pending.command)
+            )
+            if pending.command == command or not free:
                 return pending
             pending = None
         action = Action(command, self.desired.application, scaler, reason, attempts)

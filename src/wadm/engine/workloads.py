@@ -232,6 +232,7 @@ def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str,
             leaving.append(host)
     must_wait = bool(progress.wrong)
     for host in leaving:
+        work.seen.add((scaler.entity_kind, host, scaler.entity_id))
         entity = mine[host]
         eligible = _eligible(scaler, host, work)
         why = "more run than are wanted" if eligible else "its labels match no spread"

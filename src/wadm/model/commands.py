@@ -154,6 +154,13 @@ Command = (
 )
 
 
+def configurations(command: Command) -> set[str]:
+    """Return the names of the configurations that a command refers to."""
+    if isinstance(command, PutLink):
+        return {*command.source_config, *command.target_config}
+    return set(command.config) if isinstance(command, ScaleComponent | StartProvider) else set()
+
+
 class Action(Struct, frozen=True):
     """A command with the application and scaler it serves and the reason, in words, for people.
 

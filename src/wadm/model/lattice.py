@@ -133,6 +133,8 @@ class Lattice:
         self.links: dict[LinkKey, tuple[Link, ...]] = {}
         self.links_known = False
         """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
+        self.doubtful: set[LinkKey] = set()
+        """Identities of links of which a put or delete got no answer: only the next reading will tell."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
         self.last_joined = 0.0
@@ -150,6 +152,10 @@ class Lattice:
     def find(self, kind: EntityKind, host_id: str, entity_id: str) -> Entity | None:
         """Return the component or provider of that id on that host."""
         return self._where[kind].get(entity_id, {}).get(host_id)
+
+    def knows_link(self, key: LinkKey) -> bool:
+        """Whether it is known which links there are under an identity."""
+        return self.links_known and key not in self.doubtful
 
     def owned_by(self, application: str) -> Iterator[tuple[EntityKind, str, Entity]]:
         """Yield kind, host id and entity of all that wadm started for the application, in a fixed order."""
@@ -187,6 +193,7 @@ class Lattice:
                 other.put(host.id, entity)
         other.links = dict(self.links)
         other.links_known = self.links_known
+        other.doubtful = set(self.doubtful)
         other.last_joined = self.last_joined
         other.configs = dict(self.configs)
         return other
@@ -308,6 +315,7 @@ class Lattice:
 
     def put_link(self, link: Link) -> bool:
         """Note a link; one with the same identity and target is replaced in place."""
+        self.doubtful.discard(link.key)
         before = self.links.get(link.key, ())
         after = tuple(link if one.target == link.target else one for one in before)
         if link not in after:
@@ -319,6 +327,7 @@ class Lattice:
 
     def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
         """Note that a link is gone: the one with that target, or the first where the target is not known."""
+        self.doubtful.discard(key)
         before = self.links.get(key, ())
         gone = next((one for one in before if target is None or one.target == target), None)
         if gone is None:
