@@ -178,6 +178,22 @@ def test_another_application_may_ask_for_the_same_thing() -> None:
     assert [p.command for p in in_flight.of("other")] == [scale(2)]
 
 
+def test_what_two_applications_want_is_sent_once() -> None:
+    in_flight = InFlight()
+    assert in_flight.ask(an_action(PUT_LINK), 0.0)
+    assert not in_flight.ask(an_action(PUT_LINK, "other"), 0.0)
+    in_flight.hold(PUT_LINK.key, "no", 1.0)
+    assert in_flight.ask(an_action(PUT_LINK, "other"), 5.0)
+
+
+def test_an_application_settles_what_it_has_asked_itself() -> None:
+    in_flight = asked()
+    in_flight.settle([WEB], "other")
+    assert len(in_flight) == 1
+    in_flight.settle([WEB], "shop")
+    assert len(in_flight) == 0
+
+
 def test_when_a_host_goes_nothing_is_pending_there() -> None:
     in_flight = asked()
     in_flight.ask(an_action(START, "store"), 0.0)

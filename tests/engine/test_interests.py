@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.builders import (
     a_component,
@@ -17,12 +18,14 @@ from tests.engine.builders import (
     an_external_config,
     compiled,
     linked,
+    plan,
     recorded,
 )
 from wadm.engine.compile import nothing
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News
 from wadm.engine.plan import Record
+from wadm.model.commands import Key
 
 SHOP = an_app(
     "shop",
@@ -143,6 +146,30 @@ def test_what_others_need() -> None:
     assert of_user.link(LINK_KEY, "shop-kv")
     assert not of_user.link(LINK_KEY, "elsewhere")
     assert not of_shop.link(LINK_KEY, "shop-kv"), "its own need does not count"
+
+
+@pytest.mark.parametrize(
+    ("settled", "rivals"),
+    [
+        ((), set()),
+        ((("component", "h1", "shop-web"),), {"third"}),
+        ((("provider", "h1", "shop-kv"),), set()),
+        ((("link", *LINK_KEY, "shop-kv"),), {"third"}),
+        ((("link", *LINK_KEY),), {"third"}),
+        ((("config", "shop-url"),), {"user"}),
+    ],
+)
+def test_who_may_have_waited_for_what_another_lets_go_of(settled: tuple[Key, ...], rivals: set[str]) -> None:
+    interests = both()
+    third = an_app("third", a_component("web", id="shop-web", links=[a_link("kv")]), a_provider("kv"))
+    interests.put(compiled(third))
+    assert interests.rivals(replace(plan("shop", LATTICE), settled=settled)) == rivals
+
+
+def test_who_may_have_waited_for_what_another_asks_for() -> None:
+    interests = both()
+    interests.put(compiled(an_app("third", a_component("web", id="shop-web"))))
+    assert interests.rivals(plan(SHOP, LATTICE)) == {"third"}
 
 
 def test_who_wants_a_thing() -> None:

@@ -5,13 +5,27 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.builders import a_host, a_lattice, owned
+from tests.engine.builders import (
+    a_component,
+    a_config,
+    a_host,
+    a_lattice,
+    a_link,
+    a_provider,
+    an_app,
+    compiled,
+    linked,
+    owned,
+)
+from wadm.engine.compile import nothing
 from wadm.engine.in_flight import InFlight, Pending
 from wadm.engine.observe import (
     News,
     Touched,
     observe,
     observe_config,
+    observe_desired,
+    observe_due,
     observe_inventory,
     observe_links,
     observe_no_effect,
@@ -174,6 +188,14 @@ def test_a_failed_start_is_held_in_the_hosts_words() -> None:
     assert pending is not None
     assert (pending.held, pending.error) == (True, "no such image")
     assert world.news.applications == {"shop"}
+
+
+def test_after_a_failure_its_configurations_are_looked_at_for_they_may_be_why() -> None:
+    world = World(asked=replace(START, config=("c", "d")))
+    world.hear(
+        ComponentScaleFailed("h1", "web", "x/web:1", "Unable to fetch requested config: Config c does not exist")
+    )
+    assert world.news.questions.configs == {"c", "d"}
 
 
 def test_the_failure_of_an_earlier_image_does_not_hold_up_the_new_one() -> None:
@@ -416,6 +438,30 @@ def test_a_list_does_not_overrule_what_was_heard_since() -> None:
     assert world.lattice.links == {LINK.key: (LINK,)}
 
 
+def test_after_a_put_without_an_answer_it_is_not_known_whether_the_link_is_there_until_the_list_says() -> None:
+    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
+    assert not world.lattice.knows_link(LINK.key)
+    world.news = News()
+    observe_links([], world.lattice, world.news)
+    assert world.lattice.knows_link(LINK.key)
+    assert world.news.links == {LINK.key}, "somebody may have waited to know"
+
+
+def test_a_list_that_may_be_too_old_settles_a_doubt_only_if_it_has_the_link() -> None:
+    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
+    observe_links([], world.lattice, world.news, newer={LINK.key})
+    assert not world.lattice.knows_link(LINK.key)
+    observe_links([LINK], world.lattice, world.news, newer={LINK.key})
+    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.links == {LINK.key: (LINK,)}
+
+
+@pytest.mark.parametrize("event", [LinkSet(LINK), LinkDeleted(LINK.key, "kv")])
+def test_an_event_settles_a_doubt(event: Event) -> None:
+    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered").hear(event)
+    assert world.lattice.knows_link(LINK.key)
+
+
 # -- configurations ---------------------------------------------------------------------------------
 
 
@@ -564,6 +610,40 @@ def test_what_is_so_already_is_no_failure(command: Command, message: str) -> Non
 def test_what_became_of_a_command_that_nobody_waits_for_any_more_is_nothing() -> None:
     assert not World().outcome(START, "refused", "no").news
     assert not World(asked=replace(START, count=9)).outcome(START, "unanswered").news
+
+
+# -- time and wishes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "questions"),
+    [
+        (START, Questions(set(), {"h1"})),
+        (PUT_LINK, Questions(set(), set(), True)),
+        (PUT_CONFIG, Questions({"c"}, set())),
+    ],
+)
+def test_what_does_not_show_is_looked_for(command: Command, questions: Questions) -> None:
+    world = World(asked=command)
+    observe_due(world.in_flight, world.news, 2.9)
+    assert not world.news
+    observe_due(world.in_flight, world.news, 3.0)
+    assert world.news.questions == questions
+    assert world.news.applications == {"shop"}
+
+
+def test_another_wish_concerns_whoever_wants_or_has_put_the_same() -> None:
+    before = an_app("shop", a_component("web", links=[a_link("kv", config=[a_config("c", k="v")])]), a_provider("kv"))
+    news = News()
+    observe_desired(compiled(before), nothing("shop"), news)
+    assert news.applications == {"shop"}
+    assert news.entities == {("component", "shop-web"), ("provider", "shop-kv")}
+    assert news.links == {linked(before)[0].key}
+    assert news.configs == {"shop-c"}
+
+    after = News()
+    observe_desired(None, compiled(before), after)
+    assert after == news
 
 
 # -- news -------------------------------------------------------------------------------------------

@@ -358,6 +358,25 @@ def test_a_start_under_way_is_not_moved_by_a_host_that_would_have_suited_better(
     assert asks(plan(SHOP, lattice, in_flight=in_flight)) == []
 
 
+def test_a_stop_under_way_is_not_asked_again_though_there_was_a_reason_to_wait_meanwhile() -> None:
+    lattice = a_lattice(a_host("h1", WEB, zone="west"))
+    in_flight = asked(*plan(EAST, lattice).actions)
+    join(lattice, a_host("h2", zone="east"))
+    waiting = plan(EAST, lattice, in_flight=in_flight)
+    assert waiting.settled == ()
+    lattice.put("h2", WEB)
+    assert asks(plan(EAST, lattice, in_flight=in_flight)) == []
+
+
+def test_what_another_application_waits_to_ask_again_is_left_to_it() -> None:
+    lattice = a_lattice("h1")
+    rival = an_app("rival", a_component("web", id="shop-web", image="x/rival:1"))
+    in_flight = asked(*plan(rival, lattice).actions)
+    in_flight.hold(("component", "h1", "shop-web"), "no such image", 0.0)
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=0.1)) == []
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=2.0)) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
 def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever() -> None:
     lattice = a_lattice("h1")
     in_flight = asked(*plan(SHOP, lattice).actions)

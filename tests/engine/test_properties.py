@@ -1,0 +1,310 @@
+"""What holds for any applications, hosts and histories: convergence, stability, restraint, ownership, honesty.
+
+The world attacks, then demands calm. ``WADM_EXAMPLES=500`` runs longer than the few seconds of every day.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from tests.engine.builders import (
+    a_component,
+    a_config,
+    a_link,
+    a_provider,
+    a_reference,
+    a_spread,
+    an_app,
+    an_external_config,
+    owned,
+)
+from tests.engine.keeper import Keeper, shortcomings
+from tests.engine.model_lattice import ModelLattice, RunningComponent
+from wadm.model.events import ComponentScaled, ConfigDeleted, ProviderStopped
+from wadm.model.lattice import owner
+from wadm.model.manifest import Component, ConfigProperty, Manifest, Spread
+
+EXAMPLES = int(os.environ.get("WADM_EXAMPLES", "60"))
+STEPS = int(os.environ.get("WADM_STEPS", "40"))
+
+# -- what people may want -----------------------------------------------------------------------------
+
+HOSTS = ["h1", "h2", "h3", "h4"]
+labels = st.sampled_from([{}, {"zone": "a"}, {"zone": "b"}, {"zone": "a", "disk": "fast"}])
+
+ANY, IN_A, IN_B, FAST = (
+    a_spread("any", 50),
+    a_spread("a", 50, zone="a"),
+    a_spread("b", 50, zone="b"),
+    a_spread("fast", 20, disk="fast"),
+)
+spreads: st.SearchStrategy[tuple[Spread, ...]] = st.sampled_from(
+    [(), (), (), (IN_A,), (IN_A, IN_B), (ANY, IN_A), (ANY, IN_A, FAST)]
+)
+images = st.sampled_from(["1", "1", "2"])
+LINKS: list[list[tuple[str, str]]] = [
+    [],
+    [("kv", "store")],
+    [("kv", "store batch")],
+    [("kv", "store"), ("kv", "batch")],
+    [("kv", "store"), ("api", "batch")],
+    [("api", "store")],
+]
+
+
+def some_configs(other: str) -> st.SearchStrategy[list[ConfigProperty]]:
+    """At most one configuration: of its own, of the other application, or of somebody else."""
+    own = [a_config("c", k="1"), a_config("c", k="2"), a_config("d", k="1")]
+    return st.lists(st.sampled_from([*own, an_external_config(f"{other}-c"), an_external_config("theirs")]), max_size=1)
+
+
+@st.composite
+def apps(draw: st.DrawFn, name: str, other: str) -> Manifest:
+    """An application of up to three things and their links; it may refer to the provider of the other one."""
+    configs = some_configs(other)
+
+    def some(kind: Any, thing: str, **more: Any) -> Component:
+        return kind(  # type: ignore[no-any-return]
+            thing,
+            draw(st.integers(0, 3)),
+            *draw(spreads),
+            image=f"x/{thing}:{draw(images)}",
+            daemon=draw(st.sampled_from([False, False, True])),
+            config=draw(configs),
+            **more,
+        )
+
+    provider = a_reference("kv", other, "kv") if draw(st.booleans()) else some(a_provider, "kv")
+    components, targets = [provider], ["kv"]
+    if draw(st.booleans()):
+        components.append(some(a_component, "api", id=draw(st.sampled_from([None, None, None, "common"]))))
+        targets.append("api")
+    if draw(st.integers(0, 3)):
+        links = [
+            a_link(target, of, config=draw(configs)) for target, of in draw(st.sampled_from(LINKS)) if target in targets
+        ]
+        components.append(some(a_component, "web", links=links))
+    return an_app(name, *components, version=str(draw(st.integers(1, 9))))
+
+
+manifests = st.one_of(apps("one", "two"), apps("two", "one"))
+hosts = st.sampled_from(HOSTS)
+numbers = st.integers(0, 5)
+
+
+# -- the machine --------------------------------------------------------------------------------------
+
+PARDONABLE = (
+    "Could not satisfy",
+    "Spread requirement conflict",
+    "does not exist",  # a configuration of the other application
+    "link already exists with different target",  # the old one stays as long as the new one waits for a configuration
+)
+
+
+class History(RuleBasedStateMachine):
+    """Anything may happen, in any order; then there is calm. The keeper checks its promises after every turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = ModelLattice()
+        self.world.configs["theirs"] = {"k": "v"}
+        self.keeper = Keeper(self.world)
+        self.meddled: set[tuple[str, str]] = set()
+        """Components that somebody else has started: nobody may know of them when the next start comes."""
+
+    # -- people --
+
+    @rule(manifest=manifests)
+    def deploy(self, manifest: Manifest) -> None:
+        self.keeper.deploy(manifest)
+
+    @rule(manifest=manifests)
+    def deploy_at_leisure(self, manifest: Manifest) -> None:
+        self.keeper.deploy(manifest)
+        self.keeper.work()
+
+    @precondition(lambda self: self.keeper.manifests)
+    @rule(number=numbers)
+    def undeploy(self, number: int) -> None:
+        self.keeper.undeploy(_one_of(sorted(self.keeper.manifests), number))
+
+    # -- hosts --
+
+    @rule(host=hosts, its_labels=labels)
+    def join_or_change_labels(self, host: str, its_labels: dict[str, str]) -> None:
+        if host in self.world.hosts:
+            self.world.relabel(host, its_labels)
+        else:
+            self.world.join(host, its_labels)
+
+    @precondition(lambda self: self.world.hosts)
+    @rule(number=numbers, politely=st.booleans())
+    def leave(self, number: int, politely: bool) -> None:
+        self.world.leave(_one_of(sorted(self.world.hosts), number), politely)
+
+    @precondition(lambda self: self.world.hosts)
+    @rule(number=numbers)
+    def start_again_under_the_same_id(self, number: int) -> None:
+        host = self.world.hosts[_one_of(sorted(self.world.hosts), number)]
+        self.world.leave(host.id, politely=False)
+        self.world.join(host.id, host.labels)
+
+    @precondition(lambda self: self.world.hosts)
+    @rule(number=numbers)
+    def heartbeat(self, number: int) -> None:
+        self.world.heartbeat(_one_of(sorted(self.world.hosts), number))
+
+    # -- the course of things --
+
+    @rule()
+    def work(self) -> None:
+        self.keeper.work()
+
+    @precondition(lambda self: self.keeper.sent)
+    @rule(number=numbers, answered=st.sampled_from([True, True, True, False]))
+    def carry_out(self, number: int, answered: bool) -> None:
+        self.keeper.carry(number % len(self.keeper.sent), answered=answered)
+
+    @precondition(lambda self: any(host.tasks for host in self.world.hosts.values()))
+    @rule(number=numbers, which=numbers)
+    def end_a_task(self, number: int, which: int) -> None:
+        host = _one_of([h for h in self.world.hosts.values() if h.tasks], number)
+        self.world.end(host.id, which % len(host.tasks))
+
+    @precondition(lambda self: self.world.wire)
+    @rule()
+    def deliver(self) -> None:
+        self.keeper.deliver()
+
+    @precondition(lambda self: self.world.wire)
+    @rule()
+    def lose(self) -> None:
+        self.world.wire.pop(0)
+
+    @precondition(lambda self: self.world.wire)
+    @rule()
+    def double(self) -> None:
+        self.world.wire.insert(0, self.world.wire[0])
+
+    @rule()
+    def answer(self) -> None:
+        self.keeper.answer()
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 7.0, 30.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.keeper.advance(seconds)
+
+    # -- trouble --
+
+    @rule(image=st.sampled_from(["x/web:1", "x/web:2", "x/kv:1", "x/kv:2", "x/api:1"]))
+    def break_or_mend_an_image(self, image: str) -> None:
+        self.world.broken ^= {image}
+
+    @rule()
+    def refuse_or_accept_links(self) -> None:
+        self.world.refuses_links = not self.world.refuses_links
+
+    @precondition(lambda self: self.world.hosts)
+    @rule(number=numbers, thing=st.sampled_from(["one-web", "two-web", "common"]), whose=st.sampled_from(["", "other"]))
+    def somebody_else_starts_a_component(self, number: int, thing: str, whose: str) -> None:
+        host = self.world.hosts[_one_of(sorted(self.world.hosts), number)]
+        annotations = owned(whose) if whose else {}
+        self.meddled.add((host.id, thing))
+        host.components.setdefault(thing, RunningComponent("x/web:1", "x/web:1", 1, annotations, ()))
+        self.world.wire.append(ComponentScaled(host.id, host.components[thing].shown(thing)))
+
+    @precondition(lambda self: any(host.components for host in self.world.hosts.values()))
+    @rule(number=numbers, how=st.sampled_from(["stopped", "changed"]))
+    def somebody_else_meddles_with_a_component(self, number: int, how: str) -> None:
+        host = _one_of([h for h in self.world.hosts.values() if h.components], number)
+        name = sorted(host.components)[0]
+        if how == "stopped":
+            gone = host.components.pop(name)
+            self.world.wire.append(ComponentScaled(host.id, gone.shown(name, 0)))
+        else:
+            host.components[name].annotations = {}
+            host.components[name].count = 7
+            self.world.wire.append(ComponentScaled(host.id, host.components[name].shown(name)))
+
+    @precondition(lambda self: any(host.providers for host in self.world.hosts.values()))
+    @rule(number=numbers)
+    def somebody_else_stops_a_provider(self, number: int) -> None:
+        host = _one_of([h for h in self.world.hosts.values() if h.providers], number)
+        name = sorted(host.providers)[0]
+        del host.providers[name]
+        self.world.wire.append(ProviderStopped(host.id, name))
+
+    @precondition(lambda self: self.world.links)
+    @rule(number=numbers)
+    def somebody_else_deletes_a_link(self, number: int) -> None:
+        self.world.delete_link(_one_of(self.world.links, number).key)
+
+    @precondition(lambda self: self.world.configs.keys() - {"theirs"})
+    @rule(number=numbers, content=st.sampled_from([None, {"k": "meddled"}]))
+    def somebody_else_meddles_with_a_configuration(self, number: int, content: dict[str, str] | None) -> None:
+        name = _one_of(sorted(self.world.configs.keys() - {"theirs"}), number)
+        if content is not None:
+            self.world.set_config(name, content)
+        else:
+            del self.world.configs[name]
+            self.world.wire.append(ConfigDeleted(name))
+
+    # -- calm --
+
+    def teardown(self) -> None:
+        self.world.broken.clear()
+        self.world.refuses_links = False
+        for host in self.world.hosts.values():
+            for name in [n for n, c in host.components.items() if owner(c.shown(n)) == "other"]:
+                del host.components[name]
+        if not self.world.hosts:
+            self.world.join("h1", {"zone": "a"})
+        self.keeper.calm_down()
+        self._everything_is_as_wanted()
+        for name in sorted(self.keeper.manifests):
+            self.keeper.undeploy(name)
+        self.keeper.calm_down()
+        self._nothing_of_ours_is_left()
+
+    def _everything_is_as_wanted(self) -> None:
+        keeper, story = self.keeper, self.keeper.story
+        for name, manifest in keeper.manifests.items():
+            status = keeper.said[name]
+            wrong = list(shortcomings(manifest, self.world.snapshot(), keeper.manifests))
+            if status.type == "deployed":
+                assert not wrong, f"deployed is said, but {wrong}\n{story}"
+            else:
+                assert status.type == "failed", f"{name} is {status.type}: {status.message}\n{story}"
+                failed = [s.message for s in status.scalers if s.type == "failed"]
+                assert all(any(text in message for text in PARDONABLE) for message in failed), f"{failed}\n{story}"
+        for host in self.world.hosts.values():
+            for name, component in host.components.items():
+                if (host.id, name) not in self.meddled:
+                    assert component.code == component.image, f"old code under a new name: {component}\n{story}"
+
+    def _nothing_of_ours_is_left(self) -> None:
+        keeper, snapshot = self.keeper, self.world.snapshot()
+        left = [entity for name in ("one", "two") for *_, entity in snapshot.owned_by(name)]
+        left += [*self.world.links, *sorted(self.world.configs.keys() - {"theirs"})]
+        left += [*keeper.in_flight, *keeper.interests.recorded(), *keeper.interests]
+        left += [f"{name} is {status.type}" for name, status in keeper.said.items() if status.type != "undeployed"]
+        assert not left, f"{left} is left\n{keeper.story}"
+
+
+def _one_of(things: list[Any], number: int) -> Any:
+    return things[number % len(things)]
+
+
+TestHistory = History.TestCase
+TestHistory.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
