@@ -166,7 +166,7 @@ def _check_authority(where: str, volume: Mapping[str, Any]) -> None:
 
 
 def _check_address(address: str) -> None:
-    host = address.partition("://")[2] or address
+    host = (address.partition("://")[2] or address).rpartition("@")[2]
     if not host or set(address) & set("\"' \n\t"):
         raise Unacceptable("Invalid", f"spec.natsAddress: {address!r} is not an address such as nats://nats.default")
     if ":" in host.rpartition("]")[2] and not host.startswith("["):

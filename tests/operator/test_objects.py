@@ -1,0 +1,175 @@
+"""Applications as objects: what becomes a manifest, under which version, who owns it, which lattice it is of."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from tests.operator.world import application
+from wadm.client import manifests as client_manifests
+from wadm.errors import ManifestInvalid
+from wadm.operator import manifests, names, ownership
+from wadm.operator.conditions import Condition
+from wadm.operator.targets import Target, choose, target_of
+
+
+def body(name: str = "shop", **metadata: Any) -> dict[str, Any]:
+    made = application(name, **metadata)
+    made["metadata"] |= {"namespace": "wild", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    return made
+
+
+def test_notes_of_tools_make_no_new_version() -> None:
+    plain = manifests.wanted(body(annotations={"version": "v1"}))
+    noted = manifests.wanted(
+        body(
+            annotations={
+                "version": "v1",
+                "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                "argocd.argoproj.io/tracking-id": "x",
+                "wasmcloud.dev/on-delete": "keep",
+            },
+            labels={"app.kubernetes.io/instance": "argo"},
+        )
+    )
+    assert plain.digest == noted.digest
+    assert noted.data("v1") == plain.data("v1")
+
+
+def test_what_is_not_a_tools_note_is_carried() -> None:
+    made = manifests.wanted(
+        body(annotations={"description": "d", "wasmcloud.dev/authors": "us", "corp.example/x": "y"})
+    )
+    assert set(made.manifest.metadata.annotations) == {"description", "wasmcloud.dev/authors", "corp.example/x"}
+
+
+def test_versions() -> None:
+    unnamed, named = manifests.wanted(body()), manifests.wanted(body(annotations={"version": "v1"}))
+    assert unnamed.version == f"k8s-{unnamed.digest}"
+    assert (named.version, named.other_version) == ("v1", f"v1+{named.digest}")
+    changed = body()
+    changed["spec"]["components"][0]["traits"][0]["properties"]["instances"] = 7
+    assert manifests.wanted(changed).version != unnamed.version
+    assert client_manifests.read(unnamed.data("k8s-x")).version == "k8s-x"
+
+
+def test_spellings_are_no_difference() -> None:
+    old, new = body(), body()
+    properties = old["spec"]["components"][1]["traits"][1]["properties"]
+    properties["source_config"] = properties.pop("source")["config"]
+    properties["target"] = "greeter"
+    assert manifests.same(manifests.wanted(old).manifest, manifests.wanted(new).manifest)
+
+
+def test_a_name_that_wadm_cannot_have_is_refused_and_can_be_given_in_an_annotation() -> None:
+    with pytest.raises(ManifestInvalid, match=r"wasmcloud\.dev/application"):
+        manifests.wanted(body("my.shop"))
+    assert manifests.wanted(body("my.shop", annotations={"wasmcloud.dev/application": "My_Shop"})).name == "My_Shop"
+
+
+def test_a_mirror_shows_the_manifest_and_reads_back_as_it() -> None:
+    manifest = client_manifests.read(manifests.wanted(body()).data("v3"))
+    shown = manifests.mirror(manifest, "v3", "main", "wild")
+    assert ownership.is_mirror(shown)
+    assert shown["metadata"]["annotations"] == {
+        "version": "v3",
+        "wasmcloud.dev/lattice": "main",
+        "wasmcloud.dev/mirrored-version": "v3",
+    }
+    assert manifests.wanted(shown).manifest == manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("shop", "shop"), ("a-1", "a-1"), ("Shop", "shop-"), ("my_shop", "my-shop-"), ("1st", "app-1st-")],
+)
+def test_names_for_services_and_mirrors(name: str, label: str) -> None:
+    made = names.dns_label(name)
+    assert made.startswith(label)
+    assert names.dns_label(made) == made
+    assert len(names.dns_label(name * 40)) <= 63
+
+
+# -- ownership ---------------------------------------------------------------------------------
+
+
+def mirror(*entries: dict[str, Any], **annotations: str) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "labels": {"wasmcloud.dev/owner": "wadm"},
+            "annotations": annotations,
+            "managedFields": [{"manager": "wadm-operator-mirror", "fieldsV1": {"f:spec": {}}}, *entries],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "claimed"),
+    [
+        ({"manager": "kubectl-edit", "fieldsV1": {"f:spec": {}}}, True),
+        ({"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}}, True),
+        ({"manager": "kubectl-label", "fieldsV1": {"f:metadata": {"f:labels": {}}}}, False),
+        ({"manager": "wadm-operator", "subresource": "status", "fieldsV1": {"f:status": {}, "f:spec": {}}}, False),
+    ],
+    ids=["edited", "applied", "labelled", "status"],
+)
+def test_who_writes_the_spec_of_a_mirror_takes_it_over(entry: dict[str, Any], claimed: bool) -> None:
+    assert ownership.is_claimed(mirror(entry)) is claimed
+    assert not ownership.is_claimed(mirror())
+
+
+def test_applying_the_very_same_takes_it_over_too() -> None:
+    assert ownership.is_claimed(mirror(**{ownership.LAST_APPLIED: "{}"}))
+
+
+def test_the_oldest_counts_and_a_mirror_last() -> None:
+    older, newer, shown = body("a"), body("b"), body("c", labels={"wasmcloud.dev/owner": "wadm"})
+    newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    shown["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
+    assert ownership.foremost([shown, newer, older]) is older
+    assert ownership.foremost([shown, newer]) is newer
+
+
+# -- lattices ----------------------------------------------------------------------------------
+
+
+def host_config(lattice: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": lattice, "namespace": "wild"}, "spec": {"lattice": lattice, "version": "1", **spec}}
+
+
+OWN = Target("own")
+
+
+def chosen(*host_configs: dict[str, Any], default: Target | None = None, **annotations: str) -> str:
+    found = choose(body(annotations=annotations), host_configs, default)
+    return found.reason if isinstance(found, Condition) else found.lattice
+
+
+def test_the_host_configs_of_the_namespace_say_the_lattice() -> None:
+    assert chosen(host_config("main")) == "main"
+    assert chosen(host_config("main"), default=OWN) == "main"
+    assert chosen(default=OWN) == "own"
+    assert chosen() == "NoLattice"
+    assert chosen(host_config("a"), host_config("b")) == "AmbiguousLattice"
+
+
+def test_an_annotation_chooses_among_them_and_reaches_no_further() -> None:
+    here = (host_config("a"), host_config("b"))
+    assert chosen(*here, default=OWN, **{"wasmcloud.dev/lattice": "b"}) == "b"
+    assert chosen(*here, default=OWN, **{"wasmcloud.dev/lattice": "own"}) == "own"
+    assert chosen(*here, default=OWN, **{"wasmcloud.dev/lattice": "elsewhere"}) == "NoLattice"
+
+
+def test_how_a_lattice_is_reached() -> None:
+    assert target_of(host_config("main")) == Target("main", "nats://nats.default.svc.cluster.local:4222")
+    target = target_of(host_config("main", natsAddress="tls://hub", natsClientPort=4333, secretName="creds"))
+    assert target == Target("main", "tls://hub:4333", ("wild", "creds"))
+
+
+def test_the_argument_is_not_changed() -> None:
+    made = body()
+    before = deepcopy(made)
+    manifests.wanted(made)
+    assert made == before
