@@ -88,10 +88,11 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
         if work.needed.link(key, target):
             continue
         work.seen.add(("link", *key, target))
-        if known and not coming and key not in work.open_links:
+        delete = DeleteLink(*key[:3], key[3], work.desired.application)
+        if known and not coming and key not in work.open_links and not work.must_wait(delete):
             # Under an identity with several targets a host deletes the first: wanted ones that are not in force yet
             # are put before, those that this takes along are put again.
-            left.add(work.want(DeleteLink(*key[:3], key[3], work.desired.application), "", NOT_WANTED))
+            left.add(work.want(delete, "", NOT_WANTED))
         else:
             left.add()
             work.questions.links = work.questions.links or not known

@@ -150,6 +150,8 @@ class InFlight:
     def __init__(self) -> None:
         self._pending: dict[Key, Pending] = {}
         self._by_application: dict[str, set[Key]] = {}
+        self._links_of: dict[str, set[Key]] = {}
+        """Links being put or deleted, by their source."""
         self._due: list[tuple[float, Key]] = []
 
     def __len__(self) -> int:
@@ -186,6 +188,11 @@ class InFlight:
                 found.setdefault((key[0], key[2]), {})[key[1]] = pending
         return found
 
+    def links_of(self, source: str, now: float) -> set[Key]:
+        """Return the links of a source that are under way: being put or deleted."""
+        keys = self._links_of.get(source, ())
+        return {key for key in keys if not self._pending[key].held and self._pending[key].waits(now)}
+
     def busy(self, application: str) -> bool:
         """Whether anything was asked for an application and has not been seen or refused."""
         return any(not self._pending[key].held for key in self._by_application.get(application, ()))
@@ -204,6 +211,8 @@ class InFlight:
             self._forget(before)
         self._pending[key] = pending
         self._by_application.setdefault(action.application, set()).add(key)
+        if key[0] == "link":
+            self._links_of.setdefault(key[1], set()).add(key)
         self._schedule(pending)
         return True
 
@@ -302,6 +311,11 @@ class InFlight:
             heapq.heapify(self._due)
 
     def _forget(self, pending: Pending) -> None:
+        key = pending.command.key
+        if key[0] == "link" and key[1] in self._links_of:
+            self._links_of[key[1]].discard(key)
+            if not self._links_of[key[1]]:
+                del self._links_of[key[1]]
         keys = self._by_application.get(pending.application)
         if keys is not None:
             keys.discard(pending.command.key)

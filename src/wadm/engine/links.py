@@ -44,11 +44,12 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=f"{link.source_id} to start"))
 
     in_the_way = _in_the_way(link, there, work)
+    change: PutLink | DeleteLink
     if in_the_way is not None:
-        delete = DeleteLink(*link.key[:3], link.key[3], scaler.model_name)
-        pending = work.want(delete, scaler.id, f"it goes to {in_the_way.target}, {link.target} is wanted")
+        change = DeleteLink(*link.key[:3], link.key[3], scaler.model_name)
+        why = f"it goes to {in_the_way.target}, {link.target} is wanted"
     else:
-        put = PutLink(
+        change = PutLink(
             link.source_id,
             link.target,
             link.name,
@@ -60,7 +61,10 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
             link.target_config,
         )
         why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
-        pending = work.want(put, scaler.id, why)
+    if work.must_wait(change):
+        waits = Explanation(waiting_for=f"another link of {link.source_id} to be put or deleted")
+        return work.status(scaler, "reconciling", message, waits)
+    pending = work.want(change, scaler.id, why)
     explanation = explain([pending], "a host to put the link", wanted=1)
     if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)

@@ -101,6 +101,8 @@ class Work:
         self.needed = needed
         self.actions: list[Action] = []
         self.asked: dict[Key, Pending] = {}
+        self.changing: dict[str, set[Key]] = {}
+        """The links that this plan puts or deletes, by their source."""
         self.settled: set[Key] = set()
         self.seen: set[Key] = set()
         self.questions = Questions(set(), set())
@@ -153,7 +155,18 @@ class Work:
         action = Action(command, self.desired.application, scaler, reason, attempts)
         self.actions.append(action)
         self.asked[key] = begin(action, pending, self.now)
+        if key[0] == "link":
+            self.changing.setdefault(key[1], set()).add(key)
         return self.asked[key]
+
+    def must_wait(self, change: PutLink | DeleteLink) -> bool:
+        """Whether another link of the same source is being put or deleted.
+
+        Hosts keep all links of a source in one record, which they read and write back without looking (lattice
+        reference, 2.9): of two changes made at the same time one is lost, though both are confirmed.
+        """
+        under_way = self.in_flight.links_of(change.source_id, self.now) - self.settled
+        return bool((under_way | self.changing.get(change.source_id, set())) - {change.key})
 
     def is_right(self, key: Key) -> None:
         """Note that a thing is as wanted."""
