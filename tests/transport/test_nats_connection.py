@@ -80,6 +80,27 @@ async def test_what_is_said_when_the_server_goes_and_comes(
     assert log.fields("nats_unreachable") == {"reason": f"{server.url}: connection refused"}
 
 
+async def test_readers_do_not_say_again_that_the_server_is_away(
+    nats_server_factory: NatsServerFactory, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SILENCE", 0.2)
+    server = nats_server_factory()
+    transport = await join(server)
+    await transport.ensure_stream(StreamSpec("work", ("work",), retention="workqueue"))
+    await transport.ensure_bucket(BucketSpec("watched"))
+    seen: list[Entry] = []
+    await transport.bucket("watched").watch(seen.append)
+    await transport.consume("work", "worker", "work", lambda delivery: delivery.ack())
+    server.stop()
+    await until(lambda: not transport.connected)
+    await asyncio.sleep(0.5)  # longer than the silence that readers take for the end of what they read
+    await asyncio.to_thread(server.start)
+    await until(lambda: transport.connected)
+    await transport.bucket("watched").put("a", b"1")
+    await until(lambda: len(seen) == 1)
+    assert log.kinds() == ["nats_connected", "nats_disconnected", "nats_unreachable", "nats_reconnected"]
+
+
 async def test_a_server_that_freezes_is_noticed(
     nats_server_factory: NatsServerFactory, join: Join, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,11 @@ class Connection:
         await end(*self._tasks)
         await self._end("closed")
 
+    def report_trouble(self, kind: str, **fields: object) -> None:
+        """Tell of something that does not work, unless NATS is away: that has been told, and explains it."""
+        if self.connected:
+            self.on_event(kind, **fields)
+
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Have ``callback`` run after every return of a lost connection."""
         self._on_reconnect.append(callback)

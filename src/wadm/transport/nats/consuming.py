@@ -110,7 +110,7 @@ class DurableConsumer:
                 if self._ended.is_set() and not self._lost:
                     delay = _RETRY_FIRST
                     continue
-            await until_done(self._ensure, self._connection.on_event, doing)
+            await until_done(self._ensure, self._connection.report_trouble, doing)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _RETRY_MOST)
 

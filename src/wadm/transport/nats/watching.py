@@ -25,6 +25,9 @@ from wadm.transport.nats.jetstream import JetStream, Position, parse_position
 from wadm.transport.nats.streams import stream_info
 from wadm.transport.nats.tasks import end
 
+_NEW_SESSION = "the connection was made anew"
+"""Why every watch is resumed after a lost connection, which is told once and not by each of them."""
+
 
 class Watch:
     """What a stream has last under each subject of a pattern, then what comes."""
@@ -78,9 +81,10 @@ class Watch:
         while True:
             await silence(self._broken, lambda: self._heard_at)
             reason = self._why_broken if self._broken.is_set() else f"nothing heard for {SILENCE:g} s"
-            self._connection.on_event("watch_resuming", stream=self._stream, reason=reason)
+            if reason != _NEW_SESSION:
+                self._connection.report_trouble("watch_resuming", stream=self._stream, reason=reason)
             await self._drop()
-            await until_done(self._make, self._connection.on_event, f"watching stream {self._stream}")
+            await until_done(self._make, self._connection.report_trouble, f"watching stream {self._stream}")
 
     async def _make(self) -> None:
         """Make a consumer that begins where the last one ended, or from the start on a stream made again."""
@@ -148,7 +152,7 @@ class Watch:
             self._break("a message was lost on the way")
 
     def _session_began(self) -> None:
-        self._break("the connection was made anew")
+        self._break(_NEW_SESSION)
 
     def _break(self, why: str) -> None:
         self._why_broken = why
