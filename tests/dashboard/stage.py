@@ -106,9 +106,7 @@ class Stage:
     def url(self) -> str:
         return self.listener.url
 
-    def ask(
-        self, method: str, path: str, body: bytes | str = b"", token: str | None = FULL, **headers: str
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | str = b"", token: str | None = FULL, **headers: str) -> Answer:
         """Send a request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.listener.port, timeout=20)
         said = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -106,7 +106,11 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
         row.description,
         status.message,
         min((e.since for e in told if e.since), default=0.0),
-        f"waiting for {worst.waiting_for}" if worst and worst.waiting_for else unsettled[0].message if unsettled else "",
+        f"waiting for {worst.waiting_for}"
+        if worst and worst.waiting_for
+        else unsettled[0].message
+        if unsettled
+        else "",
         worst.last_error if worst else "",
         worst.next_try if worst else 0.0,
         sum(e.wanted for e in workloads),

@@ -25,11 +25,13 @@ from wadm.dashboard.options import Options
 from wadm.dashboard.pages import pages
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
-from wadm.errors import Malformed, WadmError
+from wadm.errors import WadmError
 from wadm.metrics import CONTENT_TYPE
 
 MOST_LATTICES = 1000
 """Lattices that are remembered; anybody who may speak on NATS can invent names."""
+FORM = "application/x-www-form-urlencoded"
+"""What curl says of a body when it is told nothing."""
 PAGE = 500
 """Hosts in one answer, where no limit is given."""
 
@@ -132,7 +134,8 @@ class Gateway:
         bearer: Bearer = request.scope["bearer"]
         if not reads and bearer.role != "full":
             return _read_only()
-        content_type = _manifest_type(request.headers.get("content-type"))
+        content_type = request.headers.get("content-type")
+        content_type = None if content_type == FORM else content_type
         reply = await self._client(request).carry(said, await read_body(request), content_type)
         if not reads:
             self.boards.changed(request.path_params["lattice"])
@@ -231,7 +234,7 @@ def _signed(data: bytes, bearer: Bearer) -> bytes:
 
 def _manifest_type(content_type: str | None) -> str | None:
     """Return the type to pass on; what programs send when nobody told them says nothing."""
-    if content_type in (None, "text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded"):
+    if content_type in (None, "text/plain", "text/plain;charset=UTF-8", FORM):
         return None
     return content_type
 
@@ -242,7 +245,7 @@ def _labels(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         label, sign, value = pair.partition("=")
         if not sign or not label.strip():
-            raise Malformed(f"{pair[:80]!r} is no label: write LABEL=VALUE, several with commas")
+            raise BadQuery(f"{pair[:80]!r} is no label: write LABEL=VALUE, several with commas")
         wanted[label.strip()] = value.strip()
     return wanted
 

@@ -26,6 +26,7 @@ HEAD_TIMEOUT: Final = 5.0
 """Seconds that a client has to send a request's head, and for which a connection may idle before the first."""
 LONGEST_HEAD: Final = 32 * 1024
 MOST_CONNECTIONS: Final = 1000
+BACKLOG: Final = 512
 CONNECT_AGAIN: Final = 1.0
 STOP_TIMEOUT: Final = 3.0
 START_TIMEOUT: Final = 10.0
@@ -119,6 +120,7 @@ class Listener:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((options.host, options.port))
+            listening.listen(BACKLOG)  # from now on nobody is refused, though answers come a moment later
             config = self._config()
         except (OSError, ValueError) as error:
             listening.close()
@@ -154,7 +156,7 @@ class Listener:
             timeout_keep_alive=15,
             timeout_graceful_shutdown=1,
             limit_concurrency=MOST_CONNECTIONS,
-            backlog=512,
+            backlog=BACKLOG,
             ssl_certfile=options.tls_cert,
             ssl_keyfile=options.tls_key,
         )

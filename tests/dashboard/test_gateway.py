@@ -1,0 +1,229 @@
+"""The API over HTTP: the same answers as over NATS, as resources, as streams."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.dashboard.manifests import an_app, shop
+from tests.dashboard.stage import READ, Stage
+from tests.real import shared
+
+LATTICE = "/api/v1/lattices/default"
+
+
+def tape() -> SimpleNamespace:
+    """What the tool that recorded the original's answers compares with; the rest of it is a program."""
+    functions = shared("tools/tape.py").read_text().partition("\nasync def main")[0].replace("import nats\n", "")
+    found: dict[str, Any] = {}
+    exec(functions, found)
+    return SimpleNamespace(mask=found["mask"], same=found["same"])
+
+
+def test_all_recorded_answers_of_the_original_come_over_http_alike(hostless: Stage) -> None:
+    known = tape()
+    different = []
+    for scenario in json.loads(shared("golden/api.json").read_text()):
+        lattice = f"t{uuid.uuid4().hex[:10]}"
+        for step in scenario["steps"]:
+            payload = step.get("payload", "")
+            text = payload if isinstance(payload, str) else json.dumps(payload)
+            headers = {name.replace("-", "_"): value for name, value in step.get("headers", {}).items()}
+            path = f"/api/v1/lattices/{lattice}/requests/{step['subject']}"
+            answer = hostless.post(path, text.replace("{lattice}", lattice), **headers)
+            got = known.mask(answer.json, lattice)
+            if not known.same(step, step["answer"], got):
+                different.append((scenario["name"], step["subject"], step["answer"], got))
+    assert different == []
+
+
+def test_the_life_of_an_application(running: Stage) -> None:
+    stored = running.put(shop("v1"))
+    assert (stored.status, stored.json["result"], stored.json["current_version"]) == (201, "created", "v1")
+    again = running.put(shop("v1"))
+    assert (again.status, again.json["message"]) == (409, "Manifest version v1 already exists")
+    plan = running.get(f"{LATTICE}/applications/shop/plan").json["plan"]
+    assert plan["steps"]
+    asked = running.deploy("shop", version="v1", plan=plan["id"], message="first")
+    assert (asked.status, asked.json["result"]) == (200, "acknowledged")
+    running.wait_for("shop", "deployed")
+    history = running.get(f"{LATTICE}/applications/shop/history").json["revisions"]
+    assert [(one["action"], one["author"], one["message"]) for one in history] == [("deploy", "ada", "first")]
+    explained = running.get(f"{LATTICE}/applications/shop/explain").json["explanation"]
+    assert {one["status"] for one in explained["scalers"]} == {"deployed"}
+    running.put(shop("v2", instances=8))
+    versions = running.get(f"{LATTICE}/applications/shop/versions").json["versions"]
+    assert [(one["version"], one["deployed"]) for one in versions] == [("v1", True), ("v2", False)]
+    assert running.post(f"{LATTICE}/applications/shop/deploy").json["version"] == "v2"
+    running.wait_for("shop", "deployed")
+    assert running.post(f"{LATTICE}/applications/shop/rollback", "{}").json["version"] == "v1"
+    assert running.post(f"{LATTICE}/applications/shop/undeploy").json["result"] == "acknowledged"
+    running.wait_for("shop", "undeployed")
+    assert running.ask("DELETE", f"{LATTICE}/applications/shop?version=v2").json["result"] == "deleted"
+    assert running.ask("DELETE", f"{LATTICE}/applications/shop").json["result"] == "deleted"
+    assert running.get(f"{LATTICE}/applications/shop").status == 404
+
+
+def test_a_plan_of_a_manifest_stores_nothing(running: Stage) -> None:
+    planned = running.post(f"{LATTICE}/plan", an_app("new"), token=READ)
+    assert planned.json["plan"]["application"] == "new"
+    assert running.get(f"{LATTICE}/applications").json["models"] == []
+
+
+def test_a_refused_manifest_is_told_with_all_its_problems(hostless: Stage) -> None:
+    refused = hostless.put(an_app("bad name!", image=""))
+    assert refused.status == 400
+    assert refused.json["result"] == "error"
+    assert refused.json["problems"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/applications/none", 404, "not found"),
+        ("/applications/none/versions", 404, "not found"),
+        ("/applications/none/plan", 404, "not found"),
+        ("/applications/a%20b/status", 400, "cannot be part of a subject"),
+        ("/applications/a.b/status", 400, "Found extra components"),
+        ("/applications/%3E/status", 400, "cannot be part of a subject"),
+        ("/applications?limit=many", 400, "'limit' is to be a integer"),
+        ("/applications?limit=1&limit=2", 400, "twice"),
+        ("/applications?pages=2", 400, "knows no 'pages'"),
+        ("/hosts?labels=zone", 400, "LABEL=VALUE"),
+        ("/hosts/none", 404, "No host none"),
+        ("/stream/nothing", 404, "streams of"),
+        ("/nothing", 404, "There is nothing"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(hostless: Stage, path: str, status: int, words: str) -> None:
+    answer = hostless.get(LATTICE + path)
+    assert (answer.status, words in answer.json["message"]) == (status, True), answer.json
+
+
+def test_a_name_that_is_no_lattice_reaches_no_subject(hostless: Stage) -> None:
+    answer = hostless.get("/api/v1/lattices/a.b/applications")
+    assert answer.status == 400
+    assert "cannot be the name of a lattice" in answer.json["message"]
+
+
+def test_lists_come_in_pages(hostless: Stage) -> None:
+    for name in ("a", "b", "c"):
+        hostless.put(an_app(name))
+    first = hostless.get(f"{LATTICE}/applications?limit=2").json
+    rest = hostless.get(f"{LATTICE}/applications?limit=2&after={first['next']}").json
+    assert [[one["name"] for one in page["models"]] for page in (first, rest)] == [["a", "b"], ["c"]]
+    assert "next" not in rest
+
+
+def test_hosts_are_found_by_a_requirement_and_come_in_pages(running: Stage) -> None:
+    hosts = running.get(f"{LATTICE}/hosts").json["hosts"]
+    east = running.get(f"{LATTICE}/hosts?labels=zone=east,tier=edge").json["hosts"]
+    assert [len(hosts), len(east)] == [3, 2]
+    first = running.get(f"{LATTICE}/hosts?limit=2").json
+    rest = running.get(f"{LATTICE}/hosts?limit=2&after={first['next']}").json
+    assert [host["id"] for page in (first, rest) for host in page["hosts"]] == [host["id"] for host in hosts]
+    assert running.get(f"{LATTICE}/hosts/{hosts[0]['id']}").json["host"]["labels"] == hosts[0]["labels"]
+
+
+class Listening(threading.Thread):
+    """Reads a stream of events until ``enough`` says so."""
+
+    def __init__(self, running: Stage, path: str, enough: Any) -> None:
+        super().__init__(daemon=True)
+        self.events: list[tuple[str, Any]] = []
+        self.begun = threading.Event()
+        self._running, self._path, self._enough = running, path, enough
+        self.start()
+        assert self.begun.wait(10)
+
+    def run(self) -> None:
+        import http.client
+
+        connection = http.client.HTTPConnection("127.0.0.1", self._running.listener.port, timeout=15)
+        connection.request("GET", self._path, headers={"Authorization": f"Bearer {READ}"})
+        answer = connection.getresponse()
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        kind = ""
+        for line in answer:
+            if line.startswith(b"event: "):
+                kind = line[7:].strip().decode()
+            elif line.startswith(b"data: "):
+                self.events.append((kind, json.loads(line[6:])))
+                self.begun.set()
+                if self._enough(self.events):
+                    break
+        connection.close()
+
+    def heard(self) -> list[tuple[str, Any]]:
+        self.join(15)
+        assert not self.is_alive(), self.events
+        return self.events
+
+
+def test_a_page_is_told_everything_and_then_what_changes(running: Stage) -> None:
+    running.put(an_app("before"))
+    page = Listening(
+        running,
+        f"{LATTICE}/stream/applications",
+        lambda events: any(
+            row["name"] == "hello" and row["status"] == "deployed" for _, d in events for row in d["rows"]
+        ),
+    )
+    running.put(an_app("hello"))
+    running.deploy("hello")
+    kinds = [kind for kind, _ in page.heard()]
+    assert kinds[0] == "snapshot"
+    assert set(kinds[1:]) == {"changes"}
+    assert [row["name"] for row in page.events[0][1]["rows"]] == ["before"]
+
+
+def test_a_page_of_hosts_sees_what_runs_there(running: Stage) -> None:
+    page = Listening(
+        running,
+        f"{LATTICE}/stream/hosts",
+        lambda events: any(
+            one["application"] == "hello" for _, d in events for row in d["rows"] for one in row["components"]
+        ),
+    )
+    running.put(an_app("hello"))
+    running.deploy("hello")
+    assert len(page.heard()[0][1]["rows"]) == 3
+
+
+def test_an_application_is_followed_by_status_and_timeline(running: Stage) -> None:
+    running.put(an_app("hello"))
+    page = Listening(
+        running,
+        f"{LATTICE}/applications/hello/stream",
+        lambda events: (
+            ("status", "deployed") in [(k, d["type"]) for k, d in events if k == "status"]
+            and any(entry["kind"] == "command" for k, d in events if k == "timeline" for entry in d)
+        ),
+    )
+    running.deploy("hello")
+    assert page.heard()
+
+
+def test_probes_and_metrics_stand_beside(running: Stage) -> None:
+    assert running.get("/livez", token=None).json == {"status": "ok"}
+    assert running.get("/readyz", token=None).json == {"status": "ok"}
+    running.put(an_app("hello"))
+    running.deploy("hello")
+    running.wait_for("hello", "deployed")  # by then the lattice has an owner
+    metrics = running.get("/metrics", token=None)
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert b'wadm_lattice_owned{lattice="default"} 1' in metrics.data
+    assert b"wadm_http_requests_total{" in metrics.data
+
+
+def test_without_nats_everything_but_life_says_so(running: Stage) -> None:
+    running.nats.pause()
+    try:
+        assert running.get("/livez").status == 200
+    finally:
+        running.nats.resume()

@@ -1,0 +1,438 @@
+"""Every page and action in a real Chromium, against a real server with simulated hosts.
+
+Pictures of what was seen are kept outside the tree (``WADM_ARTEFACTS``); with ``WADM_PICTURES=docs/pictures`` those
+that the documents show are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.conftest import NatsServerFactory
+from tests.dashboard.browser import artefacts, chromium, errors, resize
+from tests.dashboard.manifests import an_app, shop
+from tests.dashboard.stage import FULL, READ, Stage, stage
+
+PATIENCE = 10.0
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # selenium leaves sockets to its driver
+
+
+class Page:
+    """A browser that looks at a stage."""
+
+    def __init__(self, driver: webdriver.Chrome, running: Stage) -> None:
+        self.driver = driver
+        self.running = running
+
+    def open(self, view: str, token: str = FULL) -> None:
+        self.driver.get(f"{self.running.url}/#token={token}")
+        self.until(lambda: "token" not in self.driver.current_url)
+        self.go(view)
+
+    def go(self, view: str) -> None:
+        self.driver.execute_script(f"location.hash = '#/{view}'")  # type: ignore[no-untyped-call]
+
+    def until(self, condition: Callable[[], object], what: str = "") -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                if condition():
+                    return
+            except StaleElementReferenceException:
+                pass
+            time.sleep(0.02)
+        self.picture("failed")
+        raise AssertionError(f"{what or 'not so'}; the page says: {self.text}")
+
+    @property
+    def text(self) -> str:
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def shows(self, *texts: str) -> None:
+        for text in texts:
+            self.until(lambda text=text: text in self.text, f"{text!r} is not there")  # type: ignore[misc]
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def click(self, selector: str, text: str = "") -> None:
+        def there() -> bool:
+            found = [e for e in self.all(selector) if text in e.text and e.is_displayed() and e.is_enabled()]
+            if found:
+                found[0].click()
+            return bool(found)
+
+        self.until(there, f"no {selector} with {text!r}")
+
+    def type(self, selector: str, text: str) -> None:
+        self.until(lambda: self.all(selector))
+        field = self.all(selector)[0]
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, keys: str) -> None:
+        webdriver.ActionChains(self.driver).send_keys(keys).perform()
+
+    def picture(self, name: str) -> None:
+        path = artefacts() / f"{name}.png"
+        self.driver.save_screenshot(str(path))
+        wanted = os.environ.get("WADM_PICTURES")
+        if wanted and name.startswith("dashboard-"):
+            (Path(wanted) / path.name).write_bytes(path.read_bytes())
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, running: Stage) -> Iterator[Page]:
+    """A browser that has nothing to complain of in the end."""
+    resize(browser, 1280, 800)
+    yield Page(browser, running)
+    complaints = errors(browser)
+    browser.get("about:blank")  # before the server goes
+    assert complaints == []
+
+
+def populated(running: Stage) -> None:
+    for version in ("v1", "v2"):
+        running.put(shop(version, 4 if version == "v1" else 8))
+    running.deploy("shop", version="v1", message="first")
+    running.put(an_app("stuck", requirements="zone: north", description="Wants a host in the north"))
+    running.deploy("stuck")
+    running.put(an_app("pay", image="ghcr.io/example/broken:1", description="Payments"))
+    running.deploy("pay")
+    running.put(an_app("draft", description="Not deployed yet"))
+    running.wait_for("shop", "deployed")
+    running.wait_for("pay", "failed")
+
+
+def test_applications_with_what_is_wrong_first(page: Page) -> None:
+    populated(page.running)
+    page.open("applications")
+    page.shows("4 applications", "2 not as they should be", "waiting for a host with zone=north")
+    names = [row.find_element(By.CSS_SELECTOR, ".name b").text for row in page.all("a.row")]
+    assert set(names[:2]) == {"pay", "stuck"}
+    assert set(names[2:]) == {"shop", "draft"}
+    page.until(lambda: "next try in" in page.text)
+    page.picture("dashboard-applications")
+    page.type("input[type=search]", "broken")
+    page.until(lambda: len(page.all("a.row")) == 1)
+    page.type("input[type=search]", "no such thing")
+    page.shows("No application fits")
+    page.click("button", "Show all")
+    page.click("button.filter", "Deployed")
+    page.until(lambda: [row.text.splitlines()[1] for row in page.all("a.row")] == ["shop"])
+
+
+def test_a_new_status_is_on_the_screen_within_half_a_second(page: Page) -> None:
+    running = page.running
+    running.put(an_app("hello"))
+    page.open("applications")
+    page.shows("hello")
+    watch = """
+        window.seen = 0;
+        new MutationObserver(() => {
+          if (!window.seen && document.querySelector('.badge.deployed')) window.seen = Date.now();
+        }).observe(document.body, { childList: true, subtree: true, attributes: true, characterData: true });"""
+    page.driver.execute_script(watch)  # type: ignore[no-untyped-call]
+    running.deploy("hello")
+    running.wait_for("hello", "deployed")
+    told = time.time()
+    page.until(lambda: page.driver.execute_script("return window.seen"))  # type: ignore[no-untyped-call]
+    seen = page.driver.execute_script("return window.seen") / 1000  # type: ignore[no-untyped-call]
+    assert seen - told < 0.5
+
+
+def test_one_application_as_a_picture_with_reasons(page: Page) -> None:
+    populated(page.running)
+    page.open("applications/shop")
+    page.shows("Version v1 is to run", "v2 is the newest stored", "What is wanted")
+    page.until(lambda: len(page.all(".node")) == 5)
+    assert len(page.all(".edge.deployed")) == 5
+    page.shows("in force")
+    page.picture("dashboard-application")
+    page.click(".node[aria-label*=frontend]")
+    page.shows("Runs on", "Spread east")
+    page.go("applications/stuck")
+    page.shows("Waiting for a host with zone=north", "zone is east, wanted north", "2 on 0 matching hosts")
+    page.picture("dashboard-why")
+    page.go("applications/pay")
+    page.shows("failed to fetch", "next try in", "Last error")
+
+
+def test_the_timeline_is_live(page: Page) -> None:
+    page.running.put(an_app("hello"))
+    page.open("applications/hello/timeline")
+    page.shows("Nothing has happened")
+    page.running.deploy("hello")
+    page.shows("because", "deployed")
+    page.until(lambda: len(page.all(".timeline li")) >= 4)
+
+
+def test_versions_and_what_differs(page: Page) -> None:
+    populated(page.running)
+    page.open("applications/shop/versions")
+    page.shows("What differs", "first")
+    page.until(lambda: [line.text.replace(" ", "") for line in page.all(".diff .add")][-1:] == ["+instances:8"])
+    page.picture("dashboard-versions")
+    page.go("applications/shop/manifest")
+    page.shows("apiVersion: core.oam.dev/v1beta1")
+
+
+def test_deploy_roll_back_undeploy_and_delete_each_after_its_plan(page: Page) -> None:
+    populated(page.running)
+    page.open("applications/shop")
+    page.click(".actions button", "Deploy")
+    page.shows("Have this version run", "update live")
+    page.picture("dashboard-plan")
+    page.type("dialog input[type=text]", "more frontends")
+    page.click("dialog footer button", "Deploy")
+    page.shows("Version v2 is to run")
+    page.running.wait_for("shop", "deployed")
+    page.click(".actions button", "Roll back")
+    page.shows("Go back to this version")
+    page.click("dialog footer button.primary")
+    page.shows("Version v1 is to run")
+    page.click(".actions button", "Undeploy")
+    page.shows("Take it down", "stop")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.all("dialog"))
+    page.click(".actions button", "Undeploy")
+    page.click("dialog footer button.danger")
+    page.shows("Nothing of it is to run")
+    history = page.running.get("/api/v1/lattices/default/applications/shop/history").json["revisions"]
+    assert [one["action"] for one in history] == ["deploy", "deploy", "rollback", "undeploy"]
+    assert (history[1]["author"], history[1]["message"]) == ("ada", "more frontends")
+    page.click(".actions button", "Delete")
+    page.shows("This cannot be undone")
+    assert not page.all("dialog footer button.danger")[0].is_enabled()
+    page.type("dialog input", "shop")
+    page.click("dialog footer button.danger")
+    page.shows("3 applications")
+
+
+def test_a_newcomer_is_told_what_to_do_and_gets_there(page: Page) -> None:
+    page.open("applications")
+    page.shows("No applications yet", "wadm deploy hello.yaml --wait")
+    page.picture("dashboard-empty")
+    page.press("n")
+    page.shows("New application")
+    page.click("dialog footer button", "See the plan")
+    page.shows("steps", "because")
+    page.click("dialog footer button", "Store and deploy")
+    page.shows("hello", "Deployed", "in force")
+
+
+def test_what_is_wrong_with_a_manifest_is_told_where_it_is_written(page: Page) -> None:
+    page.open("applications")
+    page.click("button", "New application")
+    page.type("textarea", "nonsense")
+    page.click("dialog footer button", "Store only")
+    page.shows("Unable to parse manifest")
+    page.press(Keys.ESCAPE)
+    # The answer was a 400, as it should be; a browser writes that on its console.
+    assert all("400" in entry["message"] for entry in errors(page.driver))
+
+
+def test_hosts_and_what_a_requirement_matches(page: Page) -> None:
+    populated(page.running)
+    page.open("hosts")
+    page.shows("3 hosts", "All heard", "shop-kv")
+    page.picture("dashboard-hosts")
+    page.type("input[type=search]", "zone=east tier=edge")
+    page.shows("may use 2 hosts of 3")
+    page.type("input[type=search]", "zone=moon")
+    page.shows("No host has all of that", "zone is")
+    page.click("button.chip", "west")
+    page.shows("may use 1 host of 3")
+
+
+def test_events_of_the_whole_lattice(page: Page) -> None:
+    page.running.put(an_app("hello"))
+    page.open("events")
+    page.shows("Events")
+    page.running.deploy("hello")
+    page.shows("hello", "because")
+    page.picture("dashboard-events")
+    for kind in ("Request", "Command", "Answer", "Event"):
+        page.click("button.filter", kind)
+    page.until(lambda: {li.get_attribute("class") for li in page.all(".timeline li")} == {"status"})
+
+
+def test_a_token_to_read_shows_no_button_that_changes_anything(page: Page) -> None:
+    populated(page.running)
+    page.open("applications/shop", READ)
+    page.shows("Read-only", "What is wanted")
+    assert page.all(".actions") == []
+    page.go("applications")
+    page.shows("4 applications")
+    assert page.all("button.primary") == []
+
+
+def test_whoever_comes_without_a_token_is_asked_for_one(page: Page) -> None:
+    page.driver.get(page.running.url)
+    page.shows("This server wants a token")
+    page.type("input[type=password]", "wrong-token-of-some-length")
+    page.click("button", "Sign in")
+    page.shows("This token is not known here")
+    page.type("input[type=password]", FULL)
+    page.click("button", "Sign in")
+    page.shows("No applications yet")
+    assert all("401" in entry["message"] for entry in errors(page.driver))
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    populated(page.running)
+    page.open("applications")
+    page.shows("4 applications")
+    page.press("?")
+    page.shows("Keyboard")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.all("dialog"))
+    page.press("gh")
+    page.shows("3 hosts")
+    page.press("ga")
+    page.shows("4 applications")
+    page.press("/")
+    page.press("shop")
+    page.until(lambda: len(page.all("a.row")) == 1)
+    page.press(Keys.ESCAPE)
+    page.driver.execute_script("document.querySelector('a.row').focus()")  # type: ignore[no-untyped-call]
+    page.press(Keys.ENTER)
+    page.shows("Version v1 is to run")
+
+
+def test_everything_one_can_press_has_a_name(page: Page) -> None:
+    populated(page.running)
+    nameless = """
+        return [...document.querySelectorAll('button, a, input, select, textarea, [role=button]')].filter((e) =>
+          e.offsetParent && !(e.getAttribute('aria-label') || e.title || e.textContent.trim()
+            || e.closest('label')?.textContent.trim())).length"""
+    page.open("applications")
+    for view, text in (
+        ("applications", "4 applications"),
+        ("applications/shop", "What is wanted"),
+        ("hosts", "3 hosts"),
+        ("events", "Requests, commands"),
+    ):
+        page.go(view)
+        page.shows(text)
+        assert page.driver.execute_script(nameless) == 0, view  # type: ignore[no-untyped-call]
+        assert len(page.all("h1")) == 1, view
+        assert page.all("main#main"), view
+
+
+def test_texts_have_contrast_in_light_and_dark(page: Page) -> None:
+    populated(page.running)
+    for dark in (False, True):
+        resize(page.driver, 1280, 800, dark)
+        page.open("applications")
+        page.shows("4 applications")
+        worst = page.driver.execute_script(CONTRAST)  # type: ignore[no-untyped-call]
+        assert worst["ratio"] >= 4.5, (dark, worst)
+
+
+CONTRAST = """
+const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
+const linear = (v) => (v / 255 <= .03928 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4);
+const light = ({ r, g, b }) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
+const behind = (e) => {
+  for (; e; e = e.parentElement) {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour.a > .99) return colour;
+  }
+  return { r: 255, g: 255, b: 255 };
+};
+let worst = { ratio: 99 };
+for (const e of document.querySelectorAll('h1, h2, p, b, small, span, a, button')) {
+  const says = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!says || !e.offsetParent || e.disabled || e.closest(':disabled')) continue;
+  const [x, y] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((a, b) => b - a);
+  const ratio = (x + .05) / (y + .05);
+  if (ratio < worst.ratio) worst = { ratio, text: e.textContent.slice(0, 40), tag: e.className || e.tagName };
+}
+return worst;
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(360, False), (390, True), (768, False), (1280, True), (1920, False), (2560, False)]
+)
+def test_no_page_is_wider_than_the_screen(page: Page, width: int, dark: bool) -> None:
+    populated(page.running)
+    resize(page.driver, width, 900, dark)
+    page.open("applications")
+    for view, text in (
+        ("applications", "4 applications"),
+        ("applications/shop", "What is wanted"),
+        ("hosts", "3 hosts"),
+        ("events", "Requests, commands"),
+    ):
+        page.go(view)
+        page.shows(text)
+        wide = page.driver.execute_script("return document.documentElement.scrollWidth")  # type: ignore[no-untyped-call]
+        assert wide <= width, view
+        page.picture(
+            f"{'dashboard-phone-' if width == 390 else ''}{width}-{view.replace('/', '-')}{'-dark' if dark else ''}"
+        )
+
+
+def test_a_server_that_goes_away_is_told_and_comes_back(page: Page) -> None:
+    page.running.put(an_app("hello"))
+    page.open("applications")
+    page.shows("hello", "Live")
+    listener = page.running.listener
+    port = listener.port
+    listener.stop()
+    page.shows("Offline", "What is shown may be out of date")
+    from msgspec.structs import replace
+
+    page.running.listener = type(listener)(replace(listener._options, port=port), listener._connect)
+    page.running.listener.start()
+    page.shows("Live")
+    assert all("ERR_" in entry["message"] or "503" in entry["message"] for entry in errors(page.driver))
+
+
+def test_a_thousand_applications_and_five_hundred_hosts(
+    nats_server_factory: NatsServerFactory, browser: webdriver.Chrome
+) -> None:
+    from wadm.sim.fleet import simulated_hosts
+
+    hosts = simulated_hosts(500, {"zone": "east"}, spread_heartbeats=True)
+    with stage(nats_server_factory(), hosts) as running:
+        for number in range(1000):
+            running.put(an_app(f"svc-{number:04}", instances=1))
+        for number in range(0, 1000, 4):
+            running.deploy(f"svc-{number:04}")
+        running.wait_for("svc-0996", "deployed", 60)
+        resize(browser, 1280, 800)
+        page = Page(browser, running)
+        page.open("applications")
+        page.shows("1,000 applications")
+        browser.refresh()
+        page.shows("1,000 applications")
+        first = browser.execute_script(  # type: ignore[no-untyped-call]
+            "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        )
+        assert len(page.all("a.row")) < 40  # of a thousand only those in sight are drawn
+        page.picture("many")
+        browser.execute_script("document.querySelector('.rows').scrollTop = 1e6")  # type: ignore[no-untyped-call]
+        page.shows("svc-0999")
+        page.go("hosts")
+        page.shows("500 hosts")
+        assert first < 1000
