@@ -18,7 +18,7 @@ from wadm.server.store import Store
 from wadm.server.view import Garbled, Marker, Names, Place, Record, View, keys_of, slot_of
 from wadm.transport.base import BucketSpec, Entry
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
-from wadm.wire.manifests import manifest_from_builtins
+from wadm.wire.manifests import encode_manifest, manifest_from_builtins
 
 BUCKET = "wadm_manifests"
 HOME = Place("default")
@@ -220,6 +220,23 @@ async def test_what_stays_the_same_is_not_written() -> None:
     first = await store.change(HOME, "shop", adding("shop", "v1"))
     again = await store.change(HOME, "shop", lambda application: application)
     assert again is first
+
+
+@in_virtual_time
+async def test_a_manifest_is_given_out_as_this_server_writes_it_whoever_stored_it() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    old = {**manifest("shop", "v1"), "unknown": True}
+    value = json.dumps({"manifests": {"v1": old}, "deployed_version": None}).encode()
+    await MemoryTransport(broker, "another").bucket(BUCKET).put("default-shop", value)
+    record = await store.reload(HOME, "shop")
+    assert record is not None
+    told = store.manifest_json(record, "v1")
+    assert told == encode_manifest(a_manifest("shop", "v1"))
+    record = await store.change(HOME, "shop", adding("shop", "v2"))
+    assert record is not None
+    assert store.manifest_json(record, "v1") == told
+    assert store.manifest_json(record, "v2") == encode_manifest(a_manifest("shop", "v2"))
 
 
 @in_virtual_time

@@ -39,7 +39,7 @@ from wadm.server.view import Place, Record
 from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
-from wadm.wire.manifests import encode_manifest, manifest_to_builtins, read_manifest
+from wadm.wire.manifests import manifest_to_builtins, read_manifest
 
 CONTENT_TYPE: Final = "Content-Type"
 PROBLEMS_TOLD: Final = 100
@@ -192,9 +192,8 @@ async def get(models: Models, request: Request) -> bytes:
         return api.get_not_found(request.name)
     if version is not None and version not in record.glance.versions:
         return api.get_not_found(request.name, version)
-    application = models.store.decode(record)
-    manifest = application.newest if version is None else application.versions[version]
-    return api.got(request.name, encode_manifest(manifest), version)
+    manifest = models.store.manifest_json(record, version or record.glance.versions[-1])
+    return api.got(request.name, manifest, version)
 
 
 async def list_applications(models: Models, request: Request) -> bytes:

@@ -23,8 +23,8 @@ from wadm.server.name_lists import NameList
 from wadm.server.view import Garbled, Marker, Names, Place, Record, Slot, View, keys_of, slot_of
 from wadm.transport.base import Bucket, Entry, Subscription
 from wadm.wire import subjects
-from wadm.wire.glance import glance
-from wadm.wire.manifests import manifest_from_builtins
+from wadm.wire.glance import glance, version_of
+from wadm.wire.manifests import encode_manifest, manifest_from_builtins
 from wadm.wire.reading import read
 from wadm.wire.stored import decode_application, encode_application
 
@@ -67,6 +67,8 @@ class Store:
         """What an earlier bucket held and is not put back yet."""
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
         self._encoded: tuple[Application, bytes] | None = None
+        self._as_written: dict[str, int] = {}
+        """Keys of applications stored just as this server writes them, with the revision of which that is known."""
         self._lists: dict[str, NameList] = {}
         self._watch: Subscription | None = None
         self._limited = Limited(log)
@@ -96,6 +98,7 @@ class Store:
         self._watch = await self._follow(view)
         self.view = view
         self._decoded.clear()
+        self._as_written.clear()
         for names in self._lists.values():
             names.abandon()
         self._lists.clear()
@@ -168,6 +171,18 @@ class Store:
         self._keep(key, application)
         return application
 
+    def manifest_json(self, record: Record, version: str) -> bytes:
+        """Return a version of an application as JSON, as this server writes it; raise ``Unreadable``.
+
+        Stored just so, it is not read again each time: it is asked for more often than it changes.
+        """
+        if self._as_written.get(record.key) != record.revision:
+            application = self.decode(record)
+            if encode_application(application) != record.value:
+                return encode_manifest(application.versions[version])
+            self._as_written[record.key] = record.revision
+        return version_of(record.value, version)
+
     def deployed_manifest(self, record: Record) -> Manifest | None:
         """Return what is deployed of an application, reading no more than that; raise ``Unreadable``."""
         if record.glance.deployed is None:
@@ -236,6 +251,7 @@ class Store:
         revision = await self._bucket.put(key, value, self.view.slot(key).revision)
         written = Record(key, revision, place.scope, value, glance(value))
         self._keep((key, revision), application)
+        self._as_written[key] = revision
         if revision > self.view.slot(key).revision:  # else the watch was quicker
             self._put(key, written)
         self._list(place, name, present=True)
@@ -297,6 +313,8 @@ class Store:
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
         if slot.revision > self._newest[1]:
             self._newest = (key, slot.revision)
+        if not isinstance(slot, Record):
+            self._as_written.pop(key, None)
         self._tell(self.view.put(key, slot))
 
     def _tell(self, concerned: set[tuple[str, str]]) -> None:

@@ -70,6 +70,11 @@ def is_list(value: bytes) -> bool:
     return value.lstrip()[:1] == b"["
 
 
+def version_of(value: bytes, version: str) -> bytes:
+    """Return one version of a stored application, which must be there, as it is stored."""
+    return bytes(read(_stored, value, "stored application").manifests[version])
+
+
 def glance(value: bytes) -> Glance:
     """Look at a stored application; raise :class:`~wadm.errors.Malformed` for what is none, or has no version."""
     stored = read(_stored, value, "stored application")
