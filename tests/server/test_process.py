@@ -22,6 +22,7 @@ from tests.conftest import NatsServerFactory
 from tests.natsd import NatsServer
 from tests.real import shared
 from tests.server.lab import manifest
+from wadm.server.app import STOP_TIMEOUT
 from wadm.transport.nats import ConnectOptions, connect
 
 PATIENCE = 20.0
@@ -177,6 +178,20 @@ def test_it_can_be_stopped_while_it_waits_for_nats(start: Start, tmp_path: Path)
     wait_for(lambda: "waiting for it" in (tmp_path / "log").read_text())
     process.terminate()
     assert process.wait(5) == 0
+
+
+def test_it_stops_soon_when_nats_has_gone(start: Start, nats_server_factory: NatsServerFactory, tmp_path: Path) -> None:
+    server, port = nats_server_factory(), free_port()
+    process = start("-s", server.url, "--http-admin", f"127.0.0.1:{port}")
+    wait_for(lambda: get(port, "/readyz")[0] == 200)
+    assert ask_sync(server.url, "put", json.dumps(manifest("shop")).encode())["result"] == "created"
+    server.stop()
+    wait_for(lambda: get(port, "/readyz")[0] == 503)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < STOP_TIMEOUT
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("persistence", ["file", "memory"])

@@ -39,8 +39,10 @@ ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
 ENSURE_AGAIN: Final = 2.0
 """Seconds after which streams and buckets that could not be had are tried for again."""
-STOP_TIMEOUT: Final = 4.5
+STOP_TIMEOUT: Final = 4.0
 """Seconds in which an instance is to have stopped; then it ends all the same."""
+STOP_TIMEOUT_AWAY: Final = 1.0
+"""The same while NATS is away, and nobody hears what is said in parting."""
 
 log = get_logger("wadm.server.app")
 
@@ -305,14 +307,16 @@ class Process:
             await self._stop()
 
     async def _stop(self) -> None:
+        away = self._transport is not None and not self._transport.connected
         try:
-            async with asyncio.timeout(STOP_TIMEOUT):
+            async with asyncio.timeout(STOP_TIMEOUT_AWAY if away else STOP_TIMEOUT):
                 if self._server is not None:
                     await self._server.stop()
                 if self._transport is not None:
                     await self._transport.close()
         except (TimeoutError, WadmError) as error:
-            log.warning("Not everything could be ended in order", reason=str(error) or "it took too long")
+            reason = "NATS is away" if away else str(error) or "it took too long"
+            log.warning("Not everything could be ended in order", reason=reason)
 
 
 def _calm_the_collector() -> None:
