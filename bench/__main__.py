@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -99,11 +100,14 @@ def profile(hosts: int, applications: int) -> None:
 
 
 def _loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it, on uvloop where that is at hand; told to end, end the processes that were started, too."""
     try:
-        import uvloop
+        from uvloop import new_event_loop
     except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+        from asyncio import new_event_loop
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
 
 
 if __name__ == "__main__":

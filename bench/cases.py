@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from statistics import quantiles
 from typing import Any, TypeAlias
 
+from bench.hosts import CHANGING
 from bench.processes import Manager
 from bench.shapes import Holdings, Shape
 from bench.world import CALM, NO_HEARTBEAT, Figures, World, open_client, world
@@ -80,7 +81,7 @@ async def rest(
             "percent_of_a_core": round(100 * cpu / passed, 2),
             "memory_mib": round(now.manager.memory, 1),
             "calls": sum(calls.values()),
-            "changing_calls": sum(n for call, n in calls.items() if call.partition(".")[2] not in ("get", "ping")),
+            "changing_calls": sum(count for call, count in calls.items() if call in CHANGING),
         }
     }
 
@@ -155,6 +156,30 @@ async def react(
             "unanswered": len(answers) - len(seconds),
             **_percentiles(seconds),
             "cpu_ms_per_event": round(1000 * (now.manager.cpu - mark.manager.cpu) / max(1, len(answers)), 2),
+        }
+    }
+
+
+async def flood(manager: Manager, hosts: int, applications: int, events: int) -> Result:
+    """Have hosts say what is known already, as fast as they can, and see whether it is digested without harm."""
+    shape = Shape(applications)
+    async with world(manager, hosts) as here:
+        await _deployed(here, shape)
+        mark = here.mark()
+        seconds: float = (await here.order("flood", events=events))["seconds"]
+        await _until_idle(here)
+        now = here.mark()
+        calls = (await here.order("report"))["calls"]
+    return {
+        "flood": {
+            "events": events,
+            "events_per_s": round(events / seconds),
+            "sent_s": round(seconds, 2),
+            "idle_again_s": round(now.at - mark.at, 1),
+            "cpu_s": round(now.manager.cpu - mark.manager.cpu, 2),
+            "memory_before_mib": round(mark.manager.memory, 1),
+            "most_memory_mib": round(now.manager.most_memory, 1),
+            "changing_calls": sum(count for call, count in calls.items() if call in CHANGING),
         }
     }
 

@@ -19,11 +19,14 @@ import click
 from msgspec import to_builtins
 
 from bench.shapes import Holdings
+from wadm.model.events import ComponentScaled
+from wadm.model.lattice import Component
 from wadm.sim.fleet import Fleet, simulated_hosts
 from wadm.sim.habits import Habits
 from wadm.sim.host import CONTROL_PREFIX, ModelHost
 from wadm.transport.base import Handler, Message, Subscription, Transport
 from wadm.transport.nats import ConnectOptions, connect
+from wadm.wire.events import encode_event
 
 CHANGING = frozenset(
     f"{noun}.{verb}"
@@ -149,6 +152,21 @@ class Orders:
                 await asyncio.wait([answer for _, answer in answers])
         self._transport.awaited.clear()
         return {"seconds": [answer.result() - began if answer.done() else None for began, answer in answers]}
+
+    async def flood(self, events: int, at_a_time: int = 1000) -> dict[str, Any]:
+        """Say of components that run that they run, as fast as it goes; tell from when to when."""
+        lattice, began = self._fleet.lattice, time.monotonic()
+        told = []
+        for host, component_id in self._draw(at_a_time):
+            one = host.components[component_id]
+            component = Component(component_id, one.image, one.max_instances, one.annotations)
+            name, event = encode_event(ComponentScaled(host.id, component), host.id, time.time(), "flood")
+            told.append((f"wasmbus.evt.{lattice}.{name}", event))
+        for number in range(events):
+            if number % 20_000 == 0:
+                await self._transport.flush()
+            self._transport.publish(*told[number % len(told)])
+        return {"seconds": time.monotonic() - began}
 
     def _draw(self, count: int) -> list[tuple[ModelHost, str]]:
         running = [(host, id_) for host in self._fleet.hosts.values() for id_ in host.components]

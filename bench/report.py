@@ -93,6 +93,15 @@ def loss(results: Results) -> str:
 
 
 @_part
+def flood(results: Results) -> str:
+    return _case(
+        results,
+        "flood",
+        ("events", "events_per_s", "idle_again_s", "cpu_s", "memory_before_mib", "most_memory_mib", "changing_calls"),
+    )
+
+
+@_part
 def start(results: Results) -> str:
     first = _case(results, "start", ("first_answer_s", "right_s", "told_s", "cpu_s", "superfluous", "memory_mib"))
     return first + "\n" + _case(results, "idle", ("first_answer_s", "memory_mib"))

@@ -66,6 +66,7 @@ FULL = (
     _m(cases.loss, hosts=30, applications=50, gone=3),
     _m(cases.loss, hosts=30, applications=50, gone=3, silent=True),
     _m(cases.loss, hosts=300, applications=300, gone=30),
+    _m(cases.flood, hosts=30, applications=50, events=300_000),
     _m(cases.start, hosts=20, applications=30, original=True),
     _m(cases.start, hosts=1000, applications=1000, components=5),
     _m(cases.api, stored=500, original=True),
