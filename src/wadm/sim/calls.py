@@ -2,7 +2,8 @@
 
 Judged here, at the very moment of asking:
 
-* *restraint*: nothing is asked again while it is still under way, as far as whoever asks can know;
+* *restraint*: nothing is asked again while it is still under way, as far as whoever asks can know; nothing is asked
+  again and again; and in quiet times nothing is asked that is so already;
 * *ownership*: nothing that is not wadm's is touched, and only who holds the lattice's lease asks at all.
 """
 
@@ -70,6 +71,9 @@ class Judge(Protocol):
     def now(self) -> float:
         """Return the seconds since the simulation began."""
 
+    def is_so(self, call: Call) -> bool:
+        """Whether a call asks for what is so already, and has been for longer than news takes."""
+
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
 
@@ -82,6 +86,8 @@ class Calls:
 
     def __init__(self, judge: Judge) -> None:
         self.all: list[Call] = []
+        self.quiet = False
+        """Whether nothing goes wrong at the moment, so that nothing needless may be asked."""
         self._judge = judge
         self._newest: dict[tuple[str, tuple[str, ...]], Call] = {}
         self._recent: dict[tuple[str, ...], deque[float]] = {}
@@ -152,6 +158,8 @@ class Calls:
         if before is not None and before.verb == call.verb and before.body == call.body and before.waits(call.at):
             since = f"asked {call.at - before.at:.2f} s ago, {before.outcome or 'not answered yet'}"
             self._judge.failed("restraint", f"{call.who} asks again for what is under way ({since}): {call}")
+        if self.quiet and self._judge.is_so(call):
+            self._judge.failed("restraint", f"{call.who} asks for what is so already: {call}")
         recent = self._recent.setdefault(call.key, deque())
         recent.append(call.at)
         while recent[0] < call.at - 60:

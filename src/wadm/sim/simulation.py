@@ -25,7 +25,7 @@ from wadm.transport import virtual_time
 
 CALM: Final = 180.0
 """Seconds within which everything must be right once nothing goes wrong any more."""
-SOON: Final = 40.0
+SOON: Final = 25.0
 """Seconds within which a change must have come about when nothing goes wrong."""
 SILENCE: Final = 600.0
 MOMENT: Final = 0.1
@@ -131,6 +131,7 @@ class Simulation:
 
     async def _work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
+        world.calls.quiet = True
         world.on_status = lambda name, said: self._judge_honesty(world, name, said)
         for _ in range(4):
             self._changed_at = world.now()

@@ -18,7 +18,7 @@ from wadm.errors import NotFound, WadmError
 from wadm.server.app import Server
 from wadm.server.logging import Sink
 from wadm.server.settings import Settings
-from wadm.sim.calls import STRANGER, Calls
+from wadm.sim.calls import STRANGER, Call, Calls
 from wadm.sim.core import HostSpec
 from wadm.sim.fleet import Fleet
 from wadm.sim.habits import HEALTHY, Habits
@@ -32,6 +32,9 @@ from wadm.transport.base import BucketSpec, Message, Stored
 from wadm.transport.memory import MemoryBroker
 
 LATTICE: Final = "default"
+NEWS: Final = 0.0012
+"""Seconds in which a server need not have heard of what a host has done: two messages and a hair."""
+_LINK: Final = ("source_id", "wit_namespace", "wit_package", "name")
 _NOISE: Final = ("host_heartbeat", "health_check_passed", "health_check_status")
 
 
@@ -253,6 +256,8 @@ class World:
         self.stranger = WatchedTransport(self.broker, STRANGER, self)
         self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
         self.status_changes = 0
+        self._changed: dict[tuple[str, ...], float] = {}
+        """When the hosts last told of a change of something."""
         self.forgot = False
         """Whether the NATS server was started again without what it kept in memory."""
 
@@ -349,6 +354,24 @@ class World:
         stored = self._last("KV_wadm_manifests", f"$KV.wadm_manifests.{LATTICE}-{application}")
         return 0.0 if stored is None else stored.time - self._epoch
 
+    def is_so(self, call: Call) -> bool:
+        """Whether a call asks for what is so already, and has been for longer than news takes."""
+        noun, body = call.key[0], call.body
+        if noun in ("component", "provider"):
+            host = next((one.host for one in self.alive() if one.spec.id == call.key[1]), None)
+            if host is None or self.now() - self._changed.get(call.key, -1.0) < NEWS:
+                return False
+            return _runs_so(host, call)
+        if self.now() - self._changed.get(call.key[:2], -1.0) < NEWS:
+            return False
+        if noun == "config":
+            value = self.value(f"CONFIGDATA_{LATTICE}", call.key[1])
+            return value is None if call.verb == "del" else value is not None and json.loads(value) == body
+        value = self.value(f"LATTICEDATA_{LATTICE}", f"COMPONENT_{call.key[1]}")
+        links = [] if value is None else json.loads(value)["links"]
+        same = [one for one in links if all(one.get(key) == body.get(key, one.get(key)) for key in _LINK)]
+        return not same if call.verb == "del" else body in same
+
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
         value = self.value("wadm_leases", f"lattice.{lattice}")
@@ -371,6 +394,8 @@ class World:
                 told = json.loads(data)
                 self.calls.shown(told["source"], told["data"])
             elif kind not in _NOISE:
+                told = json.loads(data)
+                self._changed[_about(told["source"], told["data"])] = self.now()
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
         elif subject.startswith("wadm.status."):
             name = subject.rpartition(".")[2]
@@ -458,6 +483,28 @@ class WorldSink(Sink):
         self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()))
         if level >= 40:
             self._world.failed("life", f"{message} {told}\n{fields.get('trace', '')}".rstrip())
+
+
+def _about(host: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what an event is about: the beginning of the key of calls about the same thing."""
+    if "component_id" in data:
+        return ("component", host, data["component_id"])
+    if "provider_id" in data:
+        return ("provider", host, data["provider_id"])
+    return ("config", data["config_name"]) if "config_name" in data else ("link", data.get("source_id", ""))
+
+
+def _runs_so(host: ModelHost, call: Call) -> bool:
+    body, id_ = call.body, call.key[2]
+    if call.key[0] == "provider":
+        return (id_ in host.providers) is (call.verb == "start")
+    running = host.components.get(id_)
+    if call.verb == "update":
+        return running is not None and running.image == body["new_component_ref"]
+    if running is None or not body["count"]:
+        return running is None and not body["count"]
+    asked = (body["component_ref"], body["count"], body["annotations"], tuple(body.get("config") or ()))
+    return asked == (running.image, running.max_instances, running.annotations, running.config)
 
 
 def _event(kind: str, data: Mapping[str, Any]) -> str:
