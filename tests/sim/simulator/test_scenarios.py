@@ -1,0 +1,214 @@
+"""Scripts that read like the rules they check. All in virtual time: a host's heartbeat takes no time at all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+from wadm.sim.habits import Habits, containing
+from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
+
+
+def played(script: Callable[[Scenario], Awaitable[None]]) -> Callable[[], None]:
+    """Make a test of a script."""
+
+    @wraps(script)
+    def test() -> None:
+        play(script)
+
+    del test.__wrapped__  # pytest would ask for its argument
+    return test
+
+
+SHOP = application("shop", component("api", 6), provider("http", links=(link("api", config={"address": ":80"}),)))
+
+
+@played
+async def test_an_application_is_deployed_and_then_there_is_silence(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    assert sorted(call.split()[0] for call in scene.asked()) == ["put", "put", "scale", "start"]
+    await scene.wait(600)
+    assert scene.asked() == []
+
+
+@played
+async def test_a_killed_owner_is_succeeded_within_ten_seconds_and_nothing_restarts(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    scene.asked()
+    before = scene.owner()
+    before.kill()
+    await scene.until_owned(within=10, by_another_than=before)
+    await scene.wait(60)
+    assert scene.asked() == []
+
+
+@played
+async def test_an_owner_killed_at_any_step_of_a_deployment_leaves_nothing_undone(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    for number, steps in enumerate(range(1, 120, 7)):
+        victim = await scene.until_owned(within=20)
+        victim.kill(steps=steps)
+        await scene.deploy(application("shop", component("api", number + 1), version=f"v{number}"))
+        await scene.until(lambda victim=victim: not victim.lives, within=60)
+        victim.start()
+        await scene.until_whole(within=20)
+
+
+@played
+async def test_an_owner_that_stands_still_past_its_lease_does_not_act_when_it_goes_on(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    stale = scene.owner()
+    stale.freeze()
+    await scene.until_owned(within=10, by_another_than=stale)
+    await scene.deploy(application("shop", component("api", 2), version="v2"))
+    await scene.until_whole(within=10)
+    scene.asked()
+    stale.thaw()
+    await scene.wait(60)
+    assert scene.asked() == []
+
+
+@played
+async def test_a_host_that_dies_without_a_word_is_replaced_within_45_seconds(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=2)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    (home,) = scene.where("shop-api")
+    await next(host for host in scene.world.hosts if host.name == home).kill()
+    assert await scene.until_whole(within=45) > 10
+
+
+@played
+async def test_a_host_that_stops_politely_is_replaced_at_once(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=2)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    (home,) = scene.where("shop-api")
+    await next(host for host in scene.world.hosts if host.name == home).stop()
+    await scene.until_whole(within=1)
+
+
+@played
+async def test_a_host_that_was_cut_off_and_returns_is_not_restarted(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    await scene.host(1).cut_off()
+    await scene.wait(120)
+    await scene.host(1).reconnect()
+    scene.asked()
+    await scene.until_whole(within=40)
+    assert scene.asked() == []
+
+
+@played
+async def test_a_host_that_stands_still_for_a_moment_is_not_declared_lost(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=2)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    scene.asked()
+    scene.host(1).freeze()
+    await scene.wait(34)
+    scene.host(1).thaw()
+    await scene.wait(60)
+    assert scene.asked() == []
+
+
+@played
+async def test_a_label_that_changes_moves_what_ran_for_it(scene: Scenario) -> None:
+    await scene.start(servers=1)
+    await scene.world.add_host(zone="a")
+    await scene.world.add_host(zone="b")
+    await scene.deploy(application("shop", component("api", 10, spread=zones(a=80, b=20))))
+    await scene.until_whole(within=2)
+    assert scene.where("shop-api") == {"host-1": 8, "host-2": 2}
+    scene.host(1).relabel("zone", "b")
+    scene.host(2).relabel("zone", "a")
+    await scene.until_whole(within=2)
+    assert scene.where("shop-api") == {"host-1": 2, "host-2": 8}
+
+
+@played
+async def test_a_slow_pull_is_waited_for_and_asked_for_once(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=1, habits=Habits(pull_delay=50.0))
+    await scene.deploy(application("shop", component("api", 6)))
+    await scene.until_whole(within=52)
+    assert scene.asked() == ["scale component host-1 shop-api x6 registry.example/api:1 for default"]
+
+
+@played
+async def test_an_image_that_cannot_be_had_is_tried_ever_more_rarely_and_said(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=1, habits=Habits(images=containing("api")))
+    await scene.deploy(application("shop", component("api", 6)))
+    await scene.wait(120)
+    assert 5 <= len(scene.asked()) <= 9
+    assert scene.status("shop") == "failed"
+
+
+@played
+async def test_an_upgrade_does_not_stop_what_runs(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=2)
+    await scene.deploy(application("shop", component("api", 6)))
+    await scene.until_whole(within=2)
+    scene.asked()
+    await scene.deploy(application("shop", component("api", 6, image="registry.example/api:2"), version="v2"))
+    await scene.until_whole(within=2)
+    assert [call.split()[0] for call in scene.asked()] == ["update"]
+
+
+@played
+async def test_links_of_one_source_are_all_there(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=4)
+    links = (link("kv", "store"), link("sql", "query"), link("blob", "container"))
+    parts = (component("api", 1, links=links), provider("kv"), provider("sql"), provider("blob"))
+    await scene.deploy(application("shop", *parts))
+    await scene.until_whole(within=2)
+    assert scene.link_targets("shop-api") == ["shop-blob", "shop-kv", "shop-sql"]
+    await scene.deploy(application("shop", component("api", 1), version="v2"))
+    await scene.until_whole(within=2)
+    assert scene.link_targets("shop-api") == []
+
+
+@played
+async def test_a_deleted_application_leaves_nothing(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    assert await scene.world.user.delete("shop")
+    await scene.until_whole(within=2)
+    assert scene.where("shop-api") == scene.where("shop-http") == {}
+
+
+@played
+async def test_nats_goes_away_and_comes_back_and_nothing_restarts(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    scene.asked()
+    scene.world.stop_nats()
+    await scene.wait(30)
+    scene.world.start_nats()
+    await scene.until_whole(within=40)
+    await scene.wait(60)
+    assert scene.asked() == []
+
+
+@played
+async def test_clocks_that_step_change_nothing(scene: Scenario) -> None:
+    await scene.start(servers=2, hosts=3)
+    await scene.deploy(SHOP)
+    await scene.until_whole(within=2)
+    scene.asked()
+    for seconds in (3600, -7200):
+        transport = scene.owner().transport
+        assert transport is not None
+        assert transport.step_clock is not None
+        transport.step_clock(seconds)
+        await scene.wait(120)
+    assert scene.asked() == []
