@@ -272,6 +272,9 @@ async def test_one_damaged_entry_harms_only_itself(lab: Lab) -> None:
     for name in ("broken", "empty", "odd", "null"):
         for operation in ("get", "deploy", "undeploy"):
             assert (await lab.ask(f"{operation}.{name}"))["message"] == "Internal storage error"
+        before = await bucket.get(f"default-{name}")
+        assert (await lab.put(name, "v2"))["message"] == "Internal storage error"
+        assert await bucket.get(f"default-{name}") == before  # a history that only a newer release can read, say
 
 
 # -- keys that run together (S11) -----------------------------------------------------------

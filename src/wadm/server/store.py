@@ -206,6 +206,8 @@ class Store:
         """
         _check_key(place, name)
         record, confirmed = self.view.record(place, name), False
+        if record is None and self.view.garbled(place, name):  # what cannot be read is not written over
+            record, confirmed = await self.reload(place, name), True
         for attempt in range(ATTEMPTS):
             try:
                 application = None if record is None else self.decode(record)
