@@ -53,6 +53,11 @@ def both() -> Interests:
         pytest.param(News(entities={("provider", "shop-kv")}), {"shop"}, id="a provider"),
         pytest.param(News(entities={("provider", "shop-web")}), set(), id="a provider is not a component"),
         pytest.param(News(links={LINK_KEY}), {"shop"}, id="a link"),
+        pytest.param(
+            News(links={("shop-web", "wasi", "http", "another")}),
+            {"shop"},
+            id="another link of a source: those of one source wait for each other",
+        ),
         pytest.param(News(all_links=True), {"shop"}, id="all links"),
         pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
         pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),

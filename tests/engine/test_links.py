@@ -258,6 +258,18 @@ def test_one_link_wanted_by_two_scalers_is_put_once() -> None:
     assert link_scaler(app, 0).link == link_scaler(app, 1).link
 
 
+def test_a_link_that_is_being_deleted_is_put_again_when_that_is_done() -> None:
+    lattice = all_running(APP, LINK)
+    in_flight = asked(*plan("shop", lattice, record=recorded(APP)).actions)
+    changed = shop(a_link("kv", "store"), version="v2")
+    waiting = plan(changed, lattice, in_flight=in_flight, record=recorded(APP))
+    assert PUT_KV not in asks(waiting)
+    assert ("link", *LINK.key) not in waiting.settled
+    in_flight.settle([("link", *LINK.key)])
+    lattice.drop_link(LINK.key)
+    assert PUT_KV in asks(plan(changed, lattice, in_flight=in_flight, record=recorded(APP)))
+
+
 def test_links_are_recorded_before_they_are_put() -> None:
     assert plan(APP, all_running(APP)).record == Record(
         frozenset({(LINK.key, "shop-kv")}), frozenset({"shop-s", "shop-t"})

@@ -334,6 +334,14 @@ def test_providers(hosts: list, shares: list[Share], expected: dict[str, str]) -
     assert place(place_provider, lattice, *shares).places == first.places, "placing what was placed changes nothing"
 
 
+def test_for_whom_a_host_is_missing_does_not_depend_on_what_has_been_started() -> None:
+    shares = [a_share("any", 2), a_share("east", 1, zone="east")]
+    lattice = a_lattice(a_host("a", one("any"), zone="east"), "b")
+    before = place(place_provider, lattice, *shares)
+    lattice.put("b", one("any"))
+    assert place(place_provider, lattice, *shares) == before
+
+
 def test_of_more_providers_than_are_wanted_the_same_stay_while_the_others_go() -> None:
     hosts = [f"h{i}" for i in range(6)]
     lattice = a_lattice(*(a_host(host, one()) for host in hosts))

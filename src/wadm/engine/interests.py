@@ -25,6 +25,9 @@ class Interests:
         self._links: dict[LinkKey, set[str]] = {}
         self._configs: dict[str, set[str]] = {}
         self._shared: dict[str, set[str]] = {}
+        self._linking: dict[str, set[str]] = {}
+        """Applications by the source of a link that they want or have put: links of one source wait for each other."""
+        self._sources: dict[str, frozenset[str]] = {}
         self._hosts: dict[Requirements, set[str]] = {}
         self._wanting: dict[str, frozenset[Requirements]] = {}
 
@@ -62,6 +65,7 @@ class Interests:
             self._configs.setdefault(name, set()).add(application)
         for name in desired.shared:
             self._shared.setdefault(name, set()).add(application)
+        self._index_sources(application)
 
     def remove(self, application: str) -> None:
         """Forget what an application wants."""
@@ -76,6 +80,7 @@ class Interests:
             _discard(self._configs, name, application)
         for name in desired.shared:
             _discard(self._shared, name, application)
+        self._index_sources(application)
         self.wants_hosts(application, False)
 
     def put_record(self, application: str, record: Record) -> bool:
@@ -95,7 +100,14 @@ class Interests:
             self._records[application] = record
         else:
             del self._records[application]
+        self._index_sources(application)
         return True
+
+    def _index_sources(self, application: str) -> None:
+        desired = self._desired.get(application)
+        links = {scaler.link.source_id for scaler in desired.links} if desired is not None else set()
+        sources = frozenset(links | {key[0] for key, _ in self.record(application).links})
+        _reindex(self._linking, self._sources, application, sources)
 
     def wants_hosts(self, application: str, wants: bool) -> None:
         """Note whether another host, or another label, could change an application's plan."""
@@ -103,17 +115,7 @@ class Interests:
         wanted: frozenset[Requirements] = frozenset()
         if wants and desired is not None:
             wanted = frozenset(share.requirements for w in desired.workloads for share in w.shares)
-        before = self._wanting.get(application, frozenset())
-        if before == wanted:
-            return
-        for requirements in before - wanted:
-            _discard(self._hosts, requirements, application)
-        for requirements in wanted - before:
-            self._hosts.setdefault(requirements, set()).add(application)
-        if wanted:
-            self._wanting[application] = wanted
-        else:
-            self._wanting.pop(application, None)
+        _reindex(self._hosts, self._wanting, application, wanted)
 
     def about(self, entity: tuple[EntityKind, str] | None, link: LinkKey | None, config: str | None) -> list[str]:
         """Return the applications that an entity, a link or a configuration concerns, sorted."""
@@ -132,7 +134,7 @@ class Interests:
         found: set[str] = set()
         for kind, *about in (*plan.settled, *(action.command.key for action in plan.actions)):
             if kind == "link":
-                found.update(self._links.get((about[0], about[1], about[2], about[3]), ()))
+                found.update(self._linking.get(about[0], ()))
             elif kind == "config":
                 found.update(self._configs.get(about[0], ()))
             else:
@@ -153,9 +155,9 @@ class Interests:
         for entity in news.entities:
             found |= self._entities.get(entity, set())
         if news.all_links:
-            found.update(*self._links.values(), self._records)
-        for key in news.links:
-            found |= self._links.get(key, set()) | self._recorded_links.get(key, set())
+            found |= self._sources.keys()
+        for source, *_ in news.links:
+            found |= self._linking.get(source, set())
         for name in news.configs:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:
@@ -190,6 +192,19 @@ class Interests:
             for w in self._desired[a].workloads
             if (w.entity_kind, w.entity_id) == (kind, entity_id)
         ]
+
+
+def _reindex(index: dict[_K, set[str]], of: dict[str, frozenset[_K]], application: str, keys: frozenset[_K]) -> None:
+    """Have an application found under these keys and no others. ``of`` holds the keys of each."""
+    before = of.get(application, frozenset())
+    for key in before - keys:
+        _discard(index, key, application)
+    for key in keys - before:
+        index.setdefault(key, set()).add(application)
+    if keys:
+        of[application] = keys
+    else:
+        of.pop(application, None)
 
 
 def _discard(index: dict[_K, set[str]], key: _K, application: str) -> None:

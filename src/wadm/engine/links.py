@@ -63,6 +63,9 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
     if work.must_wait(change):
         waits = Explanation(waiting_for=f"another link of {link.source_id} to be put or deleted")
+        before = work.pending(change.key)
+        if before is not None and before.error:
+            return work.status(scaler, "failed", before.error, waits)
         return work.status(scaler, "reconciling", message, waits)
     pending = work.want(change, scaler.id, why)
     explanation = explain([pending], "a host to put the link", wanted=1)

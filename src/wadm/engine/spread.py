@@ -191,7 +191,7 @@ def place_provider(
 ) -> Placement:
     """Place the shares of a provider: on ``target`` hosts each, first where it runs already. Arguments as above."""
     plan = _Placing(entity_id, shares, lattice, mine, bars)
-    wanting: dict[str, int] = {}
+    lacking: dict[str, int] = {}
     for share in shares:
         here = [
             host
@@ -201,16 +201,16 @@ def place_provider(
         # By id, not by turns: the same stay while the others are being stopped one after the other.
         kept = sorted(here)[: share.target]
         plan.settle(share, kept, 1)
-        if len(kept) < share.target:
-            wanting[share.name] = share.target - len(kept)
-    missing = []
-    for share in plan.pickiest_first([s for s in shares if s.name in wanting]):
-        lacking = plan.house_many(share, wanting[share.name])
-        while lacking and plan.house(share, 1):
-            lacking -= 1
-        if lacking:
-            missing.append(Missing(share, share.target - lacking))
-    return plan.placement(missing)
+        lacking[share.name] = share.target - len(kept)
+    # First what is free, then by moving others on: the other way round, whom something is missing for would depend on
+    # what has been started already.
+    wanting = plan.pickiest_first([share for share in shares if lacking[share.name]])
+    for share in wanting:
+        lacking[share.name] = plan.house_many(share, lacking[share.name])
+    for share in wanting:
+        while lacking[share.name] and plan.house(share, 1):
+            lacking[share.name] -= 1
+    return plan.placement([Missing(s, s.target - lacking[s.name]) for s in wanting if lacking[s.name]])
 
 
 class _Placing:
