@@ -104,7 +104,7 @@ def _loop(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         from uvloop import new_event_loop
     except ImportError:
-        from asyncio import new_event_loop
+        from asyncio import new_event_loop  # type: ignore[assignment]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)
