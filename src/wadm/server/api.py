@@ -17,7 +17,7 @@ from wadm.server.insights import NotAnswered
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
 from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
-from wadm.server.tracing import span
+from wadm.server.tracing import begin_chain, span
 from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
@@ -26,6 +26,9 @@ from wadm.wire import api, subjects
 BUSY: Final = "Too many requests are waiting, please try again later"
 INTERNAL: Final = "Internal error"
 DRAIN_TIMEOUT: Final = 2.0
+
+_BEGINNING: Final = frozenset({"deploy", "undeploy", "rollback", "del"})
+"""Operations after which the lattice is changed; their traces go on with that."""
 
 log = get_logger("wadm.server.api")
 
@@ -96,6 +99,8 @@ class Api:
         request = Request(place, parsed.name or "", message.data, message.headers or {})
         key = (parsed.category, parsed.operation, parsed.name is not None)
         with span(f"{parsed.category}.{parsed.operation}", lattice=parsed.lattice, application=request.name):
+            if parsed.name is not None and parsed.operation in _BEGINNING:
+                begin_chain(place.scope, parsed.name)
             return await self._carry_out(key, request, message, admit)
 
     async def _carry_out(self, key: subjects.Operation, request: Request, message: Message, admit: Admit) -> bytes:

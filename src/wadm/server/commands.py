@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable
 
 from wadm.errors import Malformed, NoResponders, Refused, TimedOut, TooLarge, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome
+from wadm.server import tracing
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
+from wadm.server.view import Place
 from wadm.transport.base import Delivery, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.commands import decode_command, encode_command
@@ -49,6 +51,7 @@ class Commands:
         self._transport = transport
         self._lattice = lattice
         self._account = account
+        self._scope = Place(lattice, account).scope
         self._stream = stream
         self._report = report
         self._is_wanted = is_wanted
@@ -123,6 +126,22 @@ class Commands:
         self._report(outcome)
 
     async def _call(self, command: Command) -> Outcome:
+        with tracing.chained(
+            self._scope,
+            command.model_name,
+            f"command.{type(command).__name__}",
+            lattice=self._lattice,
+            application=command.model_name,
+            host=getattr(command, "host_id", ""),
+            about=command.key[-1],
+        ) as span:
+            outcome = await self._ask(command)
+            if span is not None:
+                span.set_attribute("result", outcome.result)
+                span.set_attribute("message", outcome.message)
+            return outcome
+
+    async def _ask(self, command: Command) -> Outcome:
         call, body = request_for(command)
         subject = subjects.control(self._lattice, call, self._account)
         try:

@@ -87,6 +87,13 @@ class Sink:
 
 
 _sink = Sink()
+_added: Callable[[], Mapping[str, Any]] | None = None
+
+
+def add_fields(fields: Callable[[], Mapping[str, Any]] | None) -> None:
+    """Have every line bear these fields too: what is known of the moment in which it is written."""
+    global _added
+    _added = fields
 
 
 def configure(level: str | None = None, structured: bool = False, stream: TextIO | None = None) -> Levels:
@@ -141,7 +148,8 @@ class Logger:
 
     def _log(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
         if level >= _sink.levels.of(self._target):
-            _sink.write(level, self._target, message, {**self._context, **fields})
+            added = _added() if _added is not None else {}
+            _sink.write(level, self._target, message, {**self._context, **fields, **added})
 
 
 def get_logger(target: str, **context: Any) -> Logger:

@@ -45,6 +45,7 @@ from wadm.model.events import Event, LinkDeleted, LinkSet
 from wadm.model.lattice import Lattice, LinkKey
 from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
+from wadm.server import tracing
 from wadm.server.commands import Commands
 from wadm.server.desk import Desk
 from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
@@ -570,6 +571,8 @@ class LatticeOwner:
             self.interests.wants_hosts(plan.application, plan.wants_hosts)
             if self.interests.put_record(plan.application, plan.record):
                 to_save[plan.application] = plan.record
+            if plan.actions:
+                self._trace(plan)
             self._say(plan, now)
             for action in plan.actions:
                 self.in_flight.ask(action, now)
@@ -585,6 +588,20 @@ class LatticeOwner:
             self._spawn(self._save_then_send(to_save, waiting))
         if actions:
             self._spawn(self._commands.send(actions))
+
+    def _trace(self, plan: Plan) -> None:
+        """Show the plan in the trace of what made it necessary."""
+        with tracing.chained(
+            self._scope,
+            plan.application,
+            "plan",
+            lattice=self.lattice.name,
+            application=plan.application,
+            commands=len(plan.actions),
+            reason=plan.actions[0].reason,
+            status=plan.status.type,
+        ):
+            pass
 
     def _note_command(self, action: Action) -> None:
         host_id = getattr(action.command, "host_id", "")
@@ -653,6 +670,8 @@ class LatticeOwner:
             self._statuses.publish(name, after)
             if before is None or (before.type, before.message) != (after.type, after.message):
                 self._timeline.note(name, "status", f"{after.type}: {after.message}" if after.message else after.type)
+        if after.type in ("deployed", "undeployed"):
+            tracing.settled(self._scope, name, after.type)
         if after.type in ("deployed", "undeployed") and name in self._under_way:
             outcome = Change(now, version=self._under_way.pop(name), outcome=after.type)
             self.metrics.settling.observe(max(0.0, now - self._changed.pop(name, now)))
