@@ -168,8 +168,14 @@ def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
         if not any(share.fits(view.labels[name]) for share in shares):
             verdict.wrong.append(f"{workload.id} runs on {name}, which no spread fits")
     if housed == sum(number for _, number in each):
-        for share in shares:
-            _judge_share(view, workload, share, mine, verdict)
+        if workload.kind == "provider":
+            # It keeps the annotations it was started with, so what counts is whether all can be served by where it runs.
+            served = wanted.most_housed(each, {name: view.labels[name] for name in mine})
+            if served < housed:
+                verdict.wrong.append(f"{workload.id} serves {served} of {housed} places")
+        else:
+            for share in shares:
+                _judge_share(view, workload, share, mine, verdict)
         should = sum(share.target for share in shares)
     elif workload.kind == "component":
         # Shares live together where hosts are fewer than shares; one that no host fits runs nowhere.

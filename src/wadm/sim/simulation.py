@@ -27,6 +27,8 @@ CALM: Final = 180.0
 """Seconds within which everything must be right once nothing goes wrong any more."""
 SOON: Final = 25.0
 """Seconds within which a change must have come about when nothing goes wrong."""
+REST: Final = 45.0
+"""Seconds in which every host has sent a heartbeat, or is known to be lost."""
 SILENCE: Final = 600.0
 MOMENT: Final = 0.1
 """Seconds in which a change gets about."""
@@ -131,6 +133,7 @@ class Simulation:
 
     async def _work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
+        await asyncio.sleep(REST)
         world.calls.quiet = True
         world.on_status = lambda name, said: self._judge_honesty(world, name, said)
         for _ in range(4):
