@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,17 +88,28 @@ def test_no_server(nats_url: str) -> None:
     assert "no wadm server serves lattice 'nobody-serves-this'" in away.stderr
 
 
-def test_ctrl_c_ends_a_watch_quietly(nats_url: str) -> None:
-    """What is watched answers nothing, so the command waits for as long as it is let."""
+def test_ctrl_c_ends_what_waits_quietly() -> None:
+    """Its standard input does not end, so the command waits for as long as it is let."""
     command = [*PYTHON, "wadm", "validate", "-"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=without_settings(), text=True
     )
-    time.sleep(0.5)
+    assert process.stdin is not None
+    process.stdin.write("apiVersion:")
+    process.stdin.flush()
+    deadline = time.monotonic() + 20
+    while _unread(process.stdin.fileno()) and time.monotonic() < deadline:
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in told
+
+
+def _unread(pipe: int) -> int:
+    """Return how many bytes of a pipe its reader has not taken yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
 
 
 @pytest.mark.parametrize(
