@@ -458,8 +458,11 @@ def test_a_list_that_may_be_too_old_settles_a_doubt_only_if_it_has_the_link() ->
 
 @pytest.mark.parametrize("event", [LinkSet(LINK), LinkDeleted(LINK.key, "kv")])
 def test_an_event_settles_a_doubt(event: Event) -> None:
-    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered").hear(event)
+    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
+    world.news = News()
+    world.hear(event)
     assert world.lattice.knows_link(LINK.key)
+    assert world.news.links == {LINK.key}
 
 
 # -- configurations ---------------------------------------------------------------------------------

@@ -121,6 +121,9 @@ class Host(Struct):
         return f"{self.friendly_name} ({self.id[:8]})" if self.friendly_name else self.id
 
 
+LOST_KEPT = 100
+
+
 class Lattice:
     """All that is known of a lattice at one moment, indexed for the questions that planning asks.
 
@@ -137,6 +140,8 @@ class Lattice:
         """Identities of links of which a put or delete got no answer: only the next reading will tell."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
+        self.lost: dict[str, str] = {}
+        """Hosts that fell silent and have not come back: what people call them, by id."""
         self.last_joined = 0.0
         """When a host was last heard of for the first time."""
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
@@ -191,6 +196,7 @@ class Lattice:
             entities: tuple[Entity, ...] = (*host.components.values(), *host.providers.values())
             for entity in entities:
                 other.put(host.id, entity)
+        other.lost = dict(self.lost)
         other.links = dict(self.links)
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
@@ -203,6 +209,7 @@ class Lattice:
     def put_host(self, host_id: str, friendly_name: str, labels: Mapping[str, str], version: str, now: float) -> bool:
         """Note a host's own data, keeping what runs on it. ``now`` is when it was heard."""
         host = self.hosts.get(host_id)
+        self.lost.pop(host_id, None)
         if host is None:
             host = Host(host_id, friendly_name, dict(labels), version, now, {}, {})
             self.hosts[host_id] = host
@@ -242,6 +249,14 @@ class Lattice:
             if host.meets(wanted):
                 hosts.remove(host_id)
         return True
+
+    def lose_host(self, host_id: str) -> None:
+        """Remember a host that is about to be removed because nothing is heard of it; the newest few are kept."""
+        host = self.hosts.get(host_id)
+        if host is not None:
+            self.lost[host_id] = host.called
+            while len(self.lost) > LOST_KEPT:
+                del self.lost[next(iter(self.lost))]
 
     def clear_host(self, host_id: str) -> bool:
         """Note that nothing runs on a host (it has just started)."""
@@ -315,29 +330,34 @@ class Lattice:
 
     def put_link(self, link: Link) -> bool:
         """Note a link; one with the same identity and target is replaced in place."""
-        self.doubtful.discard(link.key)
+        doubted = self._be_sure(link.key)
         before = self.links.get(link.key, ())
         after = tuple(link if one.target == link.target else one for one in before)
         if link not in after:
             after = (*before, link)
         if after == before:
-            return False
+            return doubted
         self.links[link.key] = after
         return True
 
     def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
         """Note that a link is gone: the one with that target, or the first where the target is not known."""
-        self.doubtful.discard(key)
+        doubted = self._be_sure(key)
         before = self.links.get(key, ())
         gone = next((one for one in before if target is None or one.target == target), None)
         if gone is None:
-            return False
+            return doubted
         after = tuple(one for one in before if one is not gone)
         if after:
             self.links[key] = after
         else:
             del self.links[key]
         return True
+
+    def _be_sure(self, key: LinkKey) -> bool:
+        doubted = key in self.doubtful
+        self.doubtful.discard(key)
+        return doubted
 
     def set_links(self, links: Iterable[Link]) -> set[LinkKey]:
         """Replace all links by what the lattice said it holds; return the keys under which something changed."""
