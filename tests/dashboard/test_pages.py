@@ -387,9 +387,8 @@ def test_no_page_is_wider_than_the_screen(page: Page, width: int, dark: bool) ->
         page.shows(text)
         wide = page.driver.execute_script("return document.documentElement.scrollWidth")  # type: ignore[no-untyped-call]
         assert wide <= width, view
-        page.picture(
-            f"{'dashboard-phone-' if width == 390 else ''}{width}-{view.replace('/', '-')}{'-dark' if dark else ''}"
-        )
+        shown = f"{width}-{view.replace('/', '-')}{'-dark' if dark else ''}"
+        page.picture({"390-applications-dark": "dashboard-phone"}.get(shown, shown))
 
 
 def test_a_server_that_goes_away_is_told_and_comes_back(page: Page) -> None:
