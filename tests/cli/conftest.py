@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cli.world import World
+from wadm.sim.core import HostSpec
 
 
 @pytest.fixture
 def make_world() -> Iterator[Callable[..., World]]:
-    """Make worlds with hosts in the zones named, gone when the test is."""
+    """Make worlds with these hosts, or plain ones in the zones named; gone when the test is."""
     worlds: list[World] = []
 
-    def make(*zones: str, server: bool = True) -> World:
-        worlds.append(World(*zones, server=server))
+    def make(*hosts: str | HostSpec, server: bool = True) -> World:
+        worlds.append(World(*hosts, server=server))
         return worlds[-1]
 
     yield make

@@ -67,7 +67,7 @@ def test_deploying_the_same_file_again_changes_nothing(world: World, file: File)
     again = world.wadm("deploy", file(), "--wait")
     assert (again.code, again.out) == (0, "Deployed shop version v1.\n")
     assert "shop version v1 is stored already, unchanged." in again.err
-    assert len(json.loads(world.wadm("history", "shop", "-o", "json").out)) == 1
+    assert len(json.loads(world.wadm("history", "shop", "-o", "json").out)["versions"]) == 1
 
 
 def test_deploying_a_file_without_a_version_again_makes_no_further_one(world: World, file: File) -> None:

@@ -12,28 +12,45 @@ from pathlib import Path
 import pytest
 from rich.console import RenderableType
 
+from wadm.cli.doctor import Finding
 from wadm.cli.output import UNLIMITED, render
 from wadm.cli.views import (
     applications,
     configs,
     contexts,
     difference,
+    explained,
+    findings,
     hosts,
     inventories,
     links,
+    plans,
     problems,
     progress,
     status,
+    timeline,
     versions,
 )
 from wadm.cli.views.configs import ConfigUse
 from wadm.client.contexts import Context
 from wadm.client.replies import Summary
 from wadm.client.settings import Settings
+from wadm.model.insight import (
+    ApplicationView,
+    Consequence,
+    OnHost,
+    Planned,
+    PlannedStep,
+    ScalerView,
+    ShareView,
+    Unfit,
+    Waiting,
+)
 from wadm.model.lattice import Component, Inventory, Link, Provider
 from wadm.model.manifest import Problem
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SPREAD
 from wadm.model.status import NO_HOSTS_MESSAGE, UNDEPLOYED, ApplicationStatus, Explanation, ScalerStatus, aggregate
+from wadm.model.timeline import Entry, Revision
 from wadm.wire.api import Version
 from wadm.wire.control import HostPing
 
@@ -154,6 +171,81 @@ SETTINGS = Settings(
     sources={"servers": "NATS_URL", "lattice": "given", "creds": "nats context 'prod'"},
 )
 
+HOST = "keen-nectar-8600 (NCSQ6IEW)"
+PLAN = Planned(
+    "my-shop",
+    "v2",
+    "1f0c2a9b77de",
+    (
+        PlannedStep(1, "put", "put configuration my_shop-limits", "", "it is not in the lattice"),
+        PlannedStep(1, "stop", f"stop my_shop-kv on {HOST}", HOST, "registry.example/kv:1 runs there, kv:2 is wanted"),
+        PlannedStep(
+            1,
+            "update live",
+            f"update my_shop-api on {HOST} to registry.example/api:2",
+            HOST,
+            f"registry.example/api:1 runs on {HOST}, registry.example/api:2 is wanted",
+        ),
+        PlannedStep(2, "restart", f"start my_shop-kv on {HOST} (registry.example/kv:2)", HOST, "it does not run there"),
+        PlannedStep(2, "start", "start my_shop-kv on NBVQ6IEW (registry.example/kv:2)", "NBVQ6IEW", "spread default"),
+    ),
+    BAD,
+    (Consequence("tenant", "deployed", "failed: shared application my-shop is not deployed"),),
+)
+PLAN_OF_NOTHING = Planned("hello", "v1", "00c2a9b77de1", (), GOOD)
+ENTRIES = (
+    Entry(NOW - 20, "request", "version v1 to be deployed", "my-shop"),
+    Entry(NOW - 19, "command", f"scale my_shop-api to 6 on {HOST} (registry.example/api:1), because none runs there",
+          "my-shop", "my_shop-api", HOST),
+    Entry(NOW - 18, "answer", "accepted: scale my_shop-api to 6", "my-shop", "my_shop-api", HOST),
+    Entry(NOW - 10, "event", "my_shop-api could not be scaled: not found", "my-shop", "my_shop-api", HOST),
+    Entry(NOW - 10, "status", "failed: not found", "my-shop"),
+)  # fmt: skip
+EXPLAINED = ApplicationView(
+    "my-shop",
+    "v1",
+    "failed",
+    "not found",
+    3,
+    (
+        ScalerView(
+            "44" * 32,
+            "SpreadScaler",
+            "my_shop-api",
+            "failed",
+            "not found",
+            NOW - 200,
+            "a host with zone=east (spread east); 3 hosts are there, none has that label",
+            "goes on as soon as such a host joins, or one of those there gets zone=east",
+            "10 of registry.example/api:1 in all",
+            (OnHost(HOST, HOST_A, "registry.example/api:1", 4, "my-shop"),),
+            (
+                ShareView("east", 6, {"zone": "east"}, 0, (), (Unfit(HOST, HOST_A, "zone", "east", None),)),
+                ShareView("rest", 4, {}, 1, (HOST,), ()),
+            ),
+            (Waiting("scale my_shop-api to 6", "none runs there", NOW - 20, NOW - 19, "held back after a failure",
+                     NOW + 8, 3, "not found"),),
+        ),
+        ScalerView("77" * 32, "LinkScaler", "my_shop-api -(wasi:http)-> my_shop-web", "deployed", "", 0.0, "", "",
+                   "the link to my_shop-web for wasi:http/incoming-handler (in force)", (), (), ()),
+    ),
+    {"my_shop-limits": "there", "site-wide": "missing"},
+    (),
+    (),
+)  # fmt: skip
+REVISIONS = (
+    Revision(1, "deploy", "v1", NOW, "ann@desk", "first", "deployed", 12.5),
+    Revision(2, "deploy", ULID, NOW + 1000, "ci", "", "superseded", 30.0),
+    Revision(3, "rollback", "v1", NOW + 1030, "ann@desk", "v2 loses orders, see the report of this morning"),
+)
+FINDINGS = (
+    Finding("NATS", "ok", "reached nats://127.0.0.1:4222 (identity: none), there and back in 1 ms"),
+    Finding("owner", "note", "nobody looks after lattice default", "normal while nothing is deployed"),
+    Finding("leftovers", "warning", "the original left the stream wadm_event_consumer with 4711 messages: a work queue "
+            "that nobody reads", "a server of ours deletes it when it starts"),
+    Finding("hosts", "error", "no host answers in lattice default", "start a wasmCloud host in it"),
+)  # fmt: skip
+
 VIEWS: dict[str, Callable[[], RenderableType]] = {
     "applications": lambda: applications.applications(SUMMARIES, "default"),
     "applications-none": lambda: applications.applications([], "default"),
@@ -176,6 +268,16 @@ VIEWS: dict[str, Callable[[], RenderableType]] = {
     "status-good": lambda: status.status("hello", GOOD, "v1.0.0", NOW),
     "status-undeployed": lambda: status.status("old", UNDEPLOYED, None, NOW),
     "status-unheard": lambda: status.status("new", UNHEARD, "v1", NOW),
+    "status-with-hints": lambda: status.status(
+        "new", UNHEARD, "v1", NOW, hints=["no host is in lattice default: " * 3]
+    ),
+    "plan": lambda: plans.plan(PLAN, "my-shop.yaml"),
+    "plan-of-nothing": lambda: plans.plan(PLAN_OF_NOTHING, "hello"),
+    "explained": lambda: explained.explained(EXPLAINED, ENTRIES, NOW),
+    "timeline": lambda: timeline.timeline(ENTRIES, NOW),
+    "timeline-of-last-week": lambda: timeline.timeline(ENTRIES[:2], NOW + 400_000, of_one=True),
+    "history": lambda: versions.history(REVISIONS, [Version("v1", True), Version(ULID, False)], NOW + 3700),
+    "findings": lambda: findings.findings(FINDINGS),
     "versions": lambda: versions.versions([Version("v1", True), Version(ULID, False)], NOW + 3700),
 }
 WIDE: dict[str, Callable[[], RenderableType]] = {

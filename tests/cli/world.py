@@ -42,12 +42,11 @@ class Terminal(io.StringIO):
 class World:
     """A server and hosts. Time passes only while a command (or :meth:`run`) runs."""
 
-    def __init__(self, *zones: str, server: bool = True) -> None:
+    def __init__(self, *hosts: str | HostSpec, server: bool = True) -> None:
         self.loop = VirtualTimeLoop()
         self.broker = self.run(_made(MemoryBroker))
-        self.fleet = Fleet(
-            self.transport("hosts"), "default", [HostSpec(f"host-{zone}", {"zone": zone}) for zone in zones]
-        )
+        specs = [one if isinstance(one, HostSpec) else HostSpec(f"host-{one}", {"zone": one}) for one in hosts]
+        self.fleet = Fleet(self.transport("hosts"), "default", specs)
         self.server: Server | None = None
         self._command: asyncio.Task[Any]
         self.run(self._start(server))

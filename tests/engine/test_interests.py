@@ -25,6 +25,7 @@ from wadm.engine.compile import nothing
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News
 from wadm.engine.plan import Record
+from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.commands import Key
 
 SHOP = an_app(
@@ -87,9 +88,13 @@ def test_hosts_with_other_labels_do_not_matter_unless_they_had_the_right_ones_be
     interests = Interests()
     interests.put(compiled(an_app("shop", a_component("web", 2, a_spread("east", zone="east")))))
     interests.wants_hosts("shop", True)
-    assert interests.touched(News(hosts={"h1"}), LATTICE) == {"shop"}
-    assert interests.touched(News(hosts={"h2"}), LATTICE) == set()
-    assert interests.touched(News(hosts={"h2"}, relabelled={"h2"}), LATTICE) == {"shop"}
+    large = LATTICE.copy()
+    for number in range(HOSTS_COUNTED):
+        large.put_host(f"other-{number}", "", {}, "1.9.2", 0.0)
+    assert interests.touched(News(hosts={"h1"}), large) == {"shop"}
+    assert interests.touched(News(hosts={"h2"}), large) == set()
+    assert interests.touched(News(hosts={"h2"}, relabelled={"h2"}), large) == {"shop"}
+    assert interests.touched(News(hosts={"h2"}), LATTICE) == {"shop"}, "its status tells what each of few hosts lacks"
 
 
 def test_one_that_is_not_known_wants_no_hosts() -> None:

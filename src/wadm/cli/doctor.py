@@ -277,7 +277,8 @@ async def _hosts(client: Client, called: Names) -> AsyncIterator[Finding]:
         yield Finding("hosts", "warning", text, hint)
     skewed = {host: skew for host, skew in beats.items() if abs(skew) > SKEW}
     for host_id, skew in sorted(skewed.items()):
-        text = f"the clock of host {known.get(host_id, host_id[:8])} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        way = "ahead" if skew > 0 else "behind"
+        text = f"the clock of host {known.get(host_id, host_id[:8])} is {abs(skew):.0f} s {way}"
         yield Finding(
             "clocks", "warning", text, "let it follow a time server (NTP); wadm itself trusts no host's clock"
         )

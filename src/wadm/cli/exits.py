@@ -76,6 +76,12 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     ),
     (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
     (Rejected, "does not hold any more", "make a new plan with `wadm plan`, look at it, and deploy that"),
+    (Rejected, "is already deployed in a different", "give it another id, or undeploy that application"),
+    (
+        Rejected,
+        "shared components that are not deployed",
+        "deploy the application that shares them first (`wadm list`)",
+    ),
     (NotSupported, "", "the server is the original wadm or an older one; `wadm doctor` tells which"),
     (TimedOut, "did not answer", "try again, or allow more time with --request-timeout"),
     (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),

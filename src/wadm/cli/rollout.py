@@ -45,10 +45,24 @@ def rollout(
             if waiting is None or timeout is None:
                 return {}, client.transport.now()
             ends = await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
+            for release in releases:
+                await _still_meant(client, release)
             return ends, client.transport.now()
 
     ends, now = session.run(work)
     _report(releases, ends, output, timeout or 0, now)
+
+
+async def _still_meant(client: Client, release: Release) -> None:
+    """Raise if somebody has deployed another version since: what is deployed now is not what was asked for."""
+    version = next((one.version for one in await client.versions(release.name) if one.deployed), None)
+    if version != release.version:
+        what = f"version {version}" if version is not None else "an undeploy"
+        raise exits.Failure(
+            f"{release.name}: version {release.version} was superseded by {what} while it was being deployed",
+            exits.FAILED,
+            f"`wadm history {release.name}` shows by whom",
+        )
 
 
 def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: float, now: float) -> None:

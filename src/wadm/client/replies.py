@@ -173,7 +173,7 @@ def _insight(data: bytes) -> insight.InsightReply:
         problems = decode_answer(api.PutReply, data).problems
         if not isinstance(problems, UnsetType) and problems:
             raise ManifestInvalid(problems)
-        if reply.message.startswith(insight.NOBODY):
+        if reply.message.startswith((insight.NOBODY, insight.STARTING)):
             raise Unavailable(reply.message)
     _check(reply)
     return reply

@@ -6,11 +6,21 @@ provided by somebody else; that it is missing is said. What is not known is aske
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from wadm.engine.plan import Work
 from wadm.model.commands import PutConfig
 
 OUT_OF_SYNC = "Configuration out of sync"
 """The status of what runs, or is linked, as wanted while its configuration is being put."""
+
+
+def next_config(names: Iterable[str], work: Work) -> str:
+    """Return what has to happen for configurations that somebody else must provide, nothing where that is not so."""
+    missing = [name for name in names if name in work.config_trouble and work.desired.configs.get(name) is None]
+    if not missing:
+        return ""
+    return f"goes on as soon as somebody puts it (wash config put {missing[0]} KEY=VALUE)"
 
 
 def plan_configs(work: Work) -> None:

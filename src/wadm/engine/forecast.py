@@ -38,6 +38,7 @@ from wadm.model.status import ApplicationStatus
 ROUNDS = 50
 """More rounds than any order of effects takes; a plan that still wants something then never would be done."""
 
+
 class Step(PlannedStep, frozen=True):
     """One thing that would be done, with the command that does it."""
 

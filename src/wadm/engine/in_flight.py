@@ -50,6 +50,12 @@ PATIENCE_REPLY = 10.0
 """The same for what the reply itself confirms (links, configurations, stops), which has its own, shorter timeout."""
 
 
+UNDONE_WINDOW = 600.0
+"""Seconds within which asking the same again, after it had come true, counts as being undone."""
+UNDONE_FREE = 4
+"""How often something may be undone before asking again is put off."""
+
+
 class Pending(Struct, frozen=True):
     """One command on its way. Times are seconds of the caller's clock.
 
@@ -77,6 +83,14 @@ class Pending(Struct, frozen=True):
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
         return now < (self.retry_at if self.held else self.deadline)
+
+
+class _Repeat(Struct, frozen=True):
+    """How often a command was asked, each time after it had come true, and when last."""
+
+    command: Command
+    times: int
+    last: float
 
 
 def patience(command: Command) -> float:
@@ -153,6 +167,8 @@ class InFlight:
         self._links_of: dict[str, set[Key]] = {}
         """Links being put or deleted, by their source."""
         self._due: list[tuple[float, Key]] = []
+        self._repeats: dict[Key, list[_Repeat]] = {}
+        self._repeats_most = 1000
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -207,6 +223,8 @@ class InFlight:
         if before is not None and before.command == action.command and not before.held and before.waits(now):
             return False
         pending = begin(action, before, now)
+        if before is None or before.command != action.command:
+            self._remember(action.command, now)
         if before is not None and before.application != action.application:
             self._forget(before)
         self._pending[key] = pending
@@ -215,6 +233,30 @@ class InFlight:
             self._links_of.setdefault(key[1], set()).add(key)
         self._schedule(pending)
         return True
+
+    def undone(self, command: Command, now: float) -> tuple[int, float]:
+        """Return how often a command was asked lately after it had come true each time, and until when it had better
+        not be asked again: whoever undoes it would only undo it again. The pauses grow as those after failures."""
+        for one in self._repeats.get(command.key, ()):
+            if one.command == command and one.times >= UNDONE_FREE and now < one.last + UNDONE_WINDOW:
+                return one.times, one.last + backoff(command.key, one.times - UNDONE_FREE + 2)
+        return 0, 0.0
+
+    def keep(self, pending: Pending) -> None:
+        """Note a command that is put off before it was asked."""
+        self._by_application.setdefault(pending.application, set()).add(pending.command.key)
+        self._put(pending)
+
+    def _remember(self, command: Command, now: float) -> None:
+        """Note that a command is asked that is not merely repeated. Of a thing the last two are remembered: somebody
+        who wants the opposite makes a pair of them."""
+        known = [one for one in self._repeats.get(command.key, ()) if now < one.last + UNDONE_WINDOW]
+        times = next((one.times + 1 for one in known if one.command == command), 1)
+        others = [one for one in known if one.command != command]
+        self._repeats[command.key] = [*others[-1:], _Repeat(command, times, now)]
+        if len(self._repeats) > self._repeats_most:
+            fresh = {k: ones for k, ones in self._repeats.items() if now < ones[-1].last + UNDONE_WINDOW}
+            self._repeats, self._repeats_most = fresh, 2 * len(fresh) + 1000
 
     def deliver(self, key: Key, now: float) -> None:
         """Note that the host has accepted a command: from now on it works on it."""

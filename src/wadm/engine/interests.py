@@ -8,6 +8,7 @@ from typing import TypeVar
 from wadm.engine.compile import Desired, WorkloadScaler
 from wadm.engine.observe import News
 from wadm.engine.plan import Needed, Plan, Record
+from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
 
 _K = TypeVar("_K")
@@ -169,7 +170,9 @@ class Interests:
     @staticmethod
     def _may_matter(host_id: str, requirements: Requirements, news: News, lattice: Lattice) -> bool:
         host = lattice.hosts.get(host_id)
-        return host is None or host_id in news.relabelled or host.meets(requirements)
+        # In a small lattice statuses tell what each host lacks.
+        small = len(lattice.hosts) <= HOSTS_COUNTED
+        return small or host is None or host_id in news.relabelled or host.meets(requirements)
 
     def needed_by_others(self, application: str) -> Needed:
         """Return the answers to what the other applications need, for planning this one."""

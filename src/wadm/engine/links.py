@@ -9,8 +9,10 @@ the source runs on others: the record is there then, and left as it is.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wadm.engine.compile import LinkScaler
-from wadm.engine.configs import OUT_OF_SYNC
+from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.plan import Work, explain, same_link
 from wadm.model.commands import DeleteLink, PutLink
 from wadm.model.lattice import Link
@@ -32,7 +34,8 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     message = f"Putting link definition between {link.source_id} and {link.target}"
     waiting = [name for name in names if name not in work.ready]
     if trouble:
-        return work.status(scaler, "failed", " ".join(trouble), Explanation(waiting_for=_configurations(waiting)))
+        explanation = Explanation(waiting_for=_configurations(waiting), next=next_config(names, work))
+        return work.status(scaler, "failed", " ".join(trouble), explanation)
     if not work.lattice.knows_link(link.key):
         work.questions.links = True
         return work.status(
@@ -69,6 +72,13 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         return work.status(scaler, "reconciling", message, waits)
     pending = work.want(change, scaler.id, why)
     explanation = explain([pending], "a host to put the link", wanted=1)
+    if pending.error and (other := next((one for one in there if one.target != link.target), None)) is not None:
+        protocol = f"{link.wit_namespace}:{link.wit_package}"
+        explanation = replace(
+            explanation,
+            waiting_for=f"another's link {link.source_id} -({protocol})-> {other.target} to go",
+            next=f"{explanation.next} (delete it with wash link del, or give this one another name)",
+        )
     if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)
     return work.status(scaler, "reconciling", message, explanation)

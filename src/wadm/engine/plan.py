@@ -68,6 +68,8 @@ class Plan(Struct, frozen=True):
     settled: tuple[Key, ...]
     questions: Questions
     wants_hosts: bool
+    put_off: tuple[Pending, ...] = ()
+    """What is not asked now, because somebody undoes it again and again; to be noted, so that its time comes."""
 
     def __str__(self) -> str:
         lines = [f"{self.application}: {self.status.type} {self.status.message}".rstrip()]
@@ -105,6 +107,7 @@ class Work:
         """The links that this plan puts or deletes, by their source."""
         self.settled: set[Key] = set()
         self.seen: set[Key] = set()
+        self.put_off: list[Pending] = []
         self.questions = Questions(set(), set())
         self.wants_hosts = False
         self.starts = in_flight.starts(desired.application)
@@ -137,9 +140,8 @@ class Work:
 
     def want(self, command: Command, scaler: str, reason: str, attempts: int = 0) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
-        for the same thing is under way, or another application waits to ask its own again. Return what is pending then; its error is what the status tells.
-
-        ``attempts`` counts failures of the same thing elsewhere."""
+        for the same thing is under way, or another application waits to ask its own again. Return what is pending then;
+        its error is what the status tells. ``attempts`` counts failures of the same thing elsewhere."""
         key = command.key
         self.seen.add(key)
         if key in self.asked:
@@ -153,6 +155,10 @@ class Work:
                 return pending
             pending = None
         action = Action(command, self.desired.application, scaler, reason, attempts)
+        if pending is None and (undone := self._undone(action)) is not None:
+            self.put_off.append(undone)
+            self.asked[key] = undone
+            return undone
         self.actions.append(action)
         self.asked[key] = begin(action, pending, self.now)
         if key[0] == "link":
@@ -167,6 +173,17 @@ class Work:
         """
         under_way = self.in_flight.links_of(change.source_id, self.now) - self.settled
         return bool((under_way | self.changing.get(change.source_id, set())) - {change.key})
+
+    def _undone(self, action: Action) -> Pending | None:
+        """Return the command as put off, if somebody undoes it again and again."""
+        times, until = self.in_flight.undone(action.command, self.now)
+        if self.now >= until:
+            return None
+        error = (
+            f"Somebody undoes this again and again: {describe(action.command, self.lattice)} was asked and done "
+            f"{times} times within minutes. Another wadm, or a person, may be at work in this lattice."
+        )
+        return replace(begin(action, None, self.now), held=True, retry_at=until, error=error)
 
     def is_right(self, key: Key) -> None:
         """Note that a thing is as wanted."""
@@ -251,7 +268,9 @@ def explain(pendings: list[Pending], waiting_for: str, wanted: int = 0, running:
     if held:
         next_step = "asks again after a pause that grows with each failure"
     elif asked:
-        next_step = "looks at the host again, and asks again if there is no sign of it"
+        next_step = "asks again if there is no sign of it"
+        if any(p.delivered for p in asked):
+            next_step = f"the host has taken it on, and may be fetching an image; {next_step}"
     return Explanation(
         waiting_for=waiting_for,
         since=min((p.since for p in pendings), default=0.0),

@@ -42,6 +42,7 @@ def reconcile(
         tuple(sorted(work.settled)),
         work.questions,
         work.wants_hosts,
+        tuple(work.put_off),
     )
 
 

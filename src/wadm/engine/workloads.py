@@ -20,11 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from wadm.engine.compile import WorkloadScaler
-from wadm.engine.configs import OUT_OF_SYNC
+from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.plan import Work, errors_of, explain
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.engine.wording import missing_hosts
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import strip_reference
@@ -125,7 +128,8 @@ class _Progress:
         self.gathering = bool(placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
         self.restarting = self.lacking
-        self.unhealthy = 0
+        self.sick: list[str] = []
+        """Hosts on which it runs and says that it is not well."""
         self.running = 0
 
     def right(self, host: str, count: int) -> None:
@@ -211,7 +215,8 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
     )
     if right:
         progress.right(host, 1)
-        progress.unhealthy += entity.health == "failed"
+        if entity.health == "failed":
+            progress.sick.append(host)
         return
     progress.wrong.append(host)
     if progress.ready and not progress.restarting:
@@ -258,6 +263,11 @@ def _status(
     wanted = sum(p.count for p in placement.places.values())
     wanted += sum(m.share.target - m.found for m in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
+    if not explanation.next:
+        if not progress.ready:
+            explanation = replace(explanation, next=next_config(scaler.config, work))
+        elif placement.missing:
+            explanation = replace(explanation, next=_next_host(placement))
     errors = errors_of(progress.pending)
     if trouble or errors or placement.missing:
         texts = trouble + errors + _missing_texts(scaler, placement.missing, foreign, work)
@@ -271,8 +281,8 @@ def _status(
         return work.status(scaler, "reconciling", text, explanation)
     if not work.out_of_sync.isdisjoint(scaler.config):
         return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
-    if progress.unhealthy:
-        text = f"Unhealthy provider on {progress.unhealthy} host(s)"
+    if progress.sick:
+        text = f"Unhealthy provider on {len(progress.sick)} host(s)"
         return work.status(scaler, "unhealthy", text, explanation)
     return work.status(scaler, "deployed", "", explanation)
 
@@ -284,18 +294,21 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         names = ", ".join(name for name in scaler.config if name not in work.ready)
         return f"configuration {names} to be in the lattice"
     if placement.missing:
-        return " and ".join(_which_hosts(m) for m in placement.missing)
+        return " and ".join(missing_hosts(m, scaler.entity_kind, work.lattice) for m in placement.missing)
     if progress.wrong:
         hosts = ", ".join(work.host(h) for h in progress.wrong[:3])
         more = f" and {len(progress.wrong) - 3} more" if len(progress.wrong) > 3 else ""
         return f"{hosts}{more} to run {scaler.image}"
+    if progress.sick:
+        hosts = ", ".join(work.host(h) for h in progress.sick[:3])
+        return f"{scaler.entity_id} on {hosts} to be healthy again"
     return ""
 
 
-def _which_hosts(missing: Missing) -> str:
-    share = missing.share
-    labels = ", ".join(f"{key}={value}" for key, value in share.requirements)
-    return f"a host with {labels} (spread {share.name})" if labels else f"a host (spread {share.name})"
+def _next_host(placement: Placement) -> str:
+    labels = sorted({f"{key}={value}" for m in placement.missing for key, value in m.share.requirements})
+    label = f", or one of those there gets {' '.join(labels)}" if labels else ""
+    return f"goes on as soon as such a host joins{label}"
 
 
 def _missing_texts(

@@ -23,6 +23,10 @@ NOBODY: Final = (
 """Said where the owner of the lattice must be asked and there is none."""
 
 
+STARTING: Final = "The server has just taken up this lattice and is still asking its hosts what they run"
+"""What the answer of an owner begins with that does not know its lattice yet."""
+
+
 class Ask(Struct, frozen=True, omit_defaults=True):
     """The body of a request; every field may be left out, an empty body leaves out all."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from wadm.client.client import Client
     from wadm.model.lattice import Inventory
+    from wadm.model.status import ApplicationStatus
     from wadm.wire.api import Version
 
 
@@ -45,15 +46,28 @@ def status(name: str, watch: bool, session: Session, output: Output) -> None:
 
 
 async def _once(client: Client, name: str, output: Output) -> None:
+    began = client.transport.now()
     versions, current = await asyncio.gather(client.versions(name), client.status(name))
+    took = client.transport.now() - began
+    version = _deployed(versions)
+    hints = await _hints(client, name, version, current, took)
     running = _running(await client.inventories()) if output.wide else None
 
     def view() -> RenderableType:
         from wadm.cli.views.status import status
 
-        return status(name, current, _deployed(versions), client.transport.now(), running, output.wide)
+        return status(name, current, version, client.transport.now(), running, output.wide, hints)
 
-    output.show({"name": name, "version": _deployed(versions), "status": current}, view)
+    output.show({"name": name, "version": version, "status": current, "hints": hints}, view)
+
+
+async def _hints(client: Client, name: str, version: str | None, current: ApplicationStatus, took: float) -> list[str]:
+    """Return what is to be said of the lattice, where the application is not as wanted."""
+    if version is None or current.type == "deployed":
+        return []
+    from wadm.cli.situation import situation
+
+    return await situation(client, name, took)
 
 
 async def _watch(client: Client, name: str, output: Output) -> None:

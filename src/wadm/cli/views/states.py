@@ -31,10 +31,12 @@ def effective(status: ApplicationStatus, deployed_version: str | None) -> Status
     """Return what an application's status means to people.
 
     A server that has heard of no host, ever, has no status to tell: it lists the application as waiting even where
-    nobody deployed it.
+    nobody deployed it, and asked for the one it says undeployed even where it is.
     """
     if status.type == "waiting" and deployed_version is None:
         return "undeployed"
+    if status.type == "undeployed" and deployed_version is not None and not status.scalers:
+        return "waiting"  # nobody has looked at it yet
     return status.type
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,7 +11,8 @@ from rich.text import Text
 
 from wadm.cli.views import names, states
 from wadm.cli.views.table import count, facts, or_nothing, table
-from wadm.cli.views.times import duration
+from wadm.cli.views.times import clock, duration
+from wadm.model.advice import advice
 from wadm.model.status import ApplicationStatus, ScalerStatus
 
 Running = Mapping[str, int]
@@ -25,9 +26,12 @@ def status(
     now: float,
     running: Running | None = None,
     wide: bool = False,
+    hints: Sequence[str] = (),
 ) -> RenderableType:
-    """Return the status of an application of which ``version`` should run. ``now`` is in seconds since 1970."""
+    """Return the status of an application of which ``version`` should run. ``now`` is in seconds since 1970; ``hints``
+    are what is to be said of the lattice as a whole."""
     parts: list[RenderableType] = [headline(name, current, version)]
+    parts += [Padding(Text(f"! {hint}", style="yellow"), (0, 0, 0, 2)) for hint in hints]
     if current.scalers:
         parts += ["", _scalers(name, current, running or {}, wide)]
     else:
@@ -43,7 +47,7 @@ def _advice(name: str, current: ApplicationStatus, version: str | None) -> tuple
     """Return what is said of an application without scalers to look at, and what to do about it."""
     if states.effective(current, version) == "undeployed":
         return "", f"Deploy it with: wadm deploy {name}"
-    if current.type == "waiting":
+    if states.effective(current, version) == "waiting":
         return states.message(current), "See which hosts there are with: wadm hosts"
     return states.message(current), ""
 
@@ -86,10 +90,11 @@ def _reasons(scaler: ScalerStatus, now: float) -> Table:
     return facts(
         ("message", scaler.message),
         ("waits for", told.waiting_for),
-        ("since", f"{duration(now - told.since)} ago" if told.since else ""),
+        ("since", f"{clock(told.since)} ({duration(now - told.since)} ago)" if told.since else ""),
         ("last error", told.last_error if told.last_error != scaler.message else ""),
         ("tried", count(told.attempts, "time") if told.attempts else ""),
         ("next", _next(scaler, now)),
+        ("to do", advice(f"{scaler.message} {told.last_error}")),
     )
 
 

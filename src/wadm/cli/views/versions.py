@@ -19,19 +19,23 @@ def history(revisions: Sequence[Revision], stored: Sequence[Version], now: float
     """Return the revisions and the versions, both oldest first as given; without revisions only the versions."""
     if not revisions:
         return versions(stored, now)
-    result = table("REVISION", "ACTION", "VERSION", "WHEN", "BY", "OUTCOME", "MESSAGE", flexible="MESSAGE")
+    result = table("#", "ACTION", "WHEN", "OUTCOME", "VERSION", flexible="VERSION")
     for one in reversed(revisions):
         took = f" in {duration(one.seconds)}" if one.outcome == "deployed" else ""
         result.add_row(
             str(one.number),
             one.action,
-            or_nothing(one.version),
             f"{duration(now - one.time)} ago",
-            or_nothing(one.author),
             Text(f"{one.outcome or 'under way'}{took}", style=_OUTCOMES.get(one.outcome, "")),
-            or_nothing(one.message),
+            Text.assemble(or_nothing(one.version), (_by_whom(one), "dim")),
         )
     return Group(result, "", versions(stored, now))
+
+
+def _by_whom(one: Revision) -> str:
+    """Return who did it and what for, on a line of its own."""
+    said = ": ".join(part for part in (one.author and f"by {one.author}", one.message) if part)
+    return f"\n{said}" if said else ""
 
 
 def versions(stored: Sequence[Version], now: float) -> RenderableType:

@@ -1,0 +1,75 @@
+"""What concerns a lattice as a whole and keeps an application from being as wanted: said on top of its status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from wadm.client.client import Client
+from wadm.errors import NotSupported, Unavailable, WadmError
+from wadm.wire.insight import STARTING
+
+PATIENCE = 1.5
+"""Seconds that the owner of the lattice has to answer; one that is there does at once."""
+SLOW = 0.5
+"""Seconds for an answer of the API that are remarked upon."""
+
+
+async def situation(client: Client, name: str, took: float) -> list[str]:
+    """Return what there is to say. ``took`` is how many seconds the API needed to answer."""
+    if took > SLOW:  # then silence means nothing
+        return [f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which"]
+    return [hint async for hint in _owner(client, name)]
+
+
+async def _owner(client: Client, name: str) -> AsyncIterator[str]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            view = (await client.explain(name)).view
+    except NotSupported:
+        return
+    except Unavailable as error:
+        if str(error).startswith(STARTING):
+            yield str(error)
+        elif hint := await _no_host(client):
+            yield hint
+        else:
+            yield _NOBODY
+    except TimeoutError:
+        yield await _no_host(client) or _NOBODY
+    except WadmError:
+        return
+    else:
+        if not view.hosts and (hint := await _no_host(client)):
+            yield hint
+        superseded = await _superseded(client, name)
+        if superseded:
+            yield superseded
+
+
+_NOBODY = (
+    "no server looks after this lattice at the moment: another takes over within seconds; `wadm doctor` tells more"
+)
+
+
+async def _no_host(client: Client) -> str:
+    """Return what to say where the lattice has no host at all."""
+    if await client.hosts():
+        return ""
+    return (
+        f"no host is in lattice {client.lattice}, so nothing can run: start a wasmCloud host there "
+        "(`wadm up --hosts 1` simulates one), or name the lattice that is meant with --lattice"
+    )
+
+
+async def _superseded(client: Client, name: str) -> str:
+    """Return what the revision under way has replaced before that had come up."""
+    revisions = await client.history(name)
+    if len(revisions) < 2 or revisions[-1].outcome or revisions[-2].outcome != "superseded":
+        return ""
+    now, before = revisions[-1], revisions[-2]
+    who = f" by {now.author}" if now.author else ""
+    return (
+        f"version {before.version} was superseded by {now.version}{who} while it was being deployed; "
+        f"`wadm history {name}` shows when"
+    )
