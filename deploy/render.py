@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the plain manifests from their sources: `python deploy/render.py` (after a change to the rules or the definitions).
+"""Write the plain manifests from their sources, after a change to the rules or definitions: `python deploy/render.py`.
 
 The rules of the operator are in the chart (`helm/wadm-operator/files`), the definitions in `wadm.operator.crds`.
 """

@@ -31,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(cluster: Cluster) -> Iterator[World]:
     directory = Path(tempfile.mkdtemp(prefix="wadm-operator-"))
     nats = NatsServer(directory / "nats")

@@ -9,7 +9,7 @@ import pytest
 from tests.operator.world import application
 from wadm.model.lattice import Inventory, Provider
 from wadm.operator import endpoints, manifests
-from wadm.operator.endpoints import HttpServer, Listener, Pod
+from wadm.operator.endpoints import HttpServer, Listener, Placement, Pod
 
 
 def servers(
@@ -98,20 +98,22 @@ def inventory(provider: str, **labels: str) -> Inventory:
     return Inventory("N1", "host", labels, "1.9.2", 1, (), (Provider(provider, "image", {}),))
 
 
+def found(pods: list[Pod], *inventories: Inventory) -> tuple[list[Pod], bool]:
+    return endpoints.pods_with("web", Placement(inventories), {one.name: one for one in pods})
+
+
 def test_hosts_that_know_their_pod_say_exactly_which() -> None:
     pods = [pod("p1"), pod("p2")]
-    found = endpoints.pods_with("web", [inventory("web", kubernetes_pod_name="p2"), inventory("other")], pods)
-    assert found == ([pods[1]], True)
+    assert found(pods, inventory("web", kubernetes_pod_name="p2"), inventory("other")) == ([pods[1]], True)
 
 
 def test_hosts_of_the_original_operator_count_by_their_labels() -> None:
     pods = [pod("p1", host_labels=(("zone", "a"),)), pod("p2", host_labels=(("zone", "b"),))]
-    found = endpoints.pods_with("web", [inventory("web", kubernetes="true", zone="b")], pods)
-    assert found == ([pods[1]], False)
+    assert found(pods, inventory("web", kubernetes="true", zone="b")) == ([pods[1]], False)
 
 
 def test_hosts_outside_the_cluster_have_no_endpoints() -> None:
-    assert endpoints.pods_with("web", [inventory("web")], [pod("p1")]) == ([], True)
+    assert found([pod("p1")], inventory("web")) == ([], True)
 
 
 def slices(listener: Listener, *pods: Pod) -> list[Any]:

@@ -124,6 +124,13 @@ def test_applying_the_very_same_takes_it_over_too() -> None:
     assert ownership.is_claimed(mirror(**{ownership.LAST_APPLIED: "{}"}))
 
 
+def test_who_has_it_keeps_it() -> None:
+    older, holder = body("a"), body("b")
+    holder["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    holder["status"] = {"applied": {"version": "v1"}}
+    assert ownership.foremost([older, holder]) is holder
+
+
 def test_the_oldest_counts_and_a_mirror_last() -> None:
     older, newer, shown = body("a"), body("b"), body("c", labels={"wasmcloud.dev/owner": "wadm"})
     newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"

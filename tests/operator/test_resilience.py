@@ -132,3 +132,6 @@ def test_a_restarted_nats_server_loses_nothing(world: World, lattice: str) -> No
     world.nats.start()
     eventually(lambda: world.status(lattice, "meanwhile").get("deployedVersion"))
     assert condition(world.status(lattice, "meanwhile"), "Connected")["status"] == "True"
+    world.wadm.kill()  # so that it serves the tests to come as if nothing had been
+    world.wadm.start()
+    world.wait_for_wadm()

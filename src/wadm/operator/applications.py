@@ -24,7 +24,7 @@ from wadm.model.status import ApplicationStatus
 from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.conditions import Condition, Facts
 from wadm.operator.kube import Kube, KubeError, Object
-from wadm.operator.lattices import PLACEMENT_AGE, Lattices, LatticeView
+from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.manifests import Wanted, application_name
 from wadm.operator.names import Key, key_of
 from wadm.operator.recorder import Recorder
@@ -74,6 +74,7 @@ class Applications:
         self._recorder = recorder
         self._default = default
         self._corrected: dict[str, float] = {}
+        self._read: dict[str, tuple[Any, Wanted]] = {}
 
     def target(self, body: Object) -> Target | Condition:
         """Return the lattice of an Application, or why it has none."""
@@ -124,7 +125,7 @@ class Applications:
         applied, again, unavailable = _applied(body), None, ""
         refusal = wanted = None
         try:
-            wanted = manifests.wanted(body)
+            wanted = self._wanted(body)
             if not ownership.is_mirror(body):
                 await self._add_finalizer(body)
                 applied, again = await self._hand_over(body, wanted, applied, view)
@@ -140,8 +141,6 @@ class Applications:
         if status and applied and (left := applied.settled - time.time()) > 0 and status.type == "deployed":
             status, again = SETTLING, min(left, again or left)
         reachable = await self._services.look(body, wanted.manifest if wanted and deployed else None, view)
-        if key_of(body) in self._services.serving:
-            again = min(again or PLACEMENT_AGE, PLACEMENT_AGE)
         current = wanted is not None and applied is not None and applied.digest == wanted.digest
         return (
             Facts(
@@ -194,6 +193,15 @@ class Applications:
         await view.refresh()
         return stored, None
 
+    def _wanted(self, body: Object) -> Wanted:
+        """Return what the object asks for, read once for as long as it stays the same."""
+        metadata = body["metadata"]
+        stamp = (metadata["generation"], metadata.get("annotations"), metadata.get("labels"))
+        known = self._read.get(metadata["uid"])
+        if known is None or known[0] != stamp:
+            known = self._read[metadata["uid"]] = (stamp, manifests.wanted(body))
+        return known[1]
+
     def _may_not_correct_yet(self, body: Object) -> float:
         """Return how many seconds to wait before what somebody else deployed is corrected."""
         uid, now = body["metadata"]["uid"], time.monotonic()
@@ -236,7 +244,7 @@ class Applications:
         if not view.heard or name in view.summaries:
             await client.delete(name)
             await view.refresh()
-        inventories = await view.placement(max_age=LOOK_AGAIN)
+        inventories = await view.inventories(LOOK_AGAIN)
         hosts = [inventory.friendly_name or inventory.host_id for inventory in inventories if _runs(inventory, name)]
         return f"still running on {len(hosts)} host{'s' * (len(hosts) != 1)}: {', '.join(hosts[:5])}" if hosts else ""
 
@@ -288,6 +296,8 @@ class Applications:
         if names.APPLICATION_FINALIZER in finalizers:
             rest = [one for one in finalizers if one != names.APPLICATION_FINALIZER]
             await self._set_metadata(body, {"finalizers": rest})
+            self._read.pop(body["metadata"]["uid"], None)
+            self._corrected.pop(body["metadata"]["uid"], None)
             if not rest:
                 self._store.drop_application(key_of(body))
 
@@ -351,7 +361,7 @@ def _taken(body: Object, first: Object) -> Condition:
         "Accepted",
         "False",
         "NameTaken",
-        f"application {application_name(body)} of this lattice belongs to the older object {namespace}/{name}",
+        f"application {application_name(body)} of this lattice belongs to {namespace}/{name}, which had it first",
     )
 
 

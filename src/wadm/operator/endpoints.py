@@ -12,6 +12,7 @@ and follow pods and hosts.
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -196,22 +197,33 @@ def read_pod(body: Object) -> Pod:
     )
 
 
-def pods_with(provider_id: str, inventories: Iterable[Inventory], pods: Sequence[Pod]) -> tuple[list[Pod], bool]:
-    """Return the pods whose host runs a provider, sorted, and whether it is known for certain that it is these."""
-    by_name = {pod.name: pod for pod in pods}
+class Placement:
+    """Which hosts run which provider, by their labels; made once of all inventories, asked for many applications."""
+
+    def __init__(self, inventories: Iterable[Inventory] = ()) -> None:
+        self._hosts: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+        for inventory in inventories:
+            for provider in inventory.providers:
+                self._hosts[provider.id].append(inventory.labels)
+
+    def hosts_with(self, provider_id: str) -> Sequence[Mapping[str, str]]:
+        """Return the labels of each host that runs a provider."""
+        return self._hosts.get(provider_id, ())
+
+
+def pods_with(provider_id: str, placement: Placement, pods: Mapping[str, Pod]) -> tuple[list[Pod], bool]:
+    """Return the pods (of those given, by name) whose host runs a provider, and whether it is certain that it is
+    these. Sorted by namespace and name."""
     found: dict[str, Pod] = {}
     certain = True
-    for inventory in inventories:
-        if not any(provider.id == provider_id for provider in inventory.providers):
-            continue
-        pod_name = inventory.labels.get(names.POD_NAME_LABEL)
+    for labels in placement.hosts_with(provider_id):
+        pod_name = labels.get(names.POD_NAME_LABEL)
         if pod_name is not None:
-            if pod_name in by_name:
-                found[pod_name] = by_name[pod_name]
-        elif inventory.labels.get("kubernetes") == "true":
+            if pod_name in pods:
+                found[pod_name] = pods[pod_name]
+        elif labels.get("kubernetes") == "true":
             certain = False
-            labels = inventory.labels.items()
-            found |= {pod.name: pod for pod in pods if set(pod.host_labels) <= labels}
+            found |= {pod.name: pod for pod in pods.values() if set(pod.host_labels) <= labels.items()}
     return sorted(found.values(), key=lambda pod: (pod.namespace, pod.name)), certain
 
 

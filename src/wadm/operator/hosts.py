@@ -60,14 +60,13 @@ class Hosts:
         self._lattices = lattices
         self._applications = applications
         self._recorder = recorder
-        self._touched = touched
         self._done: dict[str, Done] = {}
         self._workloads = {
-            kind: Follower(kube, kind, namespace, MANAGED, self._workload_changed, _slim_workload)
+            kind: Follower(kube, kind, namespace, MANAGED, touched, _slim_workload)
             for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)
         }
 
-    def followers(self) -> list[Follower]:
+    def followers(self) -> list[Follower[Object]]:
         """Return what has to run."""
         return list(self._workloads.values())
 
@@ -258,9 +257,6 @@ class Hosts:
             names.HOST_CONFIGS, metadata["namespace"], metadata["name"], {"status": status}, "status"
         )
         self._store.put_host_config(answer)
-
-    def _workload_changed(self, body: Object) -> None:
-        self._touched(key_of(body))
 
 
 def hosts_of(workload: Object | None) -> tuple[int, int]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import aiohttp
 import msgspec
 
 from wadm.errors import WadmError
-from wadm.operator.names import KINDS, Kind
+from wadm.operator.names import KINDS, Key, Kind, key_of
 
 Object: TypeAlias = dict[str, Any]
 """An object of Kubernetes, as JSON has it."""
+
+T = TypeVar("T")
 
 REQUEST_TIMEOUT: Final = 30.0
 PAGE: Final = 500
@@ -232,8 +234,8 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 
-class Follower:
-    """Keeps a copy of all objects of a kind, with the labels wished, and tells of every change.
+class Follower(Generic[T]):
+    """Keeps what ``keep`` makes of all objects of a kind, with the labels wished, and tells of every change of that.
 
     kopf watches the operator's own kinds. It is not used for this because it does not say what went away while the
     watch was broken, and a pod that is thought to be there gets requests that nobody answers.
@@ -245,15 +247,15 @@ class Follower:
         kind: Kind,
         namespace: str | None,
         selector: str,
-        changed: Callable[[Object], None],
-        keep: Callable[[Object], Object],
+        changed: Callable[[Key], None],
+        keep: Callable[[Object], T],
     ) -> None:
         self._kube = kube
         self._where = (kind, namespace, selector)
         self._changed = changed
         self._keep = keep
-        self.objects: dict[tuple[str, str], Object] = {}
-        """By namespace and name; what ``keep`` left of them."""
+        self.objects: dict[Key, T] = {}
+        """What was kept, by namespace and name."""
         self.synced = asyncio.Event()
         """Set once everything that was there has been seen."""
 
@@ -274,11 +276,11 @@ class Follower:
 
     async def _take_all(self) -> str:
         found, version = await self._kube.list(*self._where)
-        now = {(body["metadata"].get("namespace", ""), body["metadata"]["name"]): self._keep(body) for body in found}
+        now = {key_of(body): self._keep(body) for body in found}
         before, self.objects = self.objects, now
         for key in before.keys() | now.keys():
             if before.get(key) != now.get(key):
-                self._changed(now.get(key) or before[key])
+                self._changed(key)
         self.synced.set()
         return version
 
@@ -287,11 +289,10 @@ class Follower:
             since = body["metadata"]["resourceVersion"]
             if what == "BOOKMARK":
                 continue
-            key = (body["metadata"].get("namespace", ""), body["metadata"]["name"])
-            kept = self._keep(body)
+            key, kept = key_of(body), self._keep(body)
             before = self.objects.pop(key, None)
             if what != "DELETED":
                 self.objects[key] = kept
             if what == "DELETED" or kept != before:
-                self._changed(kept)
+                self._changed(key)
         return since

@@ -21,9 +21,10 @@ from msgspec.structs import replace
 from wadm.client import Client, Settings, Summary
 from wadm.client.connection import open_client
 from wadm.client.news import follow_news
-from wadm.errors import Misconfigured, Unavailable, WadmError
+from wadm.errors import Misconfigured, NotFound, Unavailable, WadmError
 from wadm.model.lattice import Inventory
 from wadm.operator import names
+from wadm.operator.endpoints import Placement
 from wadm.operator.kube import Kube, KubeError
 from wadm.operator.queue import backoff
 from wadm.operator.targets import Target
@@ -38,17 +39,18 @@ RETRY: Final = 1.0
 """Seconds after which a server that did not answer is asked again."""
 SECRET_REFRESH: Final = 60.0
 """Seconds after which credentials are read again."""
-PLACEMENT_AGE: Final = 15.0
+PLACEMENT_AGE: Final = 60.0
 """Seconds for which what runs where is believed without news."""
 PLACEMENT_GAP: Final = 0.5
-"""Seconds at least between two rounds of asking all hosts."""
+"""Seconds at least between two rounds of asking hosts."""
 
 
 class Listener(Struct, frozen=True):
-    """Whom to tell. ``applications`` gets the names of those that may differ, ``placement`` is about the lattice."""
+    """Whom to tell. ``applications`` gets the names of those that may differ, ``placement`` the id of the provider that
+    runs elsewhere now, empty for any."""
 
     applications: Callable[[Target, Collection[str]], None]
-    placement: Callable[[Target], None]
+    placement: Callable[[Target, str], None]
 
 
 class LatticeView:
@@ -69,9 +71,10 @@ class LatticeView:
         self._listener = listener
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
-        self._inventories: tuple[Inventory, ...] = ()
-        self._asked_hosts = float("-inf")
-        self._moved = True
+        self._inventories: dict[str, Inventory] = {}
+        self._placement = Placement()
+        self._asked_all = self._asked = float("-inf")
+        self._moved: set[str] = set()
         self._placing = asyncio.Lock()
 
     def connected(self) -> Client:
@@ -111,20 +114,15 @@ class LatticeView:
         if changed:
             self._listener.applications(self.target, changed)
 
-    async def placement(self, max_age: float = PLACEMENT_AGE) -> tuple[Inventory, ...]:
+    async def placement(self) -> Placement:
+        """Return which hosts run which provider. Raises Unavailable."""
+        await self._ask_hosts(PLACEMENT_AGE)
+        return self._placement
+
+    async def inventories(self, max_age: float) -> list[Inventory]:
         """Return what runs on each host that answers, at most ``max_age`` seconds old. Raises Unavailable."""
-        loop = asyncio.get_running_loop()
-        async with self._placing:
-            age = loop.time() - self._asked_hosts
-            if self._moved or age > max_age:
-                await asyncio.sleep(PLACEMENT_GAP - age)
-                self._moved, self._asked_hosts = False, loop.time()  # what moves from here on makes it old again
-                try:
-                    self._inventories = await self._client_now().inventories()
-                except BaseException:
-                    self._moved = True
-                    raise
-            return self._inventories
+        await self._ask_hosts(max_age)
+        return [inventory for _, inventory in sorted(self._inventories.items())]
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -135,10 +133,11 @@ class LatticeView:
 
     async def _follow(self, client: Client, credentials: str) -> None:
         """Keep the view over one connection; return when the credentials have changed."""
-        await follow_news(client, self._news.set, self._has_moved)
+        await follow_news(client, self._news.set, self._has_moved, self._hear_host)
         self.client = client
         loop = asyncio.get_running_loop()
         look_at_secret = loop.time() + SECRET_REFRESH
+        look_at_hosts = loop.time() + PLACEMENT_AGE
         while True:
             self._news.clear()
             try:
@@ -149,6 +148,9 @@ class LatticeView:
                 look_at_secret = loop.time() + SECRET_REFRESH
                 if await self._credentials_differ(credentials):
                     return
+            if loop.time() > look_at_hosts:
+                look_at_hosts = loop.time() + PLACEMENT_AGE
+                self._listener.placement(self.target, "")  # an event may have been lost
             try:
                 async with asyncio.timeout(RETRY if self.unavailable else REFRESH):
                     await self._news.wait()
@@ -163,9 +165,44 @@ class LatticeView:
         self.unavailable = reason
         self._listener.applications(self.target, self.summaries.keys() | {""})
 
-    def _has_moved(self) -> None:
-        self._moved = True
-        self._listener.placement(self.target)
+    def _has_moved(self, host_id: str, provider_id: str) -> None:
+        self._moved.add(host_id)
+        self._listener.placement(self.target, provider_id)
+
+    def _hear_host(self, inventory: Inventory) -> None:
+        """Take what a host says of itself unasked; it may be news, if an answer or an event of it was lost."""
+        before = self._inventories.get(inventory.host_id)
+        if before is not None and (before.labels, before.providers) == (inventory.labels, inventory.providers):
+            return
+        self._has_moved(inventory.host_id, "")
+
+    async def _ask_hosts(self, max_age: float) -> None:
+        """Ask all hosts if that was too long ago, else those of which there was news."""
+        loop = asyncio.get_running_loop()
+        async with self._placing:
+            everybody = loop.time() - self._asked_all > max_age
+            if not (everybody or self._moved):
+                return
+            await asyncio.sleep(PLACEMENT_GAP - (loop.time() - self._asked))
+            self._asked = loop.time()
+            client, moved = self._client_now(), self._moved
+            self._moved = set()  # what moves from here on is asked for the next time
+            try:
+                if everybody:
+                    self._inventories = {one.host_id: one for one in await client.inventories()}
+                    self._asked_all = self._asked
+                else:
+                    await asyncio.gather(*(self._ask_host(client, host_id) for host_id in sorted(moved)))
+            except BaseException:
+                self._moved |= moved
+                raise
+            self._placement = Placement(self._inventories.values())
+
+    async def _ask_host(self, client: Client, host_id: str) -> None:
+        try:
+            self._inventories[host_id] = await client.inventory(host_id)
+        except NotFound:
+            self._inventories.pop(host_id, None)
 
     def _settings(self, credentials: str) -> Settings:
         if not self.target.address:

@@ -4,7 +4,8 @@ An Application object that somebody applied, created or edited is Kubernetes': i
 bears the label ``wasmcloud.dev/owner: wadm`` is a mirror: it shows what was put with ``wash`` or ``wadm``, and follows
 it. A mirror whose spec somebody writes, with whatever tool, is Kubernetes' from then on.
 
-Of several objects that mean the same application the oldest counts, and a mirror never before another.
+Of several objects that mean the same application the one counts that wadm was given, else the oldest (times of objects
+are in seconds, so there are ties); and a mirror never before another.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 
 from wadm.operator import names
 from wadm.operator.kube import Object
-from wadm.operator.names import key_of
+from wadm.operator.names import Key, key_of
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -41,4 +42,9 @@ def is_claimed(body: Object) -> bool:
 
 def foremost(bodies: Iterable[Object]) -> Object:
     """Return the object that counts, of those that mean the same application."""
-    return min(bodies, key=lambda body: (is_mirror(body), body["metadata"]["creationTimestamp"], key_of(body)))
+
+    def rank(body: Object) -> tuple[bool, bool, str, Key]:
+        given = bool((body.get("status") or {}).get("applied"))
+        return is_mirror(body), not given, body["metadata"]["creationTimestamp"], key_of(body)
+
+    return min(bodies, key=rank)

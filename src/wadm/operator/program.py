@@ -250,8 +250,8 @@ class Operator:
                 self._queue.add(("hosts", key), GATHER)
         self._touch_mirrors(target)
 
-    def _placement_changed(self, target: Target) -> None:
-        self._services.placement_changed()
+    def _placement_changed(self, target: Target, provider_id: str) -> None:
+        self._services.placement_changed(provider_id)
 
     # -- lists -------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from wadm.errors import NotFound, Refused, Unavailable
 from wadm.model.manifest import Manifest
@@ -30,23 +30,26 @@ class Services:
         self._kube = kube
         self._store = store
         self._touched = touched
-        self.serving: set[Key] = set()
-        """Applications that have HTTP servers."""
+        self._serving: dict[Key, frozenset[str]] = {}
+        """Applications that have HTTP servers, with the ids of the providers."""
+        self._made_for: dict[Key, Key] = {}
+        """The application of each Service and slice, by their names."""
         self._configs: dict[tuple[str, str], tuple[float, dict[str, str] | None]] = {}
         self.pods = Follower(
-            kube, names.PODS, namespace, f"{names.APP_NAME}={names.HOSTS}", self._pod_changed, _slim_pod
+            kube, names.PODS, namespace, f"{names.APP_NAME}={names.HOSTS}", self._pod_changed, endpoints.read_pod
         )
         self.services = Follower(kube, names.SERVICES, namespace, MANAGED, self._object_changed, endpoints.essence)
         self.slices = Follower(kube, names.ENDPOINT_SLICES, namespace, MANAGED, self._object_changed, endpoints.essence)
 
-    def followers(self) -> list[Follower]:
+    def followers(self) -> list[Follower[Any]]:
         """Return what has to run."""
         return [self.pods, self.services, self.slices]
 
-    def placement_changed(self) -> None:
-        """Have all applications with HTTP servers looked at."""
-        for key in self.serving:
-            self._touched(key)
+    def placement_changed(self, provider_id: str = "") -> None:
+        """Have the applications looked at whose HTTP server runs elsewhere now; all where no provider is named."""
+        for key, providers in self._serving.items():
+            if not provider_id or provider_id in providers:
+                self._touched(key)
 
     async def look(self, body: Object, manifest: Manifest | None, view: LatticeView) -> Condition | None:
         """Bring Services and slices in line; return what is to be said of them. Without manifest there are none."""
@@ -55,15 +58,15 @@ class Services:
         condition = None
         opted_out = body["metadata"].get("annotations", {}).get(names.SERVICE) == "false"
         if manifest is None or opted_out:
-            self.serving.discard(key)
+            self._serving.pop(key, None)
         else:
             try:
                 servers = endpoints.http_servers(manifest, await self._ask_configs(manifest, view))
                 if servers:
-                    self.serving.add(key)
+                    self._serving[key] = frozenset(server.provider_id for server in servers)
                     wanted, condition = await self._wanted(body, servers, view)
                 else:
-                    self.serving.discard(key)
+                    self._serving.pop(key, None)
             except (Unavailable, Refused):
                 return _before(body)  # what was there stays until somebody can say otherwise
         taken = await self._write(body, wanted)
@@ -94,7 +97,7 @@ class Services:
         owner = endpoints.owner_reference(body)
         named = endpoints.service_names(application, servers)
         pods = self._pods_of(view)
-        inventories = await view.placement() if named else ()
+        placement = await view.placement() if named else endpoints.Placement()
         wanted: list[Object] = []
         problems = [problem for server in servers for problem in server.problems]
         told = []
@@ -102,7 +105,7 @@ class Services:
             name = named.get(server.component)
             if name is None:
                 continue
-            running, certain = endpoints.pods_with(server.provider_id, inventories, pods)
+            running, certain = endpoints.pods_with(server.provider_id, placement, pods)
             wanted.append(endpoints.service(name, namespace, application, lattice, server, owner))
             wanted += endpoints.slices(name, namespace, application, lattice, server, running, owner)
             ready = sum(pod.ready and not pod.terminating for pod in running)
@@ -114,8 +117,8 @@ class Services:
             return wanted, Condition("Reachable", "False", reason, "; ".join([words for _, words in problems] + told))
         return wanted, Condition("Reachable", "True", "Serving", "; ".join(told))
 
-    def _pods_of(self, view: LatticeView) -> list[Pod]:
-        """Return the pods of the host configs of a lattice."""
+    def _pods_of(self, view: LatticeView) -> dict[str, Pod]:
+        """Return the pods of the host configs of a lattice, by name."""
         target = view.target
         configs = {
             key
@@ -123,8 +126,8 @@ class Services:
             if (their := target_of(body)).lattice == target.lattice
             and (not target.address or their.address == target.address)
         }
-        pods = (endpoints.read_pod(body) for body in self.pods.objects.values())
-        return [pod for pod in pods if (pod.namespace, pod.host_config) in configs]
+        pods = self.pods.objects.values()
+        return {pod.name: pod for pod in pods if (pod.namespace, pod.host_config) in configs}
 
     async def _ask_configs(self, manifest: Manifest, view: LatticeView) -> endpoints.Configs:
         found: dict[str, dict[str, str] | None] = {}
@@ -147,6 +150,7 @@ class Services:
         for one in wanted:
             follower = self._follower(one)
             key = key_of(one)
+            self._made_for[key] = key_of(body)
             if follower.objects.get(key) == endpoints.essence(one):
                 continue
             if one["kind"] == "Service" and key not in follower.objects and await self._is_foreign(one):
@@ -160,6 +164,7 @@ class Services:
         for follower, kind in ((self.slices, names.ENDPOINT_SLICES), (self.services, names.SERVICES)):
             for key, kept in list(follower.objects.items()):
                 if uid in kept["owners"] and (kind.kind, key) not in keep:
+                    self._made_for.pop(key, None)
                     await self._kube.delete(kind, *key)
         if not taken:
             return None
@@ -176,40 +181,17 @@ class Services:
             return False
         return there["metadata"].get("labels", {}).get(names.MANAGED_BY) not in names.MANAGERS
 
-    def _follower(self, body: Object) -> Follower:
+    def _follower(self, body: Object) -> Follower[Object]:
         return self.services if body["kind"] == "Service" else self.slices
 
     # -- news --------------------------------------------------------------------------------
 
-    def _pod_changed(self, pod: Object) -> None:
+    def _pod_changed(self, pod: Key) -> None:
         self.placement_changed()
 
-    def _object_changed(self, kept: Object) -> None:
-        namespace = kept["name"][0]
-        for key in self.serving:
-            if key[0] == namespace:
-                self._touched(key)
-
-
-def _slim_pod(body: Object) -> Object:
-    """Keep of a pod what :func:`endpoints.read_pod` reads."""
-    metadata, status = body["metadata"], body.get("status") or {}
-    return {
-        "metadata": {
-            key: metadata[key] for key in ("namespace", "name", "uid", "labels", "deletionTimestamp") if key in metadata
-        },
-        "spec": {"nodeName": (body.get("spec") or {}).get("nodeName", "")},
-        "status": {
-            "phase": status.get("phase"),
-            "podIP": status.get("podIP"),
-            "podIPs": status.get("podIPs"),
-            "conditions": [
-                {"type": one["type"], "status": one["status"]}
-                for one in status.get("conditions") or ()
-                if one["type"] == "Ready"
-            ],
-        },
-    }
+    def _object_changed(self, changed: Key) -> None:
+        if changed in self._made_for:
+            self._touched(self._made_for[changed])
 
 
 def _told(name: str, server: HttpServer, ready: int, certain: bool) -> str:
