@@ -70,8 +70,10 @@ def _under_way(work: Work, left: Leftovers) -> None:
 
 
 def _settle_the_rest(work: Work) -> None:
-    """Settle what is pending for things that this plan does not care for. A link that is being deleted is waited for all
-    the same: others of its source must be."""
+    """Settle what is pending for things that this plan does not care for.
+
+    A link that is being deleted is waited for all the same: others of its source must be.
+    """
     for pending in work.in_flight.of(work.desired.application):
         key = pending.command.key
         if key not in work.seen and not (isinstance(pending.command, DeleteLink) and work.under_way(key)):

@@ -72,7 +72,8 @@ class Placement(Struct, frozen=True):
 
 class Bars(Struct, frozen=True):
     """What speaks against hosts. ``shut`` cannot be used: another application has the id there. ``failed`` have failed
-    to start the thing again and again: they come last, first the one for which that is longest ago (when, in seconds)."""
+    to start the thing again and again: they come last, first the one for which that is longest ago (when, in seconds).
+    """
 
     shut: Collection[str] = frozenset()
     failed: Mapping[str, float] = {}

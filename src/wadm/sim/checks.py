@@ -169,7 +169,7 @@ def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
             verdict.wrong.append(f"{workload.id} runs on {name}, which no spread fits")
     if housed == sum(number for _, number in each):
         if workload.kind == "provider":
-            # It keeps the annotations it was started with, so what counts is whether all can be served by where it runs.
+            # It keeps the annotations it was started with, so it counts whether all can be served by where it runs.
             served = wanted.most_housed(each, {name: view.labels[name] for name in mine})
             if served < housed:
                 verdict.wrong.append(f"{workload.id} serves {served} of {housed} places")
