@@ -28,6 +28,7 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("Policy denied", "policy"), "have the policy service allow the image, or use one that it allows"),
     (("secret store not configured",), "start the host with a secrets backend (--secrets-topic)"),
     (("unable to fetch requested secrets", "Unable to fetch requested secrets"), "check the secret's backend and key"),
+    (("whose deployed version", "is not deployed", "is not shared"), "deploy the application that shares it"),
     (("link already exists with different target",), "delete the other link, or give this one another name"),
     (("Specified configuration",), "put it (wash config put), or give its properties in the manifest"),
     (("exec format error",), "the provider's archive has nothing for this host's machine: build it for that"),

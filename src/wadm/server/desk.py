@@ -20,7 +20,7 @@ from wadm.model.manifest import Manifest
 from wadm.server.logging import Logger
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
-from wadm.wire.insight import encode_explanation, encode_forecast
+from wadm.wire.insight import STARTING, encode_explanation, encode_forecast
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Desk:
     async def _reply(self, message: Message, answer: Callable[[Question], Awaitable[bytes]]) -> None:
         try:
             reply = await answer(_question.decode(message.data))
-        except (WadmError, ValueError) as error:
+        except (WadmError, ValueError, RecursionError) as error:
             reply = api.error(str(error))
         except Exception:  # noqa: BLE001 - a question must not go unanswered
             self._log.exception("cannot answer a question about the lattice")
@@ -80,12 +80,20 @@ class Desk:
         if message.reply:
             self._transport.publish(message.reply, reply)
 
+    def _ready(self) -> LatticeOwner:
+        """Return the owner once it knows the lattice; until then whoever asks is told what it waits for."""
+        if self._owner.looking:
+            raise Malformed(
+                f"{STARTING}: {len(self._owner.lattice.hosts)} have answered so far. Try again in a few seconds."
+            )
+        return self._owner
+
     async def _plan(self, question: Question) -> bytes:
         return encode_forecast(await self.foresee(question.name, question.manifest))
 
     async def foresee(self, name: str, builtins: Any) -> Forecast:
         """Foresee what deploying a manifest (as plain data), or undeploying, would do; ask for what is not known."""
-        owner = self._owner
+        owner = self._ready()
         desired: Desired = nothing(name)
         if builtins is not None:
             manifest: Manifest = manifest_from_builtins(builtins)
@@ -94,7 +102,7 @@ class Desk:
         return forecast(desired, owner.interests, owner.lattice, owner.now())
 
     async def _explain(self, question: Question) -> bytes:
-        owner = self._owner
+        owner = self._ready()
         desired = owner.interests.desired(question.name) or nothing(question.name)
         plan = owner.plan(question.name, owner.now())
         if plan is None:

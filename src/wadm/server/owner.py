@@ -221,6 +221,11 @@ class LatticeOwner:
         except Malformed:
             return None
 
+    @property
+    def looking(self) -> bool:
+        """Whether the hosts are still being asked what they run."""
+        return not self._looked
+
     def said(self, name: str) -> ApplicationStatus | None:
         """Return the status that an application was last said to have."""
         return self._said.get(name) or self._statuses.last(name)
@@ -256,8 +261,8 @@ class LatticeOwner:
             subject = subjects.host_event(self.lattice.name, ">", self.account)
             subscription = await self._transport.subscribe(subject, self._hear)
             await self._commands.start()
-            await self._look_around()
             await self._desk.open()
+            await self._look_around()
             while True:
                 await self._wait()
                 self._turn()
@@ -447,6 +452,8 @@ class LatticeOwner:
         before = self.interests.desired(desired.application)
         if before is None and desired.version is None and not self._is_known(desired.application):
             return
+        if not self._looked and not self._is_settled(desired):
+            self._under_way[desired.application] = desired.version  # begun before this server had the lattice
         if self._looked and (before is None or before.version != desired.version):
             self._under_way[desired.application] = desired.version
             self._changed[desired.application] = self.now()
@@ -461,6 +468,10 @@ class LatticeOwner:
                 news.applications.add(dependent)
         if before is not None:
             self._touch_rivals(before, news)
+
+    def _is_settled(self, desired: Desired) -> bool:
+        said = self.said(desired.application)
+        return desired.version is None or (said is not None and said.type == "deployed")
 
     def _touch_rivals(self, before: Desired, news: News) -> None:
         """Have those planned again who may have waited for what an application wanted before."""
@@ -514,6 +525,7 @@ class LatticeOwner:
             silent_for = round(now - host.last_heard, 1)
             self._log.warning("host is lost", host=host.called, silent_for=silent_for)
             self._note_host(host_id, f"the host is lost: nothing heard for {silent_for} s")
+            self.lattice.lose_host(host_id)
             remove_host(host_id, self.lattice, self.in_flight, news)
 
     def _read_again(self, news: News, now: float) -> None:
@@ -574,6 +586,8 @@ class LatticeOwner:
             if plan.actions:
                 self._trace(plan)
             self._say(plan, now)
+            for pending in plan.put_off:
+                self.in_flight.keep(pending)
             for action in plan.actions:
                 self.in_flight.ask(action, now)
                 self._note_command(action)
