@@ -13,12 +13,14 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from itertools import cycle
 from typing import Any, cast
 
 import click
 from msgspec import to_builtins
+from msgspec.structs import replace
 
-from bench.shapes import Holdings
+from bench.shapes import ZONES, Holdings
 from wadm.model.events import ComponentScaled
 from wadm.model.lattice import Component
 from wadm.sim.fleet import Fleet, simulated_hosts
@@ -214,9 +216,11 @@ async def _obey(orders: Orders) -> None:
 async def _run(nats: str, lattice: str, count: int, heartbeat: float) -> None:
     transport = Counted(await connect(ConnectOptions(servers=(nats,), name="bench hosts"), wait=True))
     habits = Habits(heartbeat_interval=heartbeat)
-    fleet = Fleet(
-        cast(Transport, transport), lattice, simulated_hosts(count, {}, habits, "bench", spread_heartbeats=True)
-    )
+    hosts = simulated_hosts(count, {}, habits, "bench", spread_heartbeats=True)
+    hosts = [
+        replace(host, labels=host.labels | {"zone": zone}) for host, zone in zip(hosts, cycle(ZONES), strict=False)
+    ]
+    fleet = Fleet(cast(Transport, transport), lattice, hosts)
     await fleet.start()
     try:
         await _obey(Orders(transport, fleet))

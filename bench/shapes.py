@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec import Struct
 
-SHARES = 2
-"""Spreads of each component, of different weight: so many hosts run each."""
+ZONES = ("east", "west")
+"""The values of the label ``zone``, one for each spread of a component. Hosts bear them by turns."""
 
 
 class Shape(Struct, frozen=True):
     """So many equal applications.
 
-    Each has ``components`` components of ``instances`` instances in two spreads of unequal weight, and with
+    Each has ``components`` components of ``instances`` instances in two zones, four fifths in one of them, and with
     ``provider`` a provider, to which every component is linked with a configuration of its own.
     """
 
@@ -46,7 +46,8 @@ class Shape(Struct, frozen=True):
 
     def _component(self, name: str, number: int, version: str) -> dict[str, Any]:
         spreads = [
-            {"name": name, "weight": weight, "requirements": {}} for name, weight in (("most", 80), ("rest", 20))
+            {"name": zone, "weight": weight, "requirements": {"zone": zone}}
+            for zone, weight in zip(ZONES, (80, 20), strict=True)
         ]
         traits: list[dict[str, Any]] = [
             {"type": "spreadscaler", "properties": {"instances": self.instances, "spread": spreads}}
@@ -73,7 +74,7 @@ class Shape(Struct, frozen=True):
         instances, images = components * self.instances, {_image("component", version)}
         if self.provider:
             images.add(_image("provider", version))
-        return Holdings(components * SHARES, instances, providers, linked, linked, sorted(images))
+        return Holdings(components * len(ZONES), instances, providers, linked, linked, sorted(images))
 
 
 class Holdings(Struct, frozen=True):
