@@ -85,6 +85,15 @@ class LatticeView:
 
     async def run(self) -> None:
         """Keep the view until cancelled."""
+        while True:
+            try:
+                await self._keep()
+            except Exception as error:
+                log.exception("Lattice %s: beginning again", self.target.lattice)
+                self._lost(f"the operator made a mistake: {error!r}")
+                await asyncio.sleep(REFRESH)
+
+    async def _keep(self) -> None:
         failures = 0
         while True:
             try:

@@ -289,8 +289,10 @@ class Operator:
             await asyncio.sleep(SWEEP)
             views = self._lattices.views()
             if views and all(view.heard and not view.unavailable for view in views):
+                applications = {name for view in views for name in view.summaries}
+                applications |= {application_name(body) for body in self._store.applications.values()}
                 try:
-                    await self._services.sweep()
+                    await self._services.sweep(applications)
                 except KubeError as error:
                     log.warning("Services could not be swept: %s", error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from wadm.errors import NotFound, Refused, Unavailable
@@ -72,20 +72,18 @@ class Services:
         taken = await self._write(body, wanted)
         return taken or condition
 
-    async def sweep(self) -> None:
-        """Remove Services that no Application stands behind: what an original operator left of what is gone."""
-        if not self.services.synced.is_set():
-            return
-        wanted = {(namespace, name) for namespace, name in self._store.applications}
-        wanted |= {
-            (body["metadata"]["namespace"], names.dns_label(application_name(body)))
-            for body in self._store.applications.values()
-        }
-        for (namespace, name), kept in list(self.services.objects.items()):
-            if not kept["owners"] and (namespace, name) not in wanted:
-                if kept["finalizers"]:
-                    await self._kube.merge(names.SERVICES, namespace, name, {"metadata": {"finalizers": []}})
-                await self._kube.delete(names.SERVICES, namespace, name)
+    async def sweep(self, applications: Collection[str]) -> None:
+        """Remove what an original operator left of applications that are gone; those given by name are not.
+
+        It is told by having no owner. The original set a finalizer on it, which nobody else removes.
+        """
+        there = {names.label_value(name) for name in applications}
+        for (namespace, name), kept in sorted(self.services.objects.items()):
+            if kept["owners"] or kept["labels"].get(names.APP_NAME) in there:
+                continue
+            if kept["finalizers"]:
+                await self._kube.merge(names.SERVICES, namespace, name, {"metadata": {"finalizers": []}})
+            await self._kube.delete(names.SERVICES, namespace, name)
 
     # -- what is wanted ----------------------------------------------------------------------
 
