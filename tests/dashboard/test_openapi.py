@@ -60,7 +60,7 @@ def test_every_answer_is_as_the_document_says(running: Stage) -> None:
         operations, key=lambda one: writes.index(one[2]["operationId"]) if one[2]["operationId"] in writes else -1
     )
     for path, method, said in order:
-        if "stream" in path:
+        if "stream" in path or "{id}" in path:
             continue
         url = path.replace("{lattice}", "default").replace("{name}", "hello").replace("{host}", host)
         url = url.replace("{request}", "model.status.hello")

@@ -30,6 +30,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Callab
     need_http()
     from wadm.dashboard.options import Options
     from wadm.dashboard.tokens import Tokens, read_tokens
+    from wadm.dashboard.webhooks import read_hooks
 
     assert settings.http is not None
     host, port = settings.http
@@ -44,6 +45,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Callab
         tls_cert=Path(settings.http_tls_cert) if settings.http_tls_cert else None,
         tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
         origins=settings.http_origins,
+        hooks=read_hooks(Path(settings.http_webhooks)) if settings.http_webhooks else (),
         product=PRODUCT,
         ready=ready,
         metrics=metrics,

@@ -37,6 +37,17 @@ async def follow_statuses(
     return await client.transport.subscribe(subjects.status(client.lattice, name), receive)
 
 
+async def follow_all_statuses(client: Client, handler: Callable[[str, str, ApplicationStatus], None]) -> Subscription:
+    """Call ``handler`` with lattice, name and status whenever one is published, in any lattice."""
+
+    def receive(message: Message) -> None:
+        with suppress(Malformed):
+            if (found := subjects.parse_status(message.subject)) is not None:
+                handler(*found, decode_status(message.data))
+
+    return await client.transport.subscribe(subjects.status("*", "*"), receive)
+
+
 async def follow_timeline(
     client: Client, handler: Callable[[tuple[Entry, ...]], None], name: str = "*"
 ) -> Subscription:

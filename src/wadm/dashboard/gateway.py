@@ -25,6 +25,7 @@ from wadm.dashboard.options import Options
 from wadm.dashboard.pages import pages
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
+from wadm.dashboard.webhooks import Webhooks, view
 from wadm.errors import WadmError
 from wadm.metrics import CONTENT_TYPE
 
@@ -44,15 +45,18 @@ class Gateway:
         self.options = options
         self.meter = Meter()
         self.boards = Boards(client)
+        self.webhooks = Webhooks(client, options.hooks)
         self.lattices = {options.lattice}
         self.app: ASGIApp = Guard(self._application(), options, self.meter)
 
     async def start(self) -> None:
         """Begin to listen for lattices."""
         await follow_lattices(self.client, self._heard)
+        await self.webhooks.start()
 
     async def stop(self) -> None:
         """Stop all that listens."""
+        await self.webhooks.stop()
         await self.boards.stop()
 
     def _heard(self, lattice: str) -> None:
@@ -69,6 +73,7 @@ class Gateway:
         further: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
             ("/api/v1/session", self._session),
             ("/api/v1/lattices", self._lattices),
+            ("/api/v1/webhooks", self._webhooks),
             (f"{LATTICE}/hosts", self._hosts),
             (f"{LATTICE}/hosts/{{host}}", self._host),
             (f"{LATTICE}/links", self._links),
@@ -82,6 +87,7 @@ class Gateway:
         routes = [
             *api,
             Route(f"{LATTICE}/requests/{{request}}", self._carry_any, methods=["POST"]),
+            Route("/api/v1/webhooks/dead/{id}/retry", self._retry, methods=["POST"]),
             *[Route(path, endpoint, methods=["GET"]) for path, endpoint in further],
             *pages(),
         ]
@@ -155,6 +161,17 @@ class Gateway:
 
     async def _lattices(self, request: Request) -> Response:
         return as_json({"result": "success", "lattices": sorted(self.lattices)})
+
+    async def _webhooks(self, request: Request) -> Response:
+        return as_json(view(self.webhooks, self.client.transport.now))
+
+    async def _retry(self, request: Request) -> Response:
+        bearer: Bearer = request.scope["bearer"]
+        if bearer.role != "full":
+            return _read_only()
+        if not self.webhooks.again(request.path_params["id"]):
+            return failed(404, "There is no such notification that could not be delivered")
+        return as_json({"result": "success", "message": "It is tried again"})
 
     # -- what the lattice holds --------------------------------------------------------------
 

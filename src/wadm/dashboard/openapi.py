@@ -98,7 +98,9 @@ _REPLIES: Final[dict[str, Any]] = {
     "Hosts": _reply(["success"], hosts=_list(_OBJECT), next=_TEXT),
     "Host": _reply(["success"], host=_OBJECT),
     "Links": _reply(["success"], links=_list(_OBJECT)),
+    "Webhooks": _reply(["success"], hooks=_list(_OBJECT), dead=_list(_OBJECT), delivered={"type": "integer"}),
     "Lattices": _reply(["success"], lattices=_list(_TEXT)),
+    "Done": _reply(["success"]),
     "Session": {
         "type": "object",
         "required": ["role", "lattice"],
@@ -128,6 +130,8 @@ def document(product: str) -> dict[str, Any]:
         paths[path] = {"get": _get(path, id_, about, reply, query)}
     for path, (id_, about) in _STREAMS.items():
         paths[path] = {"get": _stream(path, id_, about)}
+    retry = "/api/v1/webhooks/dead/{id}/retry"
+    paths[retry] = {"post": _get(retry, "retryNotification", "Try to deliver a notification again.", "Done", ())}
     paths[f"{LATTICE}/requests/{{request}}"] = {"post": _carried()}
     return {
         "openapi": "3.1.0",
@@ -149,6 +153,12 @@ def document(product: str) -> dict[str, Any]:
 
 _FURTHER: Final[dict[str, tuple[str, str, str, tuple[Parameter, ...]]]] = {
     "/api/v1/session": ("getSession", "Say what the token may do.", "Session", ()),
+    "/api/v1/webhooks": (
+        "listWebhooks",
+        "List the webhooks, and what could not be delivered to them.",
+        "Webhooks",
+        (),
+    ),
     "/api/v1/lattices": ("listLattices", "List the lattices that were heard of.", "Lattices", ()),
     f"{LATTICE}/hosts": ("listHosts", "List hosts with what runs on them.", "Hosts", _HOST_QUERY),
     f"{LATTICE}/hosts/{{host}}": ("getHost", "Return a host with what runs on it.", "Host", ()),

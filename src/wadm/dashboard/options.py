@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from wadm.dashboard.tokens import Tokens
+from wadm.dashboard.webhooks import Hook
 from wadm.errors import Misconfigured
 
 
@@ -34,6 +35,8 @@ class Options(Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     origins: tuple[str, ...] = ()
     """Other web sites whose pages may use the API (CORS); they need a token all the same."""
+    hooks: tuple[Hook, ...] = ()
+    """Whom to tell when the status of an application changes."""
     lattice: str = "default"
     """The lattice that a page shows at first."""
     product: str = "wadm"

@@ -94,6 +94,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_tls_cert: str | None = None
     http_tls_key: str | None = None
     http_origins: tuple[str, ...] = ()
+    http_webhooks: str | None = None
+    """The path of a file of webhooks."""
 
     notes: tuple[str, ...] = ()
     """What was taken differently from how it was given; to be logged."""
@@ -557,6 +559,15 @@ FLAGS: Final = (
         value="ORIGINS",
         read=origins,
         help="Other web sites whose pages may use the API, as https://example.com, separated by commas [default: none]",
+    ),
+    Flag(
+        setting="http_webhooks",
+        long="--http-webhooks",
+        env="WADM_HTTP_WEBHOOKS",
+        value="FILE",
+        read=text,
+        needs=("http",),
+        help="Whom to tell when the status of an application changes: a YAML list of webhooks",
     ),
 )
 

@@ -102,7 +102,7 @@ export function Command({ text }) {
   const copy = async () => {
     try { await navigator.clipboard.writeText(text); set(true); setTimeout(() => set(false), 1500); } catch { /* one can select it */ }
   };
-  return html`<div class="command"><code>${text}</code><button class="quiet" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></div>`;
+  return html`<div class="copyable"><code>${text}</code><button class="quiet" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></div>`;
 }
 
 const KINDS = { request: "Request", command: "Command", answer: "Answer", event: "Event", status: "Status" };
