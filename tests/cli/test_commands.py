@@ -157,7 +157,9 @@ def test_list_status_get_history(world: World, file: File) -> None:
     assert "shop  v1       ✓ deployed  1/1      the shop" in world.wadm("list").out
     assert "web     spread  ✓ deployed  2/2" in world.wadm("status", "shop").out
     assert read_yaml(world.wadm("get", "shop").out.encode()) is not None
-    assert world.wadm("history", "shop").out.splitlines()[1].split() == ["v1", "✓", "yes", "-"]
+    revisions, versions = world.wadm("history", "shop").out.split("\n\n")
+    assert revisions.splitlines()[1].split()[:2] == ["1", "deploy"]
+    assert versions.splitlines()[1].split() == ["v1", "✓", "yes", "-"]
     data = json.loads(world.wadm("status", "shop", "-o", "json").out)
     assert (data["version"], data["status"]["type"], data["status"]["scalers"][0]["type"]) == ("v1", *["deployed"] * 2)
 
