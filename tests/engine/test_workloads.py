@@ -515,7 +515,10 @@ def test_what_can_be_placed_is_placed_although_something_cannot() -> None:
     planned = plan(app, lattice, now=HOSTS_GATHER)
     assert asks(planned) == ["scale shop-web to 5 on h1 (x/web:1)"]
     assert planned.status.type == "failed"
-    assert the_status(planned).explanation.waiting_for == "a host with zone=moon (spread moon); 1 host is there: h1 has zone=east"
+    assert (
+        the_status(planned).explanation.waiting_for
+        == "a host with zone=moon (spread moon); 1 host is there: h1 has zone=east"
+    )
     assert asks(plan(app, lattice, now=HOSTS_GATHER - 0.1)) == [], "the host that lacks may be about to join"
 
 
