@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from wadm.cli.dependents import uses
 from wadm.client.client import Client
 from wadm.errors import NotSupported, Unavailable, WadmError
 from wadm.wire.insight import STARTING
@@ -20,6 +21,24 @@ async def situation(client: Client, name: str, took: float) -> list[str]:
     if took > SLOW:  # then silence means nothing
         return [f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which"]
     return [hint async for hint in _owner(client, name)]
+
+
+async def missing_shared(client: Client, name: str, version: str) -> list[str]:
+    """Return which applications are not deployed whose components this one uses: its links lead nowhere."""
+    try:
+        used = uses(await client.get(name, version))
+    except WadmError:
+        return []
+    said = []
+    for other, component in used:
+        try:
+            there = any(one.deployed for one in await client.versions(other))
+        except WadmError:
+            there = False
+        if not there:
+            what = f"application {other}, whose component {component} this one uses, is not deployed"
+            said.append(f"{what}: wadm deploy {other}")
+    return said
 
 
 async def _owner(client: Client, name: str) -> AsyncIterator[str]:

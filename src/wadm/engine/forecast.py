@@ -166,9 +166,9 @@ def _restarts(steps: list[Step]) -> tuple[Step, ...]:
 
 
 def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
-    """Return the id of an outcome: what is wanted, and every command that leads there, in order."""
+    """Return the id of an outcome: what is wanted, and every command that leads there, in order, with its reason."""
     # Not the version: a manifest without one gets one when it is put, and is planned before.
-    text = "\n".join([repr(desired.scalers), *(repr(s.command) for s in steps)])
+    text = "\n".join([repr(desired.scalers), *(repr((s.effect, s.reason, s.command)) for s in steps)])
     return hashlib.sha256(f"{text}\n{sorted(record.configs)}".encode()).hexdigest()[:12]
 
 

@@ -62,12 +62,13 @@ async def _once(client: Client, name: str, output: Output) -> None:
 
 
 async def _hints(client: Client, name: str, version: str | None, current: ApplicationStatus, took: float) -> list[str]:
-    """Return what is to be said of the lattice, where the application is not as wanted."""
-    if version is None or current.type == "deployed":
+    """Return what is to be said besides: of other applications and, where this one is not as wanted, of the lattice."""
+    if version is None:
         return []
-    from wadm.cli.situation import situation
+    from wadm.cli.situation import missing_shared, situation
 
-    return await situation(client, name, took)
+    hints = await missing_shared(client, name, version)
+    return hints if current.type == "deployed" else [*hints, *await situation(client, name, took)]
 
 
 async def _watch(client: Client, name: str, output: Output) -> None:
