@@ -97,3 +97,23 @@ def test_the_chart_renders(options: tuple[str, ...]) -> None:
     )
     kinds = [one["kind"] for one in yaml.safe_load_all(done.stdout) if one]
     assert {"Deployment", "Service", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= set(kinds)
+
+
+def test_every_value_that_the_chart_uses_has_a_default_and_blocks_are_closed() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for template in (CHART / "templates").iterdir():
+        text = template.read_text()
+        for path in re.findall(r"\.Values\.([\w.]+)", text):
+            value: Any = values
+            for step in path.split("."):
+                assert step in value, f"{template.name}: .Values.{path}"
+                value = value[step]
+        opened = re.findall(r"\{\{-? *(?:if|with|range|define)\b", text)
+        assert len(opened) == len(re.findall(r"\{\{-? *end\b", text)), template.name
+
+
+def test_the_chart_and_its_rules_are_yaml_without_their_templates() -> None:
+    for template in sorted((CHART / "templates").glob("*.yaml")):
+        plain = re.sub(r"^ *\{\{.*\}\}\n", "", template.read_text(), flags=re.MULTILINE)
+        plain = re.sub(r'"?\{\{[^}]*\}\}(?::\{\{[^}]*\}\})?"?', "x", plain)
+        assert [one["kind"] for one in yaml.safe_load_all(plain) if one], template.name

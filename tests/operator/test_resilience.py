@@ -79,7 +79,7 @@ def test_a_restarted_api_server_is_watched_again(world: World, lattice: str) -> 
 def test_a_wadm_that_is_away_shows_and_what_was_deployed_stays_so(world: World, lattice: str) -> None:
     world.cluster.apply(application("lasting", namespace=lattice))
     eventually(lambda: "lasting" in deployed(world, lattice))
-    world.wadm.kill()
+    world.wadm.stop()
 
     def says_so() -> Any:
         return condition(world.status(lattice, "lasting"), "Connected").get("status") == "False"
@@ -132,6 +132,6 @@ def test_a_restarted_nats_server_loses_nothing(world: World, lattice: str) -> No
     world.nats.start()
     eventually(lambda: world.status(lattice, "meanwhile").get("deployedVersion"))
     assert condition(world.status(lattice, "meanwhile"), "Connected")["status"] == "True"
-    world.wadm.kill()  # so that it serves the tests to come as if nothing had been
+    world.wadm.stop()  # so that it serves the tests to come as if nothing had been
     world.wadm.start()
     world.wait_for_wadm()

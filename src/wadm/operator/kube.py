@@ -23,6 +23,8 @@ Object: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
 REQUEST_TIMEOUT: Final = 30.0
+WATCH_TIMEOUT: Final = 240
+"""Seconds after which a watch is opened anew, so that a connection that died unheard is not waited on for long."""
 PAGE: Final = 500
 """Objects that are listed at a time."""
 
@@ -143,9 +145,12 @@ class Kube:
     ) -> AsyncIterator[tuple[str, Object]]:
         """Yield type and object of each change, until the server ends it. Raises KubeError where it is too late."""
         parameters = {"watch": "true", "resourceVersion": since, "allowWatchBookmarks": "true"}
+        parameters["timeoutSeconds"] = str(WATCH_TIMEOUT)
         if selector:
             parameters["labelSelector"] = selector
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT, sock_read=None)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=REQUEST_TIMEOUT, sock_read=WATCH_TIMEOUT + REQUEST_TIMEOUT
+        )
         async with self._open("GET", kind.path(namespace), None, parameters, None, timeout) as response:
             await _check(response)
             async for line in _lines(response):

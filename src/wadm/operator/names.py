@@ -44,13 +44,11 @@ POD_NAME_LABEL: Final = "kubernetes_pod_name"
 
 APPLICATION_FINALIZER: Final = "wasmcloud.dev/undeploy"
 HOST_CONFIG_FINALIZER: Final = "operator.k8s.wasmcloud.dev/wasmcloud-host-config"
-"""Of the original, on host configs; ours removes it and sets none: garbage collection does what is needed."""
+"""Of the original, on host configs, which go only after the applications that are deleted with them."""
 
 HOST_CONFIG_MANAGER: Final = "operator.k8s.wasmcloud.dev/wasmcloud-host-config"
 SERVICE_MANAGER: Final = "operator.k8s.wasmcloud.dev/service"
 MIRROR_MANAGER: Final = "wadm-operator-mirror"
-CRD_MANAGER: Final = "application/apply-patch+yaml"
-"""The original's manager of the CRD: taken over, so that a field we drop goes away."""
 
 
 class Kind(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from wadm.client import Settings as NatsSettings
-from wadm.errors import Misconfigured, WadmError
+from wadm.errors import WadmError
 from wadm.operator import names, watching
 from wadm.operator.applications import Applications
 from wadm.operator.hosts import Hosts
@@ -133,7 +133,7 @@ class Operator:
             if working.done():
                 working.result()
             else:
-                raise Misconfigured("The Lease was lost; another operator acts now")
+                raise WadmError("The Lease was lost; another operator acts now")
         finally:
             for task in (working, holding):
                 task.cancel()
