@@ -110,8 +110,7 @@ class Attack:
     async def heal(self) -> None:
         """Have everything work again. Hosts that are dead may stay so, as long as one lives."""
         world, rng = self.world, self._rng
-        for task in self._under_way:
-            task.cancel()
+        await self.end()
         world.timeline.note("", "all is healed")
         world.network.trouble = NO_TROUBLE
         world.habits = WELL
@@ -124,6 +123,12 @@ class Attack:
         if not any(host.lives for host in world.hosts):
             await rng.choice(world.hosts).start(new_id=True)
         await self._provide_config()
+
+    async def end(self) -> None:
+        """Do no more of what has been begun."""
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def work(self) -> None:
         """Change one thing, as it happens on a quiet day."""

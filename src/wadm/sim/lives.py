@@ -11,7 +11,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
-from typing import Any
+from typing import Any, Final
+
+MOST_STEPS: Final = 50_000
+"""Steps that a process may take at one moment. ``on_circles`` is called, and it dies, where it takes more."""
 
 _life: ContextVar[Life | None] = ContextVar("life", default=None)
 
@@ -23,13 +26,16 @@ class Life:
     tidiness, and what they do then goes to a connection that is closed; seeing to that is for ``on_death``.
     """
 
-    def __init__(self, name: str, on_death: Callable[[], None]) -> None:
+    def __init__(self, name: str, on_death: Callable[[], None], on_circles: Callable[[], None]) -> None:
         self.name = name
         self.steps = 0
         """How many steps it has taken."""
         self.dead = False
         self.frozen = False
         self._on_death = on_death
+        self._on_circles = on_circles
+        self._moment = (0.0, 0)
+        """When it took its last step, and at which count that moment began."""
         self._dies_at: int | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._held: deque[Callable[[], None]] = deque()
@@ -94,6 +100,12 @@ class Life:
         if self.frozen:
             return False
         self.steps += 1
+        now = asyncio.get_running_loop().time()
+        if now != self._moment[0]:
+            self._moment = (now, self.steps)
+        elif self.steps - self._moment[1] > MOST_STEPS and not self.dead:
+            self._on_circles()
+            self.die()
         if self._dies_at is not None and self.steps >= self._dies_at:
             self.die()
         return True

@@ -80,22 +80,21 @@ class Simulation:
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
-        """Run it to its end."""
+        """Run it to its end, or to the first check that fails."""
         world = World(self.options.seed, self.options.persistence)
         logging.use(WorldSink(world))
         attack = Attack(world, self.options)
         whole_after = None
+        phases = asyncio.ensure_future(self._run_phases(world, attack))
+        failing = asyncio.ensure_future(world.has_failed.wait())
         try:
-            await attack.set_the_stage()
-            await attack.run()
-            await attack.heal()
-            whole_after = await self._converge(world, CALM)
-            if whole_after is not None:
-                self._judge_strangers(world, attack)
-                await self._work(world, attack)
-            if not world.failures:
-                await self._stay_silent(world)
+            await asyncio.wait({phases, failing}, return_when=asyncio.FIRST_COMPLETED)
+            if phases.done():
+                whole_after = await phases
         finally:
+            phases.cancel()
+            failing.cancel()
+            await attack.end()
             await world.end()
         return Result(
             self.options,
@@ -106,6 +105,16 @@ class Simulation:
             len(world.calls.all),
             whole_after,
         )
+
+    async def _run_phases(self, world: World, attack: Attack) -> float | None:
+        await attack.set_the_stage()
+        await attack.run()
+        await attack.heal()
+        whole_after = await self._converge(world, CALM)
+        self._judge_strangers(world, attack)
+        await self._work(world, attack)
+        await self._stay_silent(world)
+        return whole_after
 
     async def _converge(self, world: World, within: float) -> float | None:
         """Wait until the world is as it is declared; return how long that took."""

@@ -157,7 +157,7 @@ class SimulatedServer:
         self._lives += 1
         self.cut = False
         name = f"{self.name}.{self._lives}"
-        life = self.life = Life(name, lambda: self._died(transport))
+        life = self.life = Life(name, lambda: self._died(transport), self._runs_in_circles)
         transport = self.transport = WatchedTransport(self._world.broker, name, self._world, life)
         self._world.timeline.note(name, "starts")
         self._world.lives.append(life)
@@ -171,6 +171,9 @@ class SimulatedServer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end a server
             if not life.dead:
                 self._world.failed("life", f"{life.name} ended with {error!r}")
+
+    def _runs_in_circles(self) -> None:
+        self._world.failed("life", f"{self._there().name} runs in circles, and time stands still")
 
     def _died(self, transport: WatchedTransport) -> None:
         self._world.timeline.note(transport.name, "dies")
@@ -245,6 +248,7 @@ class World:
         self.calls = Calls(self)
         self._epoch = self.broker.clock.now() - self.now()
         self.failures: list[Failure] = []
+        self.has_failed = asyncio.Event()
         self.names: dict[str, str] = {}
         """What hosts are called here, by id."""
         self.lives: list[Life] = []
@@ -269,6 +273,7 @@ class World:
         """Note that a check has failed."""
         self.timeline.note("CHECK", f"{check}: {what}")
         self.failures.append(Failure(check, what, self.now()))
+        self.has_failed.set()
 
     # -- making it ---------------------------------------------------------------------------
 

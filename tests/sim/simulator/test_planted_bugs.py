@@ -1,0 +1,183 @@
+"""Bugs planted on purpose, one at a time: the simulator must find each, or its checks do not bite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from wadm.engine import compile as compiling
+from wadm.engine import garbage, in_flight, observe, plan, reconcile, silence
+from wadm.errors import WadmError
+from wadm.model import lattice as observed
+from wadm.model.names import APPSPEC
+from wadm.model.status import ApplicationStatus
+from wadm.server import lattices, owner, ownership, records, store
+from wadm.sim.simulation import simulate
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+MOST_SEEDS = 60
+"""Simulations in which a planted bug must have shown."""
+
+
+def no_fencing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner acts without asking whether the lattice is still its own."""
+    monkeypatch.setattr(lattices.Lattices, "_may_act", lambda *_: True)
+
+    async def not_lost(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(lattices.Lattices, "lost", not_lost)
+
+
+def a_lease_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server believes in its session until somebody tells it otherwise."""
+    monkeypatch.setattr(ownership.Leases, "alive", property(lambda _: True))
+
+
+def nothing_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for is forgotten at once."""
+    monkeypatch.setattr(plan.Work, "pending", lambda *_: None)
+
+
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once, for ever."""
+    monkeypatch.setattr(in_flight, "backoff", lambda *_: 0.0)
+
+
+def failures_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal, or no answer, changes nothing: it is waited on."""
+    monkeypatch.setattr(in_flight.InFlight, "hold", lambda *_: None)
+
+
+def odd_last_event_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event with 0 at the end of a live update is taken to mean that the component has stopped."""
+    before = observe._component_scaled
+
+    def believe(event: Any, lattice: Any, pending: Any, news: Any) -> None:
+        if event.component.count == 0:
+            observe._drop("component", event.host_id, event.component.id, lattice, news)
+        else:
+            before(event, lattice, pending, news)
+
+    monkeypatch.setattr(observe, "_component_scaled", believe)
+
+
+def stopped_hosts_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a host has stopped is not heard."""
+    monkeypatch.setattr(observe, "remove_host", lambda *_: None)
+
+
+def silent_hosts_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that has fallen silent counts as living."""
+    monkeypatch.setattr(silence.Silence, "check", lambda *_: ([], []))
+
+
+def garbage_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an application does not want any more stays."""
+    monkeypatch.setattr(garbage, "_workloads", lambda *_: None)
+
+
+def nothing_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is about to be put is not written down first."""
+
+    async def not_saved(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(records.Records, "save", not_saved)
+
+
+def rest_to_the_lightest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left over when instances are divided goes to the lightest spread in place of the heaviest."""
+    before = compiling.allocate
+
+    def allocate(spread: Any) -> Any:
+        shares = before(spread)
+        targets = sorted(share.target for share in shares)
+        if len(shares) < 2 or targets[0] == targets[-1]:
+            return shares
+        first, *rest, last = shares
+        changed = type(first)(first.name, first.requirements, first.target - 1)
+        return (changed, *rest, type(last)(last.name, last.requirements, last.target + 1))
+
+    monkeypatch.setattr(compiling, "allocate", allocate)
+
+
+def said_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status says deployed as soon as everything has been asked for."""
+    before = reconcile._status
+
+    def status(*arguments: Any) -> ApplicationStatus:
+        said = before(*arguments)
+        return ApplicationStatus("deployed", "", said.scalers) if said.type == "reconciling" else said
+
+    monkeypatch.setattr(reconcile, "_status", status)
+
+
+def annotations_misread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever names an application counts as wadm's, whoever started it."""
+    monkeypatch.setattr(observed, "owner", lambda entity: entity.annotations.get(APPSPEC))
+
+
+def links_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links of one source are put and deleted at the same time."""
+    monkeypatch.setattr(plan.Work, "must_wait", lambda *_: False)
+
+
+def confirmed_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that failed is confirmed all the same."""
+    before = store.Store._write
+
+    async def write(self: Any, place: Any, name: str, record: Any, application: Any) -> Any:
+        try:
+            return await before(self, place, name, record, application)
+        except WadmError:
+            if record is None:
+                raise
+            return record
+
+    monkeypatch.setattr(store.Store, "_write", write)
+
+
+def statuses_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status once said is never said to have changed."""
+    before = owner.LatticeOwner._say
+
+    def say(self: Any, planned: Any, now: float) -> None:
+        if planned.application not in self._said:
+            before(self, planned, now)
+
+    monkeypatch.setattr(owner.LatticeOwner, "_say", say)
+
+
+PLANTED: tuple[tuple[Plant, set[str]], ...] = (
+    (no_fencing, {"ownership"}),
+    (a_lease_for_ever, {"ownership"}),
+    (nothing_in_flight, {"restraint"}),
+    (no_pauses, {"restraint"}),
+    (failures_forgotten, {"convergence"}),
+    (odd_last_event_believed, {"restraint"}),
+    (stopped_hosts_kept, {"convergence"}),
+    (silent_hosts_kept, {"convergence"}),
+    (garbage_forgotten, {"convergence"}),
+    (nothing_on_record, {"convergence"}),
+    (rest_to_the_lightest, {"convergence"}),
+    (said_too_early, {"honesty"}),
+    (annotations_misread, {"ownership"}),
+    (links_side_by_side, {"convergence", "honesty"}),
+    (confirmed_before_it_is_stored, {"durability"}),
+    (statuses_unsaid, {"convergence"}),
+)
+
+
+@pytest.mark.parametrize(("plant", "checks"), PLANTED, ids=[plant.__name__ for plant, _ in PLANTED])
+def test_a_planted_bug_is_found(plant: Plant, checks: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    assert any(check in checks for check in _failed_checks()), f"{plant.__doc__} Nobody noticed."
+
+
+def _failed_checks() -> Iterator[str]:
+    for seed in range(MOST_SEEDS):
+        yield from (failure.check for failure in simulate(seed).failures)
