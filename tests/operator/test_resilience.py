@@ -121,6 +121,7 @@ def test_health_and_metrics(world: World, lattice: str) -> None:
 
     eventually(serving)
     assert fetch("/healthz") == "ok\n"
+    assert world.operator.memory < 150
     eventually(lambda: f'wadm_operator_lattice_connected{{lattice="{lattice}"}} 1' in fetch("/metrics"))
 
 
