@@ -47,6 +47,7 @@ class Gateway:
         self.boards = Boards(client)
         self.webhooks = Webhooks(client, options.hooks)
         self.lattices = {options.lattice}
+        self._clients: dict[str, Client] = {}
         self.app: ASGIApp = Guard(self._application(), options, self.meter)
 
     async def start(self) -> None:
@@ -108,7 +109,13 @@ class Gateway:
         return failed(error.status_code, words.get(error.status_code, error.detail), dict(error.headers or {}))
 
     def _client(self, request: Request) -> Client:
-        return self.client.at(request.path_params["lattice"])
+        lattice = request.path_params["lattice"]
+        client = self._clients.get(lattice)
+        if client is None:
+            client = self.client.at(lattice)
+            if len(self._clients) < MOST_LATTICES:
+                self._clients[lattice] = client
+        return client
 
     # -- the API -----------------------------------------------------------------------------
 
