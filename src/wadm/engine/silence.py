@@ -15,7 +15,8 @@ from msgspec import Struct
 
 TRIES = 3
 TRY_EVERY = 2.0
-"""Seconds between tries, and after the last one until the host is taken for lost."""
+"""Seconds between tries, and after the last one until the host is taken for lost; half the silence that is too long
+where that is less, so that with ``--host-probe-interval 3s`` a host is lost after 7.5 s."""
 
 
 class Probe(Struct):
@@ -30,6 +31,7 @@ class Silence:
 
     def __init__(self, overdue: float) -> None:
         self.overdue = overdue
+        self._try_every = min(TRY_EVERY, overdue / 2)
         self._probes: dict[str, Probe] = {}
 
     def heard(self, host_id: str) -> None:
@@ -58,6 +60,6 @@ class Silence:
                 lost.append(host_id)
             else:
                 probe.tries += 1
-                probe.next = now + TRY_EVERY
+                probe.next = now + self._try_every
                 ask.append(host_id)
         return sorted(ask), sorted(lost)

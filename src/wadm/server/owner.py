@@ -64,7 +64,7 @@ BATCH = 2048
 MOST_WAITING = 100_000
 """Events that may wait to be folded; of a flood beyond that only what came of it is asked for."""
 TICK = 1.0
-"""Seconds between looks at the silent and at what is to be read again."""
+"""Seconds, at most, between looks at the silent and at what is to be read again."""
 READ_LINKS_EVERY = 60.0
 READ_CONFIGS_EVERY = 600.0
 """Seconds in which all links, and each configuration, are read again: events may have been lost."""
@@ -166,6 +166,7 @@ class LatticeOwner:
         )
         self._inquiries = Inquiries(transport, lattice, account, self._put, self.now, log)
         self._silence = Silence(settings.overdue)
+        self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()
         self._inbox: deque[Item] = deque()
         self._arrived = 0.0
@@ -175,6 +176,8 @@ class LatticeOwner:
         self._wake = asyncio.Event()
         self._touched = Touched()
         self._links_touched: dict[LinkKey, float] = {}
+        self._put_off: set[str] = set()
+        """Applications planned while this owner could not be sure of its lease; once it is, they are planned again."""
         self._said: dict[str, ApplicationStatus] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._saves: dict[str, asyncio.Task[None]] = {}
@@ -499,10 +502,13 @@ class LatticeOwner:
             else:
                 news.questions.configs.add(key[1])
         if now >= self._next_tick:
-            self._next_tick = now + TICK
+            self._next_tick = now + self._tick_every
             self._tick(news, now)
 
     def _tick(self, news: News, now: float) -> None:
+        if self._put_off and self._may_act():
+            news.applications |= self._put_off
+            self._put_off.clear()
         heard = ((host.id, host.last_heard) for host in self.lattice.hosts.values())
         ask, lost = self._silence.check(heard, now)
         for host_id in ask:
@@ -534,7 +540,7 @@ class LatticeOwner:
             news.questions.links = news.questions.links or bool(self.lattice.links_known)
         if not self._configs_to_read:
             self._configs_to_read.extend(sorted(self.lattice.configs))
-        each_tick = math.ceil(len(self.lattice.configs) * TICK / READ_CONFIGS_EVERY)
+        each_tick = math.ceil(len(self.lattice.configs) * self._tick_every / READ_CONFIGS_EVERY)
         for _ in range(min(each_tick, len(self._configs_to_read))):
             news.questions.configs.add(self._configs_to_read.popleft())
 
@@ -576,6 +582,7 @@ class LatticeOwner:
     def _carry_out(self, plans: list[Plan], now: float) -> None:
         """Say what is, then do what is to be done."""
         if not self._may_act():
+            self._put_off.update(plan.application for plan in plans)
             return
         to_save: dict[str, Record] = {}
         for plan in plans:

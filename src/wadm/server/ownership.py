@@ -34,13 +34,15 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from wadm.errors import StaleRevision, WadmError
+from wadm.errors import StaleRevision, Unavailable, WadmError
 from wadm.server.logging import Logger
 from wadm.transport.base import Bucket, Entry, Subscription
 
 RENEW: Final = 2.0
 EXPIRY: Final = 6.0
 MARGIN: Final = 1.0
+_RENEWALS: Final = 5
+"""Most writes of one renewal, where earlier ones of ours arrive late."""
 
 ROSTER: Final = "roster"
 _SESSION: Final = "instance."
@@ -255,14 +257,18 @@ class Leases:
     async def _renew(self) -> None:
         self._alone_at = None
         self._beats += 1
-        try:
-            self._revision = await self._bucket.put(_SESSION + self._me, self._session(), self._revision)
-        except StaleRevision:
-            # Others only delete it, so a value is one that we wrote without hearing that it had been written.
-            stored = await self._bucket.get(_SESSION + self._me)
-            if stored is None or stored.value is None:
-                raise
-            self._revision = await self._bucket.put(_SESSION + self._me, self._session(), stored.revision)
+        for _ in range(_RENEWALS):
+            try:
+                self._revision = await self._bucket.put(_SESSION + self._me, self._session(), self._revision)
+                return
+            except StaleRevision:
+                # Others only delete it, so a value is one that we wrote without hearing that it had been written: of
+                # a cluster that comes back, several at once.
+                stored = await self._bucket.get(_SESSION + self._me)
+                if stored is None or stored.value is None:
+                    raise
+                self._revision = stored.revision
+        raise Unavailable("the session changes while it is being renewed")
 
     async def _still_alone(self) -> bool:
         roster = await self._bucket.get(ROSTER)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from wadm.engine.plan import Record
 from wadm.errors import Malformed
-from wadm.server.logging import Logger
+from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket
 
 PREFIX = "owned"
@@ -34,7 +34,7 @@ def decode_record(value: bytes) -> Record:
     """Return the record that a value holds. Raises :class:`~wadm.errors.Malformed`."""
     try:
         stored = _decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"not a record of what was put: {error}") from error
     links = frozenset(((s, n, p, name), target) for s, n, p, name, target in stored.links)
     return Record(links, frozenset(stored.configs))
@@ -47,7 +47,7 @@ class Records:
         self._bucket = bucket
         scope = lattice if account is None else f"{account}.{lattice}"
         self._prefix = f"{PREFIX}.{scope}."
-        self._log = log
+        self._limited = Limited(log)
 
     async def load(self) -> dict[str, Record]:
         """Return all records by application. One that cannot be read is logged and left as it is."""
@@ -61,7 +61,8 @@ class Records:
             try:
                 found[name] = decode_record(value)
             except Malformed as error:
-                self._log.warning("cannot read what was put for an application", application=name, error=str(error))
+                said = "cannot read what was put for an application"
+                self._limited.warning("record", said, application=name, error=str(error))
 
         watch = await self._bucket.watch(lambda entry: note(entry.key, entry.value), f"{self._prefix}*")
         await watch.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.errors import Unavailable
 from wadm.server.logging import get_logger
@@ -194,7 +195,7 @@ async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
 async def _ensure(transport: Transport, settings: Settings, replicas: int) -> set[str]:
     made: set[str] = set()
     for stream in streams(settings, replicas):
-        done = await transport.ensure_stream(stream)
+        done = await _ensure_stream(transport, stream, stream.name == names(settings).timeline)
         if done != "kept":
             log.info(f"Stream {done}", stream=stream.name)
         if done in ("created", "replaced"):
@@ -204,6 +205,23 @@ async def _ensure(transport: Transport, settings: Settings, replicas: int) -> se
             log.info("Bucket created", bucket=bucket.name)
             made.add(bucket.name)
     return made
+
+
+async def _ensure_stream(transport: Transport, stream: StreamSpec, spare: bool) -> str:
+    """Have a stream. NATS sets aside what a stream may grow to, which a small account may not have; what only we keep
+    (``spare``) goes without that bound there, as it has others: it must not be what keeps the server from starting."""
+    try:
+        return await transport.ensure_stream(stream)
+    except Unavailable as error:
+        if not spare or not _lacks_room(error):
+            raise
+        log.debug("There is no room to set aside for a stream", stream=stream.name, reason=error)
+        return await transport.ensure_stream(replace(stream, max_bytes=-1))
+
+
+def _lacks_room(error: Unavailable) -> bool:
+    """Whether JetStream refused because there is not as much storage as was asked for."""
+    return any(words in str(error) for words in ("insufficient storage", "resource limits exceeded"))
 
 
 def _lacks_servers(error: Unavailable) -> bool:
