@@ -1,7 +1,7 @@
 // All applications of a lattice: what is wrong first, thousands of rows of which only those in sight are drawn.
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { duration, GRAVITY, number, plural, STATES, TITLES } from "./format.js";
+import { cause, duration, GRAVITY, number, plural, STATES, TITLES } from "./format.js";
 import { NewApplication } from "./editor.js";
 import { Badge, Command, Icon, Loading, Shape, useNow } from "./parts.js";
 
@@ -119,7 +119,7 @@ function Row({ row, now, top, tall, position }) {
     <span role="cell" class="name"><b>${row.name}</b>${row.description && html`<small>${row.description}</small>`}</span>
     <span role="cell" class="running">${row.scalers ? html`<${Meter} running=${row.running || 0} wanted=${row.wanted || 0} />` : html`<span class="dim">–</span>`}</span>
     <span role="cell" class="version">${row.deployed || html`<span class="dim">none deployed</span>`}${row.version !== row.deployed && html`<small class="newer">${row.version} stored</small>`}</span>
-    <span role="cell" class="why">${waits && html`<span class="reason ${row.error ? "bad" : ""}" title=${row.error || row.problem || row.message}>${row.error || row.problem || row.message}</span>
+    <span role="cell" class="why">${waits && html`<span class="reason ${row.error ? "bad" : ""}" title=${row.error || row.problem || row.message}>${row.error ? cause(row.error) : row.problem || row.message}</span>
       <small>${row.since ? `for ${duration(now - row.since)}` : ""}${row.since && next ? ", " : ""}${next}</small>`}</span>
   </a>`;
 }

@@ -35,6 +35,9 @@ export function image(reference) {
   return name || reference;
 }
 
+/** The innermost cause of an error, which hosts write last, after everything that failed because of it. */
+export const cause = (error) => error.split(": ").slice(-2).join(": ");
+
 /** A hue for a name, the same everywhere. */
 export function hue(text) {
   let sum = 0;
