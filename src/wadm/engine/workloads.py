@@ -58,7 +58,7 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
         # Until it is right, who failed at it is remembered, with the reason.
         for pending in failed.values():
             work.seen.add(pending.command.key)
-            if pending not in progress.pending:
+            if pending not in progress.pending and pending.command.key not in work.asked:
                 progress.pending.append(pending)
     removing = _stop_the_rest(progress, placement, mine)
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
