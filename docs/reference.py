@@ -1,0 +1,194 @@
+"""Writes ``docs/reference/``: the commands, the manifest and the API, each from where it is declared."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import yaml
+
+from wadm import COMPATIBLE_WITH
+from wadm.cli.group import LazyGroup
+from wadm.cli.main import COMMANDS
+from wadm.model.timeline import Entry, Revision
+from wadm.wire import insight
+from wadm.wire.subjects import FURTHER_OPERATIONS, OPERATIONS
+
+HERE = Path(__file__).parent / "reference"
+SCHEMA = Path(__file__).parents[1] / "src/wadm/cli/manifest.schema.json"
+NOT_A_COMMAND_LINE = ("serve", "operator")
+"""What is described elsewhere: the server and the operator."""
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Return the reference of the command line: what ``--help`` says of each command."""
+    group = LazyGroup(COMMANDS)
+    parts = [
+        "# Commands\n\nWhat `wadm COMMAND --help` says of each. [The server](../server.md) has pages of its own.\n"
+    ]
+    parts.append("| command | does |\n| --- | --- |\n" + "".join(_row(name) for name in COMMANDS))
+    for name in COMMANDS:
+        if name in NOT_A_COMMAND_LINE:
+            continue
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"wadm {name}", terminal_width=100, max_content_width=100)
+        parts.append(f"## wadm {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def _row(name: str) -> str:
+    shown = f"`wadm {name}`" if name in NOT_A_COMMAND_LINE else f"[`wadm {name}`](#wadm-{name})"
+    return f"| {shown} | {COMMANDS[name].summary} |\n"
+
+
+# -- the manifest ------------------------------------------------------------------------------
+
+
+def manifest() -> str:
+    """Return the reference of manifests, from the schema that editors use."""
+    schema = json.loads(SCHEMA.read_text())
+    parts = [
+        "# The manifest\n\nMade from the schema that `wadm schema` prints; `wadm validate` checks more than that.\n",
+        _table("Application", schema),
+    ]
+    parts += [_table(name, one) for name, one in schema["$defs"].items()]
+    return "\n".join(parts)
+
+
+def _table(name: str, schema: Mapping[str, Any]) -> str:
+    text = f"## {name}\n\n{schema.get('description', '')}\n"
+    for variant in [schema, *schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("allOf", ())]:
+        properties = variant.get("properties")
+        if not properties:
+            continue
+        required = variant.get("required", ())
+        rows = "".join(
+            f"| `{key}` | {_type(one)} | {'yes' if key in required else ''} | {_words(one)} |\n"
+            for key, one in properties.items()
+        )
+        text += f"\n| field | is | required | |\n| --- | --- | --- | --- |\n{rows}"
+    return text
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type", "")
+    return ", ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _words(schema: Mapping[str, Any]) -> str:
+    text = " ".join(str(schema.get("description", "")).split())
+    if "default" in schema:
+        text += f" Default: `{json.dumps(schema['default'])}`."
+    return text.replace("|", "\\|").strip()
+
+
+# -- the API -----------------------------------------------------------------------------------
+
+ABOUT: dict[tuple[str, bool], str] = {
+    ("put", False): "Store a manifest (YAML or JSON) as a new version; nothing is deployed by it.",
+    ("get", False): "List the applications; `limit` and `after` ask for a page.",
+    ("get", True): "Return a stored manifest, the newest or the `version` named.",
+    ("list", False): "List the applications as a bare array, as wash asks for it.",
+    ("versions", True): "Return the stored versions, oldest first.",
+    ("del", True): "Delete an application, or the `version` named.",
+    ("deploy", True): "Have a version run; `plan` refuses if that plan would not come out the same.",
+    ("undeploy", True): "Have nothing of the application run.",
+    ("status", True): "Return the last status.",
+    ("history", True): "Return every change of what is deployed, and what became of it.",
+    ("plan", False): "Say what deploying the manifest in the body would do.",
+    ("plan", True): "Say what deploying a stored version (or, with `undeploy`, undeploying) would do.",
+    ("explain", True): "Say why an application is as it is, with the last of what happened.",
+    ("events", False): "Return what happened in the lattice.",
+    ("events", True): "Return what happened to an application.",
+    ("rollback", True): "Deploy the version that ran before, or the `version` named.",
+}
+"""What each operation does; a test sees to it that the server has no other."""
+
+
+def asyncapi() -> str:
+    """Return the AsyncAPI description of the request subjects."""
+    schemas = _schemas(insight.Ask, insight.InsightReply, Entry, Revision)
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for category, operation, named in sorted(OPERATIONS):
+        key = f"{operation}{'Application' if named else ''}"
+        address = f"wadm.api.{{lattice}}.{category}.{operation}" + (".{name}" if named else "")
+        ours = (category, operation, named) in FURTHER_OPERATIONS or operation == "history"
+        payload = "#/components/schemas/Ask" if ours or operation in ("deploy", "undeploy") else None
+        reply = "#/components/schemas/InsightReply" if ours and operation != "rollback" else None
+        parameters = {"lattice": {"description": "The lattice."}}
+        if named:
+            parameters["name"] = {"description": "The application."}
+        channels[key] = {
+            "address": address,
+            "parameters": parameters,
+            "messages": {
+                "request": {"payload": {"$ref": payload} if payload else {}},
+                "reply": {"payload": {"$ref": reply} if reply else {"$ref": "#/components/schemas/Reply"}},
+            },
+        }
+        operations[key] = {
+            "action": "receive",
+            "channel": {"$ref": f"#/channels/{key}"},
+            "summary": ABOUT[operation, named],
+            "messages": [{"$ref": f"#/channels/{key}/messages/request"}],
+            "reply": {
+                "channel": {"$ref": f"#/channels/{key}"},
+                "messages": [{"$ref": f"#/channels/{key}/messages/reply"}],
+            },
+        }
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "wadm", "version": COMPATIBLE_WITH, "description": "Requests over NATS; see api.md."},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": {"Reply": _REPLY, **schemas}},
+    }
+    return "# Written by scripts/reference.\n" + yaml.safe_dump(document, sort_keys=False, width=110)
+
+
+_REPLY = {
+    "type": "object",
+    "required": ["result"],
+    "properties": {"result": {"type": "string"}, "message": {"type": "string"}},
+}
+
+
+def _schemas(*types: Any) -> dict[str, Any]:
+    def readable(kind: type) -> dict[str, Any]:
+        return {}  # bytes that are kept as they are: any JSON
+
+    _, components = msgspec.json.schema_components(
+        types, schema_hook=readable, ref_template="#/components/schemas/{name}"
+    )
+    return components
+
+
+FILES: dict[str, Callable[[], str]] = {"commands.md": commands, "manifest.md": manifest, "asyncapi.yaml": asyncapi}
+
+
+def main() -> None:
+    """Write all files."""
+    os.environ["COLUMNS"] = "100"
+    for name, make in FILES.items():
+        (HERE / name).write_text(make())
+
+
+if __name__ == "__main__":
+    main()

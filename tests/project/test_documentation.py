@@ -1,0 +1,99 @@
+"""The documentation: written from what it is about, built without a broken link, and true when followed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from tests.cli.world import World
+from wadm.server.operations import OPERATIONS, PUT
+
+ROOT = Path(__file__).parents[2]
+
+
+def _writer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+WRITER = _writer()
+
+
+@pytest.mark.parametrize("name", sorted(WRITER.FILES))
+def test_the_reference_is_as_it_would_be_written_now(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert (ROOT / "docs/reference" / name).read_text() == WRITER.FILES[name](), "run scripts/reference"
+
+
+def test_the_asyncapi_file_has_what_the_server_answers() -> None:
+    document = yaml.safe_load((ROOT / "docs/reference/asyncapi.yaml").read_text())
+    told = {channel["address"] for channel in document["channels"].values()}
+    answered = {PUT, *OPERATIONS}
+    assert told == {f"wadm.api.{{lattice}}.{c}.{op}" + (".{name}" if named else "") for c, op, named in answered}
+    assert {operation["channel"]["$ref"].rpartition("/")[2] for operation in document["operations"].values()} == set(
+        document["channels"]
+    )
+
+
+def test_every_reference_in_the_asyncapi_file_leads_somewhere() -> None:
+    text = (ROOT / "docs/reference/asyncapi.yaml").read_text()
+    document = yaml.safe_load(text)
+    for reference in re.findall(r"\$ref: '?#/([^'\s]+)'?", text):
+        there = document
+        for part in reference.split("/"):
+            there = there[part]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    docs = ROOT / "docs"
+    pages = [str(path.relative_to(docs)) for path in (*docs.glob("*.md"), *docs.glob("reference/*.md"))]
+    assert [page for page in sorted(pages) if page not in navigation] == []
+
+
+def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+    pytest.importorskip("zensical")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")  # it writes beside what it reads
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    command = [Path(sys.executable).with_name("zensical"), "build", "--strict", "-f", "mkdocs.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "build/site/quickstart/index.html").exists()
+
+
+def test_the_quickstart_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `wadm` line in memory; the others in a shell."""
+    world = World("a", "b")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/quickstart.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) > 10
+    try:
+        for line in lines:
+            if line.startswith("wadm doctor"):
+                continue  # needs a real NATS; it has tests of its own
+            command, _, target = line.removesuffix(" || true").partition(" > ")
+            if command.startswith("wadm "):
+                words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', command)][1:]
+                result = world.wadm(*words)
+                assert result.code == 0 or line.endswith("|| true"), (line, result)
+                if target:
+                    (tmp_path / target).write_text(result.out)
+            else:
+                subprocess.run(line, shell=True, check=True)
+        assert world.wadm("list", "-o", "json").out == "[]\n"
+    finally:
+        world.close()
