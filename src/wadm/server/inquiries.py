@@ -26,6 +26,8 @@ ANSWER_TIMEOUT = 2.0
 PROBE_TIMEOUT = 6.0
 """Seconds in which a silent host may answer; longer than the time between two tries."""
 ROLL_CALL_QUIET = 0.5
+ANSWERS_PER_SECOND = 1000
+"""How many answers to a roll call are expected at least; thousands of them take their time."""
 AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
@@ -55,7 +57,7 @@ class ConfigAnswer(Struct, frozen=True):
 
 
 class RollCall(Struct, frozen=True):
-    """Which of the hosts that were to be taken for lost have answered when all were called."""
+    """Who has answered when all hosts were called. Those of ``called`` who have not are to be taken for lost."""
 
     called: frozenset[str]
     present: frozenset[str]
@@ -85,6 +87,7 @@ class Inquiries:
         self._limited = Limited(log)
         self._free = asyncio.Semaphore(AT_A_TIME)
         self._asking: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._to_call: set[str] = set()
         self._again: set[str] = set()
         """Hosts to ask once more, because what led to the question came after the one under way was asked."""
 
@@ -113,11 +116,15 @@ class Inquiries:
         else:
             self._start(("host", host_id), partial(self._inventory, host_id, timeout))
 
-    def call_roll(self, host_ids: Iterable[str]) -> None:
+    def call_roll(self, host_ids: Iterable[str], hosts: int) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
-        image for a live update tells no inventory meanwhile, but answers a call to all."""
-        called = frozenset(host_ids)
-        self._start((f"roll {self._now()}", ""), partial(self._roll_call, called))
+        image for a live update tells no inventory meanwhile, but answers a call to all.
+
+        ``hosts`` is how many may answer. One call at a time, for each brings an answer from every host: who is to be
+        called while one is under way is called with the next.
+        """
+        self._to_call.update(host_ids)
+        self._start(("roll", ""), partial(self._roll_call, ANSWER_TIMEOUT + hosts / ANSWERS_PER_SECOND))
 
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
         """Ask who is there. Answers that cannot be read are left out."""
@@ -144,6 +151,8 @@ class Inquiries:
         if kind == "host" and host_id in self._again:
             self._again.discard(host_id)
             self.inventory(host_id)
+        elif kind == "roll" and self._to_call:
+            self._start(key, question)
 
     async def _request(self, call: str, timeout: float) -> control.Reply:
         subject = subjects.control(self._lattice, call, self._account)
@@ -163,12 +172,14 @@ class Inquiries:
             pass
         return InventoryAnswer(host_id, inventory, asked)
 
-    async def _roll_call(self, called: frozenset[str]) -> Answer:
+    async def _roll_call(self, timeout: float) -> Answer:
+        called = frozenset(self._to_call)
+        self._to_call.clear()
         try:
-            present = {host.host_id for host in await self.hosts(ANSWER_TIMEOUT, ROLL_CALL_QUIET)}
+            present = frozenset(host.host_id for host in await self.hosts(timeout, ROLL_CALL_QUIET))
         except WadmError:
-            present = set(called)  # not the hosts' fault
-        return RollCall(called, called & present)
+            present = called  # not the hosts' fault
+        return RollCall(called, present)
 
     async def _config(self, name: str) -> Answer:
         try:

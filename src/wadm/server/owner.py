@@ -65,6 +65,9 @@ MOST_WAITING = 100_000
 """Events that may wait to be folded; of a flood beyond that only what came of it is asked for."""
 TICK = 1.0
 """Seconds, at most, between looks at the silent and at what is to be read again."""
+ONE_BY_ONE = 32
+"""Most silent hosts that are asked one by one. More are called all together: questions to a thousand hosts that are
+gone would keep every other question waiting."""
 READ_LINKS_EVERY = 60.0
 READ_CONFIGS_EVERY = 600.0
 """Seconds in which all links, and each configuration, are read again: events may have been lost."""
@@ -420,11 +423,11 @@ class LatticeOwner:
                 observe_inventory(inventory, self.lattice, news, now, self._touched, answer.asked)
                 observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
             case RollCall():
-                for host_id in sorted(answer.called):
-                    if host_id not in answer.present:
-                        self._lose(host_id, news, now)
-                    elif host_id in self.lattice.hosts:
-                        self.lattice.hosts[host_id].last_heard = now
+                for host_id in answer.present & self.lattice.hosts.keys():
+                    self._silence.heard(host_id)
+                    self.lattice.hosts[host_id].last_heard = now
+                for host_id in sorted(answer.called - answer.present):
+                    self._lose(host_id, news, now)
             case LinksAnswer():
                 if answer.links is not None:
                     newer = {k for k, at in self._links_touched.items() if at >= answer.asked - COPIES_LAG}
@@ -511,10 +514,11 @@ class LatticeOwner:
             self._put_off.clear()
         heard = ((host.id, host.last_heard) for host in self.lattice.hosts.values())
         ask, lost = self._silence.check(heard, now)
-        for host_id in ask:
-            self._inquiries.inventory(host_id, PROBE_TIMEOUT)
-        if lost:
-            self._inquiries.call_roll(lost)
+        if len(ask) <= ONE_BY_ONE:
+            for host_id in ask:
+                self._inquiries.inventory(host_id, PROBE_TIMEOUT)
+        if lost or len(ask) > ONE_BY_ONE:
+            self._inquiries.call_roll(lost, len(self.lattice.hosts))
         if len(self._touched) > 10_000:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
         if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:

@@ -1,0 +1,73 @@
+"""Questions of an owner: calls to all hosts, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import json
+
+from tests.server.lab import in_virtual_time
+from wadm.server.inquiries import Answer, Inquiries, RollCall
+from wadm.server.logging import get_logger
+from wadm.transport.base import Message
+from wadm.transport.memory import MemoryBroker, MemoryTransport
+
+
+class Lattice:
+    """Hosts that answer a call to all, some of them late, and somebody who asks."""
+
+    def __init__(self, hosts: dict[str, float]) -> None:
+        broker = MemoryBroker()
+        self.calls = 0
+        self.answers: list[Answer] = []
+        self._hosts = hosts
+        self._transport = MemoryTransport(broker, "hosts")
+        clock = asyncio.get_running_loop().time
+        asking = MemoryTransport(broker, "asking")
+        self.inquiries = Inquiries(asking, "default", None, self.answers.append, clock, get_logger("test"))
+
+    async def listen(self) -> None:
+        await self._transport.subscribe("wasmbus.ctl.v1.default.host.ping", self._called)
+
+    def _called(self, message: Message) -> None:
+        self.calls += 1
+        for host_id, delay in self._hosts.items():
+            body = {"id": host_id, "friendly_name": "", "labels": {}, "version": "1", "uptime_seconds": 1}
+            answer = json.encode({"success": True, "message": "", "response": body})
+            asyncio.get_running_loop().call_later(delay, self._transport.publish, message.reply, answer)
+
+
+@in_virtual_time
+async def test_a_call_to_all_tells_of_everybody_who_is_there() -> None:
+    lattice = Lattice({"one": 0.0, "two": 0.1})
+    await lattice.listen()
+    lattice.inquiries.call_roll(["two", "three"], hosts=3)
+    await asyncio.sleep(5)
+    assert lattice.answers == [RollCall(frozenset({"two", "three"}), frozenset({"one", "two"}))]
+
+
+@in_virtual_time
+async def test_calls_wait_for_the_one_under_way_and_go_out_together() -> None:
+    lattice = Lattice({"one": 0.0})
+    await lattice.listen()
+    for number in range(20):
+        lattice.inquiries.call_roll([f"gone-{number}"], hosts=20)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(5)
+    assert lattice.calls == 2
+    first, second = lattice.answers
+    assert isinstance(first, RollCall)
+    assert isinstance(second, RollCall)
+    assert first.called == {"gone-0"}
+    assert second.called == {f"gone-{number}" for number in range(1, 20)}
+
+
+@in_virtual_time
+async def test_nobody_is_missing_as_long_as_answers_of_many_still_come() -> None:
+    lattice = Lattice({f"host-{number:04}": number / 1000 for number in range(4000)})
+    await lattice.listen()
+    lattice.inquiries.call_roll(["host-3999"], hosts=4000)
+    await asyncio.sleep(10)
+    (answer,) = lattice.answers
+    assert isinstance(answer, RollCall)
+    assert answer.called <= answer.present
