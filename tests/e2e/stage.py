@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bench.hosts import CHANGING, Counted
 from tests.conftest import NatsServerFactory
 from tests.natsd import NatsServer
@@ -27,6 +29,7 @@ from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 LATTICE = "default"
 PATIENCE = 60.0
+LONG = pytest.mark.skipif("WADM_LONG_TESTS" not in os.environ, reason="takes a minute: set WADM_LONG_TESTS=1")
 
 
 class Instance:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
-from tests.e2e.stage import Stage, application, start_cluster, until
+from tests.e2e.stage import LONG, Stage, application, start_cluster, until
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
 from wadm.sim.habits import Habits
@@ -69,6 +69,7 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
     assert len(stage.running()) == len(NAMES) - 6
 
 
+@LONG
 @pytest.mark.timeout(180)
 async def test_a_cluster_whose_nodes_come_and_go(nats_server_factory: NatsServerFactory, set_up: SetUp) -> None:
     nodes = start_cluster(nats_server_factory)
@@ -114,6 +115,7 @@ async def copies(stage: Stage) -> int:
     return int(json.loads(answer.data)["config"]["num_replicas"])
 
 
+@LONG
 async def test_a_full_disk(nats_server_factory: NatsServerFactory, set_up: SetUp) -> None:
     """Requests are refused with a reason, what runs goes on, and the rest is made up for when there is room again."""
     nats = nats_server_factory("jetstream { max_file_store: 4MB, max_memory_store: 1MB }")

@@ -261,7 +261,7 @@ async def test_commands_in_the_stream() -> None:
 async def test_a_flood_from_one_client_does_not_starve_others() -> None:
     target = Target()
     await target.start()
-    body = json.dumps(manifest("flood", None, [component(f"c{n}") for n in range(3)])).encode()
+    body = json.dumps(manifest("flood", "v1", [component(f"c{n}") for n in range(3)])).encode()
     answers: list[Message] = []
     await target.client.subscribe("_INBOX.flood.*", answers.append)
     for number in range(3_000):

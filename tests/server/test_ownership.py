@@ -241,6 +241,30 @@ async def test_a_lost_answer_to_a_renewal_ends_nothing() -> None:
 
 
 @in_virtual_time
+async def test_renewals_that_arrive_late_and_all_at_once_end_nothing() -> None:
+    """As after the loss of a cluster's quorum: while one renews, older renewals of its own are written."""
+    broker = await a_broker()
+    one, two = await Instance(broker, "one").start("default"), await Instance(broker, "two").start("default")
+    await asyncio.sleep(5)
+    bucket, late = one.leases._bucket, 3
+    real = bucket.put
+
+    async def put(key: str, value: bytes, revision: int | None = None) -> int:
+        nonlocal late
+        if late > 0 and key.startswith("instance."):
+            late -= 1
+            await real(key, value)
+        return await real(key, value, revision)
+
+    one.leases._bucket.put = put  # type: ignore[method-assign]
+    await asyncio.sleep(2 * RENEW)
+    assert late == 0
+    assert not one.lost
+    assert not two.lost
+    assert len(one.held() | two.held()) == 1
+
+
+@in_virtual_time
 async def test_a_bucket_that_was_made_anew_is_joined_again() -> None:
     broker = await a_broker()
     one = await Instance(broker, "one").start("default")

@@ -92,6 +92,24 @@ async def test_copies_that_were_asked_for_and_cannot_be_had_are_an_error() -> No
         await ensure(Cluster(3, 1), Settings(replicas=3))
 
 
+class SmallAccount(MemoryTransport):
+    """An account that may not have set aside as much as the timeline may grow to."""
+
+    async def ensure_stream(self, spec: StreamSpec) -> str:  # type: ignore[override]
+        if spec.max_bytes > 2**20:
+            raise Unavailable(f"STREAM.CREATE.{spec.name}: insufficient storage resources available")
+        return await super().ensure_stream(spec)
+
+
+async def test_a_small_account_is_no_reason_not_to_start() -> None:
+    assert "wadm_timeline" in await ensure(SmallAccount(MemoryBroker()), Settings())
+
+
+async def test_a_bound_that_was_asked_for_is_kept_to() -> None:
+    with pytest.raises(Unavailable, match="insufficient storage"):
+        await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21))
+
+
 async def test_what_is_there_is_not_made_again() -> None:
     transport = MemoryTransport(MemoryBroker())
     assert {"wadm_events", "wadm_manifests"} <= await ensure(transport, Settings())

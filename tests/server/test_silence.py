@@ -158,6 +158,26 @@ async def test_what_runs_right_on_a_host_that_comes_back_is_left_alone() -> None
 
 
 @in_virtual_time
+async def test_what_is_due_while_the_lease_is_in_doubt_is_done_once_it_is_not() -> None:
+    """As while the disk of NATS is full: sessions cannot be renewed, and nobody else takes over either."""
+    world = World()
+    await world.start()
+    leases = world.server.leases
+    good_until, leases._good_until = leases._good_until, float("-inf")
+    renew, leases.tick = leases.tick, _nothing  # type: ignore[method-assign]
+    await world.busiest.stop()
+    await asyncio.sleep(20)
+    assert not world.is_whole()
+    leases._good_until, leases.tick = good_until, renew  # type: ignore[method-assign]
+    await world.whole_within(10)
+    await world.close()
+
+
+async def _nothing() -> None:
+    pass
+
+
+@in_virtual_time
 async def test_a_short_partition_is_not_noticed() -> None:
     world = World()
     await world.start()
