@@ -17,7 +17,7 @@ from wadm.sim.calls import STRANGER
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.host import ModelHost
 from wadm.sim.images import Kind
-from wadm.sim.manifests import STRANGERS_CONFIG, ZONES, draw_manifest
+from wadm.sim.manifests import STRANGERS_CONFIG, ZONES, draw_manifest, upgraded
 from wadm.sim.network import NO_TROUBLE
 from wadm.sim.options import Options
 from wadm.sim.world import LATTICE, SimulatedHost, SimulatedServer, World
@@ -132,7 +132,14 @@ class Attack:
 
     async def work(self) -> None:
         """Change one thing, as it happens on a quiet day."""
-        on_applications = (self._put_and_deploy, self._put_and_deploy, self._deploy, self._undeploy, self._delete)
+        on_applications = (
+            self._put_and_deploy,
+            self._upgrade,
+            self._upgrade,
+            self._deploy,
+            self._undeploy,
+            self._delete,
+        )
         on_hosts = (self._stop_host_for_good, self._relabel_host, self._bring_host)
         await self._rng.choice((*on_applications, *on_hosts))()
 
@@ -314,6 +321,14 @@ class Attack:
         if application is not None:
             version = await self._put_one(application)
             await self.world.user.deploy(application, version)
+
+    async def _upgrade(self) -> None:
+        application = self._application()
+        if application is not None and application in self.world.user.newest:
+            self._versions += 1
+            manifest = upgraded(self._rng, f"v{self._versions}", self.world.user.newest[application])
+            await self.world.user.put(manifest)
+            await self.world.user.deploy(application, f"v{self._versions}")
 
     async def _deploy(self) -> None:
         """Deploy any version: the newest, or an older one again."""

@@ -32,6 +32,15 @@ def draw_manifest(rng: random.Random, application: str, version: str, before: Ma
     }
 
 
+def upgraded(rng: random.Random, version: str, before: Manifest) -> Manifest:
+    """Return a manifest in which nothing is new but images."""
+    manifest: Manifest = _copy(before)
+    manifest["metadata"]["annotations"]["version"] = version
+    for one in manifest["spec"]["components"]:
+        one["properties"]["image"] = _image(rng, manifest["metadata"]["name"], one["name"])
+    return manifest
+
+
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(one) for key, one in value.items()}

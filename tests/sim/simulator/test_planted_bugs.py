@@ -13,7 +13,7 @@ from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
 from wadm.model.status import ApplicationStatus
-from wadm.server import lattices, owner, ownership, records, store
+from wadm.server import lattices, owner, records, store
 from wadm.sim.simulation import simulate
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -30,11 +30,6 @@ def no_fencing(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     monkeypatch.setattr(lattices.Lattices, "lost", not_lost)
-
-
-def a_lease_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server believes in its session until somebody tells it otherwise."""
-    monkeypatch.setattr(ownership.Leases, "alive", property(lambda _: True))
 
 
 def nothing_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +149,6 @@ def statuses_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (no_fencing, {"ownership"}),
-    (a_lease_for_ever, {"ownership"}),
     (nothing_in_flight, {"restraint"}),
     (no_pauses, {"restraint"}),
     (failures_forgotten, {"convergence"}),
