@@ -1,0 +1,76 @@
+"""What somebody undoes again and again is asked ever more slowly, and says so."""
+
+from __future__ import annotations
+
+from wadm.engine.compile import nothing
+from wadm.engine.in_flight import BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, InFlight
+from wadm.engine.plan import NOBODY, Record, Work
+from wadm.model.commands import Action, ScaleComponent
+from wadm.model.lattice import Lattice
+
+UP = ScaleComponent("web", "h1", 2, "x/web:1", "shop", {})
+DOWN = ScaleComponent("web", "h1", 0, "x/web:1", "shop", {})
+
+
+def asked(in_flight: InFlight, times: int, *commands: ScaleComponent, pause: float = 5.0) -> float:
+    """Ask and settle the commands in turn, so many times; return the time after that."""
+    now = 0.0
+    for _ in range(times):
+        for command in commands:
+            in_flight.ask(Action(command, "shop", "s", "it is wanted"), now)
+            in_flight.settle([command.key])
+            now += pause
+    return now
+
+
+def test_what_is_undone_a_few_times_is_simply_asked_again() -> None:
+    in_flight = InFlight()
+    now = asked(in_flight, UNDONE_FREE - 1, UP)
+    assert in_flight.undone(UP, now) == (0, 0.0)
+
+
+def test_the_pauses_grow() -> None:
+    pauses = []
+    for times in (UNDONE_FREE, UNDONE_FREE + 2, UNDONE_FREE + 4, UNDONE_FREE + 20):
+        in_flight = InFlight()
+        now = asked(in_flight, times, UP, pause=1.0)
+        pauses.append(in_flight.undone(UP, now)[1] - (now - 1.0))
+    assert pauses == sorted(pauses)
+    assert pauses[0] > 1.0
+    assert pauses[-1] <= BACKOFF_MOST * 1.2
+
+
+def test_a_pair_of_opposite_commands_is_seen_in_both() -> None:
+    in_flight = InFlight()
+    now = asked(in_flight, UNDONE_FREE, UP, DOWN)
+    assert in_flight.undone(UP, now)[0] == in_flight.undone(DOWN, now)[0] == UNDONE_FREE
+
+
+def test_a_failure_that_is_tried_again_is_not_undone() -> None:
+    in_flight = InFlight()
+    for number in range(20):
+        in_flight.ask(Action(UP, "shop", "s", "it is wanted"), number * 100.0)
+        in_flight.hold(UP.key, "no", number * 100.0)
+    assert in_flight.undone(UP, 2000.0) == (0, 0.0)
+
+
+def test_what_was_long_ago_is_forgotten() -> None:
+    in_flight = InFlight()
+    now = asked(in_flight, 20, UP)
+    assert in_flight.undone(UP, now + UNDONE_WINDOW) == (0, 0.0)
+
+
+def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() -> None:
+    in_flight, lattice = InFlight(), Lattice()
+    now = asked(in_flight, UNDONE_FREE + 3, UP, pause=1.0)
+    work = Work(nothing("shop"), Record(), lattice, in_flight, now, NOBODY)
+    put_off = work.want(UP, "s", "it is wanted")
+    assert (work.actions, work.put_off) == ([], [put_off])
+    assert put_off.held
+    assert put_off.error.startswith("Somebody undoes this again and again: scale web to 2 on h1")
+
+    in_flight.keep(put_off)
+    assert in_flight.next_due() == put_off.retry_at
+    later = Work(nothing("shop"), Record(), lattice, in_flight, put_off.retry_at, NOBODY)
+    later.want(UP, "s", "it is wanted")
+    assert [action.command for action in later.actions] == [UP]

@@ -1,0 +1,63 @@
+"""What is said of hosts that are waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from wadm.engine.spread import Missing, Share
+from wadm.engine.wording import HOSTS_COUNTED, missing_hosts
+from wadm.model.lattice import Lattice
+
+ANYWHERE = Share("default", (), 3)
+MOON = Share("moon", (("zone", "moon"),), 2)
+MOON_AND_SSD = Share("moon", (("zone", "moon"), ("disk", "ssd")), 2)
+
+
+def a_lattice(*labels: dict[str, str]) -> Lattice:
+    lattice = Lattice()
+    for number, one in enumerate(labels, 1):
+        lattice.put_host(f"h{number}", "", one, "1.9.2", 0.0)
+    return lattice
+
+
+@pytest.mark.parametrize(
+    ("share", "found", "labels", "said"),
+    [
+        (MOON, 0, [], "a host with zone=moon (spread moon); no host is there"),
+        (MOON, 0, [{}], "a host with zone=moon (spread moon); 1 host is there: h1 has no label zone"),
+        (
+            MOON_AND_SSD,
+            0,
+            [{"zone": "moon"}, {"zone": "sun"}],
+            "a host with zone=moon, disk=ssd (spread moon); 2 hosts are there: h1 has no label disk; h2 has zone=sun",
+        ),
+        (MOON, 0, [{}] * 4, "a host with zone=moon (spread moon); 4 hosts are there, none has that label"),
+        (
+            MOON_AND_SSD,
+            0,
+            [{}] * 4,
+            "a host with zone=moon, disk=ssd (spread moon); 4 hosts are there, none has those labels",
+        ),
+        (ANYWHERE, 2, [{}] * 2, "1 more host (spread default); 2 hosts are there, and 2 of them can be used"),
+        (ANYWHERE, 1, [{}], "2 more hosts (spread default); 1 host is there, and 1 of them can be used"),
+        (ANYWHERE, 0, [{}], "a host (spread default); 1 host is there, and something is in the way"),
+    ],
+)
+def test_missing_hosts(share: Share, found: int, labels: list[dict[str, str]], said: str) -> None:
+    assert missing_hosts(Missing(share, found), "provider", a_lattice(*labels)) == said
+
+
+def test_many_hosts_are_not_counted() -> None:
+    lattice = a_lattice(*[{}] * (HOSTS_COUNTED + 1))
+    said = missing_hosts(Missing(MOON, 0), "component", lattice)
+    lattice.put_host("one-more", "", {}, "1.9.2", 0.0)
+    assert missing_hosts(Missing(MOON, 0), "component", lattice) == said
+
+
+def test_hosts_that_were_lost_are_named_until_they_come_back() -> None:
+    lattice = a_lattice({})
+    lattice.lose_host("h1")
+    lattice.remove_host("h1")
+    assert missing_hosts(Missing(ANYWHERE, 0), "component", lattice).endswith("no host is there, h1 is lost")
+    lattice.put_host("h1", "", {}, "1.9.2", 0.0)
+    assert lattice.lost == {}
