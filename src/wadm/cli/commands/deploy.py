@@ -73,6 +73,8 @@ def deploy(
                 output.remark(said)
 
     async def ask(client: Client, release: Release) -> str | None:
+        if plan is not None:
+            await client.events(limit=1)  # raises for the original, which would not look at the plan
         done = await client.deploy(release.name, release.version, plan=plan, author=by.author, message=by.message)
         return done.version
 
