@@ -77,6 +77,8 @@ class Keeper:
         """Applications that have been deployed at some time; what bears the name of others is not ours."""
         self.said: dict[str, ApplicationStatus] = {}
         self.sent: list[Command] = []
+        """What is on its way to the hosts."""
+        self.everything_sent: list[Command] = []
         self.asking: dict[str, float] = {}
         """Hosts that are being asked for their inventory, and since when."""
         self.asking_configs: set[str] = set()
@@ -234,6 +236,9 @@ class Keeper:
                 self._check_restraint(action.command)
                 self._check_ownership(action)
                 self.sent.append(action.command)
+                self.everything_sent.append(action.command)
+        for pending in plan.put_off:
+            self.in_flight.keep(pending)
         if plan.status == UNDEPLOYED and not plan.record:
             self.interests.remove(name)
 

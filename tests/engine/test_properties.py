@@ -6,25 +6,33 @@ The world attacks, then demands calm. ``WADM_EXAMPLES=500`` runs longer than the
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from msgspec.structs import replace
 
 from tests.engine.builders import (
     a_component,
     a_config,
+    a_host,
+    a_lattice,
     a_link,
     a_provider,
     a_reference,
     a_spread,
     an_app,
     an_external_config,
+    compiled,
     owned,
+    plan,
 )
 from tests.engine.keeper import Keeper, shortcomings
 from tests.engine.model_lattice import ModelLattice, RunningComponent
+from wadm.engine.spread import place_component, place_daemon, place_provider
 from wadm.model.events import ComponentScaled, ConfigDeleted, ProviderStopped
 from wadm.model.lattice import owner
 from wadm.model.manifest import Component, ConfigProperty, Manifest, Spread
@@ -95,6 +103,114 @@ def apps(draw: st.DrawFn, name: str, other: str) -> Manifest:
 manifests = st.one_of(apps("one", "two"), apps("two", "one"))
 hosts = st.sampled_from(HOSTS)
 numbers = st.integers(0, 5)
+
+
+# -- in a world without faults ------------------------------------------------------------------------
+
+hosts_of_some = st.lists(labels, min_size=1, max_size=4)
+quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def a_keeper_of(some_labels: Iterable[dict[str, str]]) -> Keeper:
+    world = ModelLattice()
+    world.configs["theirs"] = {"k": "v"}
+    for host_id, its_labels in zip(HOSTS, some_labels, strict=False):
+        world.join(host_id, dict(its_labels))
+    keeper = Keeper(world)
+    keeper.work()
+    keeper.advance(60.0)
+    return keeper
+
+
+@quick
+@given(hosts_of_some, apps("one", "two"))
+def test_what_is_deployed_comes_about_with_no_command_too_many(where: list[dict[str, str]], app: Manifest) -> None:
+    keeper = a_keeper_of(where)
+    keeper.deploy(app)
+    keeper.calm_down()
+    keys = [command.key for command in keeper.everything_sent]
+    assert len(keys) == len(set(keys)), f"asked twice\n{keeper.story}"
+    if keeper.said["one"].type == "deployed":
+        assert not list(shortcomings(app, keeper.world.snapshot(), keeper.manifests))
+
+
+@quick
+@given(hosts_of_some, apps("one", "two"))
+def test_what_is_right_stays_as_it_is(where: list[dict[str, str]], app: Manifest) -> None:
+    keeper = a_keeper_of(where)
+    keeper.deploy(app)
+    keeper.calm_down()
+    sent, said = len(keeper.everything_sent), keeper.said["one"]
+    for host_id in keeper.world.hosts:
+        keeper.world.heartbeat(host_id)
+    keeper.deploy(app)
+    keeper.work()
+    keeper.advance(600.0)
+    assert len(keeper.everything_sent) == sent, keeper.story
+    assert keeper.said["one"] is said, "not even a word is said anew"
+
+
+@quick
+@given(hosts_of_some, apps("one", "two"), st.randoms(use_true_random=False))
+def test_in_which_order_hosts_are_known_does_not_matter(
+    where: list[dict[str, str]], app: Manifest, random: Random
+) -> None:
+    hosts_there = [a_host(host_id, **its_labels) for host_id, its_labels in zip(HOSTS, where, strict=False)]
+    before = str(plan(app, a_lattice(*hosts_there), now=60.0))
+    random.shuffle(hosts_there)
+    assert str(plan(app, a_lattice(*hosts_there), now=60.0)) == before
+
+
+@quick
+@given(hosts_of_some, apps("one", "two"), apps("two", "one"))
+def test_an_upgrade_leaves_no_gap(where: list[dict[str, str]], before: Manifest, after: Manifest) -> None:
+    """From one version to any other: of what both want there is never less than what either wants. Of a provider, one
+    at a time may be away."""
+    after = replace(after, metadata=before.metadata)
+    keeper = a_keeper_of(where)
+    keeper.deploy(before)
+    keeper.calm_down()
+    assume(keeper.said["one"].type == "deployed")
+    least = _in_both(keeper.world, before, after)
+    keeper.deploy(after)
+    for _ in range(60):
+        for entity, count in least.items():
+            there = _running(keeper.world).get(entity, 0)
+            assert there >= count, f"{there} of {entity} run, {count} are wanted\n{keeper.story}"
+        if keeper.sent:
+            keeper.carry()
+        elif busy := next((host for host in keeper.world.hosts.values() if host.tasks), None):
+            keeper.world.end(busy.id)
+        elif keeper.world.wire:
+            keeper.deliver()
+        else:
+            keeper.answer()
+            keeper.advance(1.0)
+
+
+def _running(world: ModelLattice) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for host in world.hosts.values():
+        for name, component in host.components.items():
+            found["component", name] = found.get(("component", name), 0) + component.count
+        for name in host.providers:
+            found["provider", name] = found.get(("provider", name), 0) + 1
+    return found
+
+
+def _in_both(world: ModelLattice, *versions: Manifest) -> dict[tuple[str, str], int]:
+    """How many of what both versions want there must be at any time."""
+    lattice, wanted = world.snapshot(), []
+    for version in versions:
+        counts: dict[tuple[str, str], int] = {}
+        for workload in compiled(version).workloads:
+            kind = workload.entity_kind
+            place = place_daemon if workload.daemon else place_component if kind == "component" else place_provider
+            places = place(workload.entity_id, workload.shares, lattice, {}).places
+            count = len(places) - 1 if kind == "provider" else sum(there.count for there in places.values())
+            counts[kind, workload.entity_id] = count
+        wanted.append(counts)
+    return {key: min(wanted[0][key], wanted[1][key]) for key in wanted[0].keys() & wanted[1].keys()}
 
 
 # -- the machine --------------------------------------------------------------------------------------
