@@ -27,6 +27,7 @@ from wadm.model.commands import (
 from wadm.model.lattice import Component, Inventory, Link, Provider
 from wadm.wire import control
 from wadm.wire.control import HostPing, Reply
+from wadm.wire.inventory import decode_inventory
 
 OWN = '"wasmcloud.dev/appspec":"shop","wasmcloud.dev/managed-by":"wadm","wasmcloud.dev/scaler":"abc"'
 SCALER = {"wasmcloud.dev/scaler": "abc"}
@@ -273,3 +274,9 @@ def test_providers_are_told_by_their_reference_without_its_scheme(reference: str
 def test_uptimes_are_written_in_words(seconds: int, written: str) -> None:
     inventory = Inventory("H", "", {}, "1.9.2", seconds, (), ())
     assert json.decode(control.encode_inventory(inventory))["uptime_human"] == written
+
+
+def test_an_inventory_of_no_host_is_none() -> None:
+    """A host without an id could be told from no host nowhere."""
+    with pytest.raises(Malformed, match="of which host"):
+        decode_inventory(Raw(b'{"components":[],"providers":[],"host_id":"","friendly_name":"x","labels":{}}'))

@@ -271,7 +271,9 @@ class _Placing:
 
     def house(self, share: Share, count: int) -> bool:
         """Find a host for a share: a free one, else one that is freed by moving others on."""
-        host = next(self.free(share), None) or self.make_room(share)
+        host = next(self.free(share), None)
+        if host is None:
+            host = self.make_room(share)
         if host is not None:
             self.settle(share, [host], count)
         return host is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct, json
 
+from wadm.errors import Malformed
 from wadm.model.lattice import Component, Inventory, Provider
 from wadm.wire.reading import Count, read, read_response
 
@@ -61,6 +62,8 @@ def inventory_of(host_id: str, description: InventoryDescription) -> Inventory:
 def decode_inventory(response: Raw | None) -> Inventory:
     """Read the reply of ``host.get``; raise :class:`~wadm.errors.Malformed` where it is none."""
     description = read_response(_inventory, response, "inventory")
+    if not description.host_id:
+        raise Malformed("inventory: it does not say of which host")
     return inventory_of(description.host_id, description)
 
 
