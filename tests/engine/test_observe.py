@@ -480,10 +480,10 @@ def test_a_configuration_that_nobody_asked_for_is_nothing() -> None:
     assert not World().hear(ConfigSet("c")).news
 
 
-def test_a_configuration_that_somebody_deletes_is_gone() -> None:
+def test_a_configuration_that_somebody_deletes_is_not_known_any_more() -> None:
     world = World()
     world.lattice.set_config("c", {"k": "v"})
-    assert world.hear(ConfigDeleted("c")).lattice.configs == {"c": None}
+    assert world.hear(ConfigDeleted("c")).lattice.configs == {}
 
 
 @pytest.mark.parametrize("event", [ConfigSet("c"), ConfigDeleted("c")])

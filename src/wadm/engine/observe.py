@@ -389,13 +389,14 @@ def _health(event: ProviderHealth, lattice: Lattice, news: News) -> None:
 
 
 def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: InFlight, news: News) -> None:
-    """Our own put or delete is confirmed by its reply; what anybody else did must be looked at."""
+    """Our own put or delete is confirmed by its reply; what anybody else did must be looked at.
+
+    That is so of a deletion too: the event may be late or come twice, and what was put since would be forgotten.
+    """
     pending = in_flight.get(("config", event.name))
     if pending is not None and not pending.held:
         return
-    if isinstance(event, ConfigDeleted):
-        observe_config(event.name, None, lattice, news)
-    elif lattice.forget_config(event.name):
+    if lattice.forget_config(event.name):
         news.configs.add(event.name)
 
 
