@@ -89,6 +89,8 @@ class Calls:
 
     def __init__(self, judge: Judge) -> None:
         self.all: list[Call] = []
+        self.late: set[tuple[str, ...]] = set()
+        """Configurations, and sources of links, of which a host has carried out a put after it had been given up."""
         self.quiet = False
         """Whether nothing goes wrong at the moment, so that nothing needless may be asked."""
         self._judge = judge
@@ -107,6 +109,12 @@ class Calls:
         self.all.append(call)
         self._newest[who, call.key] = call
         return call
+
+    def put_by_host(self, noun: str, name: str) -> None:
+        """Take note that a host tells of a put, perhaps one that it was asked for long ago and has not answered."""
+        for call in self._newest.values():
+            if call.verb == "put" and call.key[:2] == (noun, name) and call.outcome == "unanswered":
+                self.late.add(call.key[:2])
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """Take note of how a call ended."""

@@ -213,10 +213,13 @@ def leftovers(world: World, view: View) -> list[str]:
     ever = [wanted.read(manifest) for manifest in world.user.manifests.values()]
     links = {link.identity for one in wants for link in one.links}
     once = {link.identity for one in ever for link in one.links}
-    left += [f"link {' '.join(i)} is left" for i in sorted(link.identity for link in view.links) if i in once - links]
+    late = world.calls.late
+    there = sorted(link.identity for link in view.links if ("link", link.source) not in late)
+    left += [f"link {' '.join(identity)} is left" for identity in there if identity in once - links]
     configs = {name for one in wants for name in one.configs}
     once_named = {name for one in ever for name in one.configs}
-    left += [f"configuration {name} is left" for name in sorted(view.configs) if name in once_named - configs]
+    named = sorted(name for name in view.configs if ("config", name) not in late)
+    left += [f"configuration {name} is left" for name in named if name in once_named - configs]
     return left
 
 

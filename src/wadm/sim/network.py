@@ -82,7 +82,7 @@ class TroubledNetwork(Network):
         if trouble is NO_TROUBLE or client in self._spared:
             return Fault(delay=0 if operation in _CALLS else LATENCY)
         delay = LATENCY if operation not in _CALLS else 0.0
-        # A host whose write takes longer than its answer may is not drawn: see docs/simulator.md, known gaps.
+        # Hosts that take longer to write than they have to answer would mostly show one gap (docs/simulator.md).
         if not client.startswith("host-") and self._happens(trouble.write_slow):
             delay += self._rng.uniform(0, trouble.latest)
         if self._happens(trouble.write_refused):

@@ -400,7 +400,10 @@ class World:
                 self.calls.shown(told["source"], told["data"])
             elif kind not in _NOISE:
                 told = json.loads(data)
-                self._changed[_about(told["source"], told["data"])] = self.now()
+                about = _about(told["source"], told["data"])
+                self._changed[about] = self.now()
+                if kind in ("config_set", "linkdef_set"):
+                    self.calls.put_by_host(*about)
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
         elif subject.startswith("wadm.status."):
             name = subject.rpartition(".")[2]
