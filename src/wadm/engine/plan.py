@@ -260,6 +260,8 @@ def errors_of(pendings: list[Pending]) -> list[str]:
 
 def explain(pendings: list[Pending], waiting_for: str, wanted: int = 0, running: int = 0) -> Explanation:
     """Say what is waited for, since when and what comes next, from what is pending."""
+    if not pendings:
+        return Explanation(waiting_for=waiting_for, wanted=wanted, running=running)
     held = [p for p in pendings if p.held]
     failed = [p for p in pendings if p.error]
     next_try = min((p.retry_at for p in held), default=0.0)
@@ -273,10 +275,10 @@ def explain(pendings: list[Pending], waiting_for: str, wanted: int = 0, running:
             next_step = f"the host has taken it on, and may be fetching an image; {next_step}"
     return Explanation(
         waiting_for=waiting_for,
-        since=min((p.since for p in pendings), default=0.0),
+        since=min(p.since for p in pendings),
         next=next_step,
         next_try=next_try or min((p.deadline for p in asked), default=0.0),
-        attempts=max((p.attempts for p in pendings), default=0),
+        attempts=max(p.attempts for p in pendings),
         last_error=failed[0].error if failed else "",
         wanted=wanted,
         running=running,
