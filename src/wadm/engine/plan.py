@@ -254,8 +254,8 @@ def has_come_true(command: Command, lattice: Lattice) -> bool:
 
 
 def errors_of(pendings: list[Pending]) -> list[str]:
-    """Return the different errors among what is pending, in order."""
-    return list(dict.fromkeys(p.error for p in pendings if p.error))
+    """Return the different errors among what is pending, sorted: the same errors are the same status (M-4)."""
+    return sorted({p.error for p in pendings if p.error})
 
 
 def explain(pendings: list[Pending], waiting_for: str, wanted: int = 0, running: int = 0) -> Explanation:
