@@ -184,6 +184,8 @@ class LatticeOwner:
         self._said: dict[str, ApplicationStatus] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._saves: dict[str, asyncio.Task[None]] = {}
+        self._unsaved: set[str] = set()
+        """The applications whose record is not stored yet as it was decided last: nothing is sent for them before."""
         self._clock = asyncio.get_running_loop().time
         self._epoch = transport.now() - self._clock()
         self._missed = 0
@@ -593,6 +595,8 @@ class LatticeOwner:
             self.in_flight.settle(plan.settled)
             self.interests.wants_hosts(plan.application, plan.wants_hosts)
             if self.interests.put_record(plan.application, plan.record):
+                self._unsaved.add(plan.application)
+            if plan.application in self._unsaved:
                 to_save[plan.application] = plan.record
             if plan.actions:
                 self._trace(plan)
@@ -681,6 +685,8 @@ class LatticeOwner:
         finally:
             if self._saves.get(name) is task:
                 del self._saves[name]
+        if self.interests.record(name) == record:
+            self._unsaved.discard(name)
         return True
 
     def _say(self, plan: Plan, now: float) -> None:
