@@ -91,6 +91,7 @@ class Calls:
         self.all: list[Call] = []
         self.late: set[tuple[str, ...]] = set()
         """Configurations, and sources of links, of which a host has carried out a put after it had been given up."""
+        self._unanswered_puts: dict[tuple[str, ...], float] = {}
         self.quiet = False
         """Whether nothing goes wrong at the moment, so that nothing needless may be asked."""
         self._judge = judge
@@ -108,17 +109,21 @@ class Calls:
         self._judge_ownership(call, lattice)
         self.all.append(call)
         self._newest[who, call.key] = call
+        if verb == "put":
+            self._unanswered_puts[call.key[:2]] = call.at
         return call
 
     def put_by_host(self, noun: str, name: str) -> None:
         """Take note that a host tells of a put, perhaps one that it was asked for long ago and has not answered."""
-        for call in self._newest.values():
-            if call.verb == "put" and call.key[:2] == (noun, name) and call.outcome == "unanswered":
-                self.late.add(call.key[:2])
+        asked = self._unanswered_puts.get((noun, name))
+        if asked is not None and self._judge.now() - asked > ANSWER_WITHIN:
+            self.late.add((noun, name))
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """Take note of how a call ended."""
         call.outcome, call.ended = outcome, self._judge.now()
+        if outcome != "unanswered" and call.verb == "put":
+            self._unanswered_puts.pop(call.key[:2], None)
 
     def heard(self, who: str, kind: str, data: dict[str, Any], source: str) -> None:
         """Take note that a server has heard an event, and so may know what came of its calls."""
