@@ -14,10 +14,10 @@ its leases are free; if it fails, the session was alive after all. The holder st
 ``MARGIN`` seconds before anybody could have ended it: a renewal that began at 10.0 is good until 15.0, and nobody who
 saw it can end the session before 16.0. So at most one instance believes that it holds a lattice.
 
-An instance that is alone need not write at all, and a lattice at rest stays silent. Whoever joins first writes its
-name under ``roster``, and only then begins to count the silence of others. Who has once seen that it is alone (no
-other session among the keys) and finds the roster unchanged in the next ``RENEW`` seconds is still alone, and nobody
-can end its session before ``EXPIRY`` seconds from then.
+An instance that is alone need not write at all, and a lattice at rest stays silent. Whoever joins writes its session,
+then its name under ``roster``, and only then begins to count the silence of others. Who has once seen that it is alone
+(no other session among the keys) and finds the roster unchanged in the next ``RENEW`` seconds is still alone, and
+nobody can end its session before ``EXPIRY`` seconds from then.
 
 Not promised: that a control call sent just before the session lapsed does not arrive after it. Commands set a state,
 the next owner plans from what hosts tell it, so a late one is mended.
@@ -249,9 +249,11 @@ class Leases:
     async def _join(self) -> None:
         self._incarnation += 1
         me = f"{self._name}-{self._incarnation}"
+        # The session comes first: who finds the roster changed must find the session too, or it could take itself for
+        # alone once more, between the two, and would not renew its session while we count its silence.
+        self._revision = await self._bucket.put(_SESSION + me, self._session(), 0)
         await self._bucket.put(ROSTER, me.encode())
         self._joined = self._clock()
-        self._revision = await self._bucket.put(_SESSION + me, self._session(), 0)
         self._me = me
 
     async def _renew(self) -> None:

@@ -15,7 +15,10 @@ REMEMBERED = {
     7: "a command for a thing whose last command was still unanswered was dropped, and waited for",
     11: "of two links of one source that were deleted at the same time, one stayed for ever",
     22: "hosts were asked in an order that was another in every process",
+    33: "a late or doubled event of a deletion made what had been put since forgotten, and it was left behind",
+    61: "what was put after a failed attempt to record it was not on record, and was left behind",
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
+    332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
