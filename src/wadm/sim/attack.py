@@ -414,6 +414,7 @@ class Attack:
             if self._rng.random() < 0.5:
                 await self._ask(f"config.del.{name}")
             else:
+                self.world.calls.meddler_puts(name)
                 await self._ask(f"config.put.{name}", {"level": "of a meddler"})
 
     async def _meddle_with(self, host: SimulatedHost, kind: Kind, id_: str) -> None:

@@ -113,6 +113,10 @@ class Calls:
             self._unanswered_puts[call.key[:2]] = call.at
         return call
 
+    def meddler_puts(self, name: str) -> None:
+        """Take note that somebody else asks for a configuration of ours to be put, which may happen late, too."""
+        self._unanswered_puts[("config", name)] = self._judge.now()
+
     def put_by_host(self, noun: str, name: str) -> None:
         """Take note that a host tells of a put, perhaps one that it was asked for long ago and has not answered."""
         asked = self._unanswered_puts.get((noun, name))

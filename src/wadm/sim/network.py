@@ -89,7 +89,8 @@ class TroubledNetwork(Network):
             return Fault(delay, before=Unavailable(f"{operation} {target}: the server has no leader"))
         if operation not in _NO_WRITES and self._happens(trouble.write_unheard):
             return Fault(delay, after=TimedOut(f"{operation} {target}: no answer"))
-        stale = operation in ("get", "last") and self._happens(trouble.read_stale)
+        # Leases stand on reads that the leader answers, as the transport promises; others should do without.
+        stale = operation in ("get", "last") and "lease" not in target and self._happens(trouble.read_stale)
         return Fault(delay, stale=stale)
 
     def lag(self, client: str, stream: str) -> float:
