@@ -146,6 +146,8 @@ class Attack:
     async def _heal_server(self, server: SimulatedServer) -> None:
         if server.life is not None:
             server.life.die_after(10**12)
+        if server.stopping and server.lives:
+            server.kill()
         if not server.lives:
             server.start()
             return

@@ -139,6 +139,7 @@ class SimulatedServer:
         self.server: Server | None = None
         self.transport: WatchedTransport | None = None
         self.cut = False
+        self.stopping = False
         self._lives = 0
         self._world = world
 
@@ -155,7 +156,7 @@ class SimulatedServer:
     def start(self) -> None:
         """Start a server here."""
         self._lives += 1
-        self.cut = False
+        self.cut = self.stopping = False
         name = f"{self.name}.{self._lives}"
         life = self.life = Life(name, lambda: self._died(transport), self._runs_in_circles)
         transport = self.transport = WatchedTransport(self._world.broker, name, self._world, life)
@@ -219,6 +220,7 @@ class SimulatedServer:
         life, server, transport = self._there(), self.server, self.transport
         assert transport is not None
         self._world.timeline.note(life.name, "is told to stop")
+        self.stopping = True
 
         async def end() -> None:
             if server is not None:
