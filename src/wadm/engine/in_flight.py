@@ -61,7 +61,7 @@ class Pending(Struct, frozen=True):
 
     ``since`` is when this thing was first asked for, over all attempts; ``attempts`` counts failures so far.
     ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is;
-    ``ignored``: the host has answered and changed nothing.
+    ``ignored``: the host has answered and changed nothing; ``lingering``: held, yet the host may be at work on it.
     """
 
     command: Command
@@ -79,6 +79,7 @@ class Pending(Struct, frozen=True):
     delivered: bool = False
     answered: bool = False
     ignored: bool = False
+    lingering: bool = False
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
@@ -244,6 +245,9 @@ class InFlight:
 
     def keep(self, pending: Pending) -> None:
         """Note a command that is put off before it was asked."""
+        before = self._pending.get(pending.command.key)
+        if before is not None:
+            self._forget(before)
         self._by_application.setdefault(pending.application, set()).add(pending.command.key)
         self._put(pending)
 
@@ -280,20 +284,21 @@ class InFlight:
                 replace(pending, held=True, attempts=attempts, retry_at=now + pause, answered=False, ignored=True)
             )
 
-    def hold(self, key: Key, error: str, now: float) -> str | None:
+    def hold(self, key: Key, error: str, now: float, lingering: bool = False) -> str | None:
         """Note that a command failed, with the reason in the host's words; return the application, if it was ours.
 
-        A failure told twice (no answer, then an event that says why) is one failure.
+        A failure told twice (no answer, then an event that says why) is one failure. ``lingering``: it is not certain
+        that the host has given up.
         """
         pending = self._pending.get(key)
         if pending is None:
             return None
         if pending.held:
-            self._pending[key] = replace(pending, error=error)
+            self._pending[key] = replace(pending, error=error, lingering=pending.lingering and lingering)
             return pending.application
         attempts = pending.attempts + 1
         retry_at = now + backoff(key, attempts)
-        self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at))
+        self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at, lingering=lingering))
         return pending.application
 
     def settle(self, keys: Iterable[Key], application: str | None = None) -> None:
@@ -337,7 +342,7 @@ class InFlight:
                 continue
             looks.add(key)
             if now >= pending.deadline:
-                self.hold(key, pending.error or overdue(pending), now)
+                self.hold(key, pending.error or overdue(pending), now, lingering=True)
             else:
                 self._put(replace(pending, looked=pending.looked + 1))
         return applications, looks

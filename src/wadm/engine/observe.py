@@ -230,7 +230,8 @@ def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, new
         lattice.forget_config(command.config_name)
     elif isinstance(command, PutLink | DeleteLink) and outcome.result == "unanswered":
         lattice.doubtful.add(command.link_key)
-    _failed(command.key, outcome.message or _no_answer(outcome), in_flight, news, now)
+    error = outcome.message or _no_answer(outcome)
+    _failed(command.key, error, in_flight, news, now, lingering=outcome.result == "unanswered")
 
 
 def _no_answer(outcome: Outcome) -> str:
@@ -330,8 +331,8 @@ def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, new
         _failed(key, error, in_flight, news, now)
 
 
-def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float) -> None:
-    application = in_flight.hold(key, error, now)
+def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float, lingering: bool = False) -> None:
+    application = in_flight.hold(key, error, now, lingering)
     pending = in_flight.get(key)
     if application is not None and pending is not None:
         news.applications.add(application)

@@ -208,21 +208,29 @@ class Work:
 
 
 def _supersedes(command: Command, asked: Command) -> bool:
-    """Whether a command may be sent while another for the same thing is on its way: another image to start, where the
-    host may pull the first one for ever.
+    """Whether a command may be sent while another for the same thing is on its way: a start with another image, where
+    the host may pull the first one for ever (:func:`start_beside`)."""
+    if not (isinstance(command, ScaleComponent) and isinstance(asked, ScaleComponent)):
+        return False
+    return command.reference != asked.reference and command == _with_image(asked, command.reference)
 
-    Whichever start the host finishes first, it ignores the other, and the next plan sees and corrects. That holds only
-    for the same number and configuration, and no secrets: otherwise the host would run the old code under the new name
-    (lattice reference, 2.4 row E).
+
+def start_beside(start: ScaleComponent, asked: Command) -> ScaleComponent:
+    """Return the start to ask for while a host may be at work on another start of the same component.
+
+    Whichever of the two the host finishes first, it ignores the other if both have the same number and configuration;
+    else it would run the old code under the new name (lattice reference, 2.4 row E). So only the image is another; the
+    next plans see what runs, and hand over the rest. With secrets a host never ignores a request: those wait.
     """
-    return (
-        isinstance(command, ScaleComponent)
-        and isinstance(asked, ScaleComponent)
-        and command.reference != asked.reference
-        and command.count == asked.count
-        and command.config == asked.config
-        and not any(name.startswith(SECRET_PREFIX) for name in command.config)
-    )
+    if not isinstance(asked, ScaleComponent) or asked.reference == start.reference:
+        return start
+    return _with_image(asked, start.reference) or start
+
+
+def _with_image(asked: ScaleComponent, reference: str) -> ScaleComponent | None:
+    if asked.count == 0 or any(name.startswith(SECRET_PREFIX) for name in asked.config):
+        return None
+    return replace(asked, reference=reference)
 
 
 def has_come_true(command: Command, lattice: Lattice) -> bool:

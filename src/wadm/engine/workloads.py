@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from wadm.engine.compile import WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
-from wadm.engine.plan import Work, errors_of, explain
+from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.wording import missing_hosts
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
@@ -165,7 +165,10 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
 
     if not isinstance(entity, Component):
         progress.wrong.append(host)
-        progress.start(scale(wanted.count), f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
+        start, before = scale(wanted.count), work.pending(("component", host, name))
+        if before is not None and before.application == scaler.application and (before.lingering or not before.held):
+            start = start_beside(start, before.command)
+        progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
     progress.running += min(entity.count, wanted.count)
     if entity.image != scaler.image:
