@@ -51,7 +51,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
-from wadm.model.events import ConfigDeleted, ConfigSet, Event, LinkDeleted, LinkSet
+from wadm.model.events import ConfigDeleted, ConfigSet, Event, HostStarted, LinkDeleted, LinkSet
 from wadm.model.lattice import Component, Lattice, LinkKey, owner, scaler_of, spread_of
 from wadm.model.manifest import Manifest
 from wadm.model.names import strip_reference
@@ -138,11 +138,11 @@ class Keeper:
     def carry(self, number: int = 0, *, answered: bool = True) -> None:
         """Have a command carried out, as long as it is waited for. Without an answer it is done all the same."""
         command = self.sent.pop(number)
-        if isinstance(command, STORED):
-            # The answer takes a way round: what was told of the store before has come by then, or is lost.
-            for event in [event for event in self.world.wire if isinstance(event, TOLD_OF_THE_STORE)]:
-                self.world.wire.remove(event)
-                self.hear(event)
+        # A call takes its way there and back: what was told before has come by then, or is lost.
+        about = TOLD_OF_THE_STORE if isinstance(command, STORED) else HostStarted
+        for event in [event for event in self.world.wire if isinstance(event, about)]:
+            self.world.wire.remove(event)
+            self.hear(event)
         pending = self.in_flight.get(command.key)
         if pending is None or pending.held or pending.command != command:
             return

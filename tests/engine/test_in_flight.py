@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from wadm.engine.in_flight import (
     BACKOFF_FIRST,
@@ -14,6 +15,7 @@ from wadm.engine.in_flight import (
     InFlight,
     Pending,
     backoff,
+    begin,
     creates,
     patience,
     starting,
@@ -140,6 +142,25 @@ def test_a_failure_that_is_told_twice_counts_once_and_the_later_words_are_kept()
     in_flight.hold(WEB, "no such image", 1.5)
     assert pending(in_flight).error == "no such image"
     assert (pending(in_flight).attempts, pending(in_flight).retry_at) == (1, first.retry_at)
+
+
+def test_whether_the_host_may_still_be_at_work_on_what_has_failed() -> None:
+    overdue = asked()
+    overdue.due(60.0)
+    assert pending(overdue).lingering
+    overdue.hold(WEB, "no such image", 61.0)
+    assert not pending(overdue).lingering, "now it is certain"
+    refused = asked()
+    refused.hold(WEB, "no such image", 1.0)
+    assert not pending(refused).lingering
+
+
+def test_what_is_put_off_has_its_time_like_what_has_failed() -> None:
+    in_flight = asked(scale(2), now=0.0)
+    begun = begin(an_action(scale(), "other"), None, 1.0)
+    in_flight.keep(replace(begun, held=True, retry_at=9.0))
+    assert in_flight.of("shop") == []
+    assert in_flight.due(9.0) == ({"other"}, set())
 
 
 def test_asking_again_carries_on_from_the_failures_before() -> None:

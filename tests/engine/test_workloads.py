@@ -377,24 +377,43 @@ def test_what_another_application_waits_to_ask_again_is_left_to_it() -> None:
     assert asks(plan(SHOP, lattice, in_flight=in_flight, now=2.0)) == ["scale shop-web to 3 on h1 (x/web:1)"]
 
 
-def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever() -> None:
-    lattice = a_lattice("h1")
-    in_flight = asked(*plan(SHOP, lattice).actions)
-    assert asks(plan(NEW_IMAGE, lattice, in_flight=in_flight)) == ["scale shop-web to 3 on h1 (x/web:2)"]
-
-
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param(an_app("shop", a_component("web", 4, image="x/web:2")), id="number"),
-        pytest.param(NEW_BOTH, id="configuration"),
+        pytest.param(NEW_IMAGE, id="image"),
+        pytest.param(an_app("shop", a_component("web", 4, image="x/web:2")), id="image and number"),
+        pytest.param(NEW_BOTH, id="image and configuration"),
     ],
 )
-def test_but_it_waits_where_the_host_would_run_the_old_code_under_the_new_name(changed: Manifest) -> None:
-    """Lattice reference, 2.4 row E: the second of two starts with another number only changes the name."""
+def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever(changed: Manifest) -> None:
+    """Nothing but the image differs until it runs: otherwise the host would run the old code under the new name
+    (lattice reference, 2.4 row E), were it to finish the first start before."""
     lattice = a_lattice("h1", configs=configs_of(changed))
-    in_flight = asked(*plan(SHOP, lattice).actions)
-    assert asks(plan(changed, lattice, in_flight=in_flight)) == []
+    [first] = plan(SHOP, lattice).actions
+    assert isinstance(first.command, ScaleComponent)
+    beside = replace(first.command, reference="x/web:2")
+
+    under_way = asked(first)
+    assert commands(plan(changed, lattice, in_flight=under_way)) == [beside]
+    under_way.due(60.0)
+    assert commands(plan(changed, lattice, in_flight=under_way, now=60.0)) == [beside], "it may still be at work on it"
+
+    failed = asked(first)
+    failed.hold(first.command.key, "no such image", 1.0)
+    assert commands(plan(changed, lattice, in_flight=failed, now=1.0)) == commands(plan(changed, lattice))
+
+    lattice.put("h1", Component("shop-web", "x/web:2", 3, beside.annotations))
+    [handed_over] = commands(plan(changed, lattice))
+    assert isinstance(handed_over, ScaleComponent)
+    assert handed_over.annotations[SCALER] == workload(changed, "web").id
+    assert handed_over.config == workload(changed, "web").config
+
+
+def test_with_secrets_another_image_waits() -> None:
+    """A host never ignores a request that names a secret."""
+    old, new = (an_app("shop", a_component("web", secrets=[a_secret("s")], image=f"x/web:{n}")) for n in (1, 2))
+    lattice = a_lattice("h1", configs=configs_of(old))
+    assert asks(plan(new, lattice, in_flight=asked(*plan(old, lattice).actions))) == []
 
 
 def test_a_start_that_has_come_true_with_what_is_wanted_no_more_does_not_hold_up() -> None:
