@@ -38,7 +38,7 @@ from wadm.model.events import ComponentScaled, ConfigDeleted, HostStarted, Provi
 from wadm.model.lattice import owner
 from wadm.model.manifest import Component, ConfigProperty, Manifest, Spread
 
-EXAMPLES = int(os.environ.get("WADM_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("WADM_EXAMPLES", "15"))
 STEPS = int(os.environ.get("WADM_STEPS", "40"))
 
 # -- what people may want -----------------------------------------------------------------------------
