@@ -207,7 +207,7 @@ def leftovers(world: World, view: View) -> list[str]:
     for name, kind, id_, entity in _running(view):
         if (owner := _owner(entity)) is not None and (owner, kind, id_) not in workloads:
             left.append(f"{kind} {id_} of {owner} is left on {name}")
-    # What went with a NATS server that kept it in memory can be found again only where an application is still deployed.
+    # What went with a NATS server that kept it in memory is found again only where an application is still deployed.
     if world.forgot:
         deployed = [name for name, (_, version, _) in view.applications.items() if version is not None]
         return [one for one in left if any(f" of {name} " in one for name in deployed)]
