@@ -28,6 +28,8 @@ from wadm.engine.observe import (
     Touched,
     observe,
     observe_config,
+    observe_desired,
+    observe_due,
     observe_inventory,
     observe_links,
     observe_no_effect,
@@ -468,25 +470,16 @@ class LatticeOwner:
             text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
             self._timeline.note(desired.application, "request", text)
         self.interests.put(desired)
-        news.applications.add(desired.application)
+        observe_desired(before, desired, news)
         for dependent in self.interests.dependents(desired.application):
             manifest = self.shared(dependent)
             if manifest is not None:
                 self.interests.put(compile_manifest(manifest, self.shared))
                 news.applications.add(dependent)
-        if before is not None:
-            self._touch_rivals(before, news)
 
     def _is_settled(self, desired: Desired) -> bool:
         said = self.said(desired.application)
         return desired.version is None or (said is not None and said.type == "deployed")
-
-    def _touch_rivals(self, before: Desired, news: News) -> None:
-        """Have those planned again who may have waited for what an application wanted before."""
-        for workload in before.workloads:
-            news.entities.add((workload.entity_kind, workload.entity_id))
-        for scaler in before.links:
-            news.links.add(scaler.link.key)
 
     def _is_known(self, name: str) -> bool:
         """Whether there is anything to remove, or to say, of an application that is not deployed."""
@@ -497,15 +490,7 @@ class LatticeOwner:
     # -- timers ------------------------------------------------------------------------------
 
     def _timers(self, news: News, now: float) -> None:
-        applications, looks = self.in_flight.due(now)
-        news.applications |= applications
-        for key in looks:
-            if key[0] in ("component", "provider"):
-                news.questions.hosts.add(key[1])
-            elif key[0] == "link":
-                news.questions.links = True
-            else:
-                news.questions.configs.add(key[1])
+        observe_due(self.in_flight, news, now)
         if now >= self._next_tick:
             self._next_tick = now + self._tick_every
             self._tick(news, now)
@@ -591,8 +576,10 @@ class LatticeOwner:
             self._put_off.update(plan.application for plan in plans)
             return
         to_save: dict[str, Record] = {}
+        actions: list[Action] = []
+        rivals: set[str] = set()
         for plan in plans:
-            self.in_flight.settle(plan.settled)
+            self.in_flight.settle(plan.settled, plan.application)
             self.interests.wants_hosts(plan.application, plan.wants_hosts)
             if self.interests.put_record(plan.application, plan.record):
                 self._unsaved.add(plan.application)
@@ -604,11 +591,12 @@ class LatticeOwner:
             for pending in plan.put_off:
                 self.in_flight.keep(pending)
             for action in plan.actions:
-                self.in_flight.ask(action, now)
-                self._note_command(action)
+                if self.in_flight.ask(action, now):
+                    actions.append(action)
+                    self._note_command(action)
+            rivals |= self.interests.rivals(plan)
             if plan.status == UNDEPLOYED and not plan.record:
                 self.interests.remove(plan.application)
-        actions = [action for plan in plans for action in plan.actions]
         if actions:
             self.metrics.reacting.observe(max(0.0, self._clock() - self._begun))
         if to_save:
@@ -617,6 +605,8 @@ class LatticeOwner:
             self._spawn(self._save_then_send(to_save, waiting))
         if actions:
             self._spawn(self._commands.send(actions))
+        if rivals:
+            self._plan_touched(News(applications=rivals))
 
     def _trace(self, plan: Plan) -> None:
         """Show the plan in the trace of what made it necessary."""
