@@ -27,11 +27,12 @@ class Timeline:
         self._now = now
         self._digest = hashlib.sha256()
 
-    def note(self, who: str, what: str) -> None:
-        """Add a line."""
+    def note(self, who: str, what: str, *, repeats: bool = True) -> None:
+        """Add a line. One that depends on real time, as how often something is logged, does not count for the digest."""
         line = Line(round(self._now(), 4), who, what)
         self.lines.append(line)
-        self._digest.update(f"{line}\n".encode())
+        if repeats:
+            self._digest.update(f"{line}\n".encode())
 
     def trace(self, who: str, subject: str, data: bytes) -> None:
         """Have a message count for the digest; there are too many of them to be read."""

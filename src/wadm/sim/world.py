@@ -490,7 +490,7 @@ class WorldSink(Sink):
         if level < 20:
             return
         told = " ".join(f"{key}={value}" for key, value in fields.items() if key != "trace")
-        self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()))
+        self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()), repeats=False)
         if level >= 40:
             self._world.failed("life", f"{message} {told}\n{fields.get('trace', '')}".rstrip())
 

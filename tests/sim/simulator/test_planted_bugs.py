@@ -42,9 +42,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_flight, "backoff", lambda *_: 0.0)
 
 
-def failures_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal, or no answer, changes nothing: it is waited on."""
-    monkeypatch.setattr(in_flight.InFlight, "hold", lambda *_: None)
+def timers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused or not answered is never looked at again."""
+    monkeypatch.setattr(in_flight.InFlight, "next_due", lambda _: None)
 
 
 def odd_last_event_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (no_fencing, {"ownership"}),
     (nothing_in_flight, {"restraint"}),
     (no_pauses, {"restraint"}),
-    (failures_forgotten, {"convergence"}),
+    (timers_forgotten, {"convergence"}),
     (odd_last_event_believed, {"restraint"}),
     (stopped_hosts_kept, {"convergence"}),
     (silent_hosts_kept, {"convergence"}),
