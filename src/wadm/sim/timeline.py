@@ -28,7 +28,7 @@ class Timeline:
         self._digest = hashlib.sha256()
 
     def note(self, who: str, what: str, *, repeats: bool = True) -> None:
-        """Add a line. One that depends on real time, as how often something is logged, does not count for the digest."""
+        """Add a line. One that depends on real time, as how often something is logged, is left out of the digest."""
         line = Line(round(self._now(), 4), who, what)
         self.lines.append(line)
         if repeats:
