@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from wadm.engine.in_flight import Pending, creates
+from wadm.engine.in_flight import Pending, creates, starting
 from wadm.engine.plan import Record, Work, links_and_configs
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import DeleteConfig, DeleteLink, ScaleComponent, StopProvider
@@ -72,11 +72,16 @@ def _under_way(work: Work, left: Leftovers) -> None:
 def _settle_the_rest(work: Work) -> None:
     """Settle what is pending for things that this plan does not care for.
 
-    A link that is being deleted is waited for all the same: others of its source must be.
+    A link that is being deleted is waited for all the same: others of its source must be. And of an application that
+    has gone it is remembered which hosts may still be at work on a start, for the case that it comes back with another
+    image (:func:`~wadm.engine.plan.start_beside`).
     """
+    gone = work.desired.version is None
     for pending in work.in_flight.of(work.desired.application):
         key = pending.command.key
-        if key not in work.seen and not (isinstance(pending.command, DeleteLink) and work.under_way(key)):
+        deleting = isinstance(pending.command, DeleteLink) and work.under_way(key)
+        at_work = gone and pending.lingering and starting(pending.command) is not None
+        if key not in work.seen and not deleting and not at_work:
             work.settled.add(key)
 
 
