@@ -151,6 +151,20 @@ def test_a_start_that_failed_is_forgotten() -> None:
     assert len(planned.settled) == 2
 
 
+def test_a_start_that_may_still_come_is_remembered_for_the_case_that_another_version_is_deployed() -> None:
+    app = an_app("shop", a_component("web", 3))
+    lattice = a_lattice("h1")
+    in_flight = asked(*plan(app, lattice).actions)
+    in_flight.due(60.0)
+    gone = plan("shop", lattice, in_flight=in_flight, now=60.0)
+    assert (gone.status.type, gone.settled) == ("undeployed", ())
+    back = an_app("shop", a_component("web", 5, image="x/web:2"))
+    assert asks(plan(back, lattice, in_flight=in_flight, now=60.0)) == ["scale shop-web to 3 on h1 (x/web:2)"]
+
+    lattice.put("h1", running(app, "web"))
+    assert asks(plan("shop", lattice, in_flight=in_flight, now=61.0)) == ["scale shop-web to 0 on h1 (x/web:1)"]
+
+
 def test_a_link_that_is_being_put_is_waited_for_and_then_deleted() -> None:
     lattice = deployed()
     lattice.drop_link(linked(SHOP)[0].key)
