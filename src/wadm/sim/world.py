@@ -47,6 +47,9 @@ class Failure(Exception):
         self.what = what
         self.at = at
 
+    def __reduce__(self) -> tuple[type[Failure], tuple[str, str, float]]:
+        return Failure, (self.check, self.what, self.at)  # simulations run in other processes
+
 
 class SimulatedHost:
     """A place at which a host lives, dies and lives again, with its own connection."""

@@ -1,0 +1,31 @@
+"""What simulations come to: results travel between processes, and failures are told with how to see them again."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from click.testing import CliRunner
+
+from wadm.engine import spread
+from wadm.sim.__main__ import main, story
+from wadm.sim.simulation import simulate
+
+
+def test_a_failure_travels_between_processes_and_tells_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spread, "may_stay", lambda *_: False)
+    result = next(result for result in map(simulate, range(20)) if result.failures)
+    again = pickle.loads(pickle.dumps(result))
+    assert str(again) == str(result)
+    assert list(story(again, everything=False))[-1].endswith(f"--seed {result.seed} --timeline")
+
+
+def test_one_seed_from_the_command_line() -> None:
+    ran = CliRunner().invoke(main, ["--seed", "7"])
+    assert ran.exit_code == 0
+    assert "seed 7: " in ran.output
+
+
+@pytest.mark.parametrize("arguments", [[], ["--seed", "1", "--seeds", "1..2"], ["--seeds", "a..b"]])
+def test_a_command_line_that_cannot_be_understood(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
