@@ -16,6 +16,7 @@ import click
 
 from wadm.sim.options import draw_options
 from wadm.sim.simulation import Result, simulate
+from wadm.sim.timeline import CHECK
 
 TOLD = 150
 """Lines of the timeline of a failed simulation that are told, unless all are asked for."""
@@ -39,7 +40,7 @@ def story(result: Result, everything: bool) -> Iterator[str]:
     """Yield the lines in which a simulation is told: how it was set up, what happened, what was wrong."""
     lines = result.lines
     if not everything and result.failures:
-        first = next(n for n, line in enumerate(lines) if line.at >= result.failures[0].at)
+        first = next((n for n, line in enumerate(lines) if line.who == CHECK), len(lines))
         lines = lines[max(0, first - TOLD) : first + 20]
         if len(lines) < len(result.lines):
             yield f"(of {len(result.lines)} lines; --timeline shows all)"

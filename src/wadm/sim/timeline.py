@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from msgspec import Struct
+
+CHECK: Final = "CHECK"
+"""Who speaks where a check has failed."""
 
 
 class Line(Struct, frozen=True):

@@ -26,7 +26,7 @@ from wadm.sim.host import ModelHost
 from wadm.sim.lives import Life, drive_tasks
 from wadm.sim.network import TroubledNetwork
 from wadm.sim.processes import WatchedTransport, closed
-from wadm.sim.timeline import Timeline
+from wadm.sim.timeline import CHECK, Timeline
 from wadm.sim.users import User
 from wadm.transport.base import BucketSpec, Message, Stored
 from wadm.transport.memory import MemoryBroker
@@ -276,7 +276,7 @@ class World:
 
     def failed(self, check: str, what: str) -> None:
         """Note that a check has failed."""
-        self.timeline.note("CHECK", f"{check}: {what}")
+        self.timeline.note(CHECK, f"{check}: {what}")
         self.failures.append(Failure(check, what, self.now()))
         self.has_failed.set()
 
