@@ -161,4 +161,9 @@ def test_test_with_arguments_is_pytest_alone(ready: Checkout) -> None:
 )
 def test_test_fails_when_anything_does(ready: Checkout, failing: dict[str, str], code: int) -> None:
     assert ready.run("test", **failing).returncode == code
-    assert ready.done()[-1] == "-m pytest -n auto"
+    assert "-m pytest -n auto" in ready.done()
+
+
+def test_failed_tests_run_once_more_one_at_a_time(ready: Checkout) -> None:
+    ready.run("test", PYTEST="1")
+    assert ready.done()[-1] == "-m pytest -n 0 --last-failed --last-failed-no-failures none"

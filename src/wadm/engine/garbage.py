@@ -72,15 +72,15 @@ def _under_way(work: Work, left: Leftovers) -> None:
 def _settle_the_rest(work: Work) -> None:
     """Settle what is pending for things that this plan does not care for.
 
-    A link that is being deleted is waited for all the same: others of its source must be. And of an application that
-    has gone it is remembered which hosts may still be at work on a start, for the case that it comes back with another
+    A link that is being deleted is waited for all the same: others of its source must be. And of what is not wanted any
+    more it is remembered which hosts may still be at work on a start, for the case that it is wanted again with another
     image (:func:`~wadm.engine.plan.start_beside`).
     """
-    gone = work.desired.version is None
+    wanted = {(w.entity_kind, w.entity_id) for w in work.desired.workloads}
     for pending in work.in_flight.of(work.desired.application):
         key = pending.command.key
         deleting = isinstance(pending.command, DeleteLink) and work.under_way(key)
-        at_work = gone and pending.lingering and starting(pending.command) is not None
+        at_work = pending.lingering and starting(pending.command) is not None and (key[0], key[2]) not in wanted
         if key not in work.seen and not deleting and not at_work:
             work.settled.add(key)
 
