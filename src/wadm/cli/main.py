@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(arguments: Sequence[str]) -> int:
     """Run the server with these options, or print what they ask for."""
-    from wadm.server.settings import Asked, UsageError, parse
+    from wadm.server.command_line import Asked, UsageError, parse
 
     try:
         settings = parse(arguments, os.environ)
@@ -108,7 +108,7 @@ def serve(arguments: Sequence[str]) -> int:
 
 def help_text() -> str:
     """Return what ``wadm --help`` prints."""
-    from wadm.server.settings import ABOUT, options_help
+    from wadm.server.command_line import ABOUT, options_help
 
     width = max(map(len, COMMANDS)) + 2
     commands = "\n".join(f"  {name:<{width}}{entry.summary}" for name, entry in COMMANDS.items())

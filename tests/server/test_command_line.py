@@ -6,17 +6,9 @@ from typing import Any
 
 import pytest
 
-from wadm.server.settings import (
-    FLAGS,
-    LONGEST_CLEANUP,
-    SHORTEST_CLEANUP,
-    Asked,
-    Settings,
-    UsageError,
-    hide_credentials,
-    options_help,
-    parse,
-)
+from wadm.server.command_line import LONGEST_CLEANUP, SHORTEST_CLEANUP, Asked, UsageError, options_help, parse
+from wadm.server.flags import FLAGS
+from wadm.server.settings import Settings, hide_credentials
 
 
 def test_without_anything_the_defaults_hold() -> None:
