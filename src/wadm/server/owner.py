@@ -36,25 +36,25 @@ from wadm.engine.observe import (
     observe_outcome,
     remove_host,
 )
-from wadm.engine.plan import Plan, Questions, Record, carry_since, describe
+from wadm.engine.plan import Plan, Questions, Record, carry_since
 from wadm.engine.reconcile import reconcile
 from wadm.engine.silence import Silence
-from wadm.engine.telling import tell, tell_host, tell_outcome
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutLink
-from wadm.model.events import Event, LinkDeleted, LinkSet
+from wadm.model.events import LinkDeleted, LinkSet
 from wadm.model.lattice import Lattice, LinkKey
 from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server import tracing
 from wadm.server.commands import Commands
 from wadm.server.desk import Desk
+from wadm.server.inbox import Inbox
 from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.records import Records
-from wadm.server.timeline import Timeline
+from wadm.server.timeline import Narrator, Timeline
 from wadm.server.view import Place
 from wadm.transport.base import Bucket, Message, Subscription, Transport
 from wadm.wire import subjects
@@ -63,8 +63,6 @@ from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
-MOST_WAITING = 100_000
-"""Events that may wait to be folded; of a flood beyond that only what came of it is asked for."""
 TICK = 1.0
 """Seconds, at most, between looks at the silent and at what is to be read again."""
 ONE_BY_ONE = 32
@@ -143,6 +141,9 @@ class LatticeOwner:
         self.in_flight = InFlight()
         self.interests = Interests()
         self.metrics = LatticeMetrics()
+        self._clock = asyncio.get_running_loop().time
+        self._epoch = transport.now() - self._clock()
+        self._inbox: Inbox[Item] = Inbox(self._clock)
         self._transport = transport
         self._applications = applications
         self._statuses = statuses
@@ -152,6 +153,7 @@ class LatticeOwner:
         self._may_act = may_act
         self._scope = Place(lattice, account).scope
         self._timeline = Timeline(transport, self._scope, self.now)
+        self._narrator = Narrator(self._timeline, self.lattice, self.interests, self.in_flight)
         self._desk = Desk(self, transport, self._scope, log)
         self._under_way: dict[str, str | None] = {}
         """Applications whose version was changed and has not come to anything, with that version."""
@@ -162,36 +164,27 @@ class LatticeOwner:
             lattice,
             account,
             settings.command_stream,
-            self._put,
+            self._inbox.put,
             self._is_wanted,
             may_act,
             log,
             settings.at_a_time,
             self.metrics,
         )
-        self._inquiries = Inquiries(transport, lattice, account, self._put, self.now, log)
+        self._inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
         self._silence = Silence(settings.overdue)
         self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()
-        self._inbox: deque[Item] = deque()
-        self._arrived = 0.0
-        """When the first of what is in the inbox came."""
-        self._begun = self._arrived
+        self._begun = 0.0
         """When the first of what is being taken up came."""
-        self._wake = asyncio.Event()
         self._touched = Touched()
         self._links_touched: dict[LinkKey, float] = {}
         self._put_off: set[str] = set()
         """Applications planned while this owner could not be sure of its lease; once it is, they are planned again."""
         self._said: dict[str, ApplicationStatus] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._saves: dict[str, asyncio.Task[None]] = {}
         self._unsaved: set[str] = set()
         """The applications whose record is not stored yet as it was decided last: nothing is sent for them before."""
-        self._clock = asyncio.get_running_loop().time
-        self._epoch = transport.now() - self._clock()
-        self._missed = 0
-        """Events that were let go because too many were waiting."""
         self._next_tick = 0.0
         self._had_hosts = False
         self._looked = False
@@ -207,7 +200,7 @@ class LatticeOwner:
 
     def notice(self, name: str) -> None:
         """Take note that an application has changed in the store."""
-        self._put(Changed(name))
+        self._inbox.put(Changed(name))
 
     # -- what others may know ----------------------------------------------------------------
 
@@ -218,7 +211,7 @@ class LatticeOwner:
 
     def lag(self) -> float:
         """Return for how many seconds the oldest of it has waited."""
-        return max(0.0, self._clock() - self._arrived) if self._inbox else 0.0
+        return max(0.0, self._clock() - self._inbox.since())
 
     def statuses(self) -> tuple[ApplicationStatus, ...]:
         """Return the statuses that applications were said to have."""
@@ -299,11 +292,8 @@ class LatticeOwner:
             self._inquiries.inventory(host_id)
         later: list[Item] = []
         while waiting:
-            if not self._inbox:
-                self._wake.clear()
-                await self._wake.wait()
-            while self._inbox:
-                item = self._inbox.popleft()
+            await self._inbox.wait()
+            for item in self._inbox.take(BATCH):
                 if isinstance(item, InventoryAnswer):
                     waiting.discard(item.host_id)
                     if item.inventory is None:
@@ -312,7 +302,7 @@ class LatticeOwner:
                     self._fold(item, news, self.now())
                 else:
                     later.append(item)
-        self._inbox.extendleft(reversed(later))
+        self._inbox.put_back(later)
         for name in self._applications.names():
             self._fold(Changed(name), news, self.now())
         news.applications.update(self.interests, self.interests.recorded(), self.lattice.owners())
@@ -326,48 +316,33 @@ class LatticeOwner:
 
     async def _wait(self) -> None:
         """Wait for something in the inbox, or until a timer is due."""
-        if self._inbox:
-            return
-        self._wake.clear()
         due = self.in_flight.next_due()
         until = self._next_tick if due is None else min(due, self._next_tick)
-        timeout = max(0.0, until - self.now())
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-
-    def _put(self, item: Item) -> None:
-        if not self._inbox:
-            self._arrived = self._clock()
-        self._inbox.append(item)
-        self._wake.set()
+        await self._inbox.wait(max(0.0, until - self.now()))
 
     def _hear(self, message: Message) -> None:
-        if len(self._inbox) < MOST_WAITING:
-            self._put(message.data)
-        else:
-            self._missed += 1
+        self._inbox.hear(message.data)
 
     # -- one turn ----------------------------------------------------------------------------
 
     def _turn(self) -> None:
         now = self.now()
         news = News()
-        self._begun = self._arrived if self._inbox else self._clock()
-        for _ in range(min(len(self._inbox), BATCH)):
-            self._fold(self._inbox.popleft(), news, now)
+        self._begun = self._inbox.since()
+        for item in self._inbox.take(BATCH):
+            self._fold(item, news, now)
         self._timers(news, now)
-        if self._missed and not self._inbox:
+        if self._inbox.missed and not self._inbox:
             self._catch_up(news)
         if news:
             self._plan_touched(news)
 
     def _catch_up(self, news: News) -> None:
         """After a flood of which not all was heard: ask for the whole truth instead."""
-        self._limited.warning("flood", "more events than could be heard, all hosts are asked", missed=self._missed)
-        self._missed = 0
+        self._limited.warning(
+            "flood", "more events than could be heard, all hosts are asked", missed=self._inbox.missed
+        )
+        self._inbox.missed = 0
         news.questions.hosts.update(self.lattice.hosts)
         news.questions.configs.update(self.lattice.configs)
         news.questions.links = True
@@ -381,7 +356,7 @@ class LatticeOwner:
                 case Outcome():
                     if isinstance(item.command, PutLink):
                         self._links_touched[item.command.link_key] = now
-                    self._note_outcome(item)
+                    self._narrator.outcome(item)
                     observe_outcome(item, self.lattice, self.in_flight, news, now)
                 case Changed():
                     self._read(item.name, news)
@@ -413,7 +388,7 @@ class LatticeOwner:
             self._links_touched[event.link.key] = now
         elif isinstance(event, LinkDeleted):
             self._links_touched[event.key] = now
-        self._note_event(event)
+        self._narrator.event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
     def _fold_answer(self, answer: Answer, news: News, now: float) -> None:
@@ -521,7 +496,7 @@ class LatticeOwner:
         if host is not None and now - host.last_heard > PROBE_TIMEOUT:
             silent_for = round(now - host.last_heard, 1)
             self._log.warning("host is lost", host=host.called, silent_for=silent_for)
-            self._note_host(host_id, f"the host is lost: nothing heard for {silent_for} s")
+            self._narrator.host(host_id, f"the host is lost: nothing heard for {silent_for} s")
             self.lattice.lose_host(host_id)
             remove_host(host_id, self.lattice, self.in_flight, news)
 
@@ -593,7 +568,7 @@ class LatticeOwner:
             for action in plan.actions:
                 if self.in_flight.ask(action, now):
                     actions.append(action)
-                    self._note_command(action)
+                    self._narrator.command(action)
             rivals |= self.interests.rivals(plan)
             if plan.status == UNDEPLOYED and not plan.record:
                 self.interests.remove(plan.application)
@@ -622,34 +597,6 @@ class LatticeOwner:
         ):
             pass
 
-    def _note_command(self, action: Action) -> None:
-        host_id = getattr(action.command, "host_id", "")
-        text = f"{describe(action.command, self.lattice)}, because {action.reason}"
-        self._timeline.note(action.application, "command", text, action.command.key[-1], self._called(host_id))
-
-    def _note_outcome(self, outcome: Outcome) -> None:
-        pending = self.in_flight.get(outcome.command.key)
-        if pending is not None:
-            host_id = getattr(outcome.command, "host_id", "")
-            text, about = tell_outcome(outcome, self.lattice), outcome.command.key[-1]
-            self._timeline.note(pending.application, "answer", text, about, self._called(host_id))
-
-    def _note_event(self, event: Event) -> None:
-        told = tell(event, self.lattice)
-        if told is not None:
-            for name in self.interests.about(told.entity, told.link, told.config):
-                self._timeline.note(name, "event", told.text, told.about, self._called(told.host_id))
-        elif (text := tell_host(event)) is not None:
-            self._note_host(getattr(event, "host_id", ""), text)
-
-    def _note_host(self, host_id: str, text: str) -> None:
-        for name in self.lattice.owners_on(host_id):
-            self._timeline.note(name, "event", text, "", self._called(host_id))
-
-    def _called(self, host_id: str) -> str:
-        host = self.lattice.hosts.get(host_id)
-        return host.called if host is not None else host_id
-
     async def _save_then_send(self, records: dict[str, Record], actions: list[Action]) -> None:
         saved = await asyncio.gather(*(self._save(name, record) for name, record in records.items()))
         failed = {name for name, ok in zip(records, saved, strict=True) if not ok}
@@ -657,24 +604,14 @@ class LatticeOwner:
         for action in actions:
             if action.application in failed:
                 why = "what is put could not be recorded first"
-                self._put(Outcome(action.command, "unanswered", why))
+                self._inbox.put(Outcome(action.command, "unanswered", why))
 
     async def _save(self, name: str, record: Record) -> bool:
-        """Store a record, in the order in which an application's records were decided."""
-        before = self._saves.get(name)
-        task = asyncio.current_task()
-        assert task is not None
-        self._saves[name] = task
         try:
-            if before is not None and before is not task and not before.done():
-                await asyncio.wait([before])
             await self._records.save(name, record)
         except WadmError as error:
             self._limited.warning("record", "cannot record what is put", application=name, error=str(error))
             return False
-        finally:
-            if self._saves.get(name) is task:
-                del self._saves[name]
         if self.interests.record(name) == record:
             self._unsaved.discard(name)
         return True

@@ -5,6 +5,9 @@ Written before the first of them is put, so that whatever happens afterwards the
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -48,6 +51,7 @@ class Records:
         scope = lattice if account is None else f"{account}.{lattice}"
         self._prefix = f"{PREFIX}.{scope}."
         self._limited = Limited(log)
+        self._saving: dict[str, asyncio.Task[Any]] = {}
 
     async def load(self) -> dict[str, Record]:
         """Return all records by application. One that cannot be read is logged and left as it is."""
@@ -69,9 +73,21 @@ class Records:
         return found
 
     async def save(self, application: str, record: Record) -> None:
-        """Store an application's record, or remove it once there is nothing on it."""
-        key = f"{self._prefix}{application}"
-        if record:
-            await self._bucket.put(key, encode_record(record))
-        else:
-            await self._bucket.purge(key)
+        """Store an application's record, or remove it once there is nothing on it.
+
+        Those of one application are stored in the order in which they are passed in, each from a task of its own.
+        """
+        before, task = self._saving.get(application), asyncio.current_task()
+        assert task is not None
+        self._saving[application] = task
+        try:
+            if before is not None and before is not task:
+                await asyncio.wait([before])
+            key = f"{self._prefix}{application}"
+            if record:
+                await self._bucket.put(key, encode_record(record))
+            else:
+                await self._bucket.purge(key)
+        finally:
+            if self._saving[application] is task:
+                del self._saving[application]
