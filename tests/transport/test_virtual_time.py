@@ -52,6 +52,29 @@ def test_work_takes_no_time() -> None:
     assert run(main()) == 0
 
 
+def test_a_set_of_tasks_has_an_order_that_repeats() -> None:
+    async def main() -> list[int]:
+        cancelled: list[int] = []
+
+        async def waits(number: int) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append(number)
+
+        tasks = {asyncio.create_task(waits(number)): number for number in range(100)}
+        await asyncio.sleep(0)
+        for task in set(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return cancelled
+
+    first = run(main())
+    kept = [bytearray(number) for number in range(1000)]  # what is made next lies elsewhere in memory
+    assert run(main()) == first
+    assert len(kept) == 1000
+
+
 def test_waiting_for_ever_is_an_error() -> None:
     async def main() -> None:
         await asyncio.Event().wait()

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
+from wadm.transport.virtual_time import NumberedTask
+
 MOST_STEPS: Final = 50_000
 """Steps that a process may take at one moment. ``on_circles`` is called, and it dies, where it takes more."""
 
@@ -154,7 +156,7 @@ def drive_tasks(
     life = _life.get() if context is None else context.get(_life)
     assert isinstance(work, Coroutine)
     if life is None:
-        return asyncio.Task(work, loop=loop, context=context)
-    task: asyncio.Task[Any] = asyncio.Task(_Driven(life, work), loop=loop, context=context)
+        return NumberedTask(work, loop=loop, context=context)
+    task: NumberedTask[Any] = NumberedTask(_Driven(life, work), loop=loop, context=context)
     life.take_in(task)
     return task

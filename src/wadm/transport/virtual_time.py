@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
 _T = TypeVar("_T")
@@ -61,6 +62,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         # asyncio runs timers that are due within this many seconds. Its usual nanosecond is lost in the rounding of
         # a clock that has gone for months, and a timer due now would be due in a moment for ever.
         self._clock_resolution = 1e-6
+        self._tasks_made = 0
+        self.set_task_factory(NumberedTask.make)
 
     def time(self) -> float:
         """Return the seconds since the loop was made, as its own clock has it."""
@@ -69,6 +72,40 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Let time pass."""
         self._virtual_now += seconds
+
+    def count_task(self) -> int:
+        """Return the number of a task that is being made."""
+        self._tasks_made += 1
+        return self._tasks_made
+
+
+class NumberedTask(asyncio.Task[_T]):
+    """A task that sets keep in an order that repeats.
+
+    The order of a set of plain tasks goes by where they lie in memory: who cancels them one by one would do so in
+    another order in every process.
+    """
+
+    def __init__(
+        self, work: Coroutine[Any, Any, _T], *, loop: asyncio.AbstractEventLoop, context: Context | None = None
+    ) -> None:
+        assert isinstance(loop, VirtualTimeLoop)
+        self._number = loop.count_task()
+        super().__init__(work, loop=loop, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    @classmethod
+    def make(
+        cls,
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
+        context: Context | None = None,
+    ) -> NumberedTask[_T]:
+        """Make one, as a task factory of a loop of virtual time."""
+        assert isinstance(work, Coroutine)
+        return cls(work, loop=loop, context=context)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

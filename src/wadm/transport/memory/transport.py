@@ -48,8 +48,8 @@ class MemoryTransport:
         self._closed = False
         self._back = asyncio.Event()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._callbacks: set[asyncio.Future[None]] = set()
-        self._listening: set[asyncio.Event] = set()
+        self._callbacks: set[asyncio.Task[None]] = set()
+        self._listening: dict[asyncio.Event, None] = {}  # a dict, not a set: the order in which they hear must repeat
         broker.register(self)
 
     @property
@@ -188,7 +188,7 @@ class MemoryTransport:
             answers.append(answer)
             heard.set()
 
-        self._listening.add(heard)
+        self._listening[heard] = None
         inbox = self.broker.open_inbox(self, take)
         asked = Message(message.subject, message.data, inbox, message.headers)
         try:
@@ -205,7 +205,7 @@ class MemoryTransport:
                 if not self.connected and not answers:
                     raise Unavailable("the connection was lost before the answer came")
         finally:
-            self._listening.discard(heard)
+            del self._listening[heard]
             self.broker.close_inbox(inbox)
         return answers
 
