@@ -93,6 +93,30 @@ async def test_a_page_has_as_many_as_were_asked_for(lab: Lab) -> None:
     assert "next" not in await lab.ask("get", {"limit": 5})
 
 
+async def test_a_page_costs_what_is_in_it(lab: Lab) -> None:
+    server = await filled(lab, 300, a_status(1, 1))
+    kept = server.models.listing._entries
+    await lab.ask("get", {"limit": 10, "after": "app0099"})
+    assert sorted(kept["default"]) == [f"app{number:04}" for number in range(100, 110)]
+    await lab.ask("get", {"limit": 10})
+    assert len(kept["default"]) == 20
+
+
+async def test_entries_of_what_was_deleted_are_not_kept(lab: Lab) -> None:
+    server = await filled(lab, 130, a_status(1, 1))
+    kept = server.models.listing._entries
+    await lab.ask("get")
+    assert len(kept["default"]) == 130
+    for number in range(129):
+        await lab.ask(f"del.app{number:04}")
+    await lab.ask("get")
+    assert list(kept["default"]) == ["app0129"]
+    await lab.ask("del.app0129")
+    await lab.ask("get")
+    assert json.loads(await lab.raw("nowhere.model.get"))["models"] == []
+    assert not kept
+
+
 @pytest.mark.parametrize("body", [b"nonsense", b"[]", b'{"limit":0}', b'{"limit":"many"}', b'{"after":7}', b"null"])
 async def test_a_body_that_asks_for_no_page_is_ignored(lab: Lab, body: bytes) -> None:
     await filled(lab, 2, a_status(1, 1))

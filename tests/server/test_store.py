@@ -98,11 +98,16 @@ def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, s
             slot = slot_of(Entry(key, value, revision))
         view.put(key, slot)
         last[key] = slot
+        if revision % 2:
+            view.records(Place("l"))  # from then on, names are kept sorted
     fresh = View()
     for key, slot in sorted(last.items(), key=lambda item: item[1].revision):
         fresh.put(key, slot)
     for place in (Place("l"), Place("l-b"), Place("m")):
-        assert view.records(place) == fresh.records(place)
+        records = fresh.records(place)
+        assert view.records(place) == records
+        assert view.count(place) == len(records)
+        assert list(view.records_after(place, "b")) == [record for record in records if record.name > "b"]
         assert view.deployed(place) == fresh.deployed(place)
         for name in "abc":
             assert view.deployed_with_id(place, f"id-{name}") == fresh.deployed_with_id(place, f"id-{name}")
@@ -271,6 +276,29 @@ async def test_puts_of_many_new_names_share_few_writes_of_the_list() -> None:
     assert json.loads(entry.value) == sorted(names)
     revision = await bucket.put("probe", b"")
     assert revision - 1 - len(names) < 5
+
+
+@in_virtual_time
+async def test_a_long_list_is_written_the_more_seldom_and_whole_in_the_end() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    bucket = MemoryTransport(broker, "probe").bucket(BUCKET)
+    long = [f"other{number:06}" for number in range(20_000)]  # 280 KB: once a second at most
+    revision = await bucket.put("default", json.dumps(long, separators=(",", ":")).encode())
+    await settle()
+    names = [f"app{number}" for number in range(100)]
+    for name in names:
+        await store.change(HOME, name, adding(name, "v1"))
+        await asyncio.sleep(0.1)
+    for name in names[:50]:
+        await store.change(HOME, name, lambda _: None)
+    await settle(5)
+    entry = await bucket.get("default")
+    assert entry is not None
+    assert entry.value is not None
+    assert json.loads(entry.value) == sorted(long + names[50:])
+    writes = await bucket.put("probe", b"") - revision - 1 - 150
+    assert 10 < writes < 15
 
 
 @in_virtual_time

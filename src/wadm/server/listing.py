@@ -8,7 +8,7 @@ without scalers first, and only then without the last applications.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from msgspec import Meta, Raw, Struct, json
@@ -70,29 +70,43 @@ class Listing:
 
     def _fitting(self, place: Place, page: Page) -> tuple[list[Raw], str | None]:
         """Return the entries of a page and, where some are left out, the last name that is in it."""
-        records = self._store.view.records(place)
-        if page.after:
-            records = [record for record in records if record.name > page.after]
-        asked = records if page.limit is None else records[: page.limit]
-        kept = self._kept(place, asked)
-        entries = _within(self._room, (kept[record.name].full for record in asked))
-        if len(entries) < len(asked):
-            entries = _within(self._room, (_in_brief(kept[record.name]) for record in asked))
-        return entries, records[len(entries) - 1].name if 0 < len(entries) < len(records) else None
+        entries, last, more = self._page(place, page, _in_full)
+        if more and len(entries) != page.limit:
+            entries, last, more = self._page(place, page, _in_brief)
+        self._forget_deleted(place)
+        return entries, last if more else None
 
-    def _kept(self, place: Place, records: Sequence[Record]) -> dict[str, _Entry]:
-        """Return the entries of a lattice by name, those of these applications as they are now."""
+    def _page(self, place: Place, page: Page, shown: Callable[[_Entry], bytes]) -> tuple[list[Raw], str | None, bool]:
+        """Return as many entries as are asked for and fit, the last name in them, and whether there are more.
+
+        Nothing is made of applications beyond those: a page costs what is in it, however many there are.
+        """
         kept = self._entries.setdefault(place.scope, {})
-        for record in records:
-            told, entry = self._told(place, record), kept.get(record.name)
-            if entry is None or entry.record is not record or entry.told is not told:
-                kept[record.name] = _Entry(record, told, _full(record, told))
-        if len(kept) > 2 * len(records) + 100:  # most of them have been deleted since
-            kept = self._entries[place.scope] = {record.name: kept[record.name] for record in records}
-        return kept
+        entries: list[Raw] = []
+        last, room = None, self._room
+        for record in self._store.view.records_after(place, page.after):
+            if len(entries) == page.limit:
+                return entries, last, True
+            told, one = self._statuses.get(place.lattice, record.name), kept.get(record.name)
+            if one is None or one.record is not record or one.told is not told:
+                one = kept[record.name] = _Entry(record, told, _full(record, told))
+            entry = shown(one)
+            room -= len(entry) + 1  # a comma
+            if room < 0:
+                return entries, last, True
+            entries.append(Raw(entry))
+            last = record.name
+        return entries, last, False
 
-    def _told(self, place: Place, record: Record) -> Told | None:
-        return self._statuses.get(place.lattice, record.name)
+    def _forget_deleted(self, place: Place) -> None:
+        """Keep entries of lattices with applications only, at most twice as many as there are, and a few."""
+        kept, view = self._entries[place.scope], self._store.view
+        stored = view.count(place)
+        if not stored:
+            del self._entries[place.scope]
+        elif len(kept) > 2 * stored + 100:
+            names = (record.name for record in view.records(place))
+            self._entries[place.scope] = {name: kept[name] for name in names if name in kept}
 
 
 def _asked(body: bytes) -> Page:
@@ -102,15 +116,8 @@ def _asked(body: bytes) -> Page:
         return Page()
 
 
-def _within(room: int, entries: Iterable[bytes]) -> list[Raw]:
-    """Return as many of the entries, with commas, as fit."""
-    fitting: list[Raw] = []
-    for entry in entries:
-        room -= len(entry) + 1
-        if room < 0:
-            break
-        fitting.append(Raw(entry))
-    return fitting
+def _in_full(entry: _Entry) -> bytes:
+    return entry.full
 
 
 def _full(record: Record, told: Told | None) -> bytes:

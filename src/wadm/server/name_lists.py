@@ -21,7 +21,9 @@ from wadm.transport.base import Bucket
 from wadm.wire.stored import decode_names
 
 PAUSE: Final = 0.05
-"""Seconds between writes of one list."""
+"""Seconds between writes of one list, and ..."""
+BYTES_PER_SECOND: Final = 256 * 1024
+"""... what is written of a long one at most, so that ten thousand names make a put no dearer than a hundred do."""
 PAUSE_AFTER_FAILURE: Final = 1.0
 
 _limited = Limited(get_logger("wadm.server.name_lists"))
@@ -76,16 +78,27 @@ class NameList:
                 except BaseException:
                     self._pending = pending | self._pending
                     raise
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(self._pause())
         finally:
             self._writing = None
 
+    def _pause(self) -> float:
+        slot = self._view().slot(self._key)
+        return max(PAUSE, len(slot.value) / BYTES_PER_SECOND) if isinstance(slot, Names) else PAUSE
+
     async def _write(self, pending: Mapping[str, bool]) -> None:
-        while pending and (names := self._fitting(_changed(self._names(), pending))) != self._names():
+        while pending:
+            names = _changed(self._names(), pending)
+            value = msgspec.json.encode(names)
+            if len(value) > self._limit:
+                names = self._fitting(names)
+                value = msgspec.json.encode(names)
+            if names == self._names():
+                return
             if isinstance(self._view().slot(self._key), Record):
                 return  # an application of another lattice has the key
             try:
-                await self._put(names)
+                await self._put(names, value)
             except StaleRevision:
                 await self._refresh(self._key)
             except WadmError as error:
@@ -93,10 +106,7 @@ class NameList:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     def _fitting(self, names: list[str]) -> list[str]:
-        """Leave out names that do not fit into a message, if possible of what is not deployed."""
-        left = self._limit - 2 - sum(len(name) + 3 for name in names)
-        if left >= 0:
-            return names
+        """Leave out names until the list fits into a message, if possible of what is not deployed."""
         _limited.warning("length", "The original will not see all applications of a lattice", key=self._key)
         view = self._view()
         deployed = {record.name for record in view.deployed(view.place(self._key))}
@@ -109,8 +119,7 @@ class NameList:
             kept.append(name)
         return sorted(kept)
 
-    async def _put(self, names: list[str]) -> None:
-        value = msgspec.json.encode(names)
+    async def _put(self, names: list[str], value: bytes) -> None:
         revision = await self._bucket.put(self._key, value, self._view().slot(self._key).revision)
         self._read = (revision, names)
         self._view().put(self._key, Names(revision, value))
@@ -139,8 +148,10 @@ def _has(names: list[str], name: str) -> bool:
 def _changed(names: list[str], pending: Mapping[str, bool]) -> list[str]:
     changed = list(names)
     for name, present in pending.items():
-        if present and not _has(changed, name):
+        if present is _has(changed, name):
+            continue
+        if present:
             insort(changed, name)
-        elif not present and _has(changed, name):
-            changed.remove(name)
+        else:
+            del changed[bisect_left(changed, name)]
     return changed

@@ -16,6 +16,7 @@ its name, and the scope is what comes before it. An application whose key is tak
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final, Literal, TypeAlias
@@ -129,11 +130,21 @@ class View:
 
     def records(self, place: Place) -> list[Record]:
         """Return the applications of a lattice, by name."""
-        applications = self._applications.get(place.scope, {})
+        return list(self.records_after(place, ""))
+
+    def records_after(self, place: Place, after: str) -> Iterator[Record]:
+        """Yield the applications of a lattice whose names come after this one, by name; to be read before a change."""
+        applications = self._applications.get(place.scope)
+        if applications is None:
+            return iter(())
         names = self._sorted.get(place.scope)
         if names is None:
             names = self._sorted[place.scope] = sorted(applications)
-        return [applications[name] for name in names]
+        return (applications[names[index]] for index in range(bisect_right(names, after), len(names)))
+
+    def count(self, place: Place) -> int:
+        """Return how many applications a lattice has."""
+        return len(self._applications.get(place.scope, ()))
 
     def scopes(self) -> list[str]:
         """Return the scopes that have applications, sorted."""
@@ -200,7 +211,7 @@ class View:
         mine = (slot for slot in slots if isinstance(slot, Record) and (slot.scope, slot.name) == (scope, name))
         after, before = next(mine, None), self._applications.get(scope, {}).get(name)
         if (before is None) is not (after is None):
-            self._sorted.pop(scope, None)
+            self._sort_in(scope, name, present=after is not None)
         if before is not None and before.glance.deployed is not None:
             _discard(self._deployed, scope, name)
             self._remove_ids(scope, before)
@@ -213,6 +224,18 @@ class View:
             self._deployed.setdefault(scope, {})[name] = after
             for explicit in after.glance.ids:
                 self._ids.setdefault(scope, {}).setdefault(explicit, set()).add(name)
+
+    def _sort_in(self, scope: str, name: str, present: bool) -> None:
+        """Keep the names of a lattice sorted that has been asked for them; others are sorted when it is."""
+        names = self._sorted.get(scope)
+        if names is None:
+            return
+        if present:
+            insort(names, name)
+        else:
+            del names[bisect_left(names, name)]
+        if not names:
+            del self._sorted[scope]
 
     def _remove_ids(self, scope: str, record: Record) -> None:
         ids = self._ids.get(scope, {})
