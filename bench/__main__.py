@@ -30,7 +30,18 @@ def main() -> None:
 @click.option(
     "--original", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The original's program."
 )
-@click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Medians are shown.")
+@click.option(
+    "--hosts-program",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="Another program of hosts, for the cases named beside (bench/other_hosts.py says what it has to do).",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How often ours is measured, of which medians are shown; the original, and what lasts long, only once.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -38,33 +49,47 @@ def main() -> None:
     show_default=True,
     help="For results.json (added to if it is there), report.md and the plots.",
 )
-def run(suite: str, only: str | None, original: Path | None, repeat: int, out: Path) -> None:
+def run(
+    suite: str, only: str | None, original: Path | None, hosts_program: Path | None, repeat: int, out: Path
+) -> None:
     """Measure, and write what was found."""
-    managers = [Manager.ours(), *([Manager.original(original)] if original else [])]
     chosen = [one for one in SUITES[suite] if only is None or only in one.title]
+    if hosts_program is None and any(one.by_other_hosts for one in chosen):
+        click.echo("Left out: what needs --hosts-program", err=True)
+        chosen = [one for one in chosen if not one.by_other_hosts]
     out.mkdir(parents=True, exist_ok=True)
     path = out / "results.json"
     results = Results.read(path) if path.exists() else Results.new()
-    for _ in range(repeat):
+    for turn in range(repeat):
         for measurement in chosen:
+            managers = [Manager.ours()] if turn == 0 or not measurement.once else []
+            if original is not None and measurement.original and turn == 0:
+                managers.append(Manager.original(original))
             for manager in managers:
-                if manager.name == "wadm" or measurement.original:
-                    _measure(measurement, manager, results)
-                    results.write(path)
+                _measure(measurement, manager, hosts_program, results)
+                results.write(path)
     _write(results, out)
 
 
-def _measure(measurement: Measurement, manager: Manager, results: Results) -> None:
+def _measure(measurement: Measurement, manager: Manager, hosts_program: Path | None, results: Results) -> None:
     busy, began = os.getloadavg()[0], time.monotonic()
+    more = {"program": hosts_program} if measurement.by_other_hosts else {}
     try:
-        figures = _loop(measurement.case(manager, **measurement.sizes))
+        figures = _loop(_within(measurement.limit, measurement.case(manager, **measurement.sizes, **more)))
     except Exception as error:  # noqa: BLE001 - one case must not take the others with it
-        click.echo(f"{manager.name} {measurement.title}: FAILED: {error}", err=True)
+        reason = str(error) or type(error).__name__
+        click.echo(f"{manager.name} {measurement.title}: FAILED: {reason}", err=True)
         return
     results.runs.append(Run(measurement.name, manager.name, measurement.sizes, round(busy, 2), figures))
     click.echo(f"{manager.name} {measurement.title} (load {busy:.1f}, {time.monotonic() - began:.0f} s)")
     for phase, found in figures.items():
         click.echo(f"    {phase:12}" + "  ".join(f"{name} {value}" for name, value in found.items()))
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+    """Do the work; raise ``TimeoutError`` where it takes longer."""
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 @main.command()

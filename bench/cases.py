@@ -6,27 +6,40 @@ Figures are seconds (``..._s``), milliseconds (``..._ms``), MiB (``..._mib``), c
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from statistics import quantiles
 from typing import Any, TypeAlias
 
+from bench import other_hosts
 from bench.hosts import CHANGING
 from bench.processes import Manager
 from bench.shapes import Holdings, Shape
-from bench.world import CALM, NO_HEARTBEAT, Figures, World, open_client, world
+from bench.world import CALM, LIMIT, NO_HEARTBEAT, Figures, World, open_client, world
 from wadm.transport.nats import NatsTransport
 
 Result: TypeAlias = dict[str, Figures]
 Case: TypeAlias = Callable[..., Coroutine[Any, Any, Result]]
 
 NOTHING = Holdings()
+Connections: TypeAlias = Sequence[NatsTransport]
 CLIENTS = 16
+API_SECONDS = 10.0
+PAGE = 250
+"""Applications in a page of a list, as our client asks for them."""
+TOO_SLOW = 30.0
+"""Seconds of a phase after which the ones that follow are not worth waiting for."""
+FEW_ROUNDS = 5
+"""Heartbeats of every host that are enough for a manager for which each costs milliseconds."""
 
 
 async def settle(manager: Manager, hosts: int, applications: int, components: int = 3, instances: int = 20) -> Result:
-    """Deploy, upgrade and undeploy equal applications, each phase until all is right and said to be."""
+    """Deploy, upgrade and undeploy equal applications, each phase until all is right and said to be.
+
+    After a phase that took long, those that follow are left out."""
     shape = Shape(applications, components, instances)
     names = shape.names()
     first, second = shape.holds("1.0.0"), shape.holds("2.0.0")
@@ -35,6 +48,8 @@ async def settle(manager: Manager, hosts: int, applications: int, components: in
         mark = here.mark()
         await here.deploy(shape, "1.0.0")
         result["deploy"] = await here.settle(mark, names, "deployed", first, first.changes_from_nothing())
+        if (result["deploy"]["told_s"] or LIMIT) > TOO_SLOW:
+            return result
         mark = here.mark()
         await here.deploy(shape, "2.0.0")
         # An update of each component; each provider is stopped and started.
@@ -43,6 +58,24 @@ async def settle(manager: Manager, hosts: int, applications: int, components: in
         await here.undeploy(shape)
         result["undeploy"] = await here.settle(mark, names, "undeployed", NOTHING, first.changes_from_nothing())
     return result
+
+
+async def beside(
+    manager: Manager,
+    program: Path,
+    hosts: int,
+    applications: int,
+    components: int = 3,
+    instances: int = 20,
+    phases: str = "deploy",
+    rounds: int = 100,
+) -> Result:
+    """Settle, and the like, with the hosts of another program; see :mod:`bench.other_hosts`."""
+    rounds = rounds if manager.name == "wadm" else min(rounds, FEW_ROUNDS)
+    sizes = {"hosts": hosts, "apps": applications, "components": components, "instances": instances, "rounds": rounds}
+    async with world(manager, 0) as here:
+        assert here.process is not None
+        return await other_hosts.play(program, here.url, here.process.pid, phases, LIMIT, **sizes)
 
 
 async def rest(
@@ -198,52 +231,75 @@ async def idle(manager: Manager, hosts: int = 3, applications: int = 10) -> Resu
 
 async def api(manager: Manager, stored: int, requests: int = 1000, clients: int = CLIENTS) -> Result:
     """Measure the API with so many applications stored, asked by so many clients at a time, each on a connection of
-    its own and waiting for every answer."""
+    its own and waiting for every answer. No operation is measured for much longer than ``API_SECONDS``: a manager that
+    does not answer all requests by then is asked fewer."""
     shape = Shape(stored, prefix="kept")
     fresh = Shape(requests, prefix="new")
     kept = shape.names()
     some = [kept[number * stored // requests] for number in range(requests)]
-    operations: dict[str, list[tuple[str, bytes]]] = {
-        "put_new": [("put", fresh.manifest(name, "1.0.0")) for name in fresh.names()],
-        "put_version": [("put", shape.manifest(name, f"2.0.{n}")) for n, name in enumerate(some)],
-        "deploy": [(f"deploy.{name}", b"") for name in fresh.names()],
-        "get": [(f"get.{name}", b"") for name in some],
-        "status": [(f"status.{name}", b"") for name in some],
-        "versions": [(f"versions.{name}", b"") for name in some],
-        "undeploy": [(f"undeploy.{name}", b"") for name in fresh.names()],
-        "delete": [(f"del.{name}", b"") for name in fresh.names()],
-    }
     result: Result = {}
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(world(manager, 0))
         connections = [await open_client(stack, here.url) for _ in range(clients)]
         await _ask_all(here, connections, [("put", shape.manifest(name, "1.0.0")) for name in kept])
-        for operation, asked in operations.items():
+
+        async def measure(operation: str, asked: Sequence[tuple[str, bytes]], connections: Connections) -> int:
+            """Return how many of the requests were made."""
             await _until_idle(here)
             mark = here.mark()
-            latencies = await _ask_all(here, connections, asked)
+            latencies = await _ask_all(here, connections, asked, API_SECONDS)
             now = here.mark()
             result[operation] = {
-                "per_s": round(len(asked) / (now.at - mark.at), 1),
+                "requests": len(latencies),
+                "per_s": round(len(latencies) / (now.at - mark.at), 1),
                 **_percentiles(latencies),
-                "cpu_ms": round(1000 * (now.manager.cpu - mark.manager.cpu) / len(asked), 3),
+                "cpu_ms": round(1000 * (now.manager.cpu - mark.manager.cpu) / len(latencies), 3),
             }
+            return len(latencies)
+
+        put = fresh.names()
+        put = put[: await measure("put_new", [("put", fresh.manifest(name, "1.0.0")) for name in put], connections)]
+        versions = [("put", shape.manifest(name, f"2.0.{number}")) for number, name in enumerate(some)]
+        await measure("put_version", versions, connections)
+        deployed = put[: await measure("deploy", [(f"deploy.{name}", b"") for name in put], connections)]
+        for operation in ("get", "status", "versions"):
+            await measure(operation, [(f"{operation}.{name}", b"") for name in some], connections)
+        await measure("undeploy", [(f"undeploy.{name}", b"") for name in deployed], connections)
+        await measure("delete", [(f"del.{name}", b"") for name in put], connections)
         if manager.name == "wadm" or stored <= 2000:  # beyond that, the list of the original exceeds a NATS message
-            latencies = await _ask_all(here, connections[:1], [("list", b"")] * 20)
-            result["list"] = _percentiles(latencies)
+            await measure("list", [("list", b"")] * 20, connections[:1])
+        if manager.name == "wadm":
+            result["list_pages"] = await _pages(here, times=10)
     return result
 
 
+async def _pages(here: World, times: int) -> Figures:
+    """Have the whole list told, page by page, as our client does."""
+    seconds: list[float] = []
+    pages, mark = 0, here.mark()
+    for _ in range(times):
+        began = time.monotonic()
+        after: str | None = ""
+        while after is not None:
+            page = await here.ask("get", json.dumps({"limit": PAGE, "after": after}).encode())
+            pages, after = pages + 1, page.get("next")
+        seconds.append(time.monotonic() - began)
+    cpu = here.mark().manager.cpu - mark.manager.cpu
+    return {"requests": pages, **_percentiles(seconds), "cpu_ms": round(1000 * cpu / times, 3)}
+
+
 async def _ask_all(
-    here: World, connections: Sequence[NatsTransport], asked: Iterable[tuple[str, bytes]]
+    here: World, connections: Connections, asked: Iterable[tuple[str, bytes]], enough: float = float("inf")
 ) -> list[float]:
-    """Have the connections ask side by side until all is asked; return the seconds that each request took."""
-    left, seconds = iter(asked), []
+    """Have the connections ask side by side until all is asked, or so many seconds have passed; return the seconds
+    that each request took. Requests are made in their order, so it is the first that were made."""
+    left, until = iter(asked), time.monotonic() + enough
+    seconds: list[float] = []
 
     async def ask(connection: NatsTransport) -> None:
-        for operation, body in left:
+        while time.monotonic() < until and (request := next(left, None)) is not None:
             began = time.monotonic()
-            await here.ask(operation, body, connection)
+            await here.ask(*request, connection)
             seconds.append(time.monotonic() - began)
 
     await asyncio.gather(*(ask(connection) for connection in connections))

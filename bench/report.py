@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.other_hosts import STEADY
 from bench.plots import Series, plot
 from bench.results import Results
 
@@ -56,6 +57,32 @@ def machine(results: Results) -> str:
     if runs:
         text += f"Load of the machine before a run: {min(runs):.1f} to {max(runs):.1f}, median {_middle(runs):.1f}."
     return f"{text}\n"
+
+
+@_part
+def beside(results: Results) -> str:
+    """Return what was measured with the hosts of another program, both managers in one row."""
+    rows, beats = [], []
+    for sizes in results.sizes("beside"):
+        shape = f"{sizes['hosts']} × {sizes['applications']} × {sizes.get('components', 3)}"
+        for phase in sizes.get("phases", "deploy").split(","):
+
+            def of(figure: str, manager: str = OURS, phase: str = phase, sizes: dict[str, Any] = sizes) -> float | None:
+                return results.find("beside", manager, phase, figure, **sizes)
+
+            if phase == STEADY:
+                cost = "cpu_ms_per_heartbeat"
+                beats.append([shape, _show(of(cost)), _show(of(cost, ORIGINAL)), _ratio(of(cost, ORIGINAL), of(cost))])
+                continue
+            ours = [of(figure) for figure in ("right_s", "told_s", "cpu_s", "calls", "superfluous", "refused")]
+            other = [of(figure, ORIGINAL) for figure in ("right_s", "told_s", "cpu_s", "calls", "superfluous")]
+            ratios = [_ratio(of(figure, ORIGINAL), of(figure)) for figure in ("told_s", "cpu_s")]
+            name = f"{phase} {shape}, {sizes.get('instances', 20)} instances"
+            rows.append([name, *map(_show, [*ours, of("memory_mib"), *other]), *ratios])
+    head = ["", "right, s", "said so, s", "CPU, s", "calls", "superfluous", "refused", "memory, MiB"]
+    head += [f"original: {head[1]}", *head[2:6], "times faster", "times less CPU"]
+    heartbeats = ["a heartbeat that tells nothing new", "CPU, ms", "original: CPU, ms", "times less"]
+    return f"{_table(head, rows)}\n{_table(heartbeats, beats)}"
 
 
 @_part
@@ -121,6 +148,7 @@ def api(results: Results) -> str:
             "undeploy",
             "delete",
             "list",
+            "list_pages",
         ):
             ours = [results.find("api", OURS, operation, f, **sizes) for f in ("per_s", "p50_ms", "p99_ms", "cpu_ms")]
             if any(figure is not None for figure in ours):
@@ -182,6 +210,26 @@ def _plots(results: Results) -> dict[str, str]:
         [
             Series(name, _points(results, "react", "react", figure, "applications", reactions))
             for name, figure in (("p50", "p50_ms"), ("p99", "p99_ms"), ("CPU per event", "cpu_ms_per_event"))
+        ],
+    )
+    floods = results.sizes("flood")
+    plots["flood-by-events"] = (
+        "Digesting events that tell nothing new",
+        "events",
+        "seconds",
+        [
+            Series(name, _points(results, "flood", "flood", figure, "events", floods))
+            for name, figure in (("CPU", "cpu_s"), ("until idle again", "idle_again_s"))
+        ],
+    )
+    asked = results.sizes("api")
+    plots["api-by-stored"] = (
+        "A request by the number of stored applications",
+        "applications",
+        "milliseconds of CPU",
+        [
+            Series(operation, _points(results, "api", operation, "cpu_ms", "stored", asked))
+            for operation in ("put_new", "deploy", "get", "status")
         ],
     )
     return {

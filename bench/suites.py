@@ -11,11 +11,17 @@ from bench.cases import Case
 
 
 class Measurement(Struct, frozen=True):
-    """A case in one size. ``original``: the original gets that far, within the time that one waits for it."""
+    """A case in one size.
+
+    ``original``: the original gets that far, within the time that one waits for it. ``once``: it lasts so long that
+    its figures are means already, so that repeating it tells nothing new. ``limit``: seconds after which it has failed.
+    """
 
     case: Case
     sizes: dict[str, Any]
     original: bool = False
+    once: bool = False
+    limit: float = 300.0
 
     @property
     def name(self) -> str:
@@ -25,9 +31,14 @@ class Measurement(Struct, frozen=True):
     def title(self) -> str:
         return f"{self.name} " + " ".join(f"{name}={value}" for name, value in self.sizes.items())
 
+    @property
+    def by_other_hosts(self) -> bool:
+        """Whether the hosts are those of another program, which has to be at hand."""
+        return self.case is cases.beside
 
-def _m(case: Case, original: bool = False, **sizes: Any) -> Measurement:
-    return Measurement(case, sizes, original)
+
+def _m(case: Case, original: bool = False, once: bool = False, **sizes: Any) -> Measurement:
+    return Measurement(case, sizes, original, once)
 
 
 QUICK = (
@@ -47,7 +58,17 @@ SMOKE = (
 )
 """Whether the benchmark itself works."""
 
+BESIDE = (
+    _m(cases.beside, hosts=10, applications=10, phases="deploy,upgrade,undeploy", original=True),
+    _m(cases.beside, hosts=20, applications=30, original=True),
+    _m(cases.beside, hosts=30, applications=50, phases="deploy,steady", original=True),
+    _m(cases.beside, hosts=100, applications=100, instances=30, phases="deploy,upgrade,undeploy"),
+    _m(cases.beside, hosts=1000, applications=1000, components=5),
+)
+"""With the hosts of another program."""
+
 FULL = (
+    *BESIDE,
     _m(cases.idle, original=True),
     # How cost grows: with hosts, with applications, with both.
     *(_m(cases.settle, hosts=hosts, applications=50) for hosts in (10, 100, 300, 1000)),
@@ -55,22 +76,23 @@ FULL = (
     _m(cases.settle, hosts=10, applications=10, original=True),
     _m(cases.settle, hosts=30, applications=50, original=True),
     _m(cases.settle, hosts=100, applications=100, instances=30),
-    _m(cases.settle, hosts=1000, applications=1000, components=5),
+    _m(cases.settle, hosts=1000, applications=1000, components=5, once=True),
     *(_m(cases.rest, hosts=hosts, applications=50, rounds=3000 // hosts) for hosts in (10, 100, 300, 1000)),
     _m(cases.rest, hosts=30, applications=50, rounds=100),
     _m(cases.rest, hosts=10, applications=10, rounds=20, original=True),
-    _m(cases.rest, hosts=5000, applications=200, seconds=60),
+    _m(cases.rest, hosts=5000, applications=200, seconds=60, once=True),
     *(_m(cases.react, hosts=100, applications=applications) for applications in (10, 100, 300)),
     _m(cases.react, hosts=1000, applications=1000),
     _m(cases.react, hosts=10, applications=10, events=100, original=True),
     _m(cases.loss, hosts=30, applications=50, gone=3),
-    _m(cases.loss, hosts=30, applications=50, gone=3, silent=True),
+    _m(cases.loss, hosts=30, applications=50, gone=3, silent=True, once=True),
     _m(cases.loss, hosts=300, applications=300, gone=30),
-    _m(cases.flood, hosts=30, applications=50, events=300_000),
+    *(_m(cases.flood, hosts=30, applications=50, events=events) for events in (10_000, 100_000, 300_000)),
     _m(cases.start, hosts=20, applications=30, original=True),
     _m(cases.start, hosts=1000, applications=1000, components=5),
+    _m(cases.api, stored=10),
     _m(cases.api, stored=500, original=True),
     _m(cases.api, stored=10_000),
 )
 
-SUITES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
+SUITES = {"smoke": SMOKE, "quick": QUICK, "beside": BESIDE, "full": FULL}

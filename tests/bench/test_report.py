@@ -43,6 +43,20 @@ def test_the_report_compares_with_the_original() -> None:
     assert "a processor, 2 cores" in text
 
 
+def test_both_managers_with_the_hosts_of_another_program_are_in_one_row() -> None:
+    sizes = {"hosts": 30, "applications": 50, "phases": "deploy,steady"}
+
+    def run(manager: str, told: float, heartbeat: float) -> Run:
+        deploy = {"right_s": told, "told_s": told, "cpu_s": told / 2, "calls": 10, "superfluous": 0, "refused": 0}
+        figures = {"deploy": deploy, "steady": {"cpu_ms_per_heartbeat": heartbeat}}
+        return Run("beside", manager, sizes, 0.5, figures)
+
+    text = report(results(run("wadm", 0.5, 0.1), run("original", 50.0, 120.0)))
+    ours, other, ratios = "0.5 | 0.5 | 0.25 | 10 | 0 | 0 | ", "50 | 50 | 25 | 10 | 0", "100.0 × | 100.0 ×"
+    assert f"| deploy 30 × 50 × 3, 20 instances | {ours} | {other} | {ratios} |" in text
+    assert "| 30 × 50 × 3 | 0.1 | 120 | 1200.0 × |" in text
+
+
 def test_a_document_keeps_everything_but_what_is_between_its_marks() -> None:
     document = "before\n<!-- figures: machine -->\nold\n<!-- end -->\nafter\n"
     filled = fill(document, results())
@@ -70,4 +84,5 @@ def test_points_lie_in_the_frame_larger_ones_to_the_right_and_higher() -> None:
 def test_sizes_are_those_that_the_cases_take() -> None:
     for suite in SUITES.values():
         for measurement in suite:
-            measurement.case(None, **measurement.sizes).close()  # type: ignore[arg-type]
+            more = {"program": Path("hosts")} if measurement.by_other_hosts else {}
+            measurement.case(None, **measurement.sizes, **more).close()  # type: ignore[arg-type]
