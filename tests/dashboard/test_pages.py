@@ -21,7 +21,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.conftest import NatsServerFactory
 from tests.dashboard.browser import artefacts, chromium, errors, resize
 from tests.dashboard.manifests import an_app, shop
-from tests.dashboard.stage import FULL, READ, Stage, stage
+from tests.dashboard.stage import FULL, READ, TOKENS, Stage, stage
+from tests.dashboard.test_webhooks import Receiver
+from wadm.dashboard import webhooks
+from wadm.dashboard.options import Options
+from wadm.dashboard.webhooks import Hook
 
 PATIENCE = 10.0
 
@@ -125,18 +129,18 @@ def test_applications_with_what_is_wrong_first(page: Page) -> None:
     populated(page.running)
     page.open("applications")
     page.shows("4 applications", "2 not as they should be", "waiting for a host with zone=north")
-    names = [row.find_element(By.CSS_SELECTOR, ".name b").text for row in page.all("a.row")]
+    names = [row.find_element(By.CSS_SELECTOR, ".name a").text for row in page.all(".row")]
     assert set(names[:2]) == {"pay", "stuck"}
     assert set(names[2:]) == {"shop", "draft"}
     page.until(lambda: "next try in" in page.text)
     page.picture("dashboard-applications")
     page.type("input[type=search]", "broken")
-    page.until(lambda: len(page.all("a.row")) == 1)
+    page.until(lambda: len(page.all(".row")) == 1)
     page.type("input[type=search]", "no such thing")
     page.shows("No application fits")
     page.click("button", "Show all")
     page.click("button.filter", "Deployed")
-    page.until(lambda: [row.text.splitlines()[1] for row in page.all("a.row")] == ["shop"])
+    page.until(lambda: [row.text.splitlines()[1] for row in page.all(".row")] == ["shop"])
 
 
 def test_a_new_status_is_on_the_screen_within_half_a_second(page: Page) -> None:
@@ -274,6 +278,42 @@ def test_events_of_the_whole_lattice(page: Page) -> None:
     page.until(lambda: {li.get_attribute("class") for li in page.all(".timeline li")} == {"status"})
 
 
+def test_lattices_with_those_first_that_have_problems(page: Page) -> None:
+    populated(page.running)
+    page.running.post("/api/v1/lattices/another/applications", an_app("calm"))
+    page.running.post("/api/v1/lattices/another/applications/calm/deploy")
+    page.running.post("/api/v1/lattices/another/applications/calm/undeploy")
+    page.until(lambda: page.running.get("/api/v1/lattices").json["lattices"] == ["another", "default"])
+    page.open("lattices")
+    page.shows("2 lattices", "1 with problems", "2 failed", "1 deployed")
+    assert [card.text.splitlines()[0] for card in page.all(".choose")] == ["default", "another"]
+    page.picture("dashboard-lattices")
+    page.click(".choose", "another")
+    page.shows("1 application", "calm")
+
+
+def test_what_could_not_be_delivered_is_shown_and_sent_again(
+    nats_server_factory: NatsServerFactory, browser: webdriver.Chrome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "PAUSES", (0.02,))
+    receiver = Receiver(503, 503)
+    with receiver.listening() as url:
+        hook = Hook(name="chat", url=url, secret="a-secret-of-some-length", statuses=("deployed",))
+        with stage(nats_server_factory(), options=Options(tokens=TOKENS, hooks=(hook,))) as running:
+            resize(browser, 1280, 800)
+            page = Page(browser, running)
+            running.put(an_app("hello"))
+            running.deploy("hello")
+            page.open("notifications", READ)
+            page.shows("Could not be delivered", "hello in default became", "2 attempts", "503")
+            assert page.all("main button") == []
+            page.open("notifications")
+            page.picture("dashboard-notifications")
+            page.click("button", "Send again")
+            page.shows("1 delivered", "none lost", "Nothing. What nobody takes")
+            browser.get("about:blank")
+
+
 def test_a_token_to_read_shows_no_button_that_changes_anything(page: Page) -> None:
     populated(page.running)
     page.open("applications/shop", READ)
@@ -310,9 +350,9 @@ def test_by_keyboard_alone(page: Page) -> None:
     page.shows("4 applications")
     page.press("/")
     page.press("shop")
-    page.until(lambda: len(page.all("a.row")) == 1)
+    page.until(lambda: len(page.all(".row")) == 1)
     page.press(Keys.ESCAPE)
-    page.driver.execute_script("document.querySelector('a.row').focus()")  # type: ignore[no-untyped-call]
+    page.driver.execute_script("document.querySelector('.row a').focus()")  # type: ignore[no-untyped-call]
     page.press(Keys.ENTER)
     page.shows("Version v1 is to run")
 
@@ -329,6 +369,7 @@ def test_everything_one_can_press_has_a_name(page: Page) -> None:
         ("applications/shop", "What is wanted"),
         ("hosts", "3 hosts"),
         ("events", "Requests, commands"),
+        ("lattices", "1 with problems"),
     ):
         page.go(view)
         page.shows(text)
@@ -382,6 +423,7 @@ def test_no_page_is_wider_than_the_screen(page: Page, width: int, dark: bool) ->
         ("applications/shop", "What is wanted"),
         ("hosts", "3 hosts"),
         ("events", "Requests, commands"),
+        ("lattices", "with problems"),
     ):
         page.go(view)
         page.shows(text)
@@ -428,7 +470,7 @@ def test_a_thousand_applications_and_five_hundred_hosts(
         first = browser.execute_script(  # type: ignore[no-untyped-call]
             "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
         )
-        assert len(page.all("a.row")) < 40  # of a thousand only those in sight are drawn
+        assert len(page.all(".row")) < 40  # of a thousand only those in sight are drawn
         page.picture("many")
         browser.execute_script("document.querySelector('.rows').scrollTop = 1e6")  # type: ignore[no-untyped-call]
         page.shows("svc-0999")

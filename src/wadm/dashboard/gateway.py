@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 from wadm.client.client import Client
 from wadm.client.live import follow_lattices
 from wadm.dashboard import streams
-from wadm.dashboard.board import Boards, HostRow
+from wadm.dashboard.board import Boards, HostRow, row_of
 from wadm.dashboard.guard import Guard, TooMuch, read_body
 from wadm.dashboard.meter import Meter
 from wadm.dashboard.openapi import document
@@ -28,6 +29,7 @@ from wadm.dashboard.tokens import Bearer
 from wadm.dashboard.webhooks import Webhooks, view
 from wadm.errors import WadmError
 from wadm.metrics import CONTENT_TYPE
+from wadm.model.status import SEVERITY
 
 MOST_LATTICES = 1000
 """Lattices that are remembered; anybody who may speak on NATS can invent names."""
@@ -75,6 +77,7 @@ class Gateway:
             ("/api/v1/session", self._session),
             ("/api/v1/lattices", self._lattices),
             ("/api/v1/webhooks", self._webhooks),
+            (LATTICE, self._lattice),
             (f"{LATTICE}/hosts", self._hosts),
             (f"{LATTICE}/hosts/{{host}}", self._host),
             (f"{LATTICE}/links", self._links),
@@ -135,9 +138,7 @@ class Gateway:
         said = operation.request if name is None else f"{operation.request}.{name}"
         content_type = request.headers.get("content-type") if operation.body == "manifest" else None
         reply = await self._client(request).carry(said, data, _manifest_type(content_type))
-        if operation.role == "full":
-            self.boards.changed(request.path_params["lattice"])
-        return carried(reply)
+        return self._answered(request, reply, changes=operation.role == "full")
 
     async def _carry_any(self, request: Request) -> Response:
         """Carry a request as it is, whatever it is called: what NATS answers, HTTP does."""
@@ -150,9 +151,15 @@ class Gateway:
         content_type = request.headers.get("content-type")
         content_type = None if content_type == FORM else content_type
         reply = await self._client(request).carry(said, await read_body(request), content_type)
-        if not reads:
-            self.boards.changed(request.path_params["lattice"])
-        return carried(reply)
+        return self._answered(request, reply, changes=not reads)
+
+    def _answered(self, request: Request, reply: bytes, *, changes: bool) -> Response:
+        answer = carried(reply)
+        if changes and answer.status_code < 400:
+            lattice = request.path_params["lattice"]
+            self._heard(lattice)
+            self.boards.changed(lattice)
+        return answer
 
     async def _session(self, request: Request) -> Response:
         bearer: Bearer = request.scope["bearer"]
@@ -163,11 +170,18 @@ class Gateway:
                 "lattice": self.options.lattice,
                 "product": self.options.product,
                 "read_only": self.options.read_only,
+                "webhooks": len(self.options.hooks),
             }
         )
 
     async def _lattices(self, request: Request) -> Response:
         return as_json({"result": "success", "lattices": sorted(self.lattices)})
+
+    async def _lattice(self, request: Request) -> Response:
+        rows = [row_of(summary) for summary in await self._client(request).list()]
+        counts = Counter(row.status for row in rows)
+        applications = {status: counts[status] for status in SEVERITY}
+        return as_json({"result": "success", "lattice": request.path_params["lattice"], "applications": applications})
 
     async def _webhooks(self, request: Request) -> Response:
         return as_json(view(self.webhooks, self.client.transport.now))

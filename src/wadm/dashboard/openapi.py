@@ -72,6 +72,19 @@ _VERSION: Final[dict[str, Any]] = {
     "required": ["version", "deployed"],
     "properties": {"version": _TEXT, "deployed": {"type": "boolean"}},
 }
+_NOTIFICATION: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["id", "hook", "time", "body", "attempts", "error", "next_try"],
+    "properties": {
+        "id": _TEXT,
+        "hook": _TEXT,
+        "time": {"type": "number"},
+        "body": _OBJECT,
+        "attempts": {"type": "integer"},
+        "error": _TEXT,
+        "next_try": {"type": "number"},
+    },
+}
 _REPLIES: Final[dict[str, Any]] = {
     "Error": _reply(["error", "notfound"], problems=_list(_OBJECT)),
     "List": _reply(["success"], models=_list(_SUMMARY), next=_TEXT),
@@ -98,7 +111,16 @@ _REPLIES: Final[dict[str, Any]] = {
     "Hosts": _reply(["success"], hosts=_list(_OBJECT), next=_TEXT),
     "Host": _reply(["success"], host=_OBJECT),
     "Links": _reply(["success"], links=_list(_OBJECT)),
-    "Webhooks": _reply(["success"], hooks=_list(_OBJECT), dead=_list(_OBJECT), delivered={"type": "integer"}),
+    "Webhooks": _reply(
+        ["success"],
+        hooks=_list(_OBJECT),
+        delivered={"type": "integer"},
+        attempts={"type": "integer"},
+        pending={"type": "integer"},
+        retrying=_list(_NOTIFICATION),
+        dead=_list(_NOTIFICATION),
+    ),
+    "Lattice": _reply(["success"], lattice=_TEXT, applications=_OBJECT),
     "Lattices": _reply(["success"], lattices=_list(_TEXT)),
     "Done": _reply(["success"]),
     "Session": {
@@ -110,6 +132,7 @@ _REPLIES: Final[dict[str, Any]] = {
             "lattice": _TEXT,
             "product": _TEXT,
             "read_only": {"type": "boolean"},
+            "webhooks": {"type": "integer"},
         },
     },
 }
@@ -160,6 +183,7 @@ _FURTHER: Final[dict[str, tuple[str, str, str, tuple[Parameter, ...]]]] = {
         (),
     ),
     "/api/v1/lattices": ("listLattices", "List the lattices that were heard of.", "Lattices", ()),
+    LATTICE: ("getLattice", "Count the applications of a lattice by status.", "Lattice", ()),
     f"{LATTICE}/hosts": ("listHosts", "List hosts with what runs on them.", "Hosts", _HOST_QUERY),
     f"{LATTICE}/hosts/{{host}}": ("getHost", "Return a host with what runs on it.", "Host", ()),
     f"{LATTICE}/links": ("listLinks", "List the links of the lattice.", "Links", ()),

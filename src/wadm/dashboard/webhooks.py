@@ -34,6 +34,8 @@ PAUSES: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
 TIMEOUT: Final = 10.0
 MOST_WAITING: Final = 10_000
 MOST_DEAD: Final = 500
+MOST_SHOWN: Final = 100
+"""Notifications that are shown of those that are being tried again."""
 AT_A_TIME: Final = 8
 
 
@@ -85,6 +87,8 @@ class Notification(Struct, kw_only=True):
     body: dict[str, Any]
     attempts: int = 0
     error: str = ""
+    next_try: float = 0.0
+    """When it is tried again; 0 while it is being tried, and where that is over."""
 
 
 def signature(secret: str, id_: str, timestamp: int, body: bytes) -> str:
@@ -105,7 +109,7 @@ class Webhooks:
         self._client = client
         self._pauses = PAUSES if pauses is None else pauses
         self._last: dict[tuple[str, str], str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Notification] = {}
         self._gate = asyncio.Semaphore(AT_A_TIME)
         self._subscription: Subscription | None = None
 
@@ -121,6 +125,16 @@ class Webhooks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def attempts(self) -> int:
+        """How often something is tried before it is given up."""
+        return len(self._pauses) + 1
+
+    @property
+    def pending(self) -> list[Notification]:
+        """What is being delivered, or waits to be tried again."""
+        return list(self._tasks.values())
 
     def again(self, id_: str) -> bool:
         """Try a dead notification once more; return whether there is such a one."""
@@ -162,8 +176,8 @@ class Webhooks:
             self.dropped += 1
             return
         task = asyncio.create_task(self._deliver(notification))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = notification
+        task.add_done_callback(self._tasks.pop)
 
     async def _deliver(self, notification: Notification) -> None:
         hook = self.hooks[notification.hook]
@@ -178,7 +192,9 @@ class Webhooks:
                 self.delivered += 1
                 return
             if pause is not None:
+                notification.next_try = round(self._client.transport.now() + pause, 3)
                 await asyncio.sleep(pause)
+                notification.next_try = 0.0
         self.dead.append(notification)
 
     async def _send(self, hook: Hook, notification: Notification) -> None:
@@ -227,5 +243,8 @@ def view(webhooks: Webhooks, now: Callable[[], float]) -> dict[str, Any]:
             }
             for hook in webhooks.hooks.values()
         ],
+        "attempts": webhooks.attempts,
+        "pending": len(webhooks.pending),
+        "retrying": [one for one in webhooks.pending if one.error][:MOST_SHOWN],
         "dead": list(webhooks.dead),
     }

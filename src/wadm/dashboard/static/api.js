@@ -7,12 +7,13 @@ try {
   token = sessionStorage.getItem(KEY) || localStorage.getItem(KEY) || "";
 } catch { /* nothing is kept, then */ }
 
-/** Take the token out of the address, where `wadm up` puts it, so that it is not seen, shared or kept in the history. */
+/** Take the token out of the address, where `wadm up` puts it, so that it is not seen, shared or kept in the history; return whether there was one. */
 export function takeToken() {
   const found = /[#&]token=([^&]+)/.exec(location.hash);
-  if (!found) return;
+  if (!found) return false;
   setToken(decodeURIComponent(found[1]), false);
   history.replaceState(null, "", location.pathname + "#/applications");
+  return true;
 }
 
 export function setToken(text, keep) {
@@ -52,6 +53,9 @@ async function ask(method, path, body, type) {
 export const session = () => ask("GET", "api/v1/session");
 export const lattices = () => ask("GET", "api/v1/lattices").then((reply) => reply.lattices);
 
+export const webhooks = () => ask("GET", "api/v1/webhooks");
+export const retryNotification = (id) => ask("POST", `api/v1/webhooks/dead/${encodeURIComponent(id)}/retry`);
+
 /** All that can be asked about one lattice. */
 export function lattice(name) {
   const root = `api/v1/lattices/${encodeURIComponent(name)}`;
@@ -63,6 +67,7 @@ export function lattice(name) {
   const post = (path, said) => ask("POST", path, JSON.stringify(said || {}), "application/json");
   return {
     name,
+    counts: () => ask("GET", root),
     manifest: (one, version) => ask("GET", app(one) + query({ version })).then((reply) => reply.manifest),
     versions: (one) => ask("GET", `${app(one)}/versions`).then((reply) => reply.versions),
     explain: (one) => ask("GET", `${app(one)}/explain`).then((reply) => reply.explanation),

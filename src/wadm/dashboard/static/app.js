@@ -6,9 +6,12 @@ import { Application } from "./application.js";
 import { Applications } from "./applications.js";
 import { Events } from "./events.js";
 import { Hosts } from "./hosts.js";
+import { Lattices } from "./lattices.js";
+import { Notifications } from "./notifications.js";
 import { Dialog, Icon, Trouble } from "./parts.js";
 
-const VIEWS = [["applications", "Applications", "apps"], ["hosts", "Hosts", "hosts"], ["events", "Events", "events"]];
+const VIEWS = [["applications", "Applications", "apps"], ["hosts", "Hosts", "hosts"], ["events", "Events", "events"],
+  ["lattices", "Lattices", "lattices"], ["notifications", "Notifications", "bell"]];
 
 function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
@@ -16,10 +19,10 @@ function route() {
   return { view: view || "applications", name, tab, query: new URLSearchParams(query) };
 }
 
-function useRoute() {
+function useRoute(onToken) {
   const [at, go] = useState(route);
   useEffect(() => {
-    const changed = () => { takeToken(); go(route()); };
+    const changed = () => { if (takeToken()) onToken(); go(route()); };
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
@@ -47,7 +50,7 @@ function nextTheme() {
   try { localStorage.setItem("wadm-theme", root.dataset.theme); } catch { /* it lasts as long as the page */ }
 }
 
-const KEYS = [["/", "Search"], ["g a", "Applications"], ["g h", "Hosts"], ["g e", "Events"], ["n", "New application"],
+const KEYS = [["/", "Search"], ["g a", "Applications"], ["g h", "Hosts"], ["g e", "Events"], ["g l", "Lattices"], ["n", "New application"],
   ["↑ ↓", "Move in a list"], ["Enter", "Open"], ["t", "Light or dark"], ["?", "This help"]];
 
 const Help = ({ onClose, product }) => html`<${Dialog} title="Keyboard" onClose=${onClose}>
@@ -66,7 +69,7 @@ function useKeys(onHelp) {
       }
       const second = Date.now() - waiting.current < 1200;
       waiting.current = event.key === "g" ? Date.now() : 0;
-      const view = { a: "applications", h: "hosts", e: "events" }[event.key];
+      const view = { a: "applications", h: "hosts", e: "events", l: "lattices" }[event.key];
       if (second && view) { location.hash = `#/${view}`; event.preventDefault(); return; }
       if (event.key === "/") document.querySelector("input[type=search]")?.focus();
       else if (event.key === "n") document.querySelector("[data-key=n]")?.click();
@@ -87,7 +90,7 @@ function App() {
   const [name, setName] = useState("");
   const [link, setLink] = useState({ state: "live" });
   const [help, setHelp] = useState(false);
-  const at = useRoute();
+  const at = useRoute(() => enter());
   useKeys(() => setHelp(true));
 
   const enter = async () => {
@@ -120,26 +123,26 @@ function App() {
   const api = lattice(name);
   const full = who.role === "full";
   const onLink = (state, message, status) => { setLink({ state, message }); if (status === 401) { setWho(null); setError({ status, message }); } };
-  const choose = (event) => { remember(event.target.value); setName(event.target.value); location.hash = "#/applications"; };
+  const choose = (one) => { remember(one); setName(one); location.hash = "#/applications"; };
   const options = [...new Set([name, ...known])].sort();
-  const View = { hosts: Hosts, events: Events }[at.view] || (at.name ? Application : Applications);
+  const View = { hosts: Hosts, events: Events, lattices: Lattices, notifications: Notifications }[at.view] || (at.name ? Application : Applications);
 
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
     <header class="top">
       <a class="brand" href="#/applications" aria-label="wadm: applications"><img src="favicon.svg" alt="" width="26" height="26" /><span>wadm</span></a>
       <label class="lattice"><span>Lattice</span>
-        <select value=${name} onChange=${choose} aria-label="Lattice">${options.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select></label>
-      <nav aria-label="Views">${VIEWS.map(([view, title, icon]) => html`
+        <select value=${name} onChange=${(event) => choose(event.target.value)} aria-label="Lattice">${options.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select></label>
+      <nav aria-label="Views">${VIEWS.filter(([view]) => view !== "notifications" || who.webhooks).map(([view, title, icon]) => html`
         <a key=${view} href=${`#/${view}`} aria-current=${at.view === view ? "page" : undefined}><${Icon} name=${icon} /><span>${title}</span></a>`)}</nav>
       <span class="space"></span>
-      ${!full && html`<span class="pill" title="This token may only read"><${Icon} name="lock" size="13" />Read-only</span>`}
+      ${!full && html`<span class="pill" title="This token may only read"><${Icon} name="lock" size="13" /><span>Read-only</span></span>`}
       <span class="link ${link.state}" role="status"><i></i><span>${link.state === "live" ? "Live" : "Offline"}</span></span>
       <button class="quiet" onClick=${nextTheme} aria-label="Light or dark" title="Light or dark (t)"><${Icon} name="moon" /></button>
       <button class="quiet" onClick=${() => setHelp(true)} aria-label="Help" title="Keyboard (?)"><${Icon} name="help" /></button>
     </header>
     ${link.state === "lost" && html`<div class="offline" role="alert">${link.message}. What is shown may be out of date; trying again.</div>`}
-    <main id="main" tabindex="-1"><${View} key=${`${name}/${at.view}/${at.name}`} api=${api} full=${full} who=${who} at=${at} onLink=${onLink} /></main>
+    <main id="main" tabindex="-1"><${View} key=${`${name}/${at.view}/${at.name}`} api=${api} full=${full} who=${who} at=${at} onLink=${onLink} names=${options} current=${name} onChoose=${choose} /></main>
     ${help && html`<${Help} onClose=${() => setHelp(false)} product=${who.product} />`}`;
 }
 

@@ -46,7 +46,7 @@ export function Application({ api, full, at, onLink }) {
   const open = (what) => () => setDialog(what);
   return html`<section class="application">
     <a class="up" href="#/applications"><${Icon} name="back" size="13" />Applications</a>
-    <div class="title"><div><h1>${name}</h1><${Badge} state=${status.type} />
+    <div class="title"><div><div class="names"><h1>${name}</h1><${Badge} state=${status.type} /></div>
       <p class="facts">${deployed ? html`Version <b>${deployed}</b> is to run` : "Nothing of it is to run"}${newest && newest !== deployed ? html` · <b>${newest}</b> is the newest stored` : ""} · ${plural(versions.length, "version")}</p></div>
       ${full && html`<div class="actions" role="group" aria-label="Actions">
         <button class=${deployed === newest ? "" : "primary"} onClick=${open("deploy")}>Deploy …</button>

@@ -56,7 +56,7 @@ export function Applications({ api, full, at, onLink }) {
     <section class="applications" aria-label="Applications">
       <div class="overview">
         <div class="headline"><h1>${plural(rows.size, "application")}</h1>
-          <p>${wrong ? html`<strong>${number(wrong)}</strong> not as ${wrong === 1 ? "it" : "they"} should be` : "All is as it should be"}</p></div>
+          <p>${problem && !rows.size ? "The server does not say how they are" : wrong ? html`<strong>${number(wrong)}</strong> not as ${wrong === 1 ? "it" : "they"} should be` : "All is as it should be"}</p></div>
         <div class="bar" aria-hidden="true">${STATES.filter((one) => counts[one]).map((one) => html`<i key=${one} class=${one} style=${{ flexGrow: counts[one] }}></i>`)}</div>
         <div class="filters" role="group" aria-label="Only those that are">${STATES.map((one) => html`
           <button key=${one} class="filter" aria-pressed=${only === one} disabled=${!counts[one] && only !== one} onClick=${() => setOnly(only === one ? "" : one)}>
@@ -82,7 +82,7 @@ function Rows({ rows }) {
   useEffect(() => {
     const element = box.current;
     const look = () => {
-      setSight({ top: element.scrollTop, height: element.clientHeight });
+      setSight({ top: element.scrollTop, height: element.clientHeight, scrolls: element.scrollHeight > element.clientHeight });
       setTall(element.clientWidth < 640 ? 84 : 64);
     };
     look();
@@ -96,15 +96,15 @@ function Rows({ rows }) {
   const move = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
-    const links = [...box.current.querySelectorAll("a.row")];
+    const links = [...box.current.querySelectorAll(".row a")];
     const here = links.indexOf(document.activeElement);
     const next = links[here < 0 ? 0 : here + step];
     if (next) { event.preventDefault(); next.focus(); }
   };
   return html`
-    <div class="table" role="table" aria-label="Applications" aria-rowcount=${rows.length + 1}>
+    <div class="table ${sight.scrolls ? "scrolls" : ""}" role="table" aria-label="Applications" aria-rowcount=${rows.length + 1}>
       <div class="head" role="row"><span role="columnheader">Status</span><span role="columnheader">Application</span><span role="columnheader">Running</span><span role="columnheader">Version</span><span role="columnheader">Why</span></div>
-      <div class="rows" ref=${box} onKeyDown=${move} role="rowgroup">
+      <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} role="rowgroup">
         <div class="canvas" style=${{ height: `${rows.length * tall}px` }} role="presentation">${rows.slice(first, last).map((row, index) => html`
           <${Row} key=${row.name} row=${row} now=${now} top=${(first + index) * tall} tall=${tall} position=${first + index + 2} />`)}</div>
       </div>
@@ -114,14 +114,13 @@ function Rows({ rows }) {
 function Row({ row, now, top, tall, position }) {
   const waits = row.status !== "deployed" && row.status !== "undeployed";
   const next = waits && row.next_try > now ? `next try in ${duration(row.next_try - now)}` : "";
-  return html`<a class="row" role="row" aria-rowindex=${position} href=${`#/applications/${encodeURIComponent(row.name)}`} style=${{ transform: `translateY(${top}px)`, height: `${tall}px` }}>
+  return html`<div class="row" role="row" aria-rowindex=${position} style=${{ transform: `translateY(${top}px)`, height: `${tall}px` }}>
     <span role="cell" class="state"><${Badge} state=${row.status} /></span>
-    <span role="cell" class="name"><b>${row.name}</b>${row.description && html`<small>${row.description}</small>`}</span>
+    <span role="cell" class="name"><a class="open" href=${`#/applications/${encodeURIComponent(row.name)}`} title=${waits ? `${row.name}\n${row.error || row.problem || row.message}` : row.name}>${row.name}</a>${row.description && html`<small title=${row.description}>${row.description}</small>`}</span>
     <span role="cell" class="running">${row.scalers ? html`<${Meter} running=${row.running || 0} wanted=${row.wanted || 0} />` : html`<span class="dim">–</span>`}</span>
-    <span role="cell" class="version">${row.deployed || html`<span class="dim">none deployed</span>`}${row.version !== row.deployed && html`<small class="newer">${row.version} stored</small>`}</span>
-    <span role="cell" class="why">${waits && html`<span class="reason ${row.error ? "bad" : ""}" title=${row.error || row.problem || row.message}>${row.error ? cause(row.error) : row.problem || row.message}</span>
-      <small>${row.since ? `for ${duration(now - row.since)}` : ""}${row.since && next ? ", " : ""}${next}</small>`}</span>
-  </a>`;
+    <span role="cell" class="version"><span class="text ${row.deployed ? "" : "dim"}" title=${row.deployed || ""}>${row.deployed || "none deployed"}</span>${row.version !== row.deployed && html`<small class="newer" title=${row.version}>${row.version} stored</small>`}</span>
+    <span role="cell" class="why">${waits && html`<span class="reason ${row.error ? "bad" : ""}">${row.error ? cause(row.error) : row.problem || row.message}</span><small>${row.since ? `for ${duration(now - row.since)}` : ""}${row.since && next ? ", " : ""}${next}</small>`}</span>
+  </div>`;
 }
 
 export const Meter = ({ running, wanted }) => html`

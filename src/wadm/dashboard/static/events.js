@@ -33,6 +33,6 @@ export function Events({ api, onLink }) {
     <${Trouble} error=${error} />
     <div class="tools"><label class="search"><${Icon} name="search" /><input type="search" aria-label="Search events" placeholder="Search events" value=${text} onInput=${(event) => setText(event.target.value)} /><kbd>/</kbd></label>
       <div class="filters" role="group" aria-label="Kinds">${KINDS.map((kind) => html`<button key=${kind} class="filter" aria-pressed=${kinds.has(kind)} onClick=${() => toggle(kind)}><${Icon} name=${kind} size="12" />${kind}</button>`)}</div></div>
-    <div class="card"><${Timeline} entries=${shown} now=${now} clock=${clock} ago=${ago} named=${true} /></div>
+    <div class="card"><${Timeline} entries=${shown} now=${now} clock=${clock} ago=${ago} named=${true} none=${entries.length ? "No event fits." : undefined} /></div>
   </section>`;
 }

@@ -29,6 +29,8 @@ const ICONS = {
   apps: "M2 2h5v5H2zM9 2h5v5H9zM2 9h5v5H2zM9 9h5v5H9z",
   hosts: "M2 2.5h12v4H2zM2 9.5h12v4H2zM4.5 4.5h.1M4.5 11.5h.1",
   events: "M2 8h3l2-5 2.5 10L12 8h2",
+  lattices: "M8 1.5l6 3.2-6 3.2-6-3.2zM2 8l6 3.2L14 8M2 11.3l6 3.2 6-3.2",
+  bell: "M3.5 11.5h9c-1-1.2-1.2-2.2-1.2-4.3a3.3 3.3 0 0 0-6.6 0c0 2.1-.2 3.1-1.2 4.3zM6.8 13.6a1.3 1.3 0 0 0 2.4 0",
   request: "M3 8h9M8.5 4.5L12 8l-3.5 3.5",
   command: "M3 4l4 4-4 4M8.5 12H13",
   answer: "M13 4v4.5H4M7 5.5L4 8.5l3 3",
@@ -107,14 +109,17 @@ export function Command({ text }) {
 
 const KINDS = { request: "Request", command: "Command", answer: "Answer", event: "Event", status: "Status" };
 
+/** The state that the text of a `status` entry begins with. */
+const stateIn = (text) => /^\w*/.exec(text)[0];
+
 /** What happened, newest first. */
-export function Timeline({ entries, now, clock, ago, named }) {
-  if (!entries.length) return html`<p class="none">Nothing has happened since the server keeps a timeline.</p>`;
+export function Timeline({ entries, now, clock, ago, named, none = "Nothing has happened since the server keeps a timeline." }) {
+  if (!entries.length) return html`<p class="none">${none}</p>`;
   return html`<ol class="timeline">${entries.map((entry) => html`
     <li key=${entry.key} class=${entry.kind}>
-      <span class="mark"><${Icon} name=${entry.kind} size="12" /></span>
+      <span class="mark">${entry.kind === "status" ? html`<${Shape} state=${stateIn(entry.text)} />` : html`<${Icon} name=${entry.kind} size="12" />`}</span>
       <span class="kind">${KINDS[entry.kind] || entry.kind}</span>
-      <span class="what">${named && entry.application && html`<a href=${`#/applications/${entry.application}`}>${entry.application}</a> `}${entry.text}
+      <span class="what">${named && entry.application && html`<a href=${`#/applications/${encodeURIComponent(entry.application)}`}>${entry.application}</a> `}${entry.text}
         ${entry.host && !entry.text.includes(entry.host) && html`<span class="where"> on ${entry.host}</span>`}</span>
       <time title=${ago(entry.time, now)}>${clock(entry.time)}</time>
     </li>`)}</ol>`;
