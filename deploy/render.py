@@ -49,7 +49,10 @@ def operator() -> list[dict[str, Any]]:
         "name": "operator",
         "image": f"ghcr.io/wasmcloud/wadm-operator:{VERSION}",
         "args": ["operator", "--install-crds"],
-        "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        "env": [
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{field}"}}}
+            for name, field in (("POD_NAMESPACE", "namespace"), ("POD_UID", "uid"))
+        ],
         "ports": [{"name": "http", "containerPort": 8080}],
         "livenessProbe": {"httpGet": {"path": "/healthz", **probe}, "initialDelaySeconds": 5},
         "readinessProbe": {"httpGet": {"path": "/readyz", **probe}},

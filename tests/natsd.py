@@ -47,6 +47,10 @@ class NatsServer:
         return f"nats://127.0.0.1:{self.port}"
 
     @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         return (self.directory / "log").read_text()
 

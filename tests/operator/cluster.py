@@ -124,6 +124,10 @@ class Cluster:
         self._api.wait(START_TIMEOUT)
         self._api = None
 
+    @property
+    def running(self) -> bool:
+        return self._api is not None and self._api.poll() is None
+
     def stop(self) -> None:
         for process in (self._api, self._etcd):
             if process is not None:

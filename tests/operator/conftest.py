@@ -47,3 +47,10 @@ def world(cluster: Cluster) -> Iterator[World]:
         sys.stdout.write(world.logs())  # shown where a test failed
         nats.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def whole(request: pytest.FixtureRequest) -> None:
+    """Let a test that uses the world find it whole, whatever the one before did to it."""
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").mend()

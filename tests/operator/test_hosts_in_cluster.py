@@ -106,7 +106,7 @@ def test_registry_credentials_stay_in_a_secret(world: World) -> None:
         ({"policyService": {"timeoutMs": 5}}, "Contradiction", "spec.policyService.timeoutMs needs"),
         ({"secretName": "nowhere"}, "Missing", "spec.secretName: there is no Secret nowhere"),
         ({"natsAddress": "nats://x:4222"}, "Contradiction", "spec.natsAddress"),
-        ({"hostLabels": {"a b": "c"}}, "Refused", "a b"),
+        ({"hostLabels": {"a b": "c"}}, "Invalid", "spec.hostLabels: 'a b'"),
         (
             {"certificates": {"authorities": [{"name": "x", "emptyDir": {}}]}},
             "Invalid",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.operator.cluster import OPERATOR_NAMESPACE, free_port
 from tests.operator.world import World, application, eventually
 from wadm.operator import crds
 
@@ -30,10 +29,7 @@ def test_the_api_of_the_original_is_pointed_out_and_objects_are_served_once_it_i
     lattice = world.lattice()
     world.operator.stop()
     world.cluster.kubectl("apply", "-f", "-", stdin=API_SERVICE)
-    waiting = world.program(
-        "waiting", "-m", "wadm", "operator", "--http", f"127.0.0.1:{free_port()}", "--install-crds",
-        environment={"KUBECONFIG": str(world.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
-    )  # fmt: skip
+    waiting = world.another_operator("waiting", "--install-crds")
     waiting.start()
     eventually(lambda: "kubectl delete apiservice v1beta1.core.oam.dev" in waiting.log.read_text())
     world.cluster.kubectl("delete", "apiservice", "v1beta1.core.oam.dev")
@@ -50,10 +46,7 @@ def test_an_older_definition_is_upgraded(world: World) -> None:
     status["properties"] = {key: status["properties"][key] for key in ("apps", "app_count")}
     world.cluster.apply(definition)
     world.operator.stop()
-    upgrading = world.program(
-        "upgrading", "-m", "wadm", "operator", "--http", "", "--install-crds",
-        environment={"KUBECONFIG": str(world.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
-    )  # fmt: skip
+    upgrading = world.another_operator("upgrading", "--install-crds")
     upgrading.start()
     eventually(lambda: "Serving" in upgrading.log.read_text())
     stored = world.cluster.get("crd", "wasmcloudhostconfigs.k8s.wasmcloud.dev")

@@ -73,6 +73,20 @@ def test_an_undeployed_application_is_shown_as_that(world: World, lattice: str) 
     assert condition(body["status"], "Deployed")["status"] == "False"
 
 
+def test_one_that_kubernetes_refuses_to_show_keeps_no_other_from_being_shown(world: World, lattice: str) -> None:
+    with connect_sync(world.nats.url, lattice=lattice) as client:
+        body = application("immense", annotations={"version": "v1", "note": "x" * 300_000})  # 256 KiB is the most
+        client.put(yaml.safe_dump(body).encode())
+        for number in range(10):
+            put(world, lattice, f"modest-{number}", deploy=False)
+        for number in range(10):
+            shown(world, lattice, f"modest-{number}", "Undeployed")
+            client.delete(f"modest-{number}")
+        client.delete("immense")
+    assert world.cluster.get("application", "immense", lattice) is None
+    assert "immense" in world.operator.log.read_text()
+
+
 def test_applying_a_mirror_makes_it_kubernetes_own(world: World, lattice: str) -> None:
     put(world, lattice, "adopted")
     shown(world, lattice, "adopted")

@@ -330,3 +330,78 @@ def test_settings_that_never_were_any_are_pointed_out_and_left_aside() -> None:
     ]
     assert "spec" not in template(of)["spec"]
     assert render.workload(of, Surroundings(), Plain())["kind"] == "Deployment"
+
+
+def test_what_the_operator_replaces_by_its_own_is_pointed_out() -> None:
+    of = config(
+        hostReplicas=3,
+        observability={"endpoint": "otel.svc"},
+        schedulingOptions={
+            "daemonset": True,
+            "podTemplateAdditions": {"containers": [{"name": "sidecar"}], "serviceAccountName": "theirs"},
+            "containerTemplateAdditions": {"wasmcloud": {"image": "theirs", "args": ["--theirs"], "env": []}},
+        },
+    )
+    assert [text.split()[0].removeprefix("spec.schedulingOptions.") for text in of.ignored] == [
+        "podTemplateAdditions.containers",
+        "podTemplateAdditions.serviceAccountName",
+        "containerTemplateAdditions.wasmcloud.image",
+        "containerTemplateAdditions.wasmcloud.args",
+        "spec.hostReplicas",
+    ]
+
+
+CORP = {"name": "corp", "secret": {"secretName": "ca"}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "field", "spec"),
+    [
+        ("Invalid", "spec.lattice", {"lattice": ""}),
+        ("Invalid", "spec.lattice", {"lattice": "a.b"}),
+        ("Invalid", "spec.version", {"version": ""}),
+        ("Invalid", "spec.secretsTopicPrefix", {"secretsTopicPrefix": ""}),
+        ("Invalid", "spec.leafNodeDomain", {"leafNodeDomain": 'x" }'}),
+        ("Invalid", "spec.jetstreamDomain", {"jetstreamDomain": "a.b"}),
+        ("Invalid", "spec.natsAddress", {"natsAddress": "nats://"}),
+        ("Invalid", "spec.hostLabels: 'a/b'", {"hostLabels": {"a/b": "c"}}),
+        ("Invalid", "spec.hostLabels.zone", {"hostLabels": {"zone": "west coast"}}),
+        ("Contradiction", "spec.hostLabels.kubernetes", {"hostLabels": {"kubernetes": "false"}}),
+        ("Contradiction", "spec.natsAddress", {"natsAddress": "nats://hub:4222"}),
+        ("Contradiction", "spec.policyService.changesTopic", {"policyService": {"changesTopic": "a"}}),
+        ("Contradiction", "spec.certificates.authorities[1]", {"certificates": {"authorities": [CORP, CORP]}}),
+        (
+            "Contradiction",
+            "spec.certificates.authorities[0]",
+            {"certificates": {"authorities": [{**CORP, "configMap": {"name": "ca"}}]}},
+        ),
+        ("Invalid", "spec.certificates.authorities[0].name", {"certificates": {"authorities": [{"secret": {}}]}}),
+        (
+            "Contradiction",
+            "spec.schedulingOptions.resources.wasmCloudHost",
+            {"schedulingOptions": {"resources": {"wasmcloud": {"a": 1}, "wasmCloudHost": {"a": 2}}}},
+        ),
+        (
+            "Contradiction",
+            "spec.schedulingOptions.podTemplateAdditions.volumes[0].name",
+            {"schedulingOptions": {"podTemplateAdditions": {"volumes": [{"name": "nats-config", "emptyDir": {}}]}}},
+        ),
+        ("UnknownField", "spec.observability.log", {"observability": {"endpoint": "o", "log": {}}}),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(reason: str, field: str, spec: Object) -> None:
+    with pytest.raises(Unacceptable) as caught:
+        config(**spec)
+    assert caught.value.reason == reason
+    assert str(caught.value).startswith(field)
+
+
+def test_settings_left_empty_are_as_if_they_were_not_there() -> None:
+    empty = config(
+        **dict.fromkeys(
+            ("image", "secretName", "hostLabels", "allowedInsecure", "policyService", "observability", "certificates",
+             "schedulingOptions", "natsAddress", "natsClientPort", "hostReplicas", "leafNodeDomain", "issuers"),
+        )
+    )  # fmt: skip
+    assert render.objects(empty, NOTHING, PLAIN) == render.objects(config(), NOTHING, PLAIN)
+    assert empty.ignored == ()

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.operator.cluster import OPERATOR_NAMESPACE, free_port
-from tests.operator.world import Program, World, application, condition, eventually
+from tests.operator.world import World, application, condition, eventually
 from wadm.client import connect_sync
 
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(240)]
@@ -22,13 +21,6 @@ def lattice(world: World) -> str:
     return world.lattice(hosts=1)
 
 
-def another_operator(world: World, name: str, *options: str) -> Program:
-    return world.program(
-        name, "-m", "wadm", "operator", "--http", f"127.0.0.1:{free_port()}", *options,
-        environment={"KUBECONFIG": str(world.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
-    )  # fmt: skip
-
-
 def deployed(world: World, lattice: str) -> set[str]:
     items = world.cluster.list("application", "-n", lattice)
     return {one["metadata"]["name"] for one in items if one.get("status", {}).get("phase") == "Deployed"}
@@ -36,7 +28,7 @@ def deployed(world: World, lattice: str) -> set[str]:
 
 def test_killed_at_any_moment_it_converges_without_doubles_or_leftovers(world: World, lattice: str) -> None:
     world.operator.stop()
-    hasty = another_operator(world, "hasty", "--no-leader-election")
+    hasty = world.another_operator("hasty", "--no-leader-election")
     chance = random.Random(7)
     names = [f"app-{number}" for number in range(12)]
     hasty.start()
@@ -95,7 +87,7 @@ def test_a_wadm_that_is_away_shows_and_what_was_deployed_stays_so(world: World, 
 
 
 def test_one_that_stands_by_takes_over(world: World, lattice: str) -> None:
-    second = another_operator(world, "second")
+    second = world.another_operator("second")
     second.start()
     eventually(lambda: "Standing by" in second.log.read_text())
     world.operator.stop()
@@ -105,8 +97,17 @@ def test_one_that_stands_by_takes_over(world: World, lattice: str) -> None:
     world.operator.start()
 
 
+def test_killed_and_started_again_in_its_pod_it_need_not_wait_for_the_lease(world: World, lattice: str) -> None:
+    eventually(lambda: world.operator.log.read_text().count("acts now") > 0)
+    before = len(world.operator.log.read_text())
+    world.operator.kill()
+    world.operator.start()
+    eventually(lambda: "Serving" in world.operator.log.read_text()[before:])
+    assert "Standing by" not in world.operator.log.read_text()[before:]
+
+
 def test_health_and_metrics(world: World, lattice: str) -> None:
-    port = world.operator._arguments[world.operator._arguments.index("--http") + 1]
+    port = world.operator.arguments[world.operator.arguments.index("--http") + 1]
 
     def fetch(path: str) -> str:
         with urllib.request.urlopen(f"http://{port}{path}", timeout=5) as answer:

@@ -1,4 +1,4 @@
-"""Services that an original operator left behind."""
+"""Services that were left behind: by an original operator, or of an application whose object is gone."""
 
 from __future__ import annotations
 
@@ -34,3 +34,13 @@ async def test_only_what_nobody_owns_and_no_application_is_named_as_goes() -> No
     }
     await services.sweep(["there"])
     assert kube.asked == ["clear finalizers of wild/gone", "delete wild/gone"]
+
+
+async def test_what_was_written_while_the_object_went_goes_too() -> None:
+    kube = Recorded()
+    services = Services(kube, None, None, lambda key: None)  # type: ignore[arg-type]
+    for name in ("late", "other"):
+        services._made_for["Service", ("wild", name)] = ("wild", name)
+        services.services.objects["wild", name] = kept(name, owners=("uid",))
+    await services.clear(("wild", "late"))
+    assert kube.asked == ["delete wild/late"]

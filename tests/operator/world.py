@@ -19,7 +19,8 @@ from wadm.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-WAIT = 30.0
+WAIT = 60.0
+"""Seconds of patience: the machine may be busy with other tests."""
 
 T = TypeVar("T")
 
@@ -44,14 +45,18 @@ class Program:
 
     def __init__(self, log: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.log = log
-        self._arguments = [sys.executable, *arguments]
+        self.arguments = [sys.executable, *arguments]
         self._environment = environment or {}
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.log.parent), **self._environment}
-            self.process = subprocess.Popen(self._arguments, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(self.arguments, stdout=log, stderr=log, env=environment)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -83,16 +88,34 @@ class World:
         self.nats = nats
         self.directory = directory
         self.programs: list[Program] = []
-        self.operator = self.program(
-            "operator", "-m", "wadm", "operator", "--http", f"127.0.0.1:{free_port()}",
-            environment={"KUBECONFIG": str(cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE},
-        )  # fmt: skip
+        self.operator = self.another_operator("operator", pod_uid="the-one")
         self.wadm = self.program("wadm", "-m", "wadm", "--nats-server", nats.url)
 
     def program(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Program:
         program = Program(self.directory / f"{name}.log", *arguments, environment=environment)
         self.programs.append(program)
         return program
+
+    def another_operator(self, name: str, *options: str, pod_uid: str = "") -> Program:
+        """An operator with exactly the rights that its manifests grant it; not started."""
+        environment = {"KUBECONFIG": str(self.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE}
+        http = f"127.0.0.1:{free_port()}"
+        return self.program(
+            name, "-m", "wadm", "operator", "--http", http, *options, environment=environment | {"POD_UID": pod_uid}
+        )
+
+    def mend(self) -> None:
+        """Start whatever a test that failed left stopped, and stop what it left running, so that it fails alone."""
+        if not self.cluster.running:
+            self.cluster.start_api()
+        if not self.nats.running:
+            self.nats.start()
+        for program in self.programs:
+            if program is not self.operator and "operator" in program.arguments:
+                program.kill()
+        for program in (self.wadm, self.operator):
+            if not program.running:
+                program.start()
 
     def wait_for_wadm(self) -> None:
         """Return once the server answers."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -110,6 +112,7 @@ def operator(
         mirror_namespace=namespace or own_namespace,
         http=_address(http),
         leader_election=leader_election,
+        identity=_identity(),
         lease_namespace=own_namespace,
         install_definitions=install_crds,
         take_over=take_over,
@@ -137,6 +140,12 @@ def _own_namespace() -> str:
         return _SERVICE_ACCOUNT_NAMESPACE.read_text("utf-8").strip()
     except OSError:
         return "default"
+
+
+def _identity() -> str:
+    """Return who this is among the operators: a pod is the same one after its container was started again."""
+    uid = os.environ.get("POD_UID")
+    return f"{socket.gethostname()}_{uid or f'{os.getpid()}-{secrets.token_hex(3)}'}"
 
 
 def _address(text: str) -> tuple[str, int] | None:

@@ -88,6 +88,7 @@ class Applications:
         """Look at an Application; return after how many seconds to look again."""
         body = self._store.applications.get(key)
         if body is None:
+            await self._services.clear(key)
             return None
         if body[CLAIMED]:
             await self._adopt(body)
@@ -140,7 +141,8 @@ class Applications:
         status = summary.status if summary else None
         if status and applied and (left := applied.settled - time.time()) > 0 and status.type == "deployed":
             status, again = SETTLING, min(left, again or left)
-        reachable = await self._services.look(body, wanted.manifest if wanted and deployed else None, view)
+        reachable, ask_again = await self._services.look(body, wanted.manifest if wanted and deployed else None, view)
+        again = again if ask_again is None else min(ask_again, again or ask_again)
         current = wanted is not None and applied is not None and applied.digest == wanted.digest
         return (
             Facts(

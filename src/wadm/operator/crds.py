@@ -44,6 +44,23 @@ def _object(description: str, properties: Schema | None = None, required: Sequen
     return schema
 
 
+def _nullable(schema: Schema) -> Schema:
+    """Return a schema in which what is not required may also be ``null``, as in the original's and in wadm's reader.
+
+    Templates leave such fields behind: ``secretName:`` with nothing after it.
+    """
+    result = dict(schema)
+    if "properties" in schema:
+        required = schema.get("required", ())
+        result["properties"] = {
+            name: _nullable(inner) | ({} if name in required else {"nullable": True})
+            for name, inner in schema["properties"].items()
+        }
+    if "items" in schema:
+        result["items"] = _nullable(schema["items"])
+    return result
+
+
 def _core(what: str) -> Schema:
     """Return the schema of something of the core API, which the API server checks when the pods are made of it."""
     return _object(what, **_ANY)
@@ -232,7 +249,7 @@ _HOST_CONFIG_SPEC: Final = _object(
         "controlTopicPrefix": _text("Prefix of the control interface."),
         "configServiceEnabled": _flag("Whether hosts ask a configuration service (false)."),
         "allowLatest": _flag("Whether images tagged latest may be started (false)."),
-        "allowedInsecure": _list({"type": "string"}, "Registries that are spoken to without TLS.", nullable=True),
+        "allowedInsecure": _list({"type": "string"}, "Registries that are spoken to without TLS."),
         "secretsTopicPrefix": _text("Prefix of the secrets backends; not empty."),
         "maxLinearMemoryBytes": _number("Most memory that an instance may have, in bytes."),
         "leafNodeDomain": _text("JetStream domain of the leaf (leaf)."),
@@ -254,7 +271,7 @@ _HOST_CONFIG_SPEC: Final = _object(
             {"authorities": _list(_core("core/v1 Volume: a secret or a configMap."), "Their .crt keys are trusted.")},
         ),
         "schedulingOptions": _SCHEDULING,
-        "issuers": _list({"type": "string"}, "Of wasmCloud before 1.0; read by nothing.", nullable=True),
+        "issuers": _list({"type": "string"}, "Of wasmCloud before 1.0; read by nothing."),
     },
     ["lattice", "version"],
     **_ANY,
@@ -345,7 +362,13 @@ def application_definition() -> Object:
         _AGE,
     ]
     return _definition(
-        names.APPLICATIONS, "application", "app", _APPLICATION_SPEC, _APPLICATION_STATUS, columns, categories=["oam"]
+        names.APPLICATIONS,
+        "application",
+        "app",
+        _nullable(_APPLICATION_SPEC),
+        _APPLICATION_STATUS,
+        columns,
+        categories=["oam"],
     )
 
 
@@ -360,7 +383,12 @@ def host_config_definition() -> Object:
         _AGE,
     ]
     return _definition(
-        names.HOST_CONFIGS, "wasmcloudhostconfig", "whc", _HOST_CONFIG_SPEC, _HOST_CONFIG_STATUS, columns
+        names.HOST_CONFIGS,
+        "wasmcloudhostconfig",
+        "whc",
+        _nullable(_HOST_CONFIG_SPEC),
+        _HOST_CONFIG_STATUS,
+        columns,
     )
 
 

@@ -5,14 +5,15 @@ The API server has checked types and what is required; here is what a schema can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from msgspec import Struct
 
 from wadm.errors import WadmError
-from wadm.operator import crds
+from wadm.operator import crds, names
 from wadm.operator.kube import Object
 
 NATS_ADDRESS: Final = "nats://nats.default.svc.cluster.local"
@@ -87,12 +88,33 @@ _MISTAKEN: Final = (
 """Settings that documents and samples of the original show and that never were any, with what was meant."""
 
 
+_POD: Final = ("schedulingOptions", "podTemplateAdditions")
+_CONTAINERS: Final = ("schedulingOptions", "containerTemplateAdditions")
+_ARGUMENTS: Final = (*_CONTAINERS, "wasmcloud", "args")
+_KEPT: Final = (
+    ((*_POD, "containers"), "its own two; more can be had as initContainers with restartPolicy: Always"),
+    ((*_POD, "serviceAccountName"), "the account that it makes for the hosts"),
+    ((*_CONTAINERS, "nats", "image"), "that of spec.natsLeafImage"),
+    ((*_CONTAINERS, "nats", "args"), "its own"),
+    ((*_CONTAINERS, "wasmcloud", "image"), "that of spec.image or spec.version"),
+    ((*_CONTAINERS, "wasmcloud", "command"), "its own"),
+)
+"""Settings that the operator, as the original, replaces by its own, with what it keeps."""
+
+
 def _ignored(spec: Mapping[str, Any]) -> Iterable[str]:
     for path, meant in _MISTAKEN:
         if _at(spec, path) is not None:
             yield f"spec.{'.'.join(path)} is not a setting and has no effect: use {meant}"
     if spec.get("issuers"):
         yield "spec.issuers is of wasmCloud before 1.0 and has no effect"
+    for kept, keeps in _KEPT:
+        if _at(spec, kept):
+            yield f"spec.{'.'.join(kept)} has no effect: the operator keeps {keeps}"
+    if _at(spec, _ARGUMENTS) and (spec.get("observability") or spec.get("certificates")):
+        yield f"spec.{'.'.join(_ARGUMENTS)} may have no effect: the operator keeps those of observability, certificates"
+    if _at(spec, ("schedulingOptions", "daemonset")) and spec.get("hostReplicas") is not None:
+        yield "spec.hostReplicas has no effect: with spec.schedulingOptions.daemonset there is a host on every node"
 
 
 def _at(value: Any, path: Iterable[str]) -> Any:
@@ -140,10 +162,57 @@ def _check_values(spec: Mapping[str, Any]) -> None:
         raise Unacceptable("Invalid", f"spec.lattice: {spec['lattice']!r} cannot be part of a NATS subject")
     if spec.get("secretsTopicPrefix") == "":
         raise Unacceptable("Invalid", "spec.secretsTopicPrefix must not be empty where it is given")
+    for field in ("leafNodeDomain", "jetstreamDomain"):
+        if set(spec.get(field) or "") & set(" .*>\"'{}[]#;:=\t\n"):
+            raise Unacceptable("Invalid", f"spec.{field}: {spec[field]!r} cannot be the name of a JetStream domain")
+    _check_labels(spec.get("hostLabels") or {})
     _check_policy(spec.get("policyService") or {})
+    volumes = {"nats-config"} | ({"nats-creds"} if spec.get("secretName") else set())
     for index, volume in enumerate((spec.get("certificates") or {}).get("authorities") or ()):
-        _check_authority(f"spec.certificates.authorities[{index}]", volume)
+        where = f"spec.certificates.authorities[{index}]"
+        _check_authority(where, volume)
+        if f"ca-{volume['name']}" in volumes:
+            raise Unacceptable("Contradiction", f"{where}.name: there is another authority {volume['name']!r}")
+        volumes.add(f"ca-{volume['name']}")
+    _check_scheduling(spec.get("schedulingOptions") or {}, volumes)
     _check_address(spec.get("natsAddress") or NATS_ADDRESS)
+
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_OWN_LABELS: Final = ("kubernetes", names.POD_NAME_LABEL)
+"""Labels that hosts have of the operator."""
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    """Check that labels of hosts can also be labels of their pods, and are not set by the operator itself."""
+    for key, text in labels.items():
+        if key in _OWN_LABELS:
+            raise Unacceptable("Contradiction", f"spec.hostLabels.{key} is set by the operator itself")
+        if not _LABEL.fullmatch(key):
+            raise Unacceptable(
+                "Invalid", f"spec.hostLabels: {key!r} cannot be a label: at most 63 letters, digits, '-', '_' and '.'"
+            )
+        if text and not _LABEL.fullmatch(text):
+            raise Unacceptable(
+                "Invalid",
+                f"spec.hostLabels.{key}: {text!r} cannot be the value of a label: "
+                "at most 63 letters, digits, '-', '_' and '.'",
+            )
+
+
+def _check_scheduling(options: Mapping[str, Any], volumes: Container[str]) -> None:
+    """Check what the user wants of pods; ``volumes`` are the names of those that the operator makes."""
+    resources = options.get("resources") or {}
+    if resources.get("wasmcloud") and resources.get("wasmCloudHost"):
+        where = "spec.schedulingOptions.resources"
+        raise Unacceptable("Contradiction", f"{where}.wasmCloudHost means {where}.wasmcloud, which is there too")
+    for index, volume in enumerate((options.get("podTemplateAdditions") or {}).get("volumes") or ()):
+        if volume.get("name") in volumes:
+            raise Unacceptable(
+                "Contradiction",
+                f"spec.schedulingOptions.podTemplateAdditions.volumes[{index}].name: "
+                f"the operator has a volume {volume['name']} of its own",
+            )
 
 
 def _check_policy(policy: Mapping[str, Any]) -> None:
@@ -159,6 +228,8 @@ def _check_authority(where: str, volume: Mapping[str, Any]) -> None:
         raise Unacceptable("Invalid", f"{where}.name is missing")
     if "secret" not in volume and "configMap" not in volume:
         raise Unacceptable("Invalid", f"{where}: {name!r} has to be a secret or a configMap")
+    if "secret" in volume and "configMap" in volume:
+        raise Unacceptable("Contradiction", f"{where}: {name!r} has both a secret and a configMap")
     if "secret" in volume and not (volume["secret"] or {}).get("secretName"):
         raise Unacceptable("Invalid", f"{where}.secret.secretName is missing")
     if "secret" not in volume and not (volume["configMap"] or {}).get("name"):
@@ -166,7 +237,8 @@ def _check_authority(where: str, volume: Mapping[str, Any]) -> None:
 
 
 def _check_address(address: str) -> None:
-    host = (address.partition("://")[2] or address).rpartition("@")[2]
+    _, scheme, rest = address.partition("://")
+    host = (rest if scheme else address).rpartition("@")[2]
     if not host or set(address) & set("\"' \n\t"):
         raise Unacceptable("Invalid", f"spec.natsAddress: {address!r} is not an address such as nats://nats.default")
     if ":" in host.rpartition("]")[2] and not host.startswith("["):

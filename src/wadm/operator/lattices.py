@@ -21,12 +21,13 @@ from msgspec.structs import replace
 from wadm.client import Client, Settings, Summary
 from wadm.client.connection import open_client
 from wadm.client.news import follow_news
-from wadm.errors import Misconfigured, NotFound, Unavailable, WadmError
+from wadm.errors import Misconfigured, Unavailable, WadmError
 from wadm.model.lattice import Inventory
 from wadm.operator import names
 from wadm.operator.endpoints import Placement
 from wadm.operator.kube import Kube, KubeError
 from wadm.operator.queue import backoff
+from wadm.operator.roster import ALL_AGAIN, Roster
 from wadm.operator.targets import Target
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,6 @@ RETRY: Final = 1.0
 """Seconds after which a server that did not answer is asked again."""
 SECRET_REFRESH: Final = 60.0
 """Seconds after which credentials are read again."""
-PLACEMENT_AGE: Final = 60.0
-"""Seconds for which what runs where is believed without news."""
-PLACEMENT_GAP: Final = 0.5
-"""Seconds at least between two rounds of asking hosts."""
 
 
 class Listener(Struct, frozen=True):
@@ -71,11 +68,7 @@ class LatticeView:
         self._listener = listener
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
-        self._inventories: dict[str, Inventory] = {}
-        self._placement = Placement()
-        self._asked_all = self._asked = float("-inf")
-        self._moved: set[str] = set()
-        self._placing = asyncio.Lock()
+        self._roster = Roster(target.lattice, self._client_now, lambda provider: listener.placement(target, provider))
 
     def connected(self) -> Client:
         """Return the connection. Raises Unavailable where wadm cannot be asked."""
@@ -85,13 +78,16 @@ class LatticeView:
 
     async def run(self) -> None:
         """Keep the view until cancelled."""
-        while True:
-            try:
-                await self._keep()
-            except Exception as error:
-                log.exception("Lattice %s: beginning again", self.target.lattice)
-                self._lost(f"the operator made a mistake: {error!r}")
-                await asyncio.sleep(REFRESH)
+        try:
+            while True:
+                try:
+                    await self._keep()
+                except Exception as error:
+                    log.exception("Lattice %s: beginning again", self.target.lattice)
+                    self._lost(f"the operator made a mistake: {error!r}")
+                    await asyncio.sleep(REFRESH)
+        finally:
+            self._roster.close()
 
     async def _keep(self) -> None:
         failures = 0
@@ -125,13 +121,11 @@ class LatticeView:
 
     async def placement(self) -> Placement:
         """Return which hosts run which provider. Raises Unavailable."""
-        await self._ask_hosts(PLACEMENT_AGE)
-        return self._placement
+        return await self._roster.placement()
 
     async def inventories(self, max_age: float) -> list[Inventory]:
-        """Return what runs on each host that answers, at most ``max_age`` seconds old. Raises Unavailable."""
-        await self._ask_hosts(max_age)
-        return [inventory for _, inventory in sorted(self._inventories.items())]
+        """Return what runs on each host, as :meth:`.Roster.inventories` does. Raises Unavailable."""
+        return await self._roster.inventories(max_age)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -142,11 +136,11 @@ class LatticeView:
 
     async def _follow(self, client: Client, credentials: str) -> None:
         """Keep the view over one connection; return when the credentials have changed."""
-        await follow_news(client, self._news.set, self._has_moved, self._hear_host)
+        await follow_news(client, self._news.set, self._roster.has_moved, self._roster.hear)
         self.client = client
         loop = asyncio.get_running_loop()
         look_at_secret = loop.time() + SECRET_REFRESH
-        look_at_hosts = loop.time() + PLACEMENT_AGE
+        look_at_hosts = loop.time() + ALL_AGAIN
         while True:
             self._news.clear()
             try:
@@ -158,7 +152,7 @@ class LatticeView:
                 if await self._credentials_differ(credentials):
                     return
             if loop.time() > look_at_hosts:
-                look_at_hosts = loop.time() + PLACEMENT_AGE
+                look_at_hosts = loop.time() + ALL_AGAIN
                 self._listener.placement(self.target, "")  # an event may have been lost
             try:
                 async with asyncio.timeout(RETRY if self.unavailable else REFRESH):
@@ -173,45 +167,6 @@ class LatticeView:
         log.warning("Lattice %s: %s", self.target.lattice, reason)
         self.unavailable = reason
         self._listener.applications(self.target, self.summaries.keys() | {""})
-
-    def _has_moved(self, host_id: str, provider_id: str) -> None:
-        self._moved.add(host_id)
-        self._listener.placement(self.target, provider_id)
-
-    def _hear_host(self, inventory: Inventory) -> None:
-        """Take what a host says of itself unasked; it may be news, if an answer or an event of it was lost."""
-        before = self._inventories.get(inventory.host_id)
-        if before is not None and (before.labels, before.providers) == (inventory.labels, inventory.providers):
-            return
-        self._has_moved(inventory.host_id, "")
-
-    async def _ask_hosts(self, max_age: float) -> None:
-        """Ask all hosts if that was too long ago, else those of which there was news."""
-        loop = asyncio.get_running_loop()
-        async with self._placing:
-            everybody = loop.time() - self._asked_all > max_age
-            if not (everybody or self._moved):
-                return
-            await asyncio.sleep(PLACEMENT_GAP - (loop.time() - self._asked))
-            self._asked = loop.time()
-            client, moved = self._client_now(), self._moved
-            self._moved = set()  # what moves from here on is asked for the next time
-            try:
-                if everybody:
-                    self._inventories = {one.host_id: one for one in await client.inventories()}
-                    self._asked_all = self._asked
-                else:
-                    await asyncio.gather(*(self._ask_host(client, host_id) for host_id in sorted(moved)))
-            except BaseException:
-                self._moved |= moved
-                raise
-            self._placement = Placement(self._inventories.values())
-
-    async def _ask_host(self, client: Client, host_id: str) -> None:
-        try:
-            self._inventories[host_id] = await client.inventory(host_id)
-        except NotFound:
-            self._inventories.pop(host_id, None)
 
     def _settings(self, credentials: str) -> Settings:
         if not self.target.address:

@@ -1,7 +1,7 @@
 """One operator at a time: a Lease that its holder renews, and that lapses when it does not.
 
-The others stand by. A holder that cannot renew in time ends its process, so that no two ever act for long; time is
-measured by each one's own clock from when it last saw the Lease change, so that clocks need not agree.
+The others stand by. A holder that cannot renew in time stops acting before another may begin; time is measured by each
+one's own clock from when it last saw the Lease change, so that clocks need not agree.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from wadm.operator.kube import Kube, KubeError, Object
 
 log = logging.getLogger(__name__)
 
-DURATION: Final = 15.0
+DURATION: Final = 10.0
 """Seconds after which a Lease that was not renewed may be taken."""
-RENEW: Final = 4.0
+RENEW: Final = 2.0
 """Seconds between renewals."""
-DEADLINE: Final = 10.0
+DEADLINE: Final = 7.0
 """Seconds without a successful renewal after which the holder gives up."""
-RETRY: Final = 2.0
+ANSWER: Final = 3.0
+"""Seconds that one renewal may take."""
+RETRY: Final = 1.0
 
 
 class Seen(Struct, frozen=True):
@@ -54,7 +56,11 @@ def taken(lease: Object, identity: str, at: datetime) -> Object:
 
 
 class Lease:
-    """Our side of the Lease ``name`` in ``namespace``. ``identity`` must be different in every process."""
+    """Our side of the Lease ``name`` in ``namespace``.
+
+    No two processes that live at the same time may have the same ``identity``. One that follows another with the same,
+    as the next container of a pod does, takes over at once.
+    """
 
     def __init__(self, kube: Kube, namespace: str, name: str, identity: str) -> None:
         self._kube = kube
@@ -84,14 +90,15 @@ class Lease:
         while True:
             await asyncio.sleep(RENEW)
             try:
-                holder = await asyncio.wait_for(self._try(), RENEW)
+                async with asyncio.timeout(min(ANSWER, renewed + DEADLINE - time.monotonic())):
+                    holder = await self._try()
             except (KubeError, TimeoutError) as error:
-                log.warning("The Lease could not be renewed: %s", error or "no answer")
-                if time.monotonic() - renewed > DEADLINE:
+                log.warning("The Lease could not be renewed: %s", str(error) or "no answer")
+                if time.monotonic() - renewed > DEADLINE - RENEW:
                     return
                 continue
             if holder is not None:
-                log.error("The Lease is held by %s now", holder)
+                log.warning("The Lease is held by %s now", holder)
                 return
             renewed = time.monotonic()
 

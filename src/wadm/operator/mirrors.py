@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from wadm.client import Summary
-from wadm.errors import NotFound, Unavailable
+from wadm.errors import NotFound
 from wadm.operator import manifests, names, ownership
 from wadm.operator.applications import Applications
 from wadm.operator.kube import Kube, Object
@@ -47,12 +47,18 @@ class Mirrors:
         present = self._present(target)
         wanted = wanted_mirrors(view.summaries, present)
         gate = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for body in present:
-                if ownership.is_mirror(body) and not body[CLAIMED] and not _stays(body, wanted, namespace):
-                    group.create_task(self._remove(body))
-            for name, version in stale(wanted, present, namespace):
-                group.create_task(self._show(view, name, version, namespace, gate))
+        removals = [
+            self._remove(body)
+            for body in present
+            if ownership.is_mirror(body) and not body[CLAIMED] and not _stays(body, wanted, namespace)
+        ]
+        shows = [
+            self._show(view, name, version, namespace, gate) for name, version in stale(wanted, present, namespace)
+        ]
+        results = await asyncio.gather(*removals, *shows, return_exceptions=True)
+        # One that cannot be shown, such as one that Kubernetes refuses, is tried again and keeps no other from it.
+        if failures := [result for result in results if isinstance(result, Exception)]:
+            raise ExceptionGroup(f"mirrors of lattice {target.lattice}", failures)
         return None
 
     def _is_first(self, target: Target) -> bool:
@@ -82,8 +88,8 @@ class Mirrors:
         async with gate:
             try:
                 manifest = await view.connected().get(name, version)
-            except (NotFound, Unavailable):
-                return  # the next list says how it is
+            except NotFound:
+                return  # the next list says so too
             body = manifests.mirror(manifest, version, view.target.lattice, namespace)
             self._store.put_application(await self._kube.apply(body, names.MIRROR_MANAGER))
 

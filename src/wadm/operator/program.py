@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import signal
-import socket
 from collections import Counter
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Coroutine, Iterable
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -58,6 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     mirror_namespace: str = "default"
     http: tuple[str, int] | None = None
     leader_election: bool = True
+    identity: str = ""
+    """Who this is among the operators; no other that lives at the same time may be called so."""
     lease_namespace: str = "default"
     install_definitions: bool = False
     take_over: bool = False
@@ -90,7 +89,7 @@ class Operator:
         self._web = Web(lambda: self._hindrance, self._metrics)
 
     async def run(self) -> None:
-        """Run until told to end by a signal, or until the Lease is lost (then WadmError is raised)."""
+        """Run until told to end by a signal."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
@@ -116,29 +115,33 @@ class Operator:
             await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def _lead(self) -> None:
-        """Wait for our turn, and work for as long as it lasts."""
+        """Wait for our turn, and work for as long as it lasts; then wait again."""
         if not self.settings.leader_election:
             await self._work()
             return
-        identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        lease = Lease(self._kube, self.settings.lease_namespace, names.OPERATOR, identity)
-        self._hindrance = ""  # one that stands by is as ready as it can be
-        await lease.acquire(lambda holder: log.info("Standing by: %s", holder))
-        log.info("This is the operator that acts now (%s)", identity)
-        self._hindrance = "starting"
-        working = asyncio.create_task(self._work())
-        holding = asyncio.create_task(lease.hold())
+        lease = Lease(self._kube, self.settings.lease_namespace, names.OPERATOR, self.settings.identity)
         try:
-            await asyncio.wait((working, holding), return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                self._hindrance = ""  # one that stands by is as ready as it can be
+                await lease.acquire(lambda holder: log.info("Standing by: %s", holder))
+                log.info("This is the operator that acts now (%s)", self.settings.identity)
+                self._hindrance = "starting"
+                await self._work_while(lease.hold())
+                log.warning("The Lease was lost: another operator may act now")
+        finally:
+            await lease.release()
+
+    async def _work_while(self, holding: Coroutine[Any, Any, None]) -> None:
+        """Work until ``holding`` ends."""
+        working, held = asyncio.create_task(self._work()), asyncio.create_task(holding)
+        try:
+            await asyncio.wait((working, held), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            else:
-                raise WadmError("The Lease was lost; another operator acts now")
         finally:
-            for task in (working, holding):
+            for task in (working, held):
                 task.cancel()
-            await asyncio.gather(working, holding, return_exceptions=True)
-            await lease.release()
+            await asyncio.gather(working, held, return_exceptions=True)
 
     async def _work(self) -> None:
         await self._prepare()
@@ -188,6 +191,7 @@ class Operator:
             self._store.put_application(body)
             return
         self._store.drop_application(key_of(body))
+        self._queue.add(("application", key_of(body)))
         self._everybody_named(body)
         self._look_at_mirrors(body)
 

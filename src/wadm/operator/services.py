@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from wadm.errors import NotFound, Refused, Unavailable
+from wadm.errors import Malformed, NotFound, Refused, Unavailable
 from wadm.model.manifest import Manifest
 from wadm.operator import endpoints, names
 from wadm.operator.conditions import Condition
@@ -21,6 +21,8 @@ from wadm.operator.targets import target_of
 MANAGED: Final = f"{names.MANAGED_BY} in ({','.join(names.MANAGERS)})"
 CONFIG_AGE: Final = 30.0
 """Seconds for which a named configuration of the lattice is believed."""
+ASK_AGAIN: Final = 5.0
+"""Seconds after which hosts are asked again that could not say what runs where."""
 
 
 class Services:
@@ -32,14 +34,14 @@ class Services:
         self._touched = touched
         self._serving: dict[Key, frozenset[str]] = {}
         """Applications that have HTTP servers, with the ids of the providers."""
-        self._made_for: dict[Key, Key] = {}
-        """The application of each Service and slice, by their names."""
+        self._made_for: dict[tuple[str, Key], Key] = {}
+        """The application of each Service and slice, by their kinds and names."""
         self._configs: dict[tuple[str, str], tuple[float, dict[str, str] | None]] = {}
         self.pods = Follower(
             kube, names.PODS, namespace, f"{names.APP_NAME}={names.HOSTS}", self._pod_changed, endpoints.read_pod
         )
-        self.services = Follower(kube, names.SERVICES, namespace, MANAGED, self._object_changed, endpoints.essence)
-        self.slices = Follower(kube, names.ENDPOINT_SLICES, namespace, MANAGED, self._object_changed, endpoints.essence)
+        self.services = self._follow(names.SERVICES, namespace)
+        self.slices = self._follow(names.ENDPOINT_SLICES, namespace)
 
     def followers(self) -> list[Follower[Any]]:
         """Return what has to run."""
@@ -51,8 +53,13 @@ class Services:
             if not provider_id or provider_id in providers:
                 self._touched(key)
 
-    async def look(self, body: Object, manifest: Manifest | None, view: LatticeView) -> Condition | None:
-        """Bring Services and slices in line; return what is to be said of them. Without manifest there are none."""
+    async def look(
+        self, body: Object, manifest: Manifest | None, view: LatticeView
+    ) -> tuple[Condition | None, float | None]:
+        """Bring Services and slices in line; without manifest there are none.
+
+        Return what is to be said of them, and after how many seconds to look again without being told.
+        """
         key = key_of(body)
         wanted: list[Object] = []
         condition = None
@@ -67,10 +74,22 @@ class Services:
                     wanted, condition = await self._wanted(body, servers, view)
                 else:
                     self._serving.pop(key, None)
-            except (Unavailable, Refused):
-                return _before(body)  # what was there stays until somebody can say otherwise
+            except (Unavailable, Refused, Malformed):
+                return _before(body), ASK_AGAIN  # what was there stays until somebody can say otherwise
         taken = await self._write(body, wanted)
-        return taken or condition
+        return taken or condition, None
+
+    async def clear(self, application: Key) -> None:
+        """Delete what was made for an application whose object is gone.
+
+        Garbage collection does this too, later; but a pass that was under way when the object went may have written
+        after it.
+        """
+        self._serving.pop(application, None)
+        for follower, kind in self._kinds():
+            for key in [key for key in follower.objects if self._made_for.get((kind.kind, key)) == application]:
+                del self._made_for[kind.kind, key]
+                await self._kube.delete(kind, *key)
 
     async def sweep(self, applications: Collection[str]) -> None:
         """Remove what an original operator left of applications that are gone; those given by name are not.
@@ -148,7 +167,7 @@ class Services:
         for one in wanted:
             follower = self._follower(one)
             key = key_of(one)
-            self._made_for[key] = key_of(body)
+            self._made_for[one["kind"], key] = key_of(body)
             if follower.objects.get(key) == endpoints.essence(one):
                 continue
             if one["kind"] == "Service" and key not in follower.objects and await self._is_foreign(one):
@@ -159,10 +178,10 @@ class Services:
             follower.objects[key] = endpoints.essence(await self._kube.apply(one, names.SERVICE_MANAGER))
         uid = body["metadata"]["uid"]
         keep = {(one["kind"], key_of(one)) for one in wanted}
-        for follower, kind in ((self.slices, names.ENDPOINT_SLICES), (self.services, names.SERVICES)):
+        for follower, kind in self._kinds():
             for key, kept in list(follower.objects.items()):
                 if uid in kept["owners"] and (kind.kind, key) not in keep:
-                    self._made_for.pop(key, None)
+                    self._made_for.pop((kind.kind, key), None)
                     await self._kube.delete(kind, *key)
         if not taken:
             return None
@@ -179,6 +198,9 @@ class Services:
             return False
         return there["metadata"].get("labels", {}).get(names.MANAGED_BY) not in names.MANAGERS
 
+    def _kinds(self) -> tuple[tuple[Follower[Object], names.Kind], ...]:
+        return (self.slices, names.ENDPOINT_SLICES), (self.services, names.SERVICES)
+
     def _follower(self, body: Object) -> Follower[Object]:
         return self.services if body["kind"] == "Service" else self.slices
 
@@ -187,9 +209,12 @@ class Services:
     def _pod_changed(self, pod: Key) -> None:
         self.placement_changed()
 
-    def _object_changed(self, changed: Key) -> None:
-        if changed in self._made_for:
-            self._touched(self._made_for[changed])
+    def _follow(self, kind: names.Kind, namespace: str | None) -> Follower[Object]:
+        def changed(key: Key) -> None:
+            if application := self._made_for.get((kind.kind, key)):
+                self._touched(application)
+
+        return Follower(self._kube, kind, namespace, MANAGED, changed, endpoints.essence)
 
 
 def _told(name: str, server: HttpServer, ready: int, certain: bool) -> str:
