@@ -181,12 +181,23 @@ class Stage:
         return bool((await self.insist(f"deploy.{name}"))["result"] == "acknowledged")
 
     async def statuses(self) -> dict[str, str]:
-        """Return the status of every stored application; empty where nobody answers."""
+        """Return the status of every stored application; empty where nobody answers.
+
+        Asks several times at once and takes the first answer, as NATS goes on handing requests to a frozen process.
+        """
+        asking = [asyncio.create_task(self.ask("get", timeout=2)) for _ in range(6)]
         try:
-            models = (await self.ask("get", timeout=2))["models"]
-        except (WadmError, KeyError):
+            for answer in asyncio.as_completed(asking):
+                try:
+                    models = (await answer)["models"]
+                except (WadmError, KeyError):
+                    continue
+                return {model["name"]: model["detailed_status"]["status"]["type"] for model in models}
             return {}
-        return {model["name"]: model["detailed_status"]["status"]["type"] for model in models}
+        finally:
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
 
     # -- what the lattice holds --------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Questions of an owner: calls to all hosts, one at a time."""
+"""Questions of an owner: calls to all hosts, one at a time; configurations that a host has not heard of yet."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import asyncio
 from msgspec import json
 
 from tests.server.lab import in_virtual_time
-from wadm.server.inquiries import Answer, Inquiries, RollCall
+from wadm.engine.plan import Questions
+from wadm.server.inquiries import Answer, ConfigAnswer, Inquiries, RollCall
 from wadm.server.logging import get_logger
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 
 
 class Lattice:
-    """Hosts that answer a call to all, some of them late, and somebody who asks."""
+    """Hosts that answer a call to all, some of them late, and know no configuration; and somebody who asks."""
 
     def __init__(self, hosts: dict[str, float]) -> None:
         broker = MemoryBroker()
@@ -28,6 +29,11 @@ class Lattice:
 
     async def listen(self) -> None:
         await self._transport.subscribe("wasmbus.ctl.v1.default.host.ping", self._called)
+        await self._transport.subscribe("wasmbus.ctl.v1.default.config.get.*", self._asked_for_a_config)
+
+    def _asked_for_a_config(self, message: Message) -> None:
+        answer = {"success": True, "message": "Configuration not found", "response": None}
+        self._transport.publish(message.reply, json.encode(answer))
 
     def _called(self, message: Message) -> None:
         self.calls += 1
@@ -71,3 +77,20 @@ async def test_nobody_is_missing_as_long_as_answers_of_many_still_come() -> None
     (answer,) = lattice.answers
     assert isinstance(answer, RollCall)
     assert answer.called <= answer.present
+
+
+@in_virtual_time
+async def test_a_host_that_does_not_know_what_was_just_put_is_not_believed() -> None:
+    lattice = Lattice({})
+    await lattice.listen()
+    await asyncio.sleep(10)
+    lattice.inquiries.config_was_put("new")
+    for _ in range(2):
+        lattice.inquiries.ask(Questions({"new", "old"}, set()))
+        await asyncio.sleep(3)
+    assert lattice.answers == [
+        ConfigAnswer("old", None),
+        ConfigAnswer("new", None, unknown=True),
+        ConfigAnswer("new", None),
+        ConfigAnswer("old", None),
+    ]

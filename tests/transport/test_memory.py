@@ -115,8 +115,10 @@ async def test_a_conflict_and_a_stale_read() -> None:
     bucket = client.bucket("b")
     for value in (b"old", b"new"):
         await bucket.put("key", value)
-    network.faults = {"get": Fault(stale=True), "put": Fault(before=StaleRevision("somebody was first"))}
+    network.faults = {"get": Fault(behind=2), "put": Fault(before=StaleRevision("somebody was first"))}
     assert await bucket.get("key") == Entry("key", b"old", 1)
+    await client.sleep(2)
+    network.faults["get"] = Fault(behind=2)
     assert await bucket.get("key") == Entry("key", b"new", 2)
     with pytest.raises(StaleRevision):
         await bucket.put("key", b"", revision=2)

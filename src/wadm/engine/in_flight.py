@@ -189,7 +189,7 @@ class InFlight:
         """Return the starts under way for an application, a pause after a failure included: by kind and id, then by
         host."""
         found: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
-        for key in self._by_application.get(application, ()):
+        for key in sorted(self._by_application.get(application, ())):
             pending = self._pending[key]
             command = starting(pending.command)
             if command is not None and not (pending.held and pending.attempts >= MOVE_AFTER):
@@ -199,7 +199,7 @@ class InFlight:
     def failed(self, application: str) -> dict[tuple[str, str], dict[str, Pending]]:
         """Return the starts that have failed so often that another host is to be tried: as :meth:`starts`."""
         found: dict[tuple[str, str], dict[str, Pending]] = {}
-        for key in self._by_application.get(application, ()):
+        for key in sorted(self._by_application.get(application, ())):
             pending = self._pending[key]
             if pending.held and pending.attempts >= MOVE_AFTER and starting(pending.command) is not None:
                 found.setdefault((key[0], key[2]), {})[key[1]] = pending

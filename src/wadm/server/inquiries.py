@@ -7,6 +7,7 @@ to know. Answers go to the owner's inbox, like everything else.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeAlias
@@ -31,6 +32,9 @@ ANSWERS_PER_SECOND = 1000
 AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
+COPIES_LAG = 2.0
+"""Seconds for which what another host says of links and configurations may lack what was just put (lattice reference,
+2.9)."""
 
 
 class InventoryAnswer(Struct, frozen=True):
@@ -90,6 +94,7 @@ class Inquiries:
         self._to_call: set[str] = set()
         self._again: set[str] = set()
         """Hosts to ask once more, because what led to the question came after the one under way was asked."""
+        self._configs_put: dict[str, float] = {}
 
     async def stop(self) -> None:
         """Let go of all that is unanswered."""
@@ -125,6 +130,13 @@ class Inquiries:
         """
         self._to_call.update(host_ids)
         self._start(("roll", ""), partial(self._roll_call, ANSWER_TIMEOUT + hosts / ANSWERS_PER_SECOND))
+
+    def config_was_put(self, name: str) -> None:
+        """Take note that a configuration was put just now: a host that does not know it yet is not believed."""
+        now = self._now()
+        if len(self._configs_put) >= 1000:
+            self._configs_put = {k: at for k, at in self._configs_put.items() if now - at <= COPIES_LAG}
+        self._configs_put[name] = now
 
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
         """Ask who is there. Answers that cannot be read are left out."""
@@ -182,10 +194,13 @@ class Inquiries:
         return RollCall(called, present)
 
     async def _config(self, name: str) -> Answer:
+        asked = self._now()
         try:
             reply = await self._request(control.get_config(name), ANSWER_TIMEOUT)
             if reply.success:
-                return ConfigAnswer(name, control.decode_config(reply.response))
+                properties = control.decode_config(reply.response)
+                if properties is not None or asked > self._configs_put.get(name, -math.inf) + COPIES_LAG:
+                    return ConfigAnswer(name, properties)
         except Malformed as error:
             self._limited.warning("config", "a configuration that cannot be read", config=name, error=str(error))
             # What is there cannot be used as it is: it is put again (better: fix K-11).

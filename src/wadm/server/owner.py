@@ -15,6 +15,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from itertools import islice
 from time import perf_counter
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -41,8 +42,8 @@ from wadm.engine.reconcile import reconcile
 from wadm.engine.silence import Silence
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, WadmError
-from wadm.model.commands import Action, Command, Outcome, PutLink
-from wadm.model.events import LinkDeleted, LinkSet
+from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
+from wadm.model.events import ConfigSet, LinkDeleted, LinkSet
 from wadm.model.lattice import Lattice, LinkKey
 from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
@@ -50,7 +51,16 @@ from wadm.server import tracing
 from wadm.server.commands import Commands
 from wadm.server.desk import Desk
 from wadm.server.inbox import Inbox
-from wadm.server.inquiries import PROBE_TIMEOUT, Answer, ConfigAnswer, Inquiries, InventoryAnswer, LinksAnswer, RollCall
+from wadm.server.inquiries import (
+    COPIES_LAG,
+    PROBE_TIMEOUT,
+    Answer,
+    ConfigAnswer,
+    Inquiries,
+    InventoryAnswer,
+    LinksAnswer,
+    RollCall,
+)
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.records import Records
@@ -63,6 +73,9 @@ from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
+PLANNED_AT_ONCE = 64
+"""Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns, and
+between them the API is answered and the lease renewed."""
 TICK = 1.0
 """Seconds, at most, between looks at the silent and at what is to be read again."""
 ONE_BY_ONE = 32
@@ -71,8 +84,6 @@ gone would keep every other question waiting."""
 READ_LINKS_EVERY = 60.0
 READ_CONFIGS_EVERY = 600.0
 """Seconds in which all links, and each configuration, are read again: events may have been lost."""
-COPIES_LAG = 2.0
-"""Seconds for which another host's list of links may lack one that was just put (lattice reference, 2.9)."""
 PING_TIMEOUT, PING_QUIET = 2.0, 0.3
 
 Evidence: TypeAlias = Literal["deployed", "undeployed", "deleted", "unknown"]
@@ -181,6 +192,8 @@ class LatticeOwner:
         self._links_touched: dict[LinkKey, float] = {}
         self._put_off: set[str] = set()
         """Applications planned while this owner could not be sure of its lease; once it is, they are planned again."""
+        self._to_plan: dict[str, None] = {}
+        """Applications that are touched and not planned yet, in the order in which they will be."""
         self._said: dict[str, ApplicationStatus] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unsaved: set[str] = set()
@@ -303,7 +316,9 @@ class LatticeOwner:
                 else:
                     later.append(item)
         self._inbox.put_back(later)
-        for name in self._applications.names():
+        for number, name in enumerate(self._applications.names()):
+            if number % PLANNED_AT_ONCE == 0:
+                await asyncio.sleep(0)
             self._fold(Changed(name), news, self.now())
         news.applications.update(self.interests, self.interests.recorded(), self.lattice.owners())
         hosts_known = len(self.lattice.hosts)
@@ -315,7 +330,9 @@ class LatticeOwner:
         self._plan_touched(news)
 
     async def _wait(self) -> None:
-        """Wait for something in the inbox, or until a timer is due."""
+        """Wait for something in the inbox, or until a timer is due; not at all while something is to be planned."""
+        if self._to_plan:
+            return
         due = self.in_flight.next_due()
         until = self._next_tick if due is None else min(due, self._next_tick)
         await self._inbox.wait(max(0.0, until - self.now()))
@@ -334,7 +351,7 @@ class LatticeOwner:
         self._timers(news, now)
         if self._inbox.missed and not self._inbox:
             self._catch_up(news)
-        if news:
+        if news or self._to_plan:
             self._plan_touched(news)
 
     def _catch_up(self, news: News) -> None:
@@ -356,6 +373,8 @@ class LatticeOwner:
                 case Outcome():
                     if isinstance(item.command, PutLink):
                         self._links_touched[item.command.link_key] = now
+                    elif isinstance(item.command, PutConfig):
+                        self._inquiries.config_was_put(item.command.config_name)
                     self._narrator.outcome(item)
                     observe_outcome(item, self.lattice, self.in_flight, news, now)
                 case Changed():
@@ -388,6 +407,8 @@ class LatticeOwner:
             self._links_touched[event.link.key] = now
         elif isinstance(event, LinkDeleted):
             self._links_touched[event.key] = now
+        elif isinstance(event, ConfigSet):
+            self._inquiries.config_was_put(event.name)
         self._narrator.event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
@@ -513,6 +534,7 @@ class LatticeOwner:
     # -- planning ----------------------------------------------------------------------------
 
     def _plan_touched(self, news: News) -> None:
+        """Plan what is touched, beginning with what waits longest, up to as many as a turn may take."""
         now = self.now()
         if bool(self.lattice.hosts) != self._had_hosts:
             # With the first host everything may begin, after the last one all are to be told.
@@ -521,7 +543,9 @@ class LatticeOwner:
         questions = news.questions
         plans = []
         began = perf_counter()
-        for name in sorted(self.interests.touched(news, self.lattice)):
+        self._to_plan |= dict.fromkeys(sorted(self.interests.touched(news, self.lattice)))
+        for name in list(islice(self._to_plan, PLANNED_AT_ONCE)):
+            del self._to_plan[name]
             plan = self._plan(name, now)
             if plan is not None:
                 plans.append(plan)
@@ -580,8 +604,7 @@ class LatticeOwner:
             self._spawn(self._save_then_send(to_save, waiting))
         if actions:
             self._spawn(self._commands.send(actions))
-        if rivals:
-            self._plan_touched(News(applications=rivals))
+        self._to_plan |= dict.fromkeys(sorted(rivals))
 
     def _trace(self, plan: Plan) -> None:
         """Show the plan in the trace of what made it necessary."""

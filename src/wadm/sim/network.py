@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +15,8 @@ from wadm.transport.memory import Fault, Network
 
 LATENCY: Final = 0.0005
 """Seconds that a message takes."""
+HOSTS_BEHIND: Final = 2.0
+"""Seconds that what a host reads may be behind (lattice reference, 2.9)."""
 _HAIR: Final = 1e-6
 _CALLS: Final = frozenset({"request", "gather"})
 _NO_WRITES: Final = _CALLS | {"consume", "watch"}
@@ -91,7 +94,9 @@ class TroubledNetwork(Network):
             return Fault(delay, after=TimedOut(f"{operation} {target}: no answer"))
         # Leases stand on reads that the leader answers, as the transport promises; others should do without.
         stale = operation in ("get", "last") and "lease" not in target and self._happens(trouble.read_stale)
-        return Fault(delay, stale=stale)
+        # Servers ought not to mind how old it is. Of a host they cannot ask for more than it knows.
+        behind = HOSTS_BEHIND if client.startswith("host-") else math.inf
+        return Fault(delay, behind=behind if stale else 0)
 
     def lag(self, client: str, stream: str) -> float:
         """Return how late a watch learns of a change."""

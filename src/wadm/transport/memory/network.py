@@ -18,8 +18,8 @@ class Fault(Struct, frozen=True):
     """Raised in place of the effect."""
     after: WadmError | None = None
     """Raised after the effect."""
-    stale: bool = False
-    """A read gets the value before the newest."""
+    behind: float = 0
+    """A read gets the value before the newest, if that was written within so many seconds: the copy is behind."""
 
 
 class Network:

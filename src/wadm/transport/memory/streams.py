@@ -38,13 +38,15 @@ class Stream:
         self._expire()
         return self._kept.get(sequence)
 
-    def last(self, subject: str, *, stale: bool = False) -> Stored | None:
-        """Return the newest message under a subject; the one before it for a stale read."""
+    def last(self, subject: str, *, behind: float = 0) -> Stored | None:
+        """Return the newest message under a subject; the one before it if the copy read has not heard of that one yet,
+        being so many seconds behind."""
         self._expire()
-        if stale and subject in self._before:
-            return self._before[subject]
         sequences = self._by_subject.get(subject)
-        return self._kept[next(reversed(sequences))] if sequences else None
+        newest = self._kept[next(reversed(sequences))] if sequences else None
+        if behind and subject in self._before and (newest is None or newest.time > self._now() - behind):
+            return self._before[subject]
+        return newest
 
     def select(self, patterns: Sequence[str], *, after: int = 0, last_per_subject: bool = False) -> list[Stored]:
         """Return what is kept under the patterns with a sequence beyond ``after``, oldest first."""

@@ -289,7 +289,7 @@ class MemoryTransport:
     async def read(self, operation: str, target: str, stream: str, subject: str) -> Stored | None:
         """Return the last message; ``operation`` and ``target`` are what the network's faults know it by."""
         return await self._call(
-            operation, target, lambda fault: self.broker.stream(stream).last(subject, stale=fault.stale)
+            operation, target, lambda fault: self.broker.stream(stream).last(subject, behind=fault.behind)
         )
 
     # -- key-value ---------------------------------------------------------------------------
