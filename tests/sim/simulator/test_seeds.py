@@ -17,9 +17,9 @@ REMEMBERED = {
     11: "of two links of one source that were deleted at the same time, one stayed for ever",
     22: "hosts were asked in an order that was another in every process",
     33: "a late or doubled event of a deletion made what had been put since forgotten, and it was left behind",
+    40: "which of several errors was told last was another in every process",
     61: "what was put after a failed attempt to record it was not on record, and was left behind",
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
-    40: "which of several errors was told last was another in every process",
     332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
     401: "a host that had not heard yet of a configuration made the record of it go, and it was left behind",
 }
