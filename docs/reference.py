@@ -39,8 +39,7 @@ def commands() -> str:
             continue
         command = group.get_command(click.Context(group), name)
         assert command is not None
-        settings = command.context_settings | {"terminal_width": 100}  # its own, as where it is called
-        context = click.Context(command, info_name=f"wadm {name}", **settings)
+        context = click.Context(command, info_name=f"wadm {name}", terminal_width=100, max_content_width=100)
         parts.append(f"## wadm {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
 

@@ -230,7 +230,9 @@ def test_undeploy_and_delete(world: World, file: File) -> None:
     assert all("nothing runs here" in part for part in world.wadm("inventory").out.split("\n\n"))
     assert world.wadm("delete", path).out == "Deleted shop.\n"
     gone = world.wadm("delete", "shop")
-    assert (gone.code, gone.out) == (3, "There was nothing of shop to delete.\n")
+    assert (gone.code, gone.out) == (3, "")
+    assert "error: Application shop doesn't exist or was already deleted\nhint:  `wadm list` shows" in gone.err
+    assert world.wadm("delete", "shop", "--if-exists").out == "There was nothing of shop to delete.\n"
     assert world.wadm("delete", "shop", "--if-exists").code == 0
 
 

@@ -273,7 +273,9 @@ def test_shared_application_not_deployed(make_world: MakeWorld, deploy: Deploy) 
     world = make_world("a")
     refused = deploy(world, TENANT)
     has(refused.err, "shared components that are not deployed", "hint:  deploy the application that shares them first")
-    has(status(world), "undeployed", "Deploy it with: wadm deploy shop")
+    said = status(world)
+    has(said, "undeployed", "it cannot be deployed as it is: ", "shared components that are not deployed in other")
+    has(said, '["kv"]; to do: deploy platform first, whose manifest needs the annotation for sharing')
 
 
 def test_shared_application_taken_down(make_world: MakeWorld, deploy: Deploy) -> None:
@@ -290,6 +292,9 @@ def test_id_used_by_another_application(make_world: MakeWorld, deploy: Deploy) -
     deploy(world, an_application(a_component(id="same"), name="blog"))
     refused = deploy(world, an_application(a_component(id="same")))
     has(refused.err, "identifier 'same' is already deployed in a different application 'blog'", "give it another id")
+    said = status(world)
+    has(said, "undeployed", "identifier 'same' is already deployed in a different application 'blog'")
+    has(said, "; to do: give it another id, or undeploy blog")
 
 
 def test_id_used_by_what_somebody_started(make_world: MakeWorld, deploy: Deploy) -> None:

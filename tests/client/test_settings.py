@@ -9,7 +9,7 @@ import pytest
 
 from wadm.client.contexts import ContextStore
 from wadm.client.settings import Settings, resolve, seconds
-from wadm.errors import Malformed, NotFound
+from wadm.errors import Malformed, Misconfigured, NotFound
 
 
 @pytest.fixture
@@ -40,6 +40,24 @@ def nats_context(home: Path, name: str, selected: bool = False, **fields: object
 
 def test_nothing_said_means_the_local_server_and_the_default_lattice(home: Path) -> None:
     assert resolve(env=env(home)) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("lattice", "", "'' .given. cannot be the name of a lattice"),
+        ("lattice", "a.b", "'a.b' .given. cannot be the name of a lattice"),
+        ("lattice", "*", "cannot be the name of a lattice"),
+        ("timeout", "0", "give it some seconds"),
+        ("timeout", "soon", "'soon' is not a duration"),
+        ("tls_first", "perhaps", "neither true nor false"),
+    ],
+)
+def test_a_value_that_cannot_be_one_is_said_before_anything_is_done(
+    home: Path, field: str, value: str, said: str
+) -> None:
+    with pytest.raises(Misconfigured, match=said):
+        resolve({field: value}, env=env(home))
 
 
 def test_each_place_wins_over_those_after_it(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wadm.client.sources import Source, SourceError, is_source, load, resolve_images
-from wadm.errors import NotFound, Unavailable
+from wadm.errors import ManifestInvalid, NotFound, Unavailable
 
 MANIFEST = b"""\
 apiVersion: core.oam.dev/v1beta1
@@ -66,12 +67,12 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "wadm.toml").touch()
     with pytest.raises(SourceError, match=r"should end in \.yaml, \.yml or \.json"):
         load(str(tmp_path / "wadm.toml"))
-    with pytest.raises(SourceError, match="there is no manifest"):
+    with pytest.raises(NotFound, match="there is no manifest"):
         load(str(tmp_path))
     with pytest.raises(SourceError, match="only http:// and https://"):
         load("ftp://example.com/wadm.yaml")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b" \n")))
-    with pytest.raises(SourceError, match="<stdin> is empty"):
+    with pytest.raises(ManifestInvalid, match="<stdin> is empty"):
         load("-")
 
 
@@ -105,8 +106,32 @@ def test_a_page_that_is_not_there_is_not_taken_for_a_manifest(website: str) -> N
 
 
 def test_a_website_that_is_away_is_said() -> None:
-    with pytest.raises(Unavailable, match=r"cannot read http://127\.0\.0\.1:1/x\.yaml"):
+    with pytest.raises(Unavailable, match=r"cannot read http://127\.0\.0\.1:1/x\.yaml: Connection refused$"):
         load("http://127.0.0.1:1/x.yaml")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "https:///x.yaml", "http://example.com:port/x", "http://[::1/x", "http://a b"]
+)
+def test_half_a_url_is_said(url: str) -> None:
+    with pytest.raises(SourceError, match="it is not a whole URL"):
+        load(url)
+
+
+def test_what_is_no_website_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nats:
+
+        def greet() -> None:
+            reader, _ = nats.accept()
+            with reader:
+                reader.sendall(b'INFO {"server_id":"N"}\r\n')
+                reader.recv(1000)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(SourceError, match="what answers there does not speak HTTP"):
+            load(f"http://127.0.0.1:{nats.getsockname()[1]}/x.yaml")
+        thread.join()
 
 
 def test_relative_images_become_absolute_and_all_else_stays(tmp_path: Path) -> None:

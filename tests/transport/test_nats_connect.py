@@ -58,7 +58,7 @@ async def test_of_several_servers_one_that_is_there_is_taken(connected: Connect,
     ("url", "said"),
     [
         ("http://example.test", "the scheme must be one of nats, tls, ws, wss"),
-        ("nats://example.test:port", "the port is not a number"),
+        ("nats://example.test:port", "the port must be a number from 1 to 65535"),
         ("nats://user:secret@:4222", "no host"),
         (" ", "No NATS server is given"),
     ],

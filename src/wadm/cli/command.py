@@ -14,7 +14,7 @@ import click
 
 from wadm.cli import exits
 
-SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+SETTINGS: Final = {"max_content_width": 100}
 
 OPTIONS: Final = "Options"
 
@@ -40,7 +40,15 @@ class Option(click.Option):
             self.opts = shown
 
 
-class Command(click.Command):
+class Helpful(click.Command):
+    """What is helped with ``-h`` and ``--help``, in whichever context it is asked first (click keeps the answer)."""
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return the names of the option for help."""
+        return ["-h", "--help"]
+
+
+class Command(Helpful):
     """A command with examples, its options in sections, and no traceback."""
 
     def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
@@ -83,7 +91,7 @@ class Command(click.Command):
             raise failure from None
 
 
-class Group(click.Group):
+class Group(Helpful, click.Group):
     """A command that is a family of commands."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -43,7 +43,8 @@ def applications_and_files(ctx: click.Context, parameter: click.Parameter, incom
 def versions(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the versions of the application that is named on the line already."""
     # A line that ends in an option without its value is not parsed: the words stand in `args` then.
-    named = ctx.params.get("name") or next(iter(ctx.params.get("targets") or ctx.args), None)
+    named = ctx.params.get("name") or ctx.params.get("target")
+    named = named or next(iter(ctx.params.get("targets") or ctx.args), None)
     if not named:
         return []
 

@@ -8,7 +8,7 @@ code  name         when
 2     invalid      the command line or a manifest is wrong: mend it and try again
 3     not found    the application, version, host, configuration, file or context is not there
 4     timed out    no answer, or the wished state was not reached, in time
-5     no server    NATS cannot be reached, or no wadm serves the lattice, or the lattice has no host
+5     no server    NATS or a URL cannot be reached, no wadm serves the lattice, or the lattice has no host
 130   interrupted  Ctrl-C
 ====  ===========  ==================================================================================
 """
@@ -74,6 +74,13 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
         "no wadm server",
         "start one with `wadm serve` (or `wadm up` for a whole local set-up), or name another lattice with --lattice",
     ),
+    (
+        NotFound,
+        "there is no configuration",
+        "`wadm config` lists those that are needed; put one with `wash config put`",
+    ),
+    (NotFound, "doesn't exist or was already deleted", "`wadm list` shows what there is; see also --if-exists"),
+    (NotFound, "there is no file", "name a file, a directory, a URL, or - for standard input"),
     (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
     (Rejected, "does not hold any more", "make a new plan with `wadm plan`, look at it, and deploy that"),
     (Rejected, "is already deployed in a different", "give it another id, or undeploy that application"),
@@ -84,6 +91,7 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     ),
     (NotSupported, "", "the server is the original wadm or an older one; `wadm doctor` tells which"),
     (TimedOut, "did not answer", "try again, or allow more time with --request-timeout"),
+    (Unavailable, "cannot read http", "check the URL; `wadm validate -` takes what another program has fetched"),
     (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),
 )
 """What to do about an error whose text contains the second column; the first row that fits counts."""
@@ -122,12 +130,16 @@ def failure(error: Exception) -> Failure:
     """Return the failure that an error means."""
     message = str(error) or type(error).__name__
     if not isinstance(error, WadmError):
+        if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
+            what = f"cannot use {error.filename}" if error.filename else "cannot write the output"
+            return Failure(f"{what}: {error.strerror}", FAILED)
         if isinstance(error, ValueError):
             return Failure(message, INVALID)
         return Failure(f"{type(error).__name__}: {message}", FAILED, "set WADM_DEBUG=1 to see where it came from")
     code = next(code for kind, code in _CODES if isinstance(error, kind))
+    problems: tuple[Problem, ...] = getattr(error, "problems", ())
     hint = next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
-    return Failure(message, code, hint, getattr(error, "problems", ()))
+    return Failure(message, code, hint or next((one.hint for one in problems[:1]), ""), problems)
 
 
 def debugging() -> bool:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wadm.cli.command import Group
+from wadm.cli.output import lenient
+
 if TYPE_CHECKING:
     from wadm.cli.main import Entry
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Knows commands by name, and loads the one that is wanted."""
 
     def __init__(self, entries: Mapping[str, Entry], **kwargs: Any) -> None:
@@ -23,6 +26,8 @@ class LazyGroup(click.Group):
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run a command; whatever is wrong is said in words. Return the exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            lenient(stream)
         gc.set_threshold(50_000, 20, 20)  # a command mostly loads modules, none of which becomes garbage
         self._main_shell_completion({}, "wadm")
         try:
@@ -39,6 +44,19 @@ class LazyGroup(click.Group):
             error.show()
             return error.exit_code
         return code if isinstance(code, int) else 0
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; for one that is not there, name those that may be meant."""
+        name = args[0]
+        if name not in self._entries:
+            from difflib import get_close_matches
+
+            close = [f"`wadm {other}`" for other in get_close_matches(name, self._entries, 3, 0.5)]
+            meant = f": did you mean {' or '.join(close)}?" if close else "; `wadm --help` lists the commands"
+            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""

@@ -63,6 +63,7 @@ COMMANDS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _open_what_is_closed()
     try:
         if _COMPLETION in os.environ:
             return _command_line().run(arguments)
@@ -76,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         return 1
+
+
+def _open_what_is_closed() -> None:
+    """Have somewhere to write where the caller closed our output (``>&-``)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  (for as long as we live)
 
 
 def serve(arguments: Sequence[str]) -> int:

@@ -6,11 +6,12 @@ plain, and every row is one line. ``NO_COLOR``, ``COLUMNS`` and ``TERM=dumb`` ar
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
 import click
 
@@ -21,6 +22,10 @@ Format: TypeAlias = Literal["text", "wide", "json", "yaml"]
 
 UNLIMITED = 4000
 """The width where nobody looks: nothing is wrapped."""
+
+
+NARROWEST = 40
+"""In a narrower window lines are broken by the terminal: columns of a letter each tell nothing."""
 
 
 class Output:
@@ -91,10 +96,24 @@ def as_yaml(data: Any) -> str:
 def show(view: RenderableType, wide: bool = False, file: TextIO | None = None) -> None:
     """Print a view to stdout (or ``file``); a ``wide`` one is never broken to the width of the terminal."""
     file = file or sys.stdout
-    if isinstance(file, io.TextIOWrapper):
-        file.reconfigure(errors="replace")  # a sign that the terminal cannot show must not end the command
     width = UNLIMITED if wide or not (file.isatty() or _width_is_given()) else None
     _print(view, _console(file, width))
+
+
+def lenient(file: TextIO) -> None:
+    """Have a stream show what its encoding has no sign for as something like it: it must not end the command."""
+    if isinstance(file, io.TextIOWrapper) and file.errors != _SIMPLER:
+        codecs.register_error(_SIMPLER, _simpler)
+        file.reconfigure(errors=_SIMPLER)
+
+
+_SIMPLER: Final = "wadm.simpler"
+_SIGNS: Final = {"✓": "+", "✗": "x", "↻": "~", "…": ".", "○": "-", "→": ">", "–": "-", "×": "x", "•": "*"}
+
+
+def _simpler(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_SIGNS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 def render(view: RenderableType, width: int) -> str:
@@ -112,7 +131,9 @@ def terminal(file: TextIO) -> Console:
 def _console(file: TextIO, width: int | None) -> Console:
     from rich.console import Console
 
-    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+    console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
 def _print(view: RenderableType, console: Console) -> None:

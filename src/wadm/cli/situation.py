@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from wadm.cli import exits
 from wadm.cli.dependents import uses
 from wadm.client.client import Client
 from wadm.errors import NotSupported, Unavailable, WadmError
@@ -21,6 +22,21 @@ async def situation(client: Client, name: str, took: float) -> list[str]:
     if took > SLOW:  # then silence means nothing
         return [f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which"]
     return [hint async for hint in _owner(client, name)]
+
+
+async def in_the_way(client: Client, name: str) -> list[str]:
+    """Return why an application that is not deployed could not be: the server refuses to plan what it would refuse to
+    deploy (a shared application that is missing, an id that another one uses)."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await client.plan(name)
+    except (NotSupported, Unavailable, TimeoutError):
+        return []
+    except WadmError as error:
+        failure = exits.failure(error)
+        why = str(failure).rstrip(".")
+        return [f"it cannot be deployed as it is: {why}" + (f"; to do: {failure.hint}" if failure.hint else "")]
+    return []
 
 
 async def missing_shared(client: Client, name: str, version: str) -> list[str]:
@@ -87,6 +103,8 @@ async def _superseded(client: Client, name: str) -> str:
     if len(revisions) < 2 or revisions[-1].outcome or revisions[-2].outcome != "superseded":
         return ""
     now, before = revisions[-1], revisions[-2]
+    if now.version == before.version:
+        return ""  # deployed again: nothing else is wanted
     who = f" by {now.author}" if now.author else ""
     return (
         f"version {before.version} was superseded by {now.version}{who} while it was being deployed; "

@@ -24,6 +24,8 @@ from msgspec import Struct
 
 from wadm.client.contexts import Context, ContextStore
 from wadm.client.layers import Found, Layer, first, identity, layer
+from wadm.errors import Misconfigured
+from wadm.wire.subjects import is_token
 
 DEFAULT_SERVER: Final = "nats://127.0.0.1:4222"
 DEFAULT_TIMEOUT: Final = 10.0
@@ -136,7 +138,7 @@ def resolve(
 
     Besides the fields of :class:`Settings` it may hold ``host`` and ``port``, as wash has them.
     Raises NotFound for a context that is not there, Malformed for one that cannot be read,
-    ValueError for a number that is none.
+    Misconfigured for a value that cannot be one.
     """
     env = os.environ if env is None else env
     used = choose_context(context, env)
@@ -193,10 +195,34 @@ def _settings(found: Mapping[str, Found]) -> Settings:
         urls = (url.strip() for url in found["servers"].value.split(","))
         values["servers"] = tuple(url if "://" in url else f"nats://{url}" for url in urls if url)
     if "tls_first" in found:
-        values["tls_first"] = found["tls_first"].value.lower() in ("true", "1", "yes", "on")
+        values["tls_first"] = _truth(found["tls_first"])
     if "timeout" in found:
-        values["timeout"] = seconds(found["timeout"].value)
+        values["timeout"] = _timeout(found["timeout"])
+    if "lattice" in found and not is_token(found["lattice"].value):
+        lattice = found["lattice"]
+        raise Misconfigured(
+            f"{lattice.value!r} ({lattice.source}) cannot be the name of a lattice: letters, digits, - and _ only"
+        )
     return Settings(**values, sources={field: one.source for field, one in found.items()})  # type: ignore[arg-type]
+
+
+def _truth(found: Found) -> bool:
+    text = found.value.lower()
+    if text in ("true", "1", "yes", "on"):
+        return True
+    if text in ("false", "0", "no", "off"):
+        return False
+    raise Misconfigured(f"{found.value!r} ({found.source}) is neither true nor false, which TLS first has to be")
+
+
+def _timeout(found: Found) -> float:
+    try:
+        value = seconds(found.value)
+    except ValueError as error:
+        raise Misconfigured(f"timeout ({found.source}): {error}") from None
+    if value <= 0:
+        raise Misconfigured(f"timeout ({found.source}): nothing can be answered in {found.value}; give it some seconds")
+    return value
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from wadm.errors import NotFound, TimedOut, Unavailable, WadmError
+from wadm.errors import ManifestInvalid, NotFound, TimedOut, Unavailable, WadmError
+from wadm.model.manifest import Problem
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 STDIN: Final = "-"
@@ -27,7 +28,7 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
 
 
 class SourceError(WadmError):
-    """What should hold a manifest cannot be read, or holds none."""
+    """What should hold a manifest cannot be read."""
 
 
 class Source(Struct, frozen=True):
@@ -51,7 +52,7 @@ def is_source(text: str) -> bool:
 def load(text: str) -> list[Source]:
     """Return the manifests that ``-``, a URL, a file or a directory holds; of a directory all of them, by file name.
 
-    Raises NotFound where nothing is there, SourceError for what cannot be read or is empty, and
+    Raises NotFound where nothing is there, SourceError for what cannot be read, ManifestInvalid for what is empty, and
     Unavailable where a URL does not answer.
     """
     if text == STDIN:
@@ -75,7 +76,7 @@ def _directory(path: Path) -> list[Source]:
     files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     found = [load_file(file) for file in files if b"core.oam.dev" in _read(file)]
     if not found:
-        raise SourceError(f"there is no manifest (a .yaml, .yml or .json of core.oam.dev) in the directory {path}")
+        raise NotFound(f"there is no manifest (a .yaml, .yml or .json of core.oam.dev) in the directory {path}")
     return found
 
 
@@ -90,16 +91,19 @@ def _read(path: Path) -> bytes:
 
 def _not_empty(source: Source) -> Source:
     if not source.data.strip():
-        raise SourceError(f"{source.name} is empty; a manifest is expected")
+        raise ManifestInvalid([Problem(f"{source.name} is empty; a manifest is expected")])
     return source
 
 
 def _fetch(url: str) -> Source:
-    from urllib.error import HTTPError, URLError
+    from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     if not url.startswith(("http://", "https://")):
         raise SourceError(f"cannot read {url}: only http:// and https:// are supported")
+    if not _is_whole(url):
+        raise SourceError(f"cannot read {url}: it is not a whole URL, as https://example.com/wadm.yaml is")
     try:
         request = Request(url, headers={"User-Agent": "wadm", "Accept": "*/*"})  # noqa: S310  (checked above)
         with urlopen(request, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310
@@ -109,11 +113,24 @@ def _fetch(url: str) -> Source:
         raise kind(f"{url} answered {error.code} {error.reason}") from error
     except TimeoutError as error:
         raise TimedOut(f"{url} did not answer within {FETCH_TIMEOUT:g} s") from error
-    except (URLError, OSError, ValueError) as error:
-        raise Unavailable(f"cannot read {url}: {getattr(error, 'reason', error)}") from error
+    except HTTPException as error:
+        raise SourceError(f"cannot read {url}: what answers there does not speak HTTP") from error
+    except OSError as error:  # URLError is one, and has the other inside
+        reason = getattr(error, "reason", error)
+        raise Unavailable(f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}") from error
     if len(data) > MAX_BYTES:
         raise SourceError(f"{url} holds more than {MAX_BYTES // 2**20} MiB; a manifest is expected")
     return _not_empty(Source(url, data))
+
+
+def _is_whole(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
+    except ValueError:  # a port that is none, brackets that do not close
+        return False
 
 
 def resolve_images(data: bytes, directory: Path) -> bytes:

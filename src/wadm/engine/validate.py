@@ -137,5 +137,7 @@ def _taken_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) ->
 def _not_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> Iterator[Problem]:
     if names := missing_shared(manifest, deployed):
         what = "Application contains shared components that are not deployed in other applications"
-        hint = "deploy the applications that share them; their manifests need the annotation for sharing"
+        references = (c.properties.application for _, c in components(manifest) if c.name in names)
+        others = {one.name for one in references if one is not None}
+        hint = f"deploy {', '.join(sorted(others))} first, whose manifest needs the annotation for sharing"
         yield error("E042", f"{what}: {list_of_names(names)}", "spec.components", hint)

@@ -198,6 +198,15 @@ _SYNTAX_HINTS = {
     "mapping values are not allowed in this context": "put a value with `: ` in it in quotes, or mend the indentation",
     "found a tab character that violates indentation": _TABS,
     "found character that cannot start any token": f"{_TABS}; put what begins with @, ` or % in quotes",
+    **dict.fromkeys(
+        (
+            "invalid leading UTF-8 octet",
+            "invalid trailing UTF-8 octet",
+            "incomplete UTF-8 octet sequence",
+            "control characters are not allowed",
+        ),
+        "a manifest is text in UTF-8 (YAML or JSON); this is something else, or in another encoding",
+    ),
     "did not find expected key": "compare the indentation of this line with the lines before it",
     "unknown anchor": "define an anchor (&name) before it is used (*name)",
     "trailing comma": "remove the comma before the closing bracket",

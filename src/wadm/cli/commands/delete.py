@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wadm.cli import complete, exits
+from wadm.cli import complete
 from wadm.cli.command import command, option
 from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.session import Session
+from wadm.errors import NotFound
 
 if TYPE_CHECKING:
     from wadm.client.client import Client
@@ -87,10 +88,11 @@ def delete(
         return
     confirm("Delete" if version is None else f"Delete version {version} of", names, session.settings.lattice, yes)
     done = session.run(work)
-    output.say(done, "\n".join(_sentence(one, version) for one in done))
-    missing = [one for one in done if not one.deleted]
-    if missing and not if_exists:
-        raise exits.Failure("; ".join(one.message for one in missing), exits.NOT_FOUND)
+    missing = [] if if_exists else [one for one in done if not one.deleted]
+    if output.structured or len(missing) < len(done):
+        output.say(done, "\n".join(_sentence(one, version) for one in done if one not in missing))
+    if missing:
+        raise NotFound("; ".join(one.message for one in missing))
 
 
 async def _stays_deployed(client: Client, names: list[str], version: str | None) -> bool:

@@ -41,8 +41,11 @@ def demo(
     from wadm.cli import exits
     from wadm.cli.demonstration import Demonstration, hello
     from wadm.cli.development import Wanted, run
+    from wadm.cli.manifests import load_valid, warn
 
-    demonstration = Demonstration(manifest or hello(), once, timeout)
+    shown = manifest or hello()
+    warn(load_valid(str(shown)))
+    demonstration = Demonstration(shown, once, timeout)
     wanted = Wanted(port=port, hosts=hosts, habits=demonstration.habits, log_level=None if verbose else "warn")
     code = run(wanted, demonstration.give)
     if code == exits.INTERRUPTED and demonstration.over:

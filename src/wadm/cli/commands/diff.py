@@ -26,39 +26,40 @@ if TYPE_CHECKING:
     wadm diff hello
     wadm diff hello v1.0.0 v1.1.0
     wadm diff wadm.yaml
+    wadm diff hello v1.0.0 wadm.yaml
     """,
 )
 @click.argument("target", metavar="NAME|FILE", shell_complete=complete.applications_and_files)
-@click.argument("before", metavar="[V1]", required=False)
-@click.argument("after", metavar="[V2]", required=False)
+@click.argument("before", metavar="[V1]", required=False, shell_complete=complete.versions)
+@click.argument("after", metavar="[V2|FILE]", required=False, shell_complete=complete.versions)
 @option("--exit-code", is_flag=True, help="End with 1 if there is a difference.")
 @printing("text", "json", "yaml")
 @connected
 def diff(target: str, before: str | None, after: str | None, exit_code: bool, session: Session, output: Output) -> None:
     """Show what differs between two versions of an application, or between one and a file.
 
-    Of a NAME: version V1 (default: what is deployed) against V2 (default: the newest).
+    Of a NAME: version V1 (default: what is deployed) against V2 (default: the newest) or a FILE.
     Of a FILE: version V1 (default: what is deployed) against the file.
     """
-    from wadm.cli.manifests import load_valid
     from wadm.client.sources import is_source
 
     if is_source(target):
         if after is not None:
             raise click.UsageError("of a file there is one version to compare with")
-        (written, *others) = load_valid(target)
-        if others:
-            raise click.UsageError(f"{target} holds several manifests; compare one at a time")
-        name, changed = written.manifest.name, written.manifest
+        file: str | None = target
     else:
-        name, changed = target, None
+        if before is not None and after is None and is_source(before):
+            before, after = None, before
+        file = after if after is not None and is_source(after) else None
+    changed = None if file is None else _one(file)
+    name = changed.name if changed is not None and file == target else target
 
     async def work(client: Client) -> tuple[Manifest, Manifest]:
         old = await client.get(name, before or await _deployed(client, name))
         return old, changed or await client.get(name, after)
 
     old, new = session.run(work)
-    text = _difference(old, new, f"{name} {old.version}", target if changed else f"{name} {new.version}")
+    text = _difference(old, new, f"{name} {old.version}", file or f"{name} {new.version}")
 
     def view() -> RenderableType:
         from wadm.cli.views.difference import coloured
@@ -73,6 +74,15 @@ def diff(target: str, before: str | None, after: str | None, exit_code: bool, se
         output.remark(f"{name}: no difference")
     if text and exit_code:
         raise click.exceptions.Exit(1)
+
+
+def _one(file: str) -> Manifest:
+    from wadm.cli.manifests import load_valid
+
+    (written, *others) = load_valid(file)
+    if others:
+        raise click.UsageError(f"{file} holds several manifests; compare one at a time")
+    return written.manifest
 
 
 async def _deployed(client: Client, name: str) -> str:

@@ -54,6 +54,8 @@ def events(name: str | None, follow: bool, since: float | None, limit: int, sess
         session.run(lambda client: _follow(client, name, since, limit, output))
         return
     found, now = session.run(work)
+    if not found.entries and name is not None:
+        session.run(lambda client: client.versions(name))  # raises where there is no such application
     if not found.entries:
         output.show(found, lambda: "Nothing has happened" + (" in that time." if since is not None else " yet."))
         return

@@ -63,10 +63,10 @@ async def _once(client: Client, name: str, output: Output) -> None:
 
 async def _hints(client: Client, name: str, version: str | None, current: ApplicationStatus, took: float) -> list[str]:
     """Return what is to be said besides: of other applications and, where this one is not as wanted, of the lattice."""
-    if version is None:
-        return []
-    from wadm.cli.situation import missing_shared, situation
+    from wadm.cli.situation import in_the_way, missing_shared, situation
 
+    if version is None:
+        return await in_the_way(client, name)
     hints = await missing_shared(client, name, version)
     return hints if current.type == "deployed" else [*hints, *await situation(client, name, took)]
 

@@ -13,6 +13,9 @@ from wadm.cli.views.times import duration
 from wadm.model.lattice import Inventory
 from wadm.wire.control import HostPing
 
+_GIVEN = ("hostcore.", "wasmcloud.dev/")
+"""What the labels begin with that nobody chose."""
+
 
 def hosts(
     found: Sequence[HostPing], inventories: Mapping[str, Inventory], lattice: str, wide: bool = False
@@ -45,6 +48,6 @@ def _running(inventory: Inventory | None, wide: bool) -> tuple[str, ...]:
 
 
 def labels_of(labels: Mapping[str, str]) -> str:
-    """Return labels in one line, those that people chose before those that every host gives itself."""
-    ordered = sorted(labels.items(), key=lambda label: (label[0].startswith("hostcore."), label[0]))
+    """Return labels in one line, those that people chose before those that hosts give themselves."""
+    ordered = sorted(labels.items(), key=lambda label: (label[0].startswith(_GIVEN), label[0]))
     return " ".join(f"{key}={value}" for key, value in ordered)

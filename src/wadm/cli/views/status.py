@@ -35,7 +35,8 @@ def status(
     if current.scalers:
         parts += ["", _scalers(name, current, running or {}, wide)]
     else:
-        parts += [Padding(Text(text), (0, 0, 0, 2)) for text in _advice(name, current, version) if text]
+        says, then = _advice(name, current, version)
+        parts += [Padding(Text(text), (0, 0, 0, 2)) for text in (says, "" if hints else then) if text]
     for scaler in current.scalers:
         if scaler.type != "deployed" and (reasons := _reasons(scaler, now)).row_count:
             parts += ["", Text(names.scaler(scaler.name, name), style=f"bold {states.style(scaler.type)}")]

@@ -25,9 +25,11 @@ def normal_url(url: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise Misconfigured(f"NATS URL {shown}: the port is not a number") from None
+        raise Misconfigured(f"NATS URL {shown}: the port must be a number from 1 to 65535") from None
     if not parts.hostname:
         raise Misconfigured(f"NATS URL {shown}: no host")
+    if any(map(str.isspace, text)):
+        raise Misconfigured(f"NATS URL {shown}: there is a blank in it; several URLs are separated by commas")
     if port is None and parts.scheme in ("nats", "tls"):
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{_DEFAULT_PORT}")
     return urlunsplit(parts)
