@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 
+from tests.operator.cluster import Cluster
 from tests.operator.world import ROOT
 from wadm import __version__
 from wadm.operator import crds
@@ -86,17 +88,116 @@ def test_the_originals_values_are_there_and_used(path: str) -> None:
     assert re.search(rf"\.Values\.{re.escape(path)}\b", templates)
 
 
-@pytest.mark.parametrize("options", [(), ("--set", "nats.server=nats://n,nats.credsSecret=c,takeOver=true")])
-def test_the_chart_renders(options: tuple[str, ...]) -> None:
-    helm = shutil.which("helm")
-    if helm is None:
+EVERYTHING = {
+    "replicaCount": 2,
+    "image": {"repository": "registry.local/operator", "tag": "dev", "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "pull"}],
+    "additionalLabels": {"team": "edge"},
+    "serviceAccount": {"name": "runner", "annotations": {"note": "x"}, "automount": True},
+    "takeOver": True,
+    "mirror": False,
+    "watchNamespace": "wild",
+    "nats": {"server": "nats://hub", "lattice": "main", "credsSecret": "creds", "credsKey": "user.creds"},
+    "logLevel": "debug",
+    "structuredLogging": True,
+    "podAnnotations": {"a": "1"},
+    "podLabels": {"b": "2"},
+    "service": {"type": "NodePort", "port": 9090},
+    "resources": {"limits": {"memory": "256Mi"}},
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "extraEnv": [{"name": "WADM_API_PREFIX", "value": "x"}],
+}
+
+
+def helm(*arguments: str, values: dict[str, Any] | None = None) -> str:
+    """Run helm and return its output; skip where it is not at hand."""
+    program = shutil.which("helm")
+    if program is None:
         pytest.skip("needs helm")
-    subprocess.run([helm, "lint", str(CHART), *options], check=True, capture_output=True)
+    options = ["--values", "-"] if values is not None else []
     done = subprocess.run(
-        [helm, "template", "wadm-operator", str(CHART), *options], check=True, capture_output=True, text=True
+        [program, *arguments, *options],
+        input=yaml.safe_dump(values), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rendered(values: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """Render the chart; return its objects by kind and name."""
+    helm("lint", "--strict", str(CHART), values=values)
+    text = helm("template", "wadm-operator", str(CHART), "--namespace", "wadm-operator", values=values)
+    return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
+
+
+def test_the_chart_renders_what_the_plain_manifests_hold() -> None:
+    chart = rendered({})
+    plain = yaml.safe_load_all((DEPLOY / "operator.yaml").read_text())
+    for one in (one for one in plain if one["kind"] != "Namespace"):
+        of_chart = chart[one["kind"], one["metadata"]["name"]]
+        for field in ("rules", "roleRef", "subjects"):
+            assert of_chart.get(field) == one.get(field), (one["kind"], field)
+    (container,) = chart["Deployment", "wadm-operator"]["spec"]["template"]["spec"]["containers"]
+    assert {one["name"] for one in container["env"]} >= {"POD_NAMESPACE", "POD_UID", "WADM_OPERATOR_INSTALL_CRDS"}
+
+
+def test_every_value_of_the_chart_is_rendered() -> None:
+    chart = rendered(EVERYTHING)
+    deployment = chart["Deployment", "wadm-operator"]
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["metadata"]["labels"]["team"] == "edge"
+    assert (pod["metadata"]["annotations"], pod["metadata"]["labels"]["b"]) == ({"a": "1"}, "2")
+    assert pod["spec"]["serviceAccountName"] == "runner"
+    for field in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity"):
+        assert pod["spec"][field] == EVERYTHING[field]
+    assert (container["image"], container["imagePullPolicy"]) == ("registry.local/operator:dev", "Always")
+    assert container["resources"] == EVERYTHING["resources"]
+    assert {one["name"]: one.get("value") for one in container["env"]} == {
+        "POD_NAMESPACE": None,
+        "POD_UID": None,
+        "WADM_OPERATOR_INSTALL_CRDS": "true",
+        "WADM_OPERATOR_TAKE_OVER": "true",
+        "WADM_OPERATOR_MIRROR": "false",
+        "WADM_OPERATOR_LOG_LEVEL": "debug",
+        "WADM_STRUCTURED_LOGGING": "true",
+        "WADM_OPERATOR_NAMESPACE": "wild",
+        "WADM_NATS_SERVER": "nats://hub",
+        "WADM_LATTICE": "main",
+        "WADM_NATS_CREDS_FILE": "/etc/nats-creds/user.creds",
+        "WADM_API_PREFIX": "x",
+    }
+    assert pod["spec"]["volumes"][0]["secret"] == {"secretName": "creds"}
+    service = chart["Service", "wadm-operator"]["spec"]
+    assert (service["type"], service["ports"][0]["port"]) == ("NodePort", 9090)
+    assert chart["ServiceAccount", "runner"]["metadata"]["annotations"] == {"note": "x"}
+    assert {one["name"] for one in chart["ClusterRoleBinding", "wadm-operator"]["subjects"]} == {"runner"}
+    assert chart["ClusterRole", "wadm-operator"]["rules"][-1]["verbs"] == ["delete"]
+    (test,) = chart["Pod", "wadm-operator-test"]["spec"]["containers"]
+    assert (test["image"], test["args"]) == (container["image"], ["http://wadm-operator:9090/readyz"])
+
+
+def test_an_account_of_somebody_else_and_other_names() -> None:
+    chart = rendered(
+        {"serviceAccount": {"create": False, "name": "theirs"}, "crds": {"install": False}, "fullnameOverride": "op"}
     )
-    kinds = [one["kind"] for one in yaml.safe_load_all(done.stdout) if one]
-    assert {"Deployment", "Service", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= set(kinds)
+    assert not [kind for kind, _ in chart if kind == "ServiceAccount"]
+    assert chart["ClusterRoleBinding", "op"]["subjects"][0]["name"] == "theirs"
+    assert "customresourcedefinitions" not in str(chart["ClusterRole", "op"])
+
+
+@pytest.mark.xdist_group("kube")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_the_api_server_takes_the_chart(cluster: Cluster, values: dict[str, Any]) -> None:
+    config = f"--kubeconfig={cluster.kubeconfig()}"
+    release = ("chart", str(CHART), "--namespace", f"chart-{uuid4().hex[:6]}", config)
+    helm("install", *release, "--create-namespace", values=values)
+    helm("upgrade", *release, values=values)
+    helm("uninstall", "chart", *release[2:])
 
 
 def test_every_value_that_the_chart_uses_has_a_default_and_blocks_are_closed() -> None:

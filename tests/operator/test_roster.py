@@ -25,6 +25,8 @@ class Hosts:
         self.moved = asyncio.Event()
 
     async def hosts(self) -> list[Any]:
+        if not self.transport.connected:
+            raise Unavailable("no NATS")
         return [SimpleNamespace(host_id=name) for name, one in self.answers.items() if isinstance(one, Inventory)]
 
     async def inventory(self, host_id: str) -> Inventory:
@@ -49,6 +51,7 @@ def hosts() -> Hosts:
 def book(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Roster]:
     """A roster that waits for hundredths of the real seconds."""
     monkeypatch.setattr(roster, "GAP", 0.001)
+    monkeypatch.setattr(roster, "ASK_AGAIN", 0.01)
     monkeypatch.setattr(roster, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(roster, "ABSENT_FOR", 0.1)
     monkeypatch.setattr(roster, "SILENT_FOR", 0.4)
@@ -121,6 +124,21 @@ async def test_nothing_is_forgotten_while_nobody_can_be_asked(hosts: Hosts, book
     hosts.answers["a"] = host("a")
     await moved(hosts)
     assert await with_server(book) == []
+
+
+async def test_what_was_known_last_counts_after_it_is_old_while_nobody_can_be_asked(
+    hosts: Hosts, book: Roster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.transport.connected = False
+    with pytest.raises(Unavailable):
+        await book.placement()
+    hosts.transport.connected = True
+    hosts.answers = {"a": host("a", "server")}
+    await asyncio.sleep(0.02)
+    await book.placement()
+    monkeypatch.setattr(roster, "ALL_AGAIN", 0)
+    hosts.transport.connected = False
+    assert await with_server(book) == ["a"]
 
 
 async def test_a_heartbeat_is_news_where_it_says_something_new(hosts: Hosts, book: Roster) -> None:

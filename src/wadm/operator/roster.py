@@ -30,6 +30,9 @@ SILENT_FOR: Final = 60.0
 """Seconds after which what a host said before it fell silent does not count any more."""
 ABSENT_FOR: Final = 10.0
 """The same for a host that NATS knows nobody for."""
+NEVER: Final = float("-inf")
+ASK_AGAIN: Final = 2.0
+"""Seconds in which nobody is asked after nobody could be."""
 LONGEST_PAUSE: Final = 3.0
 """Seconds at most until a silent host is asked again."""
 
@@ -49,11 +52,18 @@ class Roster:
         self._absent: set[str] = set()
         self._silent: dict[str, asyncio.Task[None]] = {}
         self._asking = asyncio.Lock()
-        self._asked_all = self._asked = float("-inf")
+        self._asked_all = self._asked = self._failed = NEVER
 
     async def placement(self) -> Placement:
-        """Return which hosts run which provider. Raises Unavailable."""
-        await self._ask(ALL_AGAIN)
+        """Return which hosts run which provider, as last known while nobody can be asked.
+
+        Raises Unavailable where nothing has been known yet.
+        """
+        try:
+            await self._ask(ALL_AGAIN)
+        except Unavailable:
+            if self._asked_all == NEVER:
+                raise
         if self._placement is None:
             self._placement = Placement(self._inventories.values())
         return self._placement
@@ -90,6 +100,8 @@ class Roster:
             everybody = loop.time() - self._asked_all > max_age
             if not (everybody or self._moved - self._silent.keys()):
                 return
+            if loop.time() - self._failed < ASK_AGAIN:
+                raise Unavailable("nobody could be asked a moment ago")
             await asyncio.sleep(GAP - (loop.time() - self._asked))
             client = self._client()
             self._asked = loop.time()
@@ -101,8 +113,10 @@ class Roster:
                 gate = asyncio.Semaphore(AT_ONCE)
                 hosts = sorted(moved - self._silent.keys())
                 await asyncio.gather(*(self._ask_host(client, gate, host_id) for host_id in hosts))
-            except BaseException:
+            except BaseException as error:
                 self._moved |= moved
+                if isinstance(error, Unavailable):
+                    self._failed = loop.time()
                 raise
             if everybody:
                 self._asked_all = self._asked
