@@ -26,6 +26,11 @@ from wadm.sim.world import SimulatedHost, SimulatedServer, World, WorldSink
 from wadm.transport import virtual_time
 
 ATTEMPTS: Final = 6
+KEPT: Final = (
+    *("KV_wadm_manifests", "KV_wadm_state", "KV_wadm_leases"),
+    *("wadm_commands", "wadm_status", "wadm_timeline", "wadm_revisions"),
+)
+"""The buckets and streams that servers write."""
 
 
 class Scenario:
@@ -34,6 +39,7 @@ class Scenario:
     def __init__(self, world: World) -> None:
         self.world = world
         self._seen = 0
+        self._written: dict[str, int] = {}
 
     async def start(self, servers: int = 1, hosts: int = 0, habits: Habits = HEALTHY) -> None:
         """Have servers, and hosts without labels, and a moment in which they find each other."""
@@ -108,6 +114,13 @@ class Scenario:
         new = self.world.calls.all[self._seen :]
         self._seen = len(self.world.calls.all)
         return [self.world.readable(str(call)) for call in new]
+
+    def written(self) -> dict[str, int]:
+        """Return how much servers have written since one last looked, by bucket or stream; nothing is left out."""
+        now = {name: self.world.broker.stream(name).sequence for name in KEPT}
+        new = {name: sequence - self._written.get(name, 0) for name, sequence in now.items()}
+        self._written = now
+        return {name: count for name, count in new.items() if count}
 
     def status(self, application: str) -> str:
         """Return what is said of an application."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
+import pytest
+
+from wadm.engine.plan import Plan
+from wadm.server.owner import LatticeOwner
 from wadm.sim.habits import Habits, containing
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 
@@ -29,8 +33,42 @@ async def test_an_application_is_deployed_and_then_there_is_silence(scene: Scena
     await scene.deploy(SHOP)
     await scene.until_whole(within=2)
     assert sorted(call.split()[0] for call in scene.asked()) == ["put", "put", "scale", "start"]
+    await scene.wait(30)
+    assert scene.written()["wadm_commands"] == 4
     await scene.wait(600)
     assert scene.asked() == []
+    assert scene.written() == {}
+
+
+def test_many_applications_that_are_touched_at_once_are_planned_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[int] = []
+    carry_out = LatticeOwner._carry_out
+
+    def carry_out_and_count(self: LatticeOwner, plans: list[Plan], now: float) -> None:
+        planned.append(len(plans))
+        carry_out(self, plans, now)
+
+    async def script(scene: Scenario) -> None:
+        await scene.start(servers=1, hosts=3)
+        for number in range(9):
+            await scene.deploy(application(f"app{number}", component("api", 2)))
+        await scene.until_whole(within=5)
+        scene.asked()
+        before = scene.owner()
+        before.kill()
+        planned.clear()
+        scene.world.add_server()
+        await scene.until_owned(within=10, by_another_than=before)
+        await scene.wait(10)
+        assert scene.asked() == []
+        await scene.deploy(application("app9", component("api", 2)))
+        await scene.until_whole(within=5)
+
+    monkeypatch.setattr("wadm.server.owner.PLANNED_AT_ONCE", 2)
+    monkeypatch.setattr(LatticeOwner, "_carry_out", carry_out_and_count)
+    play(script)
+    assert max(planned) == 2
+    assert planned[:5] == [2, 2, 2, 2, 1]
 
 
 @played
