@@ -6,29 +6,45 @@ tuple. Names, labels and text are put together only when somebody asks.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Labels = Mapping[str, str]
+Part = Callable[[bool], bytes]
+"""Returns metrics as text: as OpenMetrics where that is asked for, else in Prometheus' own format."""
+
+
+def told(accept: str, *parts: Part) -> tuple[bytes, str]:
+    """Return the text of all parts in the format that a scraper takes, which its ``Accept`` says, and its type."""
+    openmetrics = "application/openmetrics-text" in accept.lower()
+    text = b"".join(part(openmetrics) for part in parts)
+    return (text + b"# EOF\n", OPENMETRICS) if openmetrics else (text, PLAIN)
 
 
 class Histogram:
     """Observations by size. ``bounds`` are the upper bounds of the buckets, ascending, without the infinite one."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
         self.counts = [0] * (len(self.bounds) + 1)
         self.total = 0.0
+        self.exemplars: dict[int, tuple[str, float, float]] = {}
+        """The last observation of each bucket that has a trace: its id, the value, and when it was, since 1970."""
 
-    def observe(self, value: float) -> None:
-        """Count one observation."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+    def observe(self, value: float, trace: str = "") -> None:
+        """Count one observation, and remember the id of the trace that shows it where there is one."""
+        bucket = bisect_left(self.bounds, value)
+        self.counts[bucket] += 1
         self.total += value
+        if trace:
+            self.exemplars[bucket] = (trace, value, time.time())
 
     @property
     def count(self) -> int:
@@ -37,9 +53,10 @@ class Histogram:
 
 
 class Exposition:
-    """Metrics as text, family by family."""
+    """Metrics as text, family by family: in Prometheus' format, or as OpenMetrics, which has exemplars."""
 
-    def __init__(self) -> None:
+    def __init__(self, openmetrics: bool = False) -> None:
+        self._openmetrics = openmetrics
         self._lines: list[str] = []
 
     def counter(self, name: str, about: str, samples: Iterable[tuple[Labels, float]] | float) -> None:
@@ -55,14 +72,16 @@ class Exposition:
         self._head(name, "histogram", about)
         for labels, histogram in [({}, samples)] if isinstance(samples, Histogram) else samples:
             running = 0
-            for bound, count in zip((*map(_number, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+            bounds = (*(repr(float(bound)) for bound in histogram.bounds), "+Inf")
+            for bucket, (bound, count) in enumerate(zip(bounds, histogram.counts, strict=True)):
                 running += count
-                self._lines.append(f"{name}_bucket{_labels({**labels, 'le': bound})} {running}")
+                exemplar = self._exemplar(histogram, bucket)
+                self._lines.append(f"{name}_bucket{_labels({**labels, 'le': bound})} {running}{exemplar}")
             self._lines.append(f"{name}_sum{_labels(labels)} {_number(histogram.total)}")
             self._lines.append(f"{name}_count{_labels(labels)} {running}")
 
     def text(self) -> bytes:
-        """Return all that was added."""
+        """Return all that was added; what ends a whole answer is not in it (:func:`told`)."""
         return ("\n".join(self._lines) + "\n").encode()
 
     def _family(self, name: str, kind: str, about: str, samples: Iterable[tuple[Labels, float]] | float) -> None:
@@ -70,7 +89,15 @@ class Exposition:
         for labels, value in [({}, samples)] if isinstance(samples, int | float) else samples:
             self._lines.append(f"{name}{_labels(labels)} {_number(value)}")
 
+    def _exemplar(self, histogram: Histogram, bucket: int) -> str:
+        if not self._openmetrics or (found := histogram.exemplars.get(bucket)) is None:
+            return ""
+        trace, value, at = found
+        return f" # {_labels({'trace_id': trace})} {_number(value)} {at:.3f}"
+
     def _head(self, name: str, kind: str, about: str) -> None:
+        if self._openmetrics and kind == "counter":
+            name = name.removesuffix("_total")  # the family is named without what its samples end in
         self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
 
 

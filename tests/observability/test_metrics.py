@@ -18,7 +18,7 @@ import yaml
 from tests.conftest import NatsServerFactory
 from tests.dashboard.manifests import an_app
 from tests.dashboard.stage import stage
-from wadm.metrics import Exposition, Histogram
+from wadm.metrics import Exposition, Histogram, told
 
 HERE = Path(__file__).parents[2] / "deploy/observability"
 RULES: list[dict[str, Any]] = yaml.safe_load((HERE / "alerts.yaml").read_text())["groups"][0]["rules"]
@@ -52,11 +52,41 @@ def test_a_histogram_counts_up_to_and_including_its_bounds() -> None:
     out.histogram("x_seconds", "Some.", [({"a": 'b"\\\n'}, histogram)])
     assert out.text().decode().splitlines()[2:] == [
         'x_seconds_bucket{a="b\\"\\\\\\n",le="0.1"} 2',
-        'x_seconds_bucket{a="b\\"\\\\\\n",le="1"} 3',
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="1.0"} 3',
         'x_seconds_bucket{a="b\\"\\\\\\n",le="+Inf"} 4',
         'x_seconds_sum{a="b\\"\\\\\\n"} 7.65',
         'x_seconds_count{a="b\\"\\\\\\n"} 4',
     ]
+
+
+def test_openmetrics_show_the_trace_of_an_observation() -> None:
+    histogram = Histogram((0.1, 1))
+    histogram.observe(0.05)
+    histogram.observe(0.5, "0af7651916cd43dd8448eb211c80319c")
+    seen = time.time()
+
+    def part(openmetrics: bool) -> bytes:
+        out = Exposition(openmetrics)
+        out.counter("x_total", "Some.", 2)
+        out.histogram("x_seconds", "Some.", histogram)
+        return out.text()
+
+    text, kind = told("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", part)
+    lines = text.decode().splitlines()
+    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    assert lines[:3] == ["# HELP x Some.", "# TYPE x counter", "x_total 2"]
+    assert lines[-1] == "# EOF"
+    bucket = next(line for line in lines if 'le="1.0"' in line)
+    sample, _, exemplar = bucket.partition(" # ")
+    assert sample == 'x_seconds_bucket{le="1.0"} 2'
+    labels, value_, at = exemplar.split(" ")
+    assert (labels, value_) == ('{trace_id="0af7651916cd43dd8448eb211c80319c"}', "0.5")
+    assert abs(float(at) - seen) < 60
+    assert sum(" # {" in line for line in lines) == 1
+    plain, kind = told("text/plain", part)
+    assert kind.startswith("text/plain")
+    assert b"trace_id" not in plain
+    assert b"# EOF" not in plain
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +105,9 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
             running.wait_for("hello", "deployed")
             running.put(an_app("hello", "v2", instances=3))
             running.deploy("hello")
-            while not re.search(rb"time_to_deployed_seconds_count{[^}]*} [1-9]", (told := running.get("/metrics").data)):
+            while not re.search(
+                rb"time_to_deployed_seconds_count{[^}]*} [1-9]", (told := running.get("/metrics").data)
+            ):
                 assert time.monotonic() < end, told.decode()
                 threading.Event().wait(0.05)
             running.put(an_app("pay", image="ghcr.io/example/broken:1"))
@@ -156,6 +188,8 @@ def test_the_grafana_dashboard_is_the_one_that_its_program_writes() -> None:
 def test_the_admin_listener_tells_the_same(nats_server_factory: NatsServerFactory) -> None:
     from wadm.server.health import answer
 
-    told = answer("GET", "/metrics", {}, lambda: b"wadm_ready 1\n")
-    assert (told.status, told.body, told.content_type[:25]) == (200, b"wadm_ready 1\n", "text/plain; version=0.0.4")
+    said = answer("GET", "/metrics", {}, lambda openmetrics: b"wadm_ready 1\n")
+    assert (said.status, said.body, said.content_type[:25]) == (200, b"wadm_ready 1\n", "text/plain; version=0.0.4")
+    said = answer("GET", "/metrics", {}, lambda openmetrics: b"wadm_ready 1\n", "application/openmetrics-text")
+    assert (said.body, said.content_type[:28]) == (b"wadm_ready 1\n# EOF\n", "application/openmetrics-text")
     assert answer("GET", "/metrics", {}).status == 404

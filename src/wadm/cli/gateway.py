@@ -12,6 +12,7 @@ from wadm.client.client import Client
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings as ClientSettings
 from wadm.errors import Misconfigured
+from wadm.metrics import Part
 from wadm.server.logging import get_logger
 from wadm.server.settings import Settings
 
@@ -25,7 +26,7 @@ log = get_logger("wadm.cli.gateway")
 
 
 @contextlib.contextmanager
-def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Callable[[], bytes]) -> Iterator[None]:
+def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) -> Iterator[None]:
     """Serve HTTP as the settings of a server say. Raises Misconfigured where that is not possible."""
     need_http()
     from wadm.dashboard.options import Options

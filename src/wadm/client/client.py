@@ -227,15 +227,15 @@ class Client:
 
     # -- requests ----------------------------------------------------------------------------
 
-    async def carry(self, request: str, data: bytes = b"", content_type: str | None = None) -> bytes:
+    async def carry(self, request: str, data: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
         """Send a request of the API as it is, and return the reply as it is: for programs that only pass it on.
 
-        ``request`` is what follows the lattice in the subject: ``model.status.shop``.
+        ``request`` is what follows the lattice in the subject: ``model.status.shop``. ``Content-Type`` of ``headers``
+        says what a manifest is, ``traceparent`` which trace the request belongs to.
         """
         if not all(map(subjects.is_token, request.split("."))):
             raise ValueError(f"{request!r} cannot be part of a subject")
-        headers = {"Content-Type": content_type} if content_type else None
-        return await self._send(f"{self.settings.api_prefix}.{self.lattice}.{request}", request, data, headers)
+        return await self._send(f"{self.settings.api_prefix}.{self.lattice}.{request}", request, data, headers or None)
 
     async def _request(
         self, operation: str, name: str | None = None, data: bytes = b"", headers: dict[str, str] | None = None

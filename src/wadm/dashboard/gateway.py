@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -28,13 +29,14 @@ from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
 from wadm.dashboard.webhooks import Webhooks, view
 from wadm.errors import WadmError
-from wadm.metrics import CONTENT_TYPE
+from wadm.metrics import told
 from wadm.model.status import SEVERITY
 
 MOST_LATTICES = 1000
 """Lattices that are remembered; anybody who may speak on NATS can invent names."""
 FORM = "application/x-www-form-urlencoded"
 """What curl says of a body when it is told nothing."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 PAGE = 500
 """Hosts in one answer, where no limit is given."""
 
@@ -136,8 +138,8 @@ class Gateway:
         else:
             data = body_of(operation, request.query_params.multi_items())
         said = operation.request if name is None else f"{operation.request}.{name}"
-        content_type = request.headers.get("content-type") if operation.body == "manifest" else None
-        reply = await self._client(request).carry(said, data, _manifest_type(content_type))
+        kind = request.headers.get("content-type") if operation.body == "manifest" else None
+        reply = await self._client(request).carry(said, data, _passed_on(request, _manifest_type(kind)))
         return self._answered(request, reply, changes=operation.role == "full")
 
     async def _carry_any(self, request: Request) -> Response:
@@ -148,9 +150,9 @@ class Gateway:
         bearer: Bearer = request.scope["bearer"]
         if not reads and bearer.role != "full":
             return _read_only()
-        content_type = request.headers.get("content-type")
-        content_type = None if content_type == FORM else content_type
-        reply = await self._client(request).carry(said, await read_body(request), content_type)
+        kind = request.headers.get("content-type")
+        headers = _passed_on(request, None if kind == FORM else kind)
+        reply = await self._client(request).carry(said, await read_body(request), headers)
         return self._answered(request, reply, changes=not reads)
 
     def _answered(self, request: Request, reply: bytes, *, changes: bool) -> Response:
@@ -250,7 +252,8 @@ class Gateway:
         return as_json({"status": "unavailable", "reason": reason}, 503) if reason else as_json({"status": "ok"})
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(self.options.metrics() + self.meter.text(), headers={"Content-Type": CONTENT_TYPE})
+        text, kind = told(request.headers.get("accept", ""), self.options.metrics, self.meter.text)
+        return Response(text, headers={"Content-Type": kind})
 
 
 def _read_only() -> Response:
@@ -268,6 +271,15 @@ def _signed(data: bytes, bearer: Bearer) -> bytes:
     if isinstance(said, dict) and not said.get("author"):
         return json.encode({**said, "author": bearer.name})
     return data
+
+
+def _passed_on(request: Request, kind: str | None) -> dict[str, str]:
+    """Return the headers that go on with a request: what its body is, and which trace it belongs to."""
+    headers = {"Content-Type": kind} if kind else {}
+    trace = request.headers.get("traceparent")
+    if trace and _TRACEPARENT.fullmatch(trace):
+        headers["traceparent"] = trace
+    return headers
 
 
 def _manifest_type(content_type: str | None) -> str | None:

@@ -25,9 +25,9 @@ class Meter:
         self._requests[method, status] += 1
         self._seconds.observe(seconds)
 
-    def text(self) -> bytes:
-        """Return what was counted in Prometheus' format."""
-        out = Exposition()
+    def text(self, openmetrics: bool = False) -> bytes:
+        """Return what was counted."""
+        out = Exposition(openmetrics)
         requests = [({"method": m, "code": str(s)}, n) for (m, s), n in sorted(self._requests.items())]
         out.counter("wadm_http_requests_total", "Requests answered by the HTTP gateway.", requests)
         out.histogram("wadm_http_request_duration_seconds", "Time to answer a request.", self._seconds)

@@ -11,13 +11,14 @@ from msgspec import Struct, field
 from wadm.dashboard.tokens import Tokens
 from wadm.dashboard.webhooks import Hook
 from wadm.errors import Misconfigured
+from wadm.metrics import Part
 
 
 def _healthy() -> str:
     return ""
 
 
-def _nothing() -> bytes:
+def _nothing(openmetrics: bool) -> bytes:
     return b""
 
 
@@ -43,8 +44,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """What the page says that it is, with the version."""
     ready: Callable[[], str] = _healthy
     """Says why the server beside cannot do its work, ``""`` where it can."""
-    metrics: Callable[[], bytes] = _nothing
-    """Returns the metrics of the server beside, in Prometheus' text format."""
+    metrics: Part = _nothing
+    """Returns the metrics of the server beside."""
 
     @property
     def loopback(self) -> bool:

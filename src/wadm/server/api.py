@@ -17,7 +17,7 @@ from wadm.server.insights import NotAnswered
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
 from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
-from wadm.server.tracing import begin_chain, span
+from wadm.server.tracing import begin_chain, describe, span, trace_id
 from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
@@ -26,6 +26,9 @@ from wadm.wire import api, subjects
 BUSY: Final = "Too many requests are waiting, please try again later"
 INTERNAL: Final = "Internal error"
 DRAIN_TIMEOUT: Final = 2.0
+
+TRACEPARENT: Final = "traceparent"
+"""The header in which a request says which trace it belongs to (W3C Trace Context)."""
 
 _BEGINNING: Final = frozenset({"deploy", "undeploy", "rollback", "del"})
 """Operations after which the lattice is changed; their traces go on with that."""
@@ -75,33 +78,36 @@ class Api:
 
     async def _serve(self, message: Message, admit: Admit) -> None:
         began = self._clock()
+        with span("model", (message.headers or {}).get(TRACEPARENT, "")):
+            self._reply(message, await self._answer_or_refuse(message, admit))
+            self._metrics.answering.observe(max(0.0, self._clock() - began), trace_id())
+
+    async def _answer_or_refuse(self, message: Message, admit: Admit) -> bytes:
         try:
-            answer = await self._answer(message, admit)
+            return await self._answer(message, admit)
         except (ManifestInvalid, Refusal) as error:
-            answer = api.error(str(error), error.problems[:PROBLEMS_TOLD])
+            return api.error(str(error), error.problems[:PROBLEMS_TOLD])
         except Unreadable as error:
             self._limited.warning("stored", "What is stored cannot be read", subject=message.subject, reason=error)
-            answer = api.error(api.STORAGE_ERROR)
+            return api.error(api.STORAGE_ERROR)
         except (Malformed, NotAnswered) as error:
-            answer = api.error(str(error))  # raised by what reads requests, in the words to answer with
+            return api.error(str(error))  # raised by what reads requests, in the words to answer with
         except WadmError as error:
             self._limited.warning("storage", "A request failed", subject=message.subject, reason=error)
-            answer = api.error(api.STORAGE_ERROR)
+            return api.error(api.storage_error(error))
         except Exception:
             log.exception("A request met an error in the server", subject=message.subject)
-            answer = api.error(INTERNAL)
-        self._reply(message, answer)
-        self._metrics.answering.observe(max(0.0, self._clock() - began))
+            return api.error(INTERNAL)
 
     async def _answer(self, message: Message, admit: Admit) -> bytes:
         parsed = subjects.parse_api(message.subject, self._prefix, self._multitenant)
         place = Place(parsed.lattice, parsed.account)
         request = Request(place, parsed.name or "", message.data, message.headers or {})
         key = (parsed.category, parsed.operation, parsed.name is not None)
-        with span(f"{parsed.category}.{parsed.operation}", lattice=parsed.lattice, application=request.name):
-            if parsed.name is not None and parsed.operation in _BEGINNING:
-                begin_chain(place.scope, parsed.name)
-            return await self._carry_out(key, request, message, admit)
+        describe(f"{parsed.category}.{parsed.operation}", lattice=parsed.lattice, application=request.name)
+        if parsed.name is not None and parsed.operation in _BEGINNING:
+            begin_chain(place.scope, parsed.name)
+        return await self._carry_out(key, request, message, admit)
 
     async def _carry_out(self, key: subjects.Operation, request: Request, message: Message, admit: Admit) -> bytes:
         scope = request.place.scope

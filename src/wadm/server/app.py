@@ -19,6 +19,7 @@ from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
 from wadm.errors import Misconfigured, NotFound, TooLarge, Unavailable, WadmError
+from wadm.metrics import Part
 from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
@@ -92,10 +93,10 @@ class Server:
         """Say why the server cannot do its work at the moment, ``""`` where it can."""
         return self._missing if self._transport.connected else "NATS cannot be reached"
 
-    def metrics(self) -> bytes:
+    def metrics(self, openmetrics: bool = False) -> bytes:
         """Return what is counted, as Prometheus reads it. May be called from any thread."""
         ready = not self.not_ready()
-        return exposition(self._metrics, self.lattices.owners(), self._transport.connected, ready)
+        return exposition(self._metrics, self.lattices.owners(), self._transport.connected, ready, openmetrics)
 
     async def start(self) -> None:
         """Have everything that is needed, answer the API, and look after lattices.
@@ -256,9 +257,7 @@ def _say(kind: str, **fields: object) -> None:
 class Beside(Protocol):
     """Runs something beside the server, in the same process: the HTTP gateway, which the server does not know."""
 
-    def __call__(
-        self, settings: Settings, ready: Callable[[], str], metrics: Callable[[], bytes]
-    ) -> AbstractContextManager[object]:
+    def __call__(self, settings: Settings, ready: Callable[[], str], metrics: Part) -> AbstractContextManager[object]:
         """Return what is entered before the server starts and left when it ends.
 
         Raises :class:`~wadm.errors.Misconfigured`. ``ready`` and ``metrics`` may be called from any thread.
@@ -278,9 +277,9 @@ class Process:
         """Say why the process cannot do its work at the moment."""
         return "waiting for NATS" if self._server is None else self._server.not_ready()
 
-    def metrics(self) -> bytes:
+    def metrics(self, openmetrics: bool = False) -> bytes:
         """Return what is counted, as Prometheus reads it."""
-        return b"" if self._server is None else self._server.metrics()
+        return b"" if self._server is None else self._server.metrics(openmetrics)
 
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""

@@ -121,7 +121,8 @@ class Commands:
                 outcome = await self._call(command)
         finally:
             self._running.discard(command.key)
-        self._metrics.calls.observe(max(0.0, self._clock() - began))
+        trace = tracing.trace_of(self._scope, command.model_name)
+        self._metrics.calls.observe(max(0.0, self._clock() - began), trace)
         self._metrics.outcomes[type(command), outcome.result] += 1
         self._report(outcome)
 

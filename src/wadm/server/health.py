@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from wadm.errors import Misconfigured
-from wadm.metrics import CONTENT_TYPE
+from wadm.metrics import Part, told
 
 LONGEST_HEAD: Final = 8192
 """Bytes of a request's head."""
@@ -44,15 +44,15 @@ METRICS: Final = "/metrics"
 
 Probe = Callable[[], str]
 """Says what is wrong, ``""`` for nothing."""
-Metrics = Callable[[], bytes]
-"""Returns everything that is counted."""
 
 
-def answer(method: str, target: str, probes: Mapping[str, Probe], metrics: Metrics | None = None) -> Answer:
-    """Return the answer to a request."""
+def answer(
+    method: str, target: str, probes: Mapping[str, Probe], metrics: Part | None = None, accept: str = ""
+) -> Answer:
+    """Return the answer to a request. ``metrics`` returns everything that is counted."""
     path = target.partition("?")[0]
     if path == METRICS and metrics is not None and method in ("GET", "HEAD"):
-        return Answer(200, metrics(), CONTENT_TYPE)
+        return Answer(200, *told(accept, metrics))
     probe = probes.get(path)
     if probe is None:
         return Answer(404, f"unknown endpoint `{path}`".encode())
@@ -66,7 +66,7 @@ def answer(method: str, target: str, probes: Mapping[str, Probe], metrics: Metri
 class Health:
     """An HTTP listener for probes. ``ready`` says why the server cannot do its work at the moment."""
 
-    def __init__(self, host: str, port: int, ready: Probe, metrics: Metrics | None = None) -> None:
+    def __init__(self, host: str, port: int, ready: Probe, metrics: Part | None = None) -> None:
         self._address = (host, port)
         self._probes: dict[str, Probe] = {"/livez": lambda: "", "/readyz": ready}
         self._metrics = metrics
@@ -127,7 +127,9 @@ class Health:
         method, target, version = parts
         has_body = fields.get("content-length", "0") != "0" or "transfer-encoding" in fields
         keep = version == "HTTP/1.1" and fields.get("connection") != "close" and not has_body
-        writer.write(_response(answer(method, target, self._probes, self._metrics), method, keep))
+        writer.write(
+            _response(answer(method, target, self._probes, self._metrics, fields.get("accept", "")), method, keep)
+        )
         async with asyncio.timeout(HEAD_TIMEOUT):
             await writer.drain()
         return keep

@@ -67,9 +67,11 @@ class ServerMetrics:
         self.reconnects = 0
 
 
-def exposition(metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool) -> bytes:
+def exposition(
+    metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool, openmetrics: bool = False
+) -> bytes:
     """Return everything as text. ``owners`` are those of the lattices that are this instance's."""
-    out = Exposition()
+    out = Exposition(openmetrics)
     versions = {"version": __version__, "compatible_with": COMPATIBLE_WITH}
     out.gauge("wadm_build_info", "The version that runs.", [(versions, 1)])
     out.gauge("wadm_ready", "Whether the server can do its work.", int(ready))

@@ -554,8 +554,9 @@ class LatticeOwner:
             self._inquiries.ask(questions)
         if plans:
             self.metrics.plans += len(plans)
-            self.metrics.planning.observe(perf_counter() - began)
+            seconds = perf_counter() - began
             self._carry_out(plans, now)
+            self.metrics.planning.observe(seconds, tracing.trace_of(self._scope, plans[-1].application))
 
     def _ask(self, plan: Plan, questions: Questions) -> None:
         questions.configs |= plan.questions.configs
@@ -597,7 +598,8 @@ class LatticeOwner:
             if plan.status == UNDEPLOYED and not plan.record:
                 self.interests.remove(plan.application)
         if actions:
-            self.metrics.reacting.observe(max(0.0, self._clock() - self._begun))
+            trace = tracing.trace_of(self._scope, actions[0].application)
+            self.metrics.reacting.observe(max(0.0, self._clock() - self._begun), trace)
         if to_save:
             waiting = [a for a in actions if a.application in to_save]
             actions = [a for a in actions if a.application not in to_save]
@@ -651,12 +653,14 @@ class LatticeOwner:
             self._statuses.publish(name, after)
             if before is None or (before.type, before.message) != (after.type, after.message):
                 self._timeline.note(name, "status", f"{after.type}: {after.message}" if after.message else after.type)
-        if after.type in ("deployed", "undeployed"):
-            tracing.settled(self._scope, name, after.type)
-        if after.type in ("deployed", "undeployed") and name in self._under_way:
+        if after.type not in ("deployed", "undeployed"):
+            return
+        if name in self._under_way:
             outcome = Change(now, version=self._under_way.pop(name), outcome=after.type)
-            self.metrics.settling.observe(max(0.0, now - self._changed.pop(name, now)))
+            seconds = max(0.0, now - self._changed.pop(name, now))
+            self.metrics.settling.observe(seconds, tracing.trace_of(self._scope, name))
             self._transport.publish(subjects.revision(self._scope, name), encode_change(outcome))
+        tracing.settled(self._scope, name, after.type)
 
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)

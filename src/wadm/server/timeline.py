@@ -17,6 +17,7 @@ from wadm.model.commands import Action, Outcome
 from wadm.model.events import Event
 from wadm.model.lattice import Lattice
 from wadm.model.timeline import Entry, EntryKind
+from wadm.server import tracing
 from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import encode_moment
@@ -45,6 +46,8 @@ class Timeline:
         if len(entries) >= MOST_AT_ONCE:
             entries.pop(0)
         entries.append(Entry(round(self._now(), 3), kind, text, application, about, host))
+        if kind == "event":
+            tracing.heard(self._scope, application, text, host)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
 

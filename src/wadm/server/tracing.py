@@ -26,13 +26,38 @@ _OFF: Final = nullcontext()
 _begin: Callable[[str, dict[str, Any]], AbstractContextManager[Any]] | None = None
 _begin_after: Callable[[Any, str, dict[str, Any]], AbstractContextManager[Any]] | None = None
 _here: Callable[[], Any] | None = None
+_describe: Callable[[str, dict[str, Any]], None] | None = None
+_id_of: Callable[[Any], str] | None = None
 _chains: dict[tuple[str, str], Any] = {}
 """Where the trace of an application stands, by scope and name: it goes on there until the application is settled."""
+_heard: dict[tuple[str, str], str] = {}
+"""What a host said last of an application for which nothing was being done: the trace that begins with it tells."""
 
 
-def span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[Any]:
-    """Return a context in which something happens that a trace shows; spans within it are its children."""
-    return _OFF if _begin is None else _begin(name, attributes)
+def span(name: str, parent: str = "", **attributes: str | int | float | bool) -> AbstractContextManager[Any]:
+    """Return a context in which something happens that a trace shows; spans within it are its children.
+
+    ``parent`` is the ``traceparent`` that came with a request (W3C Trace Context), whose trace it belongs to then.
+    """
+    return _OFF if _begin is None else _begin(name, {"traceparent": parent, **attributes})
+
+
+def describe(name: str, **attributes: str | int | float | bool) -> None:
+    """Say what the span of this moment is about, where that was not known when it began."""
+    if _describe is not None:
+        _describe(name, attributes)
+
+
+def trace_id() -> str:
+    """Return the id of the trace of this moment, ``""`` for none."""
+    return "" if _id_of is None else _id_of(None)
+
+
+def trace_of(scope: str, application: str) -> str:
+    """Return the id of the trace of what is being done for an application, ``""`` for none."""
+    if _id_of is None or (chain := _chains.get((scope, application))) is None:
+        return ""
+    return _id_of(chain)
 
 
 def begin_chain(scope: str, application: str) -> None:
@@ -61,10 +86,26 @@ def _chained(
     attributes: dict[str, Any],
 ) -> Iterator[Any]:
     before = _chains.get(key)
+    heard = _heard.pop(key, None)
+    if before is None and heard is not None:
+        attributes["heard"] = heard
     with begin(before, name, attributes) as current:
         if before is None and _here is not None and len(_chains) < MOST_CHAINS:
             _chains[key] = _here()
         yield current
+
+
+def heard(scope: str, application: str, text: str, host: str = "") -> None:
+    """Show what a host said of an application in the trace of what is being done for it, or in one that begins."""
+    if _begin_after is None:
+        return
+    key = (scope, application)
+    if key not in _chains:
+        if len(_heard) < MOST_CHAINS or key in _heard:
+            _heard[key] = text
+        return
+    with _begin_after(_chains[key], "event", {"application": application, "text": text, "host": host}):
+        pass
 
 
 def settled(scope: str, application: str, status: str) -> None:
@@ -94,6 +135,7 @@ def configure(endpoint: str) -> Callable[[], None]:
         from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError as error:
         raise Misconfigured(f"install wadm[tracing] for traces: {error}") from error
     provider = TracerProvider(
@@ -105,24 +147,38 @@ def configure(endpoint: str) -> Callable[[], None]:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     tracer = provider.get_tracer("wadm")
 
+    carried = TraceContextTextMapPropagator()
+
     def begin(name: str, attributes: dict[str, Any]) -> AbstractContextManager[Any]:
-        return tracer.start_as_current_span(name, attributes=attributes)
+        parent = attributes.pop("traceparent")
+        context = carried.extract({"traceparent": parent}) if parent else None
+        return tracer.start_as_current_span(name, context=context, attributes=attributes)
 
     def begin_after(context: Any, name: str, attributes: dict[str, Any]) -> AbstractContextManager[Any]:
         return tracer.start_as_current_span(name, context=context or Context(), attributes=attributes)
 
-    def trace_id() -> dict[str, str]:
-        found = trace.get_current_span().get_span_context()
-        return {"trace_id": f"{found.trace_id:032x}"} if found.is_valid else {}
+    def describe_current(name: str, attributes: dict[str, Any]) -> None:
+        current = trace.get_current_span()
+        current.update_name(name)
+        current.set_attributes(attributes)
 
-    global _begin, _begin_after, _here
-    _begin, _begin_after, _here = begin, begin_after, get_current
-    logging.add_fields(trace_id)
+    def id_of(context: Any) -> str:
+        found = trace.get_current_span(context).get_span_context()
+        return f"{found.trace_id:032x}" if found.is_valid else ""
+
+    def fields() -> dict[str, str]:
+        found = id_of(None)
+        return {"trace_id": found} if found else {}
+
+    global _begin, _begin_after, _here, _describe, _id_of
+    _begin, _begin_after, _here, _describe, _id_of = begin, begin_after, get_current, describe_current, id_of
+    logging.add_fields(fields)
 
     def finish() -> None:
-        global _begin, _begin_after, _here
-        _begin = _begin_after = _here = None
+        global _begin, _begin_after, _here, _describe, _id_of
+        _begin = _begin_after = _here = _describe = _id_of = None
         _chains.clear()
+        _heard.clear()
         logging.add_fields(None)
         # The exporter tries again and again whatever timeout it is given, so it is left behind where it takes too long.
         flushing = Thread(target=provider.force_flush, daemon=True)
