@@ -8,6 +8,7 @@ WadmError
   Unavailable                 no answer in time, or nobody there: try again later
     NoResponders              nobody listens on that subject
     TimedOut                  somebody may listen, nobody answered
+    NoRoom                    NATS keeps no more: somebody has to make room
   Refused(message)            the host answered no, and said why
   Rejected(message)           the server answered a request of the API with no, and said why
     NotSupported              the server is the original, or an older one, and does not know the operation
@@ -61,6 +62,10 @@ class NoResponders(Unavailable):
 
 class TimedOut(Unavailable):
     """No answer came in time; whether the request was acted on is not known."""
+
+
+class NoRoom(Unavailable):
+    """NATS does not keep it: its disk, the account or the bucket is full. Once there is room, trying again succeeds."""
 
 
 class Refused(WadmError):

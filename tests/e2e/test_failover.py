@@ -1,5 +1,5 @@
-"""Servers and NATS nodes die, freeze and come back: the lattice is whole again within ten seconds, nothing is lost,
-and nothing that was right is touched."""
+"""Servers and NATS nodes die, freeze and come back: the lattice is whole again soon, nothing is lost, and nothing that
+was right is touched. ``scripts/failover`` allows ten seconds on a quiet machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 
 from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
-from tests.e2e.stage import LONG, Stage, application, start_cluster, until
+from tests.e2e.stage import WITHIN, Stage, application, start_cluster, until
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
 from wadm.sim.habits import Habits
 from wadm.transport.base import StreamSpec
 
-WITHIN = 10.0
-"""Seconds in which all is to be as it should again, once the cause is gone."""
 NAMES = [f"app-{number}" for number in range(12)]
 SLOW = Habits(pull_delay=(0.2, 1.0))
 """Hosts that take their time, so that a deployment can be met in its middle."""
@@ -69,8 +67,7 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
     assert len(stage.running()) == len(NAMES) - 6
 
 
-@LONG
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_a_cluster_whose_nodes_come_and_go(nats_server_factory: NatsServerFactory, set_up: SetUp) -> None:
     nodes = start_cluster(nats_server_factory)
     stage = set_up([node.url for node in nodes])
@@ -115,7 +112,6 @@ async def copies(stage: Stage) -> int:
     return int(json.loads(answer.data)["config"]["num_replicas"])
 
 
-@LONG
 async def test_a_full_disk(nats_server_factory: NatsServerFactory, set_up: SetUp) -> None:
     """Requests are refused with a reason, what runs goes on, and the rest is made up for when there is room again."""
     nats = nats_server_factory("jetstream { max_file_store: 4MB, max_memory_store: 1MB }")
@@ -127,7 +123,7 @@ async def test_a_full_disk(nats_server_factory: NatsServerFactory, set_up: SetUp
     await fill(stage)
     before = stage.changes()
     refused = await stage.ask("put", application("one-more"))
-    assert refused["result"] == "error"
+    assert (refused["result"], "NATS has no room left" in refused["message"]) == ("error", True)
     assert await stage.whole(NAMES)
     for host in list(stage.fleet.hosts.values())[:1]:
         await host.stop()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
-from tests.e2e.stage import LONG, Stage, application, until
+from tests.e2e.stage import Stage, application, until
 from tests.natsd import NatsServer
 from tests.transport.identities import Certificates, OperatorWorld
 from wadm.errors import WadmError
@@ -96,9 +96,7 @@ async def _succeeded(stage: Stage, owner: str) -> bool:
     return await stage.owner() not in ("", owner)
 
 
-@pytest.mark.parametrize(
-    "way", ["creds", "mutual TLS", *(pytest.param(way, marks=LONG) for way in ("jwt and seed", "TLS", "token"))]
-)
+@pytest.mark.parametrize("way", ["creds", "jwt and seed", "TLS", "mutual TLS", "token"])
 async def test_every_way_of_signing_in(
     nats_server_factory: NatsServerFactory, set_up: SetUp, tmp_path: Path, way: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
+from tests.e2e.stage import WITHIN
 
 NAMES = [f"app-{number}" for number in range(6)]
 
@@ -18,5 +19,5 @@ async def test_a_host_that_dies_without_a_word(nats_server_factory: NatsServerFa
     host = next(host for host in stage.fleet.hosts.values() if host.components)
     lost = len(host.components)
     await host.kill()
-    assert await stage.until_whole(NAMES) < 10
+    assert await stage.until_whole(NAMES) < WITHIN
     assert stage.changes() - before == lost, "only what ran there is started elsewhere"

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.transport.worlds import World, until
-from wadm.errors import Malformed, NotFound, StaleRevision, TooLarge, Unavailable, WadmError
+from wadm.errors import Malformed, NoRoom, NotFound, StaleRevision, TooLarge, WadmError
 from wadm.transport.base import Bucket, BucketSpec, Entry, Transport
 
 
@@ -103,7 +103,7 @@ async def test_a_full_bucket_refuses_and_says_why(client: Transport, name: str) 
     await client.ensure_bucket(BucketSpec(name, storage="memory", max_bytes=2000))
     bucket = client.bucket(name)
     await bucket.put("first", b"x" * 1500)
-    with pytest.raises(Unavailable, match="maximum bytes exceeded"):
+    with pytest.raises(NoRoom, match="maximum bytes exceeded"):
         await bucket.put("second", b"x" * 1500)
 
 

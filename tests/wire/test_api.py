@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from tests.wire import strategies
 from tests.wire.golden import api_steps, compact
-from wadm.errors import Malformed
+from wadm.errors import Malformed, NoRoom, Unavailable
 from wadm.model.manifest import Problem
 from wadm.model.status import ApplicationStatus, ScalerStatus
 from wadm.wire import api
@@ -23,6 +23,7 @@ WAITING = (
     b'{"status":{"type":"waiting","message":"Waiting for status: Lattice contains no hosts, deployment not started."},'
     b'"version":"","components":[]}'
 )
+AWAY = Unavailable("away")
 NOTIFY = "This is likely a transient error, so please retry the request"
 
 
@@ -184,11 +185,11 @@ def test_noise_is_a_request_or_malformed(body: bytes) -> None:
             '"undeploy":false}',
         ),
         (
-            api.delete_failed("shop"),
+            api.delete_failed(AWAY, "shop"),
             '{"result":"error","message":"Internal storage error when deleting application shop","undeploy":false}',
         ),
         (
-            api.delete_failed("shop", "v1"),
+            api.delete_failed(AWAY, "shop", "v1"),
             '{"result":"error","message":"Internal storage error when deleting v1 of application shop",'
             '"undeploy":false}',
         ),
@@ -218,7 +219,7 @@ def test_noise_is_a_request_or_malformed(body: bytes) -> None:
             '"name":"shop","version":"v9"}',
         ),
         (
-            api.deploy_failed("shop", "v1"),
+            api.deploy_failed(AWAY, "shop", "v1"),
             '{"result":"error","message":"Internal storage error","name":"shop","version":"v1"}',
         ),
         (
@@ -242,8 +243,13 @@ def test_noise_is_a_request_or_malformed(body: bytes) -> None:
             '{"result":"notfound","message":"Application with the name shop not found","name":"shop","version":null}',
         ),
         (
-            api.undeploy_failed("shop"),
+            api.undeploy_failed(AWAY, "shop"),
             '{"result":"error","message":"Internal storage error","name":"shop","version":null}',
+        ),
+        (
+            api.undeploy_failed(NoRoom("KV: NATS has no room left"), "shop"),
+            '{"result":"error","message":"Internal storage error: KV: NATS has no room left","name":"shop",'
+            '"version":null}',
         ),
         (
             api.undeploy_not_notified("shop"),

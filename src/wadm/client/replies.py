@@ -223,6 +223,6 @@ def _put_error(message: str, problems: Sequence[Problem]) -> WadmError:
         return ManifestInvalid(problems)
     if message.startswith("Manifest version ") and message.endswith(" already exists"):
         return AlreadyExists(message)
-    if message == api.STORAGE_ERROR:
+    if message.startswith(api.STORAGE_ERROR):
         return Rejected(message)
     return ManifestInvalid([Problem(message)])

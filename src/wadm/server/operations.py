@@ -263,8 +263,8 @@ async def _delete(models: Models, request: Request, record: Record, version: str
         after = await models.store.change(request.place, name, remove)
     except NotFound:
         return _nothing_deleted(models, request, version)
-    except _NOT_WRITTEN:
-        return api.delete_failed(name, version), False
+    except _NOT_WRITTEN as error:
+        return api.delete_failed(error, name, version), False
     if after is None:
         if before.glance.deployed is None:  # else it is its owner who speaks of it last
             models.statuses.forget(request.place.lattice, name)
@@ -326,8 +326,8 @@ async def _deploy(
         record = await models.store.change(place, name, mark)
     except NotFound:
         return api.deploy_version_not_found(name, staged) if staged else api.deploy_not_found(name, version)
-    except _NOT_WRITTEN:
-        return api.deploy_failed(name, staged)
+    except _NOT_WRITTEN as error:
+        return api.deploy_failed(error, name, staged)
     assert record is not None
     manifest = models.store.decode(record).deployed
     assert manifest is not None
@@ -358,8 +358,8 @@ async def undeploy(models: Models, request: Request) -> bytes:
         await models.store.change(request.place, name, mark)
     except NotFound:
         return api.undeploy_not_found(name)
-    except _NOT_WRITTEN:
-        return api.undeploy_failed(name)
+    except _NOT_WRITTEN as error:
+        return api.undeploy_failed(error, name)
     if was_deployed:
         await models.revisions.note(request.place, name, "undeploy", None, ask)
     try:

@@ -12,14 +12,15 @@ from typing import Literal, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json, structs
 
-from wadm.errors import Malformed
+from wadm.errors import Malformed, NoRoom
 from wadm.model.manifest import Problem
 from wadm.model.status import NO_HOSTS_MESSAGE, ApplicationStatus
 from wadm.wire.reading import UNREADABLE, read
 from wadm.wire.status import encode_status
 
 STORAGE_ERROR = "Internal storage error"
-"""Said of a store that cannot be read or written, and of names that cannot be keys."""
+"""Said of a store that cannot be read or written, and of names that cannot be keys. Of the reason no more is said than
+:func:`storage_error` adds; the server's log has it."""
 
 HISTORY_UNSUPPORTED = "Model deployment history is not currently supported. It may be added in a future version"
 
@@ -28,6 +29,14 @@ WAITING = ApplicationStatus("waiting", NO_HOSTS_MESSAGE)
 
 NO_STATUS = ApplicationStatus("undeployed")
 """What ``status`` says then, of unknown applications too."""
+
+
+def storage_error(error: Exception, doing: str = "") -> str:
+    """Return what is said of a failed access to the store: in the original's words, and, where somebody has to make
+    room in NATS before it can succeed, that too."""
+    why = f": {error}" if isinstance(error, NoRoom) else ""
+    return f"{STORAGE_ERROR}{doing}{why}"
+
 
 # -- requests ----------------------------------------------------------------------------------
 
@@ -348,13 +357,13 @@ def delete_unreadable(name: str) -> bytes:
     return json.encode(DeleteReply("error", f"{STORAGE_ERROR} while fetching manifest data for application {name}"))
 
 
-def delete_failed(name: str, version: str | None = None) -> bytes:
+def delete_failed(error: Exception, name: str, version: str | None = None) -> bytes:
     """Return the reply for a deletion that could not be written.
 
     An error for the last version too; the original says ``deleted`` there although it is not.
     """
     what = f"application {name}" if version is None else f"{version} of application {name}"
-    return json.encode(DeleteReply("error", f"{STORAGE_ERROR} when deleting {what}"))
+    return json.encode(DeleteReply("error", storage_error(error, f" when deleting {what}")))
 
 
 def delete_not_notified() -> bytes:
@@ -393,9 +402,9 @@ def deploy_version_not_found(name: str, version: str) -> bytes:
     return json.encode(DeployReply("error", message, name, version))
 
 
-def deploy_failed(name: str, version: str) -> bytes:
+def deploy_failed(error: Exception, name: str, version: str) -> bytes:
     """Return the reply for a deploy that could not be written."""
-    return json.encode(DeployReply("error", STORAGE_ERROR, name, version))
+    return json.encode(DeployReply("error", storage_error(error), name, version))
 
 
 def deploy_not_notified(name: str, version: str) -> bytes:
@@ -416,9 +425,9 @@ def undeploy_not_found(name: str) -> bytes:
     return deploy_not_found(name, None)
 
 
-def undeploy_failed(name: str) -> bytes:
+def undeploy_failed(error: Exception, name: str) -> bytes:
     """Return the reply for an undeploy that could not be written."""
-    return json.encode(DeployReply("error", STORAGE_ERROR, name))
+    return json.encode(DeployReply("error", storage_error(error), name))
 
 
 def undeploy_not_notified(name: str) -> bytes:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wadm.errors import StaleRevision, Unavailable
+from wadm.errors import NoRoom, StaleRevision
 from wadm.transport.base import Headers, Stored, StreamSpec
 from wadm.transport.memory.soon import later
 from wadm.transport.rules import EXPECTED_REVISION, ROLLUP, matches
@@ -67,7 +67,7 @@ class Stream:
             raise StaleRevision(f"{subject}: wrong last sequence: {revision}")
         replaced = len(newest.data) if newest and self.spec.max_msgs_per_subject == 1 else 0
         if self._discard_new and 0 < self.spec.max_bytes < self._bytes + len(data) - replaced:
-            raise Unavailable(f"{subject}: maximum bytes exceeded")
+            raise NoRoom(f"{subject}: NATS has no room left (maximum bytes exceeded)")
         self.sequence += 1
         if self.spec.retention == "interest" and not self.durables:
             return self.sequence

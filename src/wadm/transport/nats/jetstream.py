@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from wadm.errors import Malformed, NoResponders, NotFound, StaleRevision, TooLarge, Unavailable, WadmError
+from wadm.errors import Malformed, NoResponders, NoRoom, NotFound, StaleRevision, TooLarge, Unavailable, WadmError
 from wadm.transport.base import Headers, Message, Stored
 from wadm.transport.nats.connection import Connection
 
@@ -22,6 +22,8 @@ _APPEND_PAUSE = 0.25
 _NOT_FOUND = frozenset({10014, 10037, 10059})  # consumer, message, stream
 _STALE = frozenset({10071, 10164})  # wrong last sequence, the same for a constant expectation
 _TOO_LARGE = frozenset({10054})  # message size exceeds maximum allowed
+_NO_ROOM = frozenset({10002, 10023, 10028, 10047})  # limits of the account, resources, memory, storage
+_FULL = ("maximum bytes exceeded", "no space left on device")  # said of a stream under a code that says nothing
 _NOT_FOUND_CODE = 404
 _NO_MESSAGE = 10037
 _ACK_TOKENS = 9
@@ -45,7 +47,9 @@ class ApiError(Struct, frozen=True):
             return NotFound(text)
         if self.err_code in _TOO_LARGE:
             return TooLarge(text)
-        # No space, no leader, no quorum, limits of the account: an operator can mend it while we run.
+        # What is left (no leader, no quorum) an operator can mend while we run, as a lack of room.
+        if self.err_code in _NO_ROOM or self.description.endswith(_FULL):
+            return NoRoom(f"{doing}: NATS has no room left ({self.description})")
         return Unavailable(text)
 
 
