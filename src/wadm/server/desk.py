@@ -15,7 +15,7 @@ from msgspec import Struct, json
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.explain import explain_application
 from wadm.engine.forecast import Forecast, forecast
-from wadm.errors import Malformed, WadmError
+from wadm.errors import Malformed, TooLarge, WadmError
 from wadm.model.manifest import Manifest
 from wadm.server.logging import Logger
 from wadm.transport.base import Message, Subscription, Transport
@@ -77,8 +77,12 @@ class Desk:
         except Exception:  # noqa: BLE001 - a question must not go unanswered
             self._log.exception("cannot answer a question about the lattice")
             reply = api.error("Internal error")
-        if message.reply:
+        if not message.reply:
+            return
+        try:
             self._transport.publish(message.reply, reply)
+        except TooLarge as error:
+            self._transport.publish(message.reply, api.error(f"The answer is too large: {error}"))
 
     def _ready(self) -> LatticeOwner:
         """Return the owner once it knows the lattice; until then whoever asks is told what it waits for."""
