@@ -12,6 +12,7 @@ import pytest
 
 from tests.dashboard.manifests import an_app, shop
 from tests.dashboard.stage import READ, Stage
+from tests.dashboard.test_webhooks import until
 from tests.real import shared
 
 LATTICE = "/api/v1/lattices/default"
@@ -133,13 +134,13 @@ def test_hosts_are_found_by_a_requirement_and_come_in_pages(running: Stage) -> N
 class Listening(threading.Thread):
     """Reads a stream of events until ``enough`` says so."""
 
-    def __init__(self, running: Stage, path: str, enough: Any) -> None:
+    def __init__(self, running: Stage, path: str, enough: Any, *, wait: bool = True) -> None:
         super().__init__(daemon=True)
         self.events: list[tuple[str, Any]] = []
         self.begun = threading.Event()
         self._running, self._path, self._enough = running, path, enough
         self.start()
-        assert self.begun.wait(10)
+        assert not wait or self.begun.wait(10)
 
     def run(self) -> None:
         import http.client
@@ -207,6 +208,22 @@ def test_an_application_is_followed_by_status_and_timeline(running: Stage) -> No
     )
     running.deploy("hello")
     assert page.heard()
+
+
+@pytest.mark.parametrize("path", ["/stream/applications", "/applications/hello/stream"])
+def test_a_page_that_is_closed_is_forgotten(running: Stage, path: str) -> None:
+    running.put(an_app("hello"))
+    running.deploy("hello")
+
+    def streams(count: int) -> bool:
+        return f"wadm_http_streams {count}\n".encode() in running.get("/metrics").data
+
+    gone = [Listening(running, LATTICE + path, lambda events: True) for _ in range(3)]
+    for page in gone:
+        page.heard()
+    stays = Listening(running, LATTICE + path, lambda events: False, wait=False)
+    until(lambda: streams(1), 60)
+    assert stays.is_alive()
 
 
 def test_probes_and_metrics_stand_beside(running: Stage) -> None:

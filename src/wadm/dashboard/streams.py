@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Final
 
 from msgspec import json
@@ -23,6 +22,9 @@ KEEPALIVE: Final = 20.0
 AGAIN: Final = 3.0
 """Seconds after which a status that could not be had is asked for again."""
 MOST_STREAMS: Final = 200
+
+_ending: Final[set[asyncio.Task[None]]] = set()
+"""Streams that are being ended; the event loop alone would forget them."""
 
 
 def event(kind: str, data: bytes) -> bytes:
@@ -98,19 +100,26 @@ async def _kept_alive(meter: Meter, events: AsyncGenerator[bytes, None]) -> Asyn
     meter.streams += 1
     waiting: asyncio.Task[bytes] | None = None
     try:
-        async with aclosing(events):
-            yield b"retry: 2000\n\n"
-            while True:
-                if waiting is None:
-                    waiting = asyncio.ensure_future(anext(events))
-                done, _ = await asyncio.wait((waiting,), timeout=KEEPALIVE)
-                if not done:
-                    yield b": still here\n\n"
-                    continue
-                finished, waiting = waiting, None
-                yield finished.result()
+        yield b"retry: 2000\n\n"
+        while True:
+            if waiting is None:
+                waiting = asyncio.ensure_future(anext(events))
+            done, _ = await asyncio.wait((waiting,), timeout=KEEPALIVE)
+            if not done:
+                yield b": still here\n\n"
+                continue
+            finished, waiting = waiting, None
+            yield finished.result()
     finally:
-        if waiting is not None:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
         meter.streams -= 1
+        # A page that goes away cancels this, and whatever is awaited here again: so a task of its own tidies up.
+        task = asyncio.create_task(_end(events, waiting))
+        _ending.add(task)
+        task.add_done_callback(_ending.discard)
+
+
+async def _end(events: AsyncGenerator[bytes, None], waiting: asyncio.Task[bytes] | None) -> None:
+    if waiting is not None:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    await events.aclose()
