@@ -130,13 +130,13 @@ class Gateway:
             return _read_only()
         name = request.path_params.get("name")
         if operation.body:
-            if request.query_params:
+            if request.scope["query_string"]:
                 raise BadQuery(f"{operation.id} takes nothing in the query")
             data = await read_body(request)
             if operation.body == "request":
                 data = _signed(data, bearer)
         else:
-            data = body_of(operation, request.query_params.multi_items())
+            data = body_of(operation, request.query_params.multi_items()) if request.scope["query_string"] else b""
         said = operation.request if name is None else f"{operation.request}.{name}"
         kind = request.headers.get("content-type") if operation.body == "manifest" else None
         reply = await self._client(request).carry(said, data, _passed_on(request, _manifest_type(kind)))
