@@ -1,8 +1,8 @@
 """Reads over HTTP: `python -m bench.gateway [SECONDS] [CONNECTIONS]`.
 
-Starts NATS, a server with the gateway beside it and some applications, and asks for the status of one after another over
-connections that stay open. Prints reads a second, how long one took, and what each cost the server in CPU: the last is
-what holds on a busy machine, too.
+Starts NATS, a server with the gateway beside it and some applications, and asks for the status of one after another
+over connections that stay open. Prints reads a second, how long one took, and what each cost the server in CPU: the
+last is what holds on a busy machine, too.
 """
 
 from __future__ import annotations
