@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.goals import GOALS, ORIGINAL
 from bench.other_hosts import STEADY
 from bench.plots import Series, plot
 from bench.results import Results
 
-OURS, ORIGINAL = "wadm", "original"
+OURS = "wadm"
 PARTS: dict[str, Callable[[Results], str]] = {}
 """Parts of the report, by the name that stands in the marks of a document."""
 _MARKED = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -57,6 +58,16 @@ def machine(results: Results) -> str:
     if runs:
         text += f"Load of the machine before a run: {min(runs):.1f} to {max(runs):.1f}, median {_middle(runs):.1f}."
     return f"{text}\n"
+
+
+@_part
+def goals(results: Results) -> str:
+    rows = []
+    for goal in GOALS:
+        value = goal.measured(results)
+        verdict = "" if value is None else "yes" if goal.met(value) else "**no**"
+        rows.append([goal.work, goal.figure, goal.bound(), _show(value), verdict])
+    return _table(["work", "figure", "goal", "measured", "reached"], rows)
 
 
 @_part

@@ -57,6 +57,18 @@ def test_both_managers_with_the_hosts_of_another_program_are_in_one_row() -> Non
     assert "| 30 × 50 × 3 | 0.1 | 120 | 1200.0 × |" in text
 
 
+def test_goals_say_what_was_reached_and_what_was_not() -> None:
+    sizes = {"hosts": 30, "applications": 50, "phases": "deploy,steady"}
+
+    def deployed(manager: str, told: float, superfluous: int) -> Run:
+        return Run("beside", manager, sizes, 0.5, {"deploy": {"told_s": told, "superfluous": superfluous}})
+
+    text = report(results(deployed("wadm", 0.5, 2), deployed("original", 50.0, 300)))
+    assert "| settle 30 × 50 × 3 | times faster than the original | ≥ 60 | 100 | yes |" in text
+    assert "| settle 30 × 50 × 3 | superfluous calls | ≤ 0 | 2 | **no** |" in text
+    assert "| settle 30 × 50 × 3 | times less CPU | ≥ 20 |  |  |" in text
+
+
 def test_a_document_keeps_everything_but_what_is_between_its_marks() -> None:
     document = "before\n<!-- figures: machine -->\nold\n<!-- end -->\nafter\n"
     filled = fill(document, results())
