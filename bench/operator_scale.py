@@ -1,25 +1,35 @@
 """The operator with many applications and hosts: `python -m bench.operator_scale [APPLICATIONS] [HOSTS]`.
 
-Starts a real API server, NATS, wadm, simulated hosts and the operator under its own rights. Prints how long the
-applications took to be deployed, how long a list takes, how soon a watch sees a change, and the operator's memory.
+Starts a real API server, NATS, wadm, simulated hosts and the operator under its own rights; every host has a pod with
+an address, and every application an HTTP server, so a Service and endpoints. Prints how long the applications took to
+be deployed, how long a list takes, how soon a watch sees a change, how soon endpoints follow a pod, and the operator's
+memory.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
+from msgspec.structs import replace
 
 from tests.natsd import NatsServer
 from tests.operator.cluster import Cluster, need_programs
 from tests.operator.world import ROOT, World, application, eventually
 from wadm.client import connect_sync
+from wadm.sim.fleet import simulated_hosts
+from wadm.sim.run import run
+from wadm.transport.nats import ConnectOptions
 
 CHANGES = 20
 
@@ -50,9 +60,10 @@ def main(applications: int, hosts: int) -> None:
 def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     cluster = world.cluster
     cluster.apply(world.host_config(lattice))
-    pods = [pod(lattice, number) for number in range(hosts)]
-    cluster.apply(*pods)
-    world.hosts(lattice, hosts, "kubernetes=true")
+    cluster.apply(*(pod(lattice, number) for number in range(hosts)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: set_ready(cluster, lattice, number, True), range(hosts)))
+    world.program("hosts", "-m", "bench.operator_scale", "hosts", world.nats.url, lattice, str(hosts)).start()
     time.sleep(5)
     began = time.monotonic()
     cluster.apply(*(application(f"app-{number}", namespace=lattice) for number in range(applications)))
@@ -64,6 +75,8 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
 
     eventually(done, 600)
     say("until all were deployed", time.monotonic() - began)
+    eventually(lambda: len(endpoints(cluster, lattice)) == applications, 600)
+    say("until all had a Service with endpoints", time.monotonic() - began)
     time.sleep(5)
     times = []
     for _ in range(5):
@@ -75,6 +88,8 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     delays = sorted(watch_delays(world, lattice))
     say(f"a change seen by a watch, median of {CHANGES}", delays[len(delays) // 2])
     say("slowest", delays[-1])
+    delays = sorted(endpoint_delays(cluster, lattice))
+    say(f"endpoints follow a pod, slowest of {len(delays)}", delays[-1])
     print(f"{'memory of the operator':<45} {world.operator.memory:8.1f} MiB")
     assert world.operator.process is not None
     before = cpu(world.operator.process.pid)
@@ -85,9 +100,11 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
 def watch_delays(world: World, lattice: str) -> list[float]:
     """Return how long after a deployment by another tool a watch of all applications shows it."""
     with connect_sync(world.nats.url, lattice=lattice) as client:
-        document = application("foreign", annotations={"version": "v0"})
-        client.put(yaml.safe_dump(document).encode())
-        eventually(lambda: world.cluster.get("application", "foreign", lattice))
+        names = [f"foreign-{number}" for number in range(CHANGES // 2)]
+        for name in names:
+            client.put(yaml.safe_dump(application(name, annotations={"version": "v0"})).encode())
+        for name in names:
+            eventually(lambda name=name: world.cluster.get("application", name, lattice))  # type: ignore[misc]
         time.sleep(3)
         watching = subprocess.Popen(
             world.cluster.command("get", "app", "-n", lattice, "-w", "--watch-only", "-o", "json"),
@@ -97,17 +114,40 @@ def watch_delays(world: World, lattice: str) -> list[float]:
         time.sleep(2)
         delays = []
         try:
-            for number in range(CHANGES):
-                began = time.monotonic()
-                (client.undeploy if number % 2 else client.deploy)("foreign")
-                wanted = "Undeployed" if number % 2 else "Deployed"
-                while seen(watching.stdout) != ("foreign", wanted):
-                    pass
-                delays.append(time.monotonic() - began)
-                time.sleep(0.5)
+            for change, wanted in ((client.deploy, "Deployed"), (client.undeploy, "Undeployed")):
+                for name in names:
+                    began = time.monotonic()
+                    change(name)
+                    while seen(watching.stdout) != (name, wanted):
+                        pass
+                    delays.append(time.monotonic() - began)
+                    time.sleep(0.5)
         finally:
             watching.kill()
             watching.communicate()
+    return delays
+
+
+def endpoints(cluster: Cluster, lattice: str) -> dict[str, tuple[str, bool]]:
+    """Return the pod that each Service leads to, and whether it is ready."""
+    return {
+        one["metadata"]["labels"]["kubernetes.io/service-name"]: (
+            one["endpoints"][0]["targetRef"]["name"],
+            one["endpoints"][0]["conditions"]["ready"],
+        )
+        for one in cluster.list("endpointslice", "-n", lattice)
+        if one.get("endpoints")
+    }
+
+
+def endpoint_delays(cluster: Cluster, lattice: str) -> list[float]:
+    """Return how long after a pod is not ready any more all endpoints on it say so, for a few pods."""
+    delays = []
+    for name in sorted({name for name, _ in endpoints(cluster, lattice).values()})[:5]:
+        began = time.monotonic()
+        set_ready(cluster, lattice, int(name.removeprefix("pod-")), False)
+        eventually(lambda name=name: (name, True) not in endpoints(cluster, lattice).values())  # type: ignore[misc]
+        delays.append(time.monotonic() - began)
     return delays
 
 
@@ -134,6 +174,29 @@ def pod(namespace: str, number: int) -> dict[str, object]:
     }
 
 
+def set_ready(cluster: Cluster, namespace: str, number: int, ready: bool) -> None:
+    """Write a pod's status, as its kubelet would."""
+    ip = f"10.1.{number // 250}.{number % 250 + 1}"
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}
+    request = urllib.request.Request(
+        f"{cluster.url}/api/v1/namespaces/{namespace}/pods/pod-{number}/status",
+        json.dumps({"status": status}).encode(),
+        {"Authorization": "Bearer admin-token", "Content-Type": "application/merge-patch+json"},
+        method="PATCH",
+    )
+    urllib.request.urlopen(request, timeout=30, context=ssl._create_unverified_context()).close()
+
+
+def run_hosts(nats: str, lattice: str, count: int) -> None:
+    """Run simulated hosts that know their pods."""
+    specs = [
+        replace(spec, labels={**spec.labels, "kubernetes": "true", "kubernetes_pod_name": f"pod-{number}"})
+        for number, spec in enumerate(simulated_hosts(count, spread_heartbeats=True))
+    ]
+    asyncio.run(run(ConnectOptions(servers=(nats,), name="simulated hosts"), lattice, specs, "host"))
+
+
 def cpu(pid: int) -> float:
     """Return the processor time a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -145,4 +208,7 @@ def say(what: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["hosts"]:
+        run_hosts(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        sys.exit()
     main(*(int(text) for text in [*sys.argv[1:], "500", "200"][:2]))

@@ -405,3 +405,142 @@ def test_settings_left_empty_are_as_if_they_were_not_there() -> None:
     )  # fmt: skip
     assert render.objects(empty, NOTHING, PLAIN) == render.objects(config(), NOTHING, PLAIN)
     assert empty.ignored == ()
+
+
+FULL: Object = {
+    "hostReplicas": 1,
+    "lattice": "default",
+    "hostLabels": {"test": "value", "cluster": "kind"},
+    "version": "1.0.2",
+    "image": "registry/wasmcloud:tag",
+    "natsLeafImage": "registry/nats:tag",
+    "secretName": "wasmcloud-host-nats-secret",
+    "enableStructuredLogging": True,
+    "registryCredentialsSecret": "wasmcloud-pull-secret",
+    "controlTopicPrefix": "wasmbus.custom-ctl",
+    "leafNodeDomain": "custom-leaf",
+    "configServiceEnabled": True,
+    "logLevel": "INFO",
+    "natsAddress": "nats://nats-cluster.default.svc.cluster.local",
+    "allowLatest": True,
+    "allowedInsecure": ["localhost:5001", "kind-registry:5000"],
+    "policyService": {"topic": "wasmcloud.policy", "changesTopic": "bar", "timeoutMs": 10000},
+    "observability": {
+        "enable": True,
+        "endpoint": "otel-collector.svc",
+        "protocol": "grpc",
+        "logs": {"enable": True, "endpoint": "logs.svc"},
+        "metrics": {"enable": True, "endpoint": "metrics.svc"},
+        "traces": {"enable": True, "endpoint": "traces.svc"},
+    },
+    "schedulingOptions": {
+        "daemonset": True,
+        "resources": {"nats": {"requests": {"cpu": "100m"}}, "wasmCloudHost": {"requests": {"cpu": "100m"}}},
+        "podTemplateAdditions": {"spec": {"nodeSelector": {"kubernetes.io/os": "linux"}}},
+    },
+}
+"""The example of the original that shows every setting, those that never were any included."""
+
+
+def test_the_full_example_of_the_original() -> None:
+    of = config(**FULL)
+    around = Surroundings(nats_credentials=True, registry=Registry("ghcr.io", "me", "pw"))
+    conf, account, role, binding, workload, service = render.objects(of, around, PLAIN)
+    assert [one["kind"] for one in (account, role, binding)] == ["ServiceAccount", "Role", "RoleBinding"]
+    assert service["spec"]["ports"] == [{"port": 4222}]
+    assert render.same_conf(
+        conf["data"]["nats.conf"],
+        "jetstream { domain: custom-leaf } leafnodes { remotes: [ { "
+        'url: "nats://nats-cluster.default.svc.cluster.local:7422" credentials: "/nats/nats.creds" } ] }',
+    )
+    selector = {"app.kubernetes.io/name": "wasmcloud", "app.kubernetes.io/instance": "lake"}
+    assert workload["kind"] == "DaemonSet"
+    assert workload["spec"] == {
+        "selector": {"matchLabels": selector},
+        "template": {
+            "metadata": {
+                "labels": {
+                    **selector,
+                    "app.kubernetes.io/managed-by": "wadm-operator",
+                    "host-label.k8s.wasmcloud.dev/cluster": "kind",
+                    "host-label.k8s.wasmcloud.dev/test": "value",
+                }
+            },
+            "spec": {
+                "serviceAccountName": "lake",
+                "containers": [
+                    {
+                        "name": "nats-leaf",
+                        "image": "registry/nats:tag",
+                        "args": ["-js", "--config", "/nats/nats.conf"],
+                        "imagePullPolicy": "IfNotPresent",
+                        "ports": [{"containerPort": 4222}],
+                        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "10"]}}},
+                        "resources": {"requests": {"cpu": "100m"}},
+                        "volumeMounts": [
+                            {
+                                "name": "nats-config",
+                                "mountPath": "/nats/nats.conf",
+                                "subPath": "nats.conf",
+                                "readOnly": True,
+                            },
+                            {
+                                "name": "nats-creds",
+                                "mountPath": "/nats/nats.creds",
+                                "subPath": "nats.creds",
+                                "readOnly": True,
+                            },
+                        ],
+                    },
+                    {
+                        "name": "wasmcloud-host",
+                        "image": "registry/wasmcloud:tag",
+                        "command": ["wasmcloud"],
+                        "args": [
+                            "--enable-observability",
+                            "--override-observability-endpoint", "otel-collector.svc",
+                            "--observability-protocol", "grpc",
+                            "--enable-traces", "--override-traces-endpoint", "traces.svc",
+                            "--enable-metrics", "--override-metrics-endpoint", "metrics.svc",
+                            "--enable-logs", "--override-logs-endpoint", "logs.svc",
+                        ],
+                        "env": [
+                            {"name": f"WASMCLOUD_{name}", "value": value}
+                            for name, value in (
+                                ("STRUCTURED_LOGGING_ENABLED", "true"),
+                                ("LOG_LEVEL", "INFO"),
+                                ("JS_DOMAIN", "default"),
+                                ("LATTICE", "default"),
+                                ("LATTICE_PREFIX", "default"),
+                                ("NATS_HOST", "127.0.0.1"),
+                                ("NATS_PORT", "4222"),
+                                ("RPC_TIMEOUT_MS", "4000"),
+                                ("LABEL_kubernetes", "true"),
+                                ("CTL_TOPIC_PREFIX", "wasmbus.custom-ctl"),
+                                ("CONFIG_SERVICE", "true"),
+                                ("OCI_ALLOW_LATEST", "true"),
+                                ("OCI_ALLOWED_INSECURE", "localhost:5001,kind-registry:5000"),
+                                ("POLICY_TOPIC", "wasmcloud.policy"),
+                                ("POLICY_CHANGES_TOPIC", "bar"),
+                                ("POLICY_TIMEOUT", "10000"),
+                                ("LABEL_cluster", "kind"),
+                                ("LABEL_test", "value"),
+                                ("OCI_REGISTRY_USER", "me"),
+                                ("OCI_REGISTRY_PASSWORD", "pw"),
+                                ("OCI_REGISTRY", "ghcr.io"),
+                            )
+                        ],
+                        "resources": {"requests": {"cpu": "100m"}},
+                    },
+                ],
+                "volumes": [
+                    {"name": "nats-config", "configMap": {"name": "lake"}},
+                    {"name": "nats-creds", "secret": {"secretName": "wasmcloud-host-nats-secret"}},
+                ],
+            },
+        },
+    }  # fmt: skip
+    assert [text.split()[0] for text in of.ignored] == [
+        "spec.schedulingOptions.podTemplateAdditions.spec",
+        "spec.hostReplicas",
+    ]
