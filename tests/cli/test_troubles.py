@@ -17,7 +17,9 @@ from wadm.server.settings import Settings
 from wadm.sim.core import HostSpec
 from wadm.sim.habits import Habits, containing
 from wadm.sim.host import ModelHost
+from wadm.transport.base import Message
 from wadm.transport.memory.network import Fault, Network
+from wadm.wire.subjects import API_QUEUE
 
 MakeWorld = Callable[..., World]
 Deploy = Callable[..., Result]
@@ -357,6 +359,20 @@ def test_another_manager_at_work(make_world: MakeWorld, deploy: Deploy) -> None:
     has(said, "Somebody undoes this again and again: scale shop-web to 2", "to do: see who else manages this lattice")
     commands = [line for line in world.wadm("events", "shop", "--limit", "500").out.splitlines() if " command " in line]
     assert len(commands) < 12, "what is undone again and again is asked again ever more slowly"
+
+
+def test_the_original_beside_this_one(make_world: MakeWorld, deploy: Deploy) -> None:
+    """It takes its turn with the requests, and does not know all of them."""
+    world = make_world(a_host(images=containing("web")))
+    deploy(world, an_application(a_component()))
+    original = world.transport("original")
+
+    def answer(message: Message) -> None:
+        said = {"result": "error", "message": f"Unsupported subject: {message.subject}"}
+        original.publish(message.reply, json.dumps(said).encode())
+
+    world.run(original.subscribe("wadm.api.default.model.events", answer, API_QUEUE))
+    has(status(world), "the original wadm and this one serve the same lattices", ": stop one of the two")
 
 
 def test_server_just_started_and_still_asking_hosts(make_world: MakeWorld, deploy: Deploy) -> None:

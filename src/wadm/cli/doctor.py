@@ -6,16 +6,18 @@ Everything is asked as any client would ask it, so what is found is what others 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Literal
 
 from msgspec import DecodeError, Struct, json
 
+from wadm.cli.situation import BOTH, serving
 from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import StreamInfo
-from wadm.errors import NoResponders, NotFound, NotSupported, TimedOut, WadmError
+from wadm.errors import NoResponders, NotFound, TimedOut, WadmError
 from wadm.server.resources import LEFT_BEHIND, Names, names, streams
 from wadm.server.settings import Settings
 from wadm.transport.base import Stored, StreamSpec
@@ -28,9 +30,9 @@ SLOW = 0.25
 """Seconds to NATS and back that are remarked upon: every command of the server takes several."""
 SKEW = 5.0
 """Seconds between two clocks that are remarked upon."""
+ALONE = 1.0
+"""Seconds that a host has to answer which was silent when all were asked."""
 NEARLY_FULL = 0.9
-ASKED = 6
-"""Requests by which a second kind of server behind the same API is found."""
 OLDEST_HOST = (1, 0)
 
 
@@ -178,14 +180,8 @@ class _Lease(Struct, frozen=True):
 
 
 async def _servers(client: Client, called: Names) -> AsyncIterator[Finding]:
-    kinds: set[str] = set()
     try:
-        for _ in range(ASKED):
-            try:
-                await client.events(limit=1)
-                kinds.add("ours")
-            except NotSupported:
-                kinds.add("original")
+        kinds = await serving(client)
     except NoResponders:
         text = f"no wadm server answers for lattice {client.lattice}"
         yield Finding("server", "error", text, "start one with: wadm (or `wadm up` for a whole local set-up)")
@@ -202,8 +198,7 @@ async def _servers(client: Client, called: Names) -> AsyncIterator[Finding]:
         yield Finding("server", "note", text, "stop it and start this one on the same NATS; nothing restarts")
         return
     if len(kinds) == 2:
-        text = "the original wadm and this one serve the same lattices, and work against each other"
-        yield Finding("server", "error", text, "stop one of the two")
+        yield Finding("server", "error", BOTH, "stop one of the two")
     sessions, owner = await _ownership(client, called)
     text = f"{len(sessions)} running: {', '.join(sorted(sessions.values()))}" if sessions else "the API is served"
     yield Finding("server", "ok", text)
@@ -270,7 +265,8 @@ async def _hosts(client: Client, called: Names) -> AsyncIterator[Finding]:
             yield Finding("hosts", "error", text, "update these hosts")
     beats = await _beats(client, called)
     known = {host.host_id: _called(host) for host in hosts}
-    silent = sorted(host for host in beats if host not in known)
+    asked = sorted(host for host in beats if host not in known)
+    silent = [host for host in asked if not await _answers(client, host)]
     if silent:
         text = f"heard within the last minute, and no answer now: {', '.join(host[:8] for host in silent)}"
         hint = "look whether these hosts still run, and may subscribe to wasmbus.ctl.>"
@@ -284,6 +280,16 @@ async def _hosts(client: Client, called: Names) -> AsyncIterator[Finding]:
         )
     if beats and not skewed:
         yield Finding("clocks", "ok", f"the clocks of {len(beats)} hosts agree with that of NATS")
+
+
+async def _answers(client: Client, host_id: str) -> bool:
+    """Whether a host that did not answer all together answers when it is asked alone."""
+    try:
+        async with asyncio.timeout(ALONE):
+            await client.inventory(host_id)
+    except (TimeoutError, WadmError):
+        return False
+    return True
 
 
 async def _beats(client: Client, called: Names) -> dict[str, float]:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def load_beside(module: str) -> None:
+    """Load a module while others are waited for: what is loaded afterwards then takes no time of its own."""
+    from importlib import import_module
+    from threading import Thread
+
+    Thread(target=import_module, args=(module,), daemon=True).start()
+
+
 class Session:
     """How a command reaches the lattice. ``given`` are the values of its connection options, by field."""
 

@@ -15,13 +15,16 @@ PATIENCE = 1.5
 """Seconds that the owner of the lattice has to answer; one that is there does at once."""
 SLOW = 0.5
 """Seconds for an answer of the API that are remarked upon."""
+BOTH = "the original wadm and this one serve the same lattices, and work against each other"
+ASKED = 8
+"""Requests by which a second kind of server behind the same API is found: each is answered by any of them."""
 
 
 async def situation(client: Client, name: str, took: float) -> list[str]:
     """Return what there is to say. ``took`` is how many seconds the API needed to answer."""
     if took > SLOW:  # then silence means nothing
         return [f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which"]
-    return [hint async for hint in _owner(client, name)]
+    return [*await _another_manager(client), *[hint async for hint in _owner(client, name)]]
 
 
 async def in_the_way(client: Client, name: str) -> list[str]:
@@ -55,6 +58,30 @@ async def missing_shared(client: Client, name: str, version: str) -> list[str]:
             what = f"application {other}, whose component {component} this one uses, is not deployed"
             said.append(f"{what}: wadm deploy {other}")
     return said
+
+
+async def _another_manager(client: Client) -> list[str]:
+    """Return who else manages the lattice, as far as that shows: the original does not know of this server, and
+    answers some of the requests."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            kinds = await serving(client)
+    except (TimeoutError, WadmError):
+        return []
+    return [f"{BOTH}: stop one of the two (`wadm doctor` tells more)"] if len(kinds) == 2 else []
+
+
+async def serving(client: Client) -> set[str]:
+    """Return which kinds of server answer for the lattice: ``ours``, ``original``. Raises what a request raises."""
+
+    async def kind() -> str:
+        try:
+            await client.events(limit=1)
+        except NotSupported:
+            return "original"
+        return "ours"
+
+    return set(await asyncio.gather(*(kind() for _ in range(ASKED))))
 
 
 async def _owner(client: Client, name: str) -> AsyncIterator[str]:

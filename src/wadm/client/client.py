@@ -10,7 +10,7 @@ from msgspec import json
 from msgspec.structs import replace
 
 from wadm.client import replies
-from wadm.client.lattice import LatticeReader
+from wadm.client.lattice import PING_PATIENT, LatticeReader
 from wadm.client.replies import DeleteResult, DeployResult, Events, Explained, PutResult, Summary
 from wadm.client.settings import Settings
 from wadm.client.sources import load_file
@@ -198,10 +198,14 @@ class Client:
     async def wait_gone(self, name: str, timeout: float) -> None:
         """Wait until no host runs anything that wadm started for the application. Raises NotReached."""
         deadline = self.transport.now() + timeout
-        while rest := _running(await self.inventories(), name):
+        while rest := _running(await self._all_inventories(), name):
             if self.transport.now() >= deadline:
                 raise NotReached(f"{rest} of {name} still running after {timeout:.0f} s", None)
             await self.transport.sleep(_LOOK_AGAIN)
+
+    async def _all_inventories(self) -> tuple[Inventory, ...]:
+        hosts = await self._reader.hosts(PING_PATIENT)
+        return await self.inventories(host.host_id for host in hosts)
 
     # -- what the lattice holds --------------------------------------------------------------
 

@@ -29,8 +29,10 @@ from wadm.wire.control import (
 )
 
 PING_TIMEOUT = 2.0
-PING_QUIET = 0.25
-"""Seconds without a further answer after which all hosts are taken to have answered a ping."""
+PING_QUIET = 0.15
+"""Seconds without a further answer after which all hosts are taken to have answered a ping: people wait for it."""
+PING_PATIENT = 0.4
+"""The same where nobody looks on, and a host that is left out would be taken for one that runs nothing."""
 
 AT_ONCE = 64
 """Hosts that are asked for their inventory side by side."""
@@ -47,9 +49,9 @@ class LatticeReader:
         self._prefix = f"{prefix}.v1.{lattice}"
         self._timeout = timeout
 
-    async def hosts(self) -> tuple[HostPing, ...]:
+    async def hosts(self, quiet: float = PING_QUIET) -> tuple[HostPing, ...]:
         """Return the hosts that answer, sorted by name and id; none where nobody does."""
-        answers = await self._transport.gather(f"{self._prefix}.{PING}", b"", PING_TIMEOUT, PING_QUIET)
+        answers = await self._transport.gather(f"{self._prefix}.{PING}", b"", PING_TIMEOUT, quiet)
         hosts = []
         for answer in answers:
             with suppress(Malformed):  # one host that says nonsense does not hide the others

@@ -8,7 +8,7 @@ from wadm.cli import exits
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
-from wadm.cli.session import Session
+from wadm.cli.session import Session, load_beside
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,6 +36,7 @@ def doctor(session: Session, output: Output) -> None:
     from wadm.cli.doctor import examine
 
     async def work(client: Client) -> list[Finding]:
+        load_beside("wadm.cli.views.findings")
         return [finding async for finding in examine(client)]
 
     found = session.run(work)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
-from wadm.cli.session import Session
+from wadm.cli.session import Session, load_beside
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,6 +31,7 @@ def hosts(session: Session, output: Output) -> None:
     """List the hosts that answer in a lattice, with their labels and how much runs on each."""
 
     async def work(client: Client) -> tuple[tuple[HostPing, ...], dict[str, Inventory]]:
+        load_beside("wadm.cli.views.hosts")
         found = await client.hosts()
         inventories = await client.inventories(host.host_id for host in found)
         return found, {inventory.host_id: inventory for inventory in inventories}

@@ -11,7 +11,7 @@ from wadm.cli import complete
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
-from wadm.cli.session import Session
+from wadm.cli.session import Session, load_beside
 from wadm.errors import NotFound
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def inventory(host: str | None, session: Session, output: Output) -> None:
     """
 
     async def work(client: Client) -> tuple[tuple[Inventory, ...], list[str]]:
+        load_beside("wadm.cli.views.inventories")
         wanted = [one.host_id for one in _chosen(await client.hosts(), host, client.lattice)]
         found = await client.inventories(wanted)
         told = {inventory.host_id for inventory in found}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
-from wadm.cli.session import Session
+from wadm.cli.session import Session, load_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ def links(session: Session, output: Output) -> None:
     """List the links of a lattice, whoever put them. APPLICATION is that of the link's source."""
 
     async def work(client: Client) -> tuple[tuple[Link, ...], dict[str, str]]:
+        load_beside("wadm.cli.views.links")
         found, inventories = await asyncio.gather(client.links(), client.inventories())
         return found, owners(inventories)
 
