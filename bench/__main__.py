@@ -40,7 +40,7 @@ def main() -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How often ours is measured, of which medians are shown; the original, and what lasts long, only once.",
+    help="How often ours is measured, of which medians are shown. The original, and cases that last long, only once.",
 )
 @click.option(
     "--out",

@@ -13,8 +13,8 @@ from bench.cases import Case
 class Measurement(Struct, frozen=True):
     """A case in one size.
 
-    ``original``: the original gets that far, within the time that one waits for it. ``once``: it lasts so long that
-    its figures are means already, so that repeating it tells nothing new. ``limit``: seconds after which it has failed.
+    ``original``: the original gets that far, within the time that one waits for it. ``once``: it is not repeated, since
+    it lasts long or is a point of a line that shows how cost grows. ``limit``: seconds after which it has failed.
     """
 
     case: Case
@@ -70,27 +70,27 @@ BESIDE = (
 FULL = (
     *BESIDE,
     _m(cases.idle, original=True),
-    # How cost grows: with hosts, with applications, with both.
-    *(_m(cases.settle, hosts=hosts, applications=50) for hosts in (10, 100, 300, 1000)),
-    *(_m(cases.settle, hosts=30, applications=applications) for applications in (10, 100, 200, 400)),
+    # How cost grows: with hosts, with applications.
+    *(_m(cases.settle, hosts=hosts, applications=50, once=True) for hosts in (10, 100, 300, 1000)),
+    *(_m(cases.settle, hosts=30, applications=applications, once=True) for applications in (10, 100, 200, 400)),
     _m(cases.settle, hosts=10, applications=10, original=True),
     _m(cases.settle, hosts=30, applications=50, original=True),
     _m(cases.settle, hosts=100, applications=100, instances=30),
     _m(cases.settle, hosts=1000, applications=1000, components=5, once=True),
-    *(_m(cases.rest, hosts=hosts, applications=50, rounds=3000 // hosts) for hosts in (10, 100, 300, 1000)),
+    *(_m(cases.rest, hosts=hosts, applications=50, rounds=3000 // hosts, once=True) for hosts in (10, 100, 300, 1000)),
     _m(cases.rest, hosts=30, applications=50, rounds=100),
     _m(cases.rest, hosts=10, applications=10, rounds=20, original=True),
     _m(cases.rest, hosts=5000, applications=200, seconds=60, once=True),
-    *(_m(cases.react, hosts=100, applications=applications) for applications in (10, 100, 300)),
+    *(_m(cases.react, hosts=100, applications=applications, once=True) for applications in (10, 100, 300)),
     _m(cases.react, hosts=1000, applications=1000),
     _m(cases.react, hosts=10, applications=10, events=100, original=True),
     _m(cases.loss, hosts=30, applications=50, gone=3),
     _m(cases.loss, hosts=30, applications=50, gone=3, silent=True, once=True),
     _m(cases.loss, hosts=300, applications=300, gone=30),
-    *(_m(cases.flood, hosts=30, applications=50, events=events) for events in (10_000, 100_000, 300_000)),
+    *(_m(cases.flood, hosts=30, applications=50, events=events, once=True) for events in (10_000, 100_000, 300_000)),
     _m(cases.start, hosts=20, applications=30, original=True),
     _m(cases.start, hosts=1000, applications=1000, components=5),
-    _m(cases.api, stored=10),
+    _m(cases.api, stored=10, once=True),
     _m(cases.api, stored=500, original=True),
     _m(cases.api, stored=10_000),
 )
