@@ -375,3 +375,9 @@ def test_keys_that_are_ignored_and_old_spellings_are_warned_of() -> None:
 
 def test_empty_lists_and_maps_need_not_be_written() -> None:
     assert stored(f"{HEAD}  components:\n  policies:\n")["spec"] == {"components": []}
+
+
+@pytest.mark.parametrize(("number", "kind"), [("0", "component"), ("1", "capability"), ("0x1", "capability")])
+def test_a_type_may_be_its_position(number: str, kind: str) -> None:
+    text = FULL.replace("type: actor", f"type: {number}")
+    assert read_manifest(text.encode()).spec.components[0].kind == kind

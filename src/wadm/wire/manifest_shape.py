@@ -65,6 +65,8 @@ def _component(reader: Reader, value: Any, at: Trail) -> Component | None:
 
 _COMPONENT: dict[Any, Read] = {"name": text, "traits": _traits}
 _KINDS: dict[Any, Kind] = {"component": "component", "actor": "component", "capability": "capability"}
+_BY_NUMBER: tuple[Kind, ...] = ("component", "capability")
+"""The original takes these for their positions as well, in any whole number that is not negative."""
 
 
 def _kind_and_properties(reader: Reader, rest: Iterable[tuple[Any, Any]], at: Trail) -> tuple[Kind, Properties | None]:
@@ -97,8 +99,10 @@ def _kind(reader: Reader, value: Any, at: Trail) -> Kind:
         message = f"unknown variant `{value}`, expected one of `actor`, `component`, `capability`"
         hint = nearest(value, _KINDS) or "a component is WebAssembly, a capability is a provider"
         reader.fail("E106", message, at, hint=hint)
-    elif isinstance(value.value if isinstance(value, Plain) else value, int):
-        message = f"invalid value: {reader.describe(value)}, expected variant index 0 <= i < 2"
+    elif type(number := value.value if isinstance(value, Plain) else value) is int and 0 <= number < 2**64:
+        if number < len(_BY_NUMBER):
+            return _BY_NUMBER[number]
+        message = f"invalid value: {reader.describe(value)}, expected variant index 0 <= i < {len(_BY_NUMBER)}"
         reader.fail("E105", message, at)
     else:
         reader.unexpected(value, "variant identifier", at)
