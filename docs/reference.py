@@ -15,8 +15,8 @@ import yaml
 from wadm import COMPATIBLE_WITH
 from wadm.cli.group import LazyGroup
 from wadm.cli.main import COMMANDS
-from wadm.model.timeline import Entry, Revision
-from wadm.wire import insight
+from wadm.model.insight import ApplicationView, Planned
+from wadm.wire import api, insight, status
 from wadm.wire.subjects import FURTHER_OPERATIONS, OPERATIONS
 
 HERE = Path(__file__).parent / "reference"
@@ -120,17 +120,41 @@ ABOUT: dict[tuple[str, bool], str] = {
 """What each operation does; a test sees to it that the server has no other."""
 
 
+REPLIES: dict[tuple[str, bool], Any] = {
+    ("put", False): api.PutReply,
+    ("get", False): api.ListReply,
+    ("get", True): api.GetReply,
+    ("list", False): tuple[api.Summary, ...] | api.ErrorReply,
+    ("versions", True): api.VersionsReply,
+    ("del", True): api.DeleteReply,
+    ("deploy", True): api.DeployReply,
+    ("undeploy", True): api.DeployReply,
+    ("rollback", True): api.DeployReply,
+    ("status", True): api.StatusReply,
+}
+"""What is answered; of other operations :class:`~wadm.wire.insight.InsightReply`."""
+
+KEPT: dict[tuple[str, str], Any] = {
+    ("StatusReply", "status"): status.StatusDocument,
+    ("Summary", "detailed_status"): status.StatusDocument,
+    ("InsightReply", "plan"): Planned,
+    ("InsightReply", "explanation"): ApplicationView,
+}
+"""What is in the parts of replies that programs pass on as they are."""
+
+
 def asyncapi() -> str:
     """Return the AsyncAPI description of the request subjects."""
-    schemas = _schemas(insight.Ask, insight.InsightReply, Entry, Revision)
+    schemas = _schemas(insight.Ask, insight.InsightReply, *REPLIES.values(), *KEPT.values())
+    for (name, field), kind in KEPT.items():
+        schemas[name]["properties"][field] = _schema_of(kind)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for category, operation, named in sorted(OPERATIONS):
         key = f"{operation}{'Application' if named else ''}"
         address = f"wadm.api.{{lattice}}.{category}.{operation}" + (".{name}" if named else "")
         ours = (category, operation, named) in FURTHER_OPERATIONS or operation == "history"
-        payload = "#/components/schemas/Ask" if ours or operation in ("deploy", "undeploy") else None
-        reply = "#/components/schemas/InsightReply" if ours and operation != "rollback" else None
+        payload = _schema_of(insight.Ask) if ours or operation in ("deploy", "undeploy") else {}
         parameters = {"lattice": {"description": "The lattice."}}
         if named:
             parameters["name"] = {"description": "The application."}
@@ -138,8 +162,8 @@ def asyncapi() -> str:
             "address": address,
             "parameters": parameters,
             "messages": {
-                "request": {"payload": {"$ref": payload} if payload else {}},
-                "reply": {"payload": {"$ref": reply} if reply else {"$ref": "#/components/schemas/Reply"}},
+                "request": {"payload": payload},
+                "reply": {"payload": _schema_of(REPLIES.get((operation, named), insight.InsightReply))},
             },
         }
         operations[key] = {
@@ -158,26 +182,25 @@ def asyncapi() -> str:
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {"schemas": {"Reply": _REPLY, **schemas}},
+        "components": {"schemas": schemas},
     }
     return "# Written by scripts/reference.\n" + yaml.safe_dump(document, sort_keys=False, width=110)
 
 
-_REPLY = {
-    "type": "object",
-    "required": ["result"],
-    "properties": {"result": {"type": "string"}, "message": {"type": "string"}},
-}
+REFERENCE = "#/components/schemas/{name}"
 
 
 def _schemas(*types: Any) -> dict[str, Any]:
-    def readable(kind: type) -> dict[str, Any]:
-        return {}  # bytes that are kept as they are: any JSON
+    return msgspec.json.schema_components(types, schema_hook=_anything, ref_template=REFERENCE)[1]
 
-    _, components = msgspec.json.schema_components(
-        types, schema_hook=readable, ref_template="#/components/schemas/{name}"
-    )
-    return components
+
+def _schema_of(kind: Any) -> dict[str, Any]:
+    ((schema,), _) = msgspec.json.schema_components([kind], schema_hook=_anything, ref_template=REFERENCE)
+    return schema
+
+
+def _anything(kind: type) -> dict[str, Any]:
+    return {}  # bytes that are kept as they are: any JSON
 
 
 FILES: dict[str, Callable[[], str]] = {"commands.md": commands, "manifest.md": manifest, "asyncapi.yaml": asyncapi}

@@ -1,11 +1,19 @@
-"""As much of JSON schema as the schema of manifests uses."""
+"""As much of JSON schema as the schemas of manifests and of the API use."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-_TYPES = {"object": dict, "array": list, "string": str, "integer": int, "null": type(None)}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
 
 
 def mismatches(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None, path: str = "$") -> list[str]:
@@ -15,7 +23,10 @@ def mismatches(value: Any, schema: dict[str, Any], root: dict[str, Any] | None =
     assert not unknown, f"this checker does not know {unknown}"
     found: list[str] = []
     if "$ref" in schema:
-        found += mismatches(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root, path)
+        there: Any = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            there = there[part]
+        found += mismatches(value, there, root, path)
     if "type" in schema:
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         if not any(isinstance(value, _TYPES[kind]) for kind in kinds):
@@ -30,6 +41,10 @@ def mismatches(value: Any, schema: dict[str, Any], root: dict[str, Any] | None =
         found.append(f"{path}: too small")
     if "not" in schema and not mismatches(value, schema["not"], root, path):
         found.append(f"{path}: just what it must not be")
+    if "anyOf" in schema and all(mismatches(value, one, root, path) for one in schema["anyOf"]):
+        found.append(f"{path}: matches none of several")
+    if isinstance(value, list) and not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+        found.append(f"{path}: too few or too many")
     if "oneOf" in schema and sum(not mismatches(value, one, root, path) for one in schema["oneOf"]) != 1:
         found.append(f"{path}: does not match just one of several")
     for one in schema.get("allOf", ()):
@@ -60,7 +75,10 @@ _CHECKED = {
     "minimum",
     "not",
     "oneOf",
+    "anyOf",
     "allOf",
+    "minItems",
+    "maxItems",
     "required",
     "properties",
     "additionalProperties",

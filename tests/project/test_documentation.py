@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +15,10 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.cli.json_schema import mismatches
 from tests.cli.world import World
+from wadm.client.client import Client
+from wadm.client.settings import Settings
 from wadm.server.operations import OPERATIONS, PUT
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +59,51 @@ def test_every_reference_in_the_asyncapi_file_leads_somewhere() -> None:
         there = document
         for part in reference.split("/"):
             there = there[part]
+
+
+def test_the_server_answers_as_the_asyncapi_file_says() -> None:
+    """Each operation twice: where it succeeds, and where it cannot."""
+    document = yaml.safe_load((ROOT / "docs/reference/asyncapi.yaml").read_text())
+    replies = {
+        channel["address"].removeprefix("wadm.api.{lattice}."): channel["messages"]["reply"]["payload"]
+        for channel in document["channels"].values()
+    }
+    world = World("a", "b")
+    manifest = (ROOT / "examples/hello.yaml").read_bytes()
+    asked: set[str] = set()
+
+    async def ask() -> None:
+        client = Client(world.transport("client"), Settings(timeout=5))
+        for request, body in (
+            ("model.put", manifest),
+            ("model.put", manifest.replace(b"v1.0.0", b"v2.0.0")),
+            ("model.plan.hello", b""),
+            ("model.deploy.hello", b'{"version": "v1.0.0", "author": "ann", "message": "first"}'),
+            ("model.plan", manifest.replace(b"instances: 6", b"instances: 3")),
+            ("model.deploy.hello", b"{}"),
+            ("", b"time passes"),
+            *((f"model.{one}.hello", b"") for one in ("get", "versions", "status", "explain", "events", "history")),
+            *((f"model.{one}", b"") for one in ("get", "list", "events")),
+            ("model.rollback.hello", b""),
+            ("model.undeploy.hello", b""),
+            ("model.del.hello", b'{"version": "v1.0.0"}'),
+            ("model.del.hello", b"{}"),
+            *((address.replace("{name}", "nobody"), b"") for address in sorted(replies)),
+            *((address.replace("{name}", "nobody"), b"{no json") for address in sorted(replies)),
+        ):
+            if not request:
+                await asyncio.sleep(20)
+                continue
+            address = re.sub(r"\.(hello|nobody)$", ".{name}", request)
+            asked.add(address)
+            reply = json.loads(await client.carry(request, body))
+            assert mismatches(reply, replies[address], document) == [], (request, body, reply)
+
+    try:
+        world.run(ask())
+    finally:
+        world.close()
+    assert asked == set(replies)
 
 
 def test_every_page_is_in_the_navigation() -> None:

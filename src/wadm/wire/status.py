@@ -24,22 +24,28 @@ _TYPES: dict[str, StatusType] = {
 # -- writing -----------------------------------------------------------------------------------
 
 
-class _State(Struct, frozen=True):
+class StateDocument(Struct, frozen=True):
+    """A status type, with a message where there is something to say."""
+
     type: str
     message: str | UnsetType = UNSET
 
 
-class _Scaler(Struct, frozen=True):
+class ScalerDocument(Struct, frozen=True):
+    """One thing that must hold. ``explanation`` is ours: what is waited for, since when, and what comes next."""
+
     id: str
     kind: str
     name: str
-    status: _State
+    status: StateDocument
     explanation: Explanation | UnsetType = UNSET
 
 
-class _Status(Struct, frozen=True):
-    status: _State
-    scalers: list[_Scaler] | UnsetType = UNSET
+class StatusDocument(Struct, frozen=True):
+    """The status of an application, as it is written."""
+
+    status: StateDocument
+    scalers: list[ScalerDocument] | UnsetType = UNSET
     version: str = ""  # this and the next: deprecated, still always written
     components: tuple[()] = ()
 
@@ -47,13 +53,14 @@ class _Status(Struct, frozen=True):
 def encode_status(status: ApplicationStatus) -> bytes:
     """Return the message for the status stream."""
     scalers = [
-        _Scaler(s.id, s.kind, s.name, _state(s.type, s.message), _explanation(s.explanation)) for s in status.scalers
+        ScalerDocument(s.id, s.kind, s.name, _state(s.type, s.message), _explanation(s.explanation))
+        for s in status.scalers
     ]
-    return json.encode(_Status(_state(status.type, status.message), scalers or UNSET))
+    return json.encode(StatusDocument(_state(status.type, status.message), scalers or UNSET))
 
 
-def _state(kind: StatusType, message: str) -> _State:
-    return _State(kind, message or UNSET)
+def _state(kind: StatusType, message: str) -> StateDocument:
+    return StateDocument(kind, message or UNSET)
 
 
 def _explanation(explanation: Explanation) -> Explanation | UnsetType:
