@@ -70,7 +70,9 @@ def operator() -> list[dict[str, Any]]:
     return [
         labelled("Namespace", "v1", namespaced=False),
         labelled("ServiceAccount", "v1"),
-        labelled("ClusterRole", rbac, namespaced=False, rules=rules("rules") + rules("crd-rules")),
+        labelled(
+            "ClusterRole", rbac, namespaced=False, rules=rules("cluster-rules") + rules("rules") + rules("crd-rules")
+        ),
         labelled("ClusterRoleBinding", rbac, namespaced=False, **binding("ClusterRole")),
         labelled("Role", rbac, rules=rules("lease-rules")),
         labelled("RoleBinding", rbac, **binding("Role")),

@@ -26,13 +26,11 @@ import yaml
 START_TIMEOUT = 60.0
 OPERATOR_NAMESPACE = "wadm-operator"
 
+_ACCOUNTS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}", "system:authenticated")
 _TOKENS = {
     "admin": ("admin-token", "admin", ("system:masters",)),
-    "operator": (
-        "operator-token",
-        f"system:serviceaccount:{OPERATOR_NAMESPACE}:wadm-operator",
-        ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}", "system:authenticated"),
-    ),
+    "operator": ("operator-token", f"system:serviceaccount:{OPERATOR_NAMESPACE}:wadm-operator", _ACCOUNTS),
+    "narrow": ("narrow-token", f"system:serviceaccount:{OPERATOR_NAMESPACE}:narrow", _ACCOUNTS),
 }
 
 

@@ -51,12 +51,18 @@ def test_the_definitions_hold_every_field_of_the_original() -> None:
     assert {"apps", "app_count"} <= set(schema["status"]["properties"])
 
 
+def rules_of(name: str) -> list[dict[str, Any]]:
+    """Rules of a file of the chart."""
+    rules: list[dict[str, Any]] = yaml.safe_load((CHART / "files" / f"{name}.yaml").read_text())
+    return rules
+
+
 def test_the_chart_grants_what_the_plain_manifests_grant() -> None:
     role = next(
         one for one in yaml.safe_load_all((DEPLOY / "operator.yaml").read_text()) if one["kind"] == "ClusterRole"
     )
-    files = [yaml.safe_load((CHART / "files" / f"{name}.yaml").read_text()) for name in ("rules", "crd-rules")]
-    assert role["rules"] == files[0] + files[1]
+    files = [rules_of(name) for name in ("cluster-rules", "rules", "crd-rules")]
+    assert role["rules"] == [rule for rules in files for rule in rules]
 
 
 def test_no_right_is_a_wildcard_and_secrets_are_never_listed() -> None:
@@ -175,7 +181,11 @@ def test_every_value_of_the_chart_is_rendered() -> None:
     assert (service["type"], service["ports"][0]["port"]) == ("NodePort", 9090)
     assert chart["ServiceAccount", "runner"]["metadata"]["annotations"] == {"note": "x"}
     assert {one["name"] for one in chart["ClusterRoleBinding", "wadm-operator"]["subjects"]} == {"runner"}
+    # With one namespace to serve, its rights to anything that is in namespaces end there.
+    assert chart["ClusterRole", "wadm-operator"]["rules"][:-1] == rules_of("cluster-rules") + rules_of("crd-rules")
     assert chart["ClusterRole", "wadm-operator"]["rules"][-1]["verbs"] == ["delete"]
+    served = chart["Role", "wadm-operator-served"]
+    assert (served["metadata"]["namespace"], served["rules"]) == ("wild", rules_of("rules"))
     (test,) = chart["Pod", "wadm-operator-test"]["spec"]["containers"]
     assert (test["image"], test["args"]) == (container["image"], ["http://wadm-operator:9090/readyz"])
 
@@ -195,6 +205,7 @@ def test_an_account_of_somebody_else_and_other_names() -> None:
 def test_the_api_server_takes_the_chart(cluster: Cluster, values: dict[str, Any]) -> None:
     config = f"--kubeconfig={cluster.kubeconfig()}"
     release = ("chart", str(CHART), "--namespace", f"chart-{uuid4().hex[:6]}", config)
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "wild"}})
     helm("install", *release, "--create-namespace", values=values)
     helm("upgrade", *release, values=values)
     helm("uninstall", "chart", *release[2:])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from tests.natsd import NatsServer
 from tests.operator.world import World, application, eventually
+from tests.real import real_program
 from wadm.operator import crds
 
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(180)]
@@ -38,6 +43,27 @@ def test_the_api_of_the_original_is_pointed_out_and_objects_are_served_once_it_i
     eventually(lambda: world.status(lattice, "moved").get("phase") == "Deployed")
     assert waiting.stop() == 0
     world.operator.start()
+
+
+def test_the_original_server_serves_as_well(world: World, tmp_path: Path) -> None:
+    program = real_program("wadm")
+    namespace = world.namespace()
+    nats = NatsServer(tmp_path / "nats").start()
+    hosts = world.program("hosts", "-m", "wadm.sim.run", "--nats", nats.url, "-x", namespace, "--heartbeat", "2")
+    with (tmp_path / "log").open("wb") as log:
+        original = subprocess.Popen([program, "--nats-server", f"127.0.0.1:{nats.port}"], stdout=log, stderr=log)
+    try:
+        hosts.start()
+        world.cluster.apply(world.host_config(namespace, natsClientPort=nats.port))
+        world.cluster.apply(application("old-school", namespace=namespace))
+        eventually(lambda: world.status(namespace, "old-school").get("phase") == "Deployed")
+        assert world.cluster.get("service", "old-school", namespace)
+        world.cluster.kubectl("delete", "app/old-school", "whc/hosts", "-n", namespace, "--timeout=60s")
+    finally:
+        hosts.kill()
+        original.kill()
+        original.wait()
+        nats.stop()
 
 
 def test_an_older_definition_is_upgraded(world: World) -> None:

@@ -217,6 +217,18 @@ def test_an_application_without_a_lattice_says_where_it_would_come_from(world: W
     assert "WasmCloudHostConfig" in refusal["message"]
 
 
+def test_deleted_where_no_lattice_is_any_more_it_goes_and_an_event_says_what_stays(world: World, lattice: str) -> None:
+    world.cluster.apply(application("stranded", namespace=lattice))
+    shown(world, lattice, "stranded")
+    world.cluster.kubectl("annotate", "app", "stranded", "-n", lattice, "wasmcloud.dev/lattice=gone")
+    eventually(lambda: condition(world.status(lattice, "stranded"), "Accepted").get("reason") == "NoLattice")
+    world.cluster.kubectl("delete", "app", "stranded", "-n", lattice, "--timeout=30s")
+    events = ("get", "events", "-n", lattice, "--field-selector", "involvedObject.name=stranded,reason=NoLattice")
+    eventually(lambda: "stays as it is in wadm" in world.cluster.kubectl(*events).stdout)
+    with connect_sync(world.nats.url, lattice=lattice) as client:
+        client.delete("stranded")
+
+
 def test_several_lattices_in_a_namespace_need_a_choice(world: World, lattice: str) -> None:
     both = world.namespace()
     world.cluster.apply(world.host_config(both, "one", lattice=lattice), world.host_config(both, "two", lattice=both))

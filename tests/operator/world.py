@@ -96,9 +96,9 @@ class World:
         self.programs.append(program)
         return program
 
-    def another_operator(self, name: str, *options: str, pod_uid: str = "") -> Program:
+    def another_operator(self, name: str, *options: str, pod_uid: str = "", user: str = "operator") -> Program:
         """An operator with exactly the rights that its manifests grant it; not started."""
-        environment = {"KUBECONFIG": str(self.cluster.kubeconfig("operator")), "POD_NAMESPACE": OPERATOR_NAMESPACE}
+        environment = {"KUBECONFIG": str(self.cluster.kubeconfig(user)), "POD_NAMESPACE": OPERATOR_NAMESPACE}
         http = f"127.0.0.1:{free_port()}"
         return self.program(
             name, "-m", "wadm", "operator", "--http", http, *options, environment=environment | {"POD_UID": pod_uid}

@@ -106,6 +106,9 @@ class Applications:
         target = self.target(body)
         if isinstance(target, Condition):
             if deleting:
+                if _applied(body) is not None:
+                    left = f"deleted here only: the application stays as it is in wadm, because {target.message}"
+                    self._recorder.say(body, "Warning", target.reason, left)
                 await self._release(body)
                 return None, None, None
             return Facts(owner=_owner(body), refusal=target), _applied(body), None
