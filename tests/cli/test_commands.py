@@ -67,7 +67,9 @@ def test_deploying_the_same_file_again_changes_nothing(world: World, file: File)
     again = world.wadm("deploy", file(), "--wait")
     assert (again.code, again.out) == (0, "Deployed shop version v1.\n")
     assert "shop version v1 is stored already, unchanged." in again.err
-    assert len(json.loads(world.wadm("history", "shop", "-o", "json").out)["versions"]) == 1
+    told = json.loads(world.wadm("history", "shop", "-o", "json").out)
+    assert len(told["versions"]) == 1
+    assert [one["outcome"] for one in told["revisions"]] == ["deployed"]
 
 
 def test_deploying_a_file_without_a_version_again_makes_no_further_one(world: World, file: File) -> None:
@@ -102,6 +104,14 @@ def test_what_does_not_come_in_time_is_explained(world: World, file: File) -> No
     assert "wadm status shop --watch" in late.err
     (as_data,) = json.loads(world.wadm("deploy", path, "--wait", "--timeout", "3s", "-o", "json").out)
     assert (as_data["deployed"], as_data["status"]["type"]) == (False, "failed")
+
+
+def test_waiting_for_what_waits_already_shows_how_it_is(world: World, file: File) -> None:
+    path = file(a_manifest(spread={"spread": [{"name": "moon", "requirements": {"zone": "moon"}}]}))
+    world.wadm("deploy", path, "--wait", "--timeout", "5s")
+    again = world.wadm("deploy", path, "--wait", "--timeout", "5s")
+    assert again.code == 4
+    assert "shop  ✗ failed  version v1  0 of 1 scaler as wanted: web: a host with zone=moon" in again.err
 
 
 def test_a_version_by_name(world: World, file: File) -> None:
@@ -174,6 +184,16 @@ def test_an_application_that_is_not_there(world: World, command: str) -> None:
 
 def test_an_empty_lattice_says_what_to_do(world: World) -> None:
     assert world.wadm("list").out == "No applications in lattice default. Put one with: wadm deploy FILE\n"
+
+
+def test_diff_of_a_version_and_a_file(world: World, file: File) -> None:
+    world.wadm("deploy", file(), "--wait")
+    other = file(a_manifest(version="v2", instances=5), "other.yaml")
+    for arguments in (("shop", other), ("shop", "v1", other), (other,), (other, "v1")):
+        done = world.wadm("diff", *arguments)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"--- shop v1\n+++ {other}\n")
+        assert "+            instances: 5\n" in done.out
 
 
 def test_diff(world: World, file: File) -> None:

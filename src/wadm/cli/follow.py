@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wadm.client.client import Client
     from wadm.model.status import ApplicationStatus
 
+PATIENCE = 1.0
+"""Seconds after which a status from before the asking is shown: nothing has changed it."""
 REDRAWS = 2
 """Times a second that a picture is redrawn: it shows times that pass."""
 
@@ -106,15 +108,24 @@ class Waiting:
         """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up."""
         with Board(versions, self._client.transport.now, sys.stderr) as board:
 
+            async def show_what_stays(name: str, before: ApplicationStatus | None) -> None:
+                """Show how it was before anything was asked, where nothing comes of the asking."""
+                await self._client.transport.sleep(PATIENCE)
+                if before is not None and self._watches[name].current is before:
+                    board.update(name, before)
+
             async def one(name: str) -> ApplicationStatus | NotReached:
                 watch = self._watches[name]
                 before = watch.current
+                later = asyncio.create_task(show_what_stays(name, before))
                 try:
                     async for status in watch.until(goal, timeout):
                         if status is not before:  # how it was before anything was asked is no progress
                             board.update(name, status)
                 except NotReached as error:
                     return error
+                finally:
+                    later.cancel()
                 assert watch.current is not None
                 return watch.current
 

@@ -308,12 +308,13 @@ async def deploy(models: Models, request: Request) -> bytes:
 async def _deploy(
     models: Models, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
 ) -> bytes:
-    place, name, staged = request.place, request.name, version or ""
+    place, name, staged, before = request.place, request.name, version or "", None
 
     def mark(application: Application | None) -> Application:
-        nonlocal staged
+        nonlocal staged, before
         if application is None:
             raise NotFound(name)
+        before = application.deployed_version
         application = history.deploy(application, version)
         assert application.deployed is not None
         assert application.deployed_version is not None
@@ -331,9 +332,12 @@ async def _deploy(
     assert record is not None
     manifest = models.store.decode(record).deployed
     assert manifest is not None
-    noted = models.revisions.note(place, name, action, staged, ask)
     try:
-        await asyncio.gather(models.publish_deployed(place, manifest), noted)
+        if staged == before:  # the same again is no change of what is deployed
+            await models.publish_deployed(place, manifest)
+        else:
+            noted = models.revisions.note(place, name, action, staged, ask)
+            await asyncio.gather(models.publish_deployed(place, manifest), noted)
     except Unavailable:
         return api.deploy_not_notified(name, staged)
     return api.deployed(name, staged)
