@@ -101,6 +101,38 @@ def test_diff_and_dry_run_show_what_would_be_and_ask_nothing_of_wadm(world: Worl
     assert world.cluster.get("application", "never", lattice) is None
 
 
+def test_edit_in_an_editor(world: World, lattice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(world, lattice, application("typed-in"))
+    wait(world, lattice, "typed-in")
+    edit = ("edit", "app", "typed-in", "-n", lattice)
+    monkeypatch.setenv("KUBE_EDITOR", "sed -i 's/instances: 6/instances: 2/'")
+    assert world.cluster.kubectl(*edit).stdout == "application.core.oam.dev/typed-in edited\n"
+    wait(world, lattice, "typed-in")
+    assert len(server_versions(world, lattice, "typed-in")) == 2
+    monkeypatch.setenv("KUBE_EDITOR", "true")
+    assert "no changes made" in world.cluster.kubectl(*edit).stderr
+
+
+def test_verbs_that_fail_say_so_by_their_exit_code(world: World, lattice: str) -> None:
+    def fails(*arguments: str, stdin: Any = None) -> str:
+        done = world.cluster.kubectl(*arguments, "-n", lattice, stdin=stdin, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    assert 'applications.core.oam.dev "nobody" not found' in fails("get", "app", "nobody")
+    assert "not found" in fails("delete", "app", "nobody")
+    apply(world, lattice, application("once"))
+    assert "already exists" in fails("create", "-f", "-", stdin=application("once"))
+    nameless = application("x")
+    del nameless["spec"]["components"]
+    assert "spec.components: Required value" in fails("apply", "-f", "-", stdin=nameless)
+    body = application("doubtful")
+    body["spec"]["components"][0]["type"] = "widget"
+    apply(world, lattice, body)
+    waiting = ("wait", "--for=condition=Deployed", "app/doubtful", "--timeout=1s")
+    assert "timed out waiting for the condition" in fails(*waiting)
+
+
 def test_edit_of_a_stored_version_is_deployed_under_a_version_of_its_own(world: World, lattice: str) -> None:
     apply(world, lattice, application("edited", annotations={"version": "v1"}))
     wait(world, lattice, "edited")
