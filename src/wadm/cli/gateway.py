@@ -36,7 +36,10 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
     assert settings.http is not None
     host, port = settings.http
     if settings.multitenant:
-        raise Misconfigured("--http does not know the accounts of --multitenant")
+        raise Misconfigured(
+            "--http and --multitenant exclude each other: lattices of different accounts may have the same name, and "
+            "what comes over HTTP says no account. Run a server without --multitenant in the account that is to have it"
+        )
     options = Options(
         host=host,
         port=port,

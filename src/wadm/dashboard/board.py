@@ -26,6 +26,8 @@ MOMENT: Final = 0.15
 LIST_EVERY: Final = 15.0
 """Seconds after which the applications are asked for again: that one is stored, nobody tells."""
 LIST_SOON: Final = 0.5
+LIST_AGAIN: Final = 2.0
+"""The same where they could not be had."""
 HOSTS_EVERY: Final = 60.0
 ASK_HOSTS: Final = 0.4
 """Seconds after an event of a host after which it is asked what it runs now."""
@@ -244,7 +246,7 @@ class Board:
                 self._replace("applications", self.rows, found)
             self.truth["applications"].set()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LIST_EVERY):
+                async with asyncio.timeout(LIST_AGAIN if self.problem else LIST_EVERY):
                     await self._list_now.wait()
             await asyncio.sleep(LIST_SOON)
 
@@ -316,6 +318,7 @@ class Board:
         if problem != self.problem:
             self.problem = problem
             self._note("applications", "")
+            self._note("hosts", "")
 
     def _replace(self, topic: Topic, table: dict[str, Any], found: dict[str, Any]) -> None:
         for name in [name for name in table if name not in found]:

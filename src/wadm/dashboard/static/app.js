@@ -13,6 +13,9 @@ import { Dialog, Icon, Trouble } from "./parts.js";
 const VIEWS = [["applications", "Applications", "apps"], ["hosts", "Hosts", "hosts"], ["events", "Events", "events"],
   ["lattices", "Lattices", "lattices"], ["notifications", "Notifications", "bell"]];
 
+const LINKS = { live: "Live", lost: "Offline", stale: "Out of date" };
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [view = "applications", name = "", tab = ""] = path.split("/").map(decodeURIComponent);
@@ -137,11 +140,11 @@ function App() {
         <a key=${view} href=${`#/${view}`} aria-current=${at.view === view ? "page" : undefined}><${Icon} name=${icon} /><span>${title}</span></a>`)}</nav>
       <span class="space"></span>
       ${!full && html`<span class="pill" title="This token may only read"><${Icon} name="lock" size="13" /><span>Read-only</span></span>`}
-      <span class="link ${link.state}" role="status"><i></i><span>${link.state === "live" ? "Live" : "Offline"}</span></span>
+      <span class="link ${link.state}" role="status"><i></i><span>${LINKS[link.state]}</span></span>
       <button class="quiet" onClick=${nextTheme} aria-label="Light or dark" title="Light or dark (t)"><${Icon} name="moon" /></button>
       <button class="quiet" onClick=${() => setHelp(true)} aria-label="Help" title="Keyboard (?)"><${Icon} name="help" /></button>
     </header>
-    ${link.state === "lost" && html`<div class="offline" role="alert">${link.message}. What is shown may be out of date; trying again.</div>`}
+    ${link.state !== "live" && html`<div class="offline ${link.state}" role="alert">${sentence(link.message)} What is shown may be out of date; trying again.</div>`}
     <main id="main" tabindex="-1"><${View} key=${`${name}/${at.view}/${at.name}`} api=${api} full=${full} who=${who} at=${at} onLink=${onLink} names=${options} current=${name} onChoose=${choose} /></main>
     ${help && html`<${Help} onClose=${() => setHelp(false)} product=${who.product} />`}`;
 }

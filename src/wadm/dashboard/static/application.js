@@ -223,7 +223,7 @@ function Delete({ api, name, deployed, onClose }) {
   };
   return html`<${Dialog} title=${`Delete ${name}`} onClose=${onClose}>
     <div class="body"><p>All its versions are gone then${deployed ? html`, and what runs of it is <b>taken down</b>` : ""}. This cannot be undone.</p>
-      <label class="field">Type <b>${name}</b> to go on <input type="text" value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" /></label>
+      <label class="field"><span>Type <b>${name}</b> to go on</span><input type="text" value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" /></label>
       <${Trouble} error=${error} /></div>
     <footer><span class="space"></span><button onClick=${onClose}>Cancel</button><button class="danger" disabled=${typed !== name} onClick=${act}>Delete</button></footer><//>`;
 }

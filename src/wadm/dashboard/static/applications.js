@@ -12,12 +12,15 @@ const ORDERS = {
 };
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** The table of a stream's rows: `[Map | null, problem]`. */
+/** The table of a stream's rows, and why it may be out of date. */
 export function useRows(api, topic, key, onLink) {
   const [state, set] = useState({ rows: null, problem: "" });
   useEffect(() => {
     const table = new Map();
-    const show = (problem) => set({ rows: table, problem: problem || "", round: {} });
+    const show = (problem) => {
+      onLink(problem ? "stale" : "live", problem);
+      set({ rows: table, problem: problem || "", round: {} });
+    };
     return api.follow(topic, {
       state: onLink,
       snapshot: (data) => { table.clear(); data.rows.forEach((row) => table.set(row[key], row)); show(data.problem); },
@@ -62,7 +65,6 @@ export function Applications({ api, full, at, onLink }) {
           <button key=${one} class="filter" aria-pressed=${only === one} disabled=${!counts[one] && only !== one} onClick=${() => setOnly(only === one ? "" : one)}>
             <${Shape} state=${one} size="14" />${TITLES[one]} <b>${number(counts[one])}</b></button>`)}</div>
       </div>
-      ${problem && html`<div class="trouble" role="alert"><${Shape} state="unhealthy" /><p>${problem}</p></div>`}
       <div class="tools">
         <label class="search"><${Icon} name="search" /><input type="search" placeholder="Search applications" aria-label="Search applications" value=${text} onInput=${(event) => setText(event.target.value)} /><kbd>/</kbd></label>
         <select aria-label="Order" value=${order} onChange=${(event) => setOrder(event.target.value)}>${Object.entries(ORDERS).map(([key, [title]]) => html`<option key=${key} value=${key}>${title}</option>`)}</select>

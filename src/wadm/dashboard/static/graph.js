@@ -112,7 +112,7 @@ export function Graph({ picture, onPick }) {
         <text x="26" y="24" class="kind">${part.kind}${part.shared ? ` of ${cut(part.shared, 16)}` : ""}</text>
         <text x="26" y="43" class="title">${cut(part.name, 20)}</text>
         <text x="26" y="60" class="image">${cut(image(part.image), 27)}</text>
-        ${!part.shared && html`<text x=${WIDE - 12} y="24" class="count">${part.running}/${part.wanted}</text>`}
+        ${!part.shared && part.wanted > 0 && html`<text x=${WIDE - 12} y="24" class="count">${part.running}/${part.wanted}</text>`}
         <title>${part.id}${"\n"}${part.image}</title>
       </a>`)}
   </svg></div>`;

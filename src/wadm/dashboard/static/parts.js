@@ -86,15 +86,22 @@ export function Dialog({ title, onClose, children, wide }) {
     </dialog>`;
 }
 
-export const Trouble = ({ error }) => error && html`
+/** A text in which what stands between backticks is code. */
+const coded = (text) => text.split("`").map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
+
+export function Trouble({ error }) {
+  if (!error) return null;
+  const alone = error.problems?.length === 1 && error.problems[0].message === error.message;
+  return html`
   <div class="trouble" role="alert"><${Shape} state="failed" /><div>
-    <p>${error.message}</p>
+    ${!alone && html`<p>${coded(error.message)}</p>`}
     ${error.problems?.length > 0 && html`<ul class="problems">${error.problems.map((one) => html`
       <li key=${one.message}><strong>${one.level === "warning" ? "Warning" : "Error"}</strong>
         ${one.line ? html` <span class="place">line ${one.line}${one.column ? `:${one.column}` : ""}</span>` : ""}
-        ${one.path ? html` <code>${one.path}</code>` : ""} ${one.message}
-        ${one.hint ? html`<div class="hint">${one.hint}</div>` : ""}</li>`)}</ul>`}
+        ${one.path ? html` <code>${one.path}</code>` : ""} ${coded(one.message)}
+        ${one.hint ? html`<div class="hint">${coded(one.hint)}</div>` : ""}</li>`)}</ul>`}
   </div></div>`;
+}
 
 export const Loading = ({ what }) => html`<p class="loading" role="status">Loading ${what} …</p>`;
 

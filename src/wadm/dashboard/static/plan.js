@@ -10,7 +10,7 @@ export function Plan({ plan }) {
   const rounds = Map.groupBy ? Map.groupBy(plan.steps, (step) => step.round) : grouped(plan.steps);
   return html`<section class="plan" aria-label="Plan">
     <h3>${plan.steps.length ? plural(plan.steps.length, "step") : "Nothing to do: all is so already"} <small>plan ${plan.id}</small></h3>
-    ${[...rounds].map(([round, steps]) => html`<div key=${round} class="round">${rounds.size > 1 && html`<h4>${round === 1 ? "First" : `Then (${round})`}</h4>`}
+    ${[...rounds].map(([round, steps]) => html`<div key=${round} class="round">${rounds.size > 1 && html`<h4>${round === 1 ? "First" : "Then"}</h4>`}
       <ul>${steps.map((step, index) => html`<li key=${index} class=${step.effect.replace(" ", "-")}><span class="sign" aria-hidden="true">${SIGNS[step.effect] || "·"}</span><b>${step.effect}</b> <span>${step.what}<small>because ${step.reason}</small></span></li>`)}</ul></div>`)}
     <p class="then">Then it is <${Badge} state=${plan.status.type} /> ${plan.status.message}</p>
     ${plan.consequences.length > 0 && html`<div class="trouble"><div><p>Other applications would be touched:</p><ul>${plan.consequences.map((one) => html`<li key=${one.application}><b>${one.application}</b>: ${one.before} → ${one.after}</li>`)}</ul></div></div>`}
