@@ -93,12 +93,16 @@ async def _nats(client: Client) -> AsyncIterator[Finding]:
             "JetStream",
             "error",
             "no answer from JetStream: this identity may not use $JS.API.>, or may not hear answers on its inbox",
-            "permit it to publish $JS.API.> and wadm.api.>, and to subscribe to _INBOX.>",
+            _PERMISSIONS,
         )
     except WadmError as error:
-        yield Finding("JetStream", "error", str(error), "allow JetStream for this account in the NATS configuration")
+        hint = "allow JetStream for this account in the NATS configuration"
+        yield Finding("JetStream", "error", str(error), _PERMISSIONS if "does not permit" in str(error) else hint)
     else:
         yield Finding("JetStream", "ok", "is on")
+
+
+_PERMISSIONS = "permit it to publish $JS.API.> and wadm.api.>, and to subscribe to _INBOX.>"
 
 
 # -- streams and buckets --------------------------------------------------------------------

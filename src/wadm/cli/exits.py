@@ -91,6 +91,12 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     ),
     (NotSupported, "", "the server is the original wadm or an older one; `wadm doctor` tells which"),
     (TimedOut, "did not answer", "try again, or allow more time with --request-timeout"),
+    (Misconfigured, "Authorization Violation", "`wadm context show` tells as whom you connect, and what says so"),
+    (
+        Unavailable,
+        "does not permit",
+        "have it permitted to this identity (`wadm context show` tells which), or connect as another",
+    ),
     (Unavailable, "cannot read http", "check the URL; `wadm validate -` takes what another program has fetched"),
     (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),
 )
