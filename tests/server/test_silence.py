@@ -36,14 +36,18 @@ class World:
         for number in range(hosts):
             await self.fleet.add(HostSpec(f"host-{number}", {}, habits or Habits()))
         lab = self.lab
-        self.server = Server(MemoryTransport(lab.broker, "server"), lab.settings, "server")
-        await self.server.start()
+        await self.serve()
         for name in NAMES:
             part = component("api", id=f"{name}-api")
             part["traits"] = [{"type": "spreadscaler", "properties": {"instances": INSTANCES}}]
             await lab.ask("put", manifest(name, components=[part]))
             await lab.ask(f"deploy.{name}")
         await self.whole_within(10)
+
+    async def serve(self) -> None:
+        """Start a server."""
+        self.server = Server(MemoryTransport(self.lab.broker, "server"), self.lab.settings, "server")
+        await self.server.start()
 
     async def close(self) -> None:
         await self.server.stop()
@@ -134,6 +138,25 @@ async def test_a_host_that_answers_only_the_call_to_all_is_not_taken_for_lost() 
         assert world.changes() == before
     await asyncio.sleep(60)
     assert world.changes() == before
+    await world.close()
+
+
+@in_virtual_time
+async def test_a_host_that_is_slow_to_say_what_it_runs_is_waited_for_before_the_first_plan() -> None:
+    world = World()
+    await world.start()
+    await world.server.stop()
+    before, host = world.changes(), world.busiest
+
+    async def hold(seconds: float) -> None:
+        async with host._components.lock.exclusive():
+            await asyncio.sleep(seconds)
+
+    holding = asyncio.create_task(hold(5.0))
+    await world.serve()
+    await asyncio.sleep(120)
+    assert (world.changes(), world.is_whole()) == (before, True)
+    await holding
     await world.close()
 
 

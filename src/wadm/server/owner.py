@@ -74,8 +74,8 @@ from wadm.wire.timeline import Change, encode_change
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
 PLANNED_AT_ONCE = 64
-"""Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns, and
-between them the API is answered and the lease renewed."""
+"""Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns; the
+API is answered and the lease renewed between them."""
 TICK = 1.0
 """Seconds, at most, between looks at the silent and at what is to be read again."""
 ONE_BY_ONE = 32
@@ -85,6 +85,8 @@ READ_LINKS_EVERY = 60.0
 READ_CONFIGS_EVERY = 600.0
 """Seconds in which all links, and each configuration, are read again: events may have been lost."""
 PING_TIMEOUT, PING_QUIET = 2.0, 0.3
+PING_MANY_TIMEOUT = 10.0
+"""Seconds in which all hosts may answer where so many do that ``PING_TIMEOUT`` was too short."""
 
 Evidence: TypeAlias = Literal["deployed", "undeployed", "deleted", "unknown"]
 
@@ -295,12 +297,14 @@ class LatticeOwner:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _look_around(self) -> None:
-        """Ask every host for its inventory, side by side, before the first plan: what is there is not started again."""
+        """Ask every host for its inventory, side by side, before the first plan: what is there is not started again.
+
+        A host that was there a moment ago and does not answer is asked once more and given time: it may be busy."""
         for name, record in (await self._records.load()).items():
             self.interests.put_record(name, record)
-        hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
         news = News()
-        waiting = {host.host_id for host in hosts}
+        waiting = await self._who_is_there()
+        slow: set[str] = set()
         for host_id in sorted(waiting):
             self._inquiries.inventory(host_id)
         later: list[Item] = []
@@ -308,6 +312,10 @@ class LatticeOwner:
             await self._inbox.wait()
             for item in self._inbox.take(BATCH):
                 if isinstance(item, InventoryAnswer):
+                    if item.inventory is None and item.host_id in waiting - slow:
+                        slow.add(item.host_id)
+                        self._inquiries.inventory(item.host_id, PROBE_TIMEOUT)
+                        continue
                     waiting.discard(item.host_id)
                     if item.inventory is None:
                         self._silence.suspect(item.host_id, self.now())
@@ -328,6 +336,14 @@ class LatticeOwner:
         self._next_links = self.now() + READ_LINKS_EVERY
         self._looked = True
         self._plan_touched(news)
+
+    async def _who_is_there(self) -> set[str]:
+        """Return the ids of all hosts that answer a call to all."""
+        began = self._clock()
+        hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
+        if hosts and self._clock() - began >= PING_TIMEOUT:  # answers were still coming
+            hosts += await self._inquiries.hosts(PING_MANY_TIMEOUT, PING_QUIET)
+        return {host.host_id for host in hosts}
 
     async def _wait(self) -> None:
         """Wait for something in the inbox, or until a timer is due; not at all while something is to be planned."""
