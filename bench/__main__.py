@@ -88,8 +88,11 @@ def _measure(measurement: Measurement, manager: Manager, hosts_program: Path | N
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
     """Do the work; raise ``TimeoutError`` where it takes longer."""
-    async with asyncio.timeout(seconds):
-        return await work
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise TimeoutError(f"not done within {seconds:.0f} s") from None
 
 
 @main.command()

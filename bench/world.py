@@ -22,7 +22,7 @@ from wadm.transport.base import Message
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 LATTICE = "default"
-LIMIT = 180.0
+LIMIT = 120.0
 """Seconds after which something that has not happened is taken not to happen."""
 CALM = 1.0
 """Seconds waited for superfluous calls once everything is as it should be."""
@@ -103,7 +103,7 @@ class World:
         """Wait until the lattice holds what is wanted and the applications are said to have that status; return what
         it took since the mark. ``needed`` changing calls lead there; what is above that is superfluous."""
         right = (await self.order("until", holds=to_builtins(wanted), timeout=LIMIT))["at"]
-        told = await self._all_said(names, status)
+        told = await self._all_said(names, status, LIMIT - (time.monotonic() - since.at))
         await asyncio.sleep(CALM)
         now = self.mark()
         calls = (await self.order("report"))["calls"]
@@ -122,15 +122,16 @@ class World:
         assert self.hosts is not None
         return await self.hosts.order(name, **arguments)
 
-    async def _all_said(self, names: Iterable[str], status: str) -> float | None:
+    async def _all_said(self, names: Iterable[str], status: str, timeout: float) -> float | None:
         """Return when the last of the applications came to be said to have that status."""
-        until = time.monotonic() + LIMIT
-        while time.monotonic() < until:
+        until = time.monotonic() + timeout
+        while True:
             said = [self.said.get(name, ("", 0.0)) for name in names]
             if all(one == status for one, _ in said):
                 return max(at for _, at in said)
+            if time.monotonic() >= until:
+                return None
             await asyncio.sleep(0.01)
-        return None
 
     def hear_status(self, message: Message) -> None:
         name, said = message.subject.rpartition(".")[2], json.loads(message.data)["status"]["type"]

@@ -74,8 +74,8 @@ from wadm.wire.timeline import Change, encode_change
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
 PLANNED_AT_ONCE = 64
-"""Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns; the
-API is answered and the lease renewed between them."""
+"""Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns;
+between them the API is answered and the lease renewed."""
 TICK = 1.0
 """Seconds, at most, between looks at the silent and at what is to be read again."""
 ONE_BY_ONE = 32
