@@ -71,6 +71,7 @@ class Instance:
 
     def __init__(self, broker: MemoryBroker, name: str) -> None:
         self.transport = MemoryTransport(broker, name)
+        self.name = name.encode()
         self.epochs: dict[str, int] = {}
         self.lost: list[str] = []
         self.paused = asyncio.Event()
@@ -275,6 +276,47 @@ async def test_a_bucket_that_was_made_anew_is_joined_again() -> None:
     await one.transport.ensure_bucket(BucketSpec(BUCKET))
     await asyncio.sleep(10)
     assert one.held() == {"default"}
+
+
+class SlowToAnswer(Network):
+    """Keeps one client waiting for the record of a session that has gone."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+
+    def fault(self, client: str, operation: str, target: str) -> Fault | None:
+        return Fault(delay=2 if (client, operation, target) == (self._client, "get", f"{BUCKET}/instance.gone") else 0)
+
+
+@in_virtual_time
+async def test_who_takes_a_lease_while_another_still_asks_for_its_owner_keeps_it() -> None:
+    quick = spread({"default": ""}, {"a-1", "b-1"})["default"].removesuffix("-1")
+    slow = "b" if quick == "a" else "a"
+    broker = await a_broker(SlowToAnswer(slow))
+    await MemoryTransport(broker, "setup").bucket(BUCKET).put("lattice.default", b'{"owner":"gone"}')
+    first = await Instance(broker, slow).start("default")
+    await asyncio.sleep(1)
+    second = await Instance(broker, quick).start("default")
+    await asyncio.sleep(0.5)
+    assert second.held() == {"default"}
+    await asyncio.sleep(10)
+    assert (first.held(), second.held()) == (set(), {"default"})
+    assert not first.epochs
+    assert not second.lost
+
+
+@in_virtual_time
+async def test_an_owner_whose_lease_is_written_over_by_hand_ends() -> None:
+    broker = await a_broker()
+    one, two = await Instance(broker, "one").start("default"), await Instance(broker, "two").start("default")
+    await asyncio.sleep(5)
+    owner, other = (one, two) if one.held() else (two, one)
+    await MemoryTransport(broker, "hand").bucket(BUCKET).put("lattice.default", b'{"owner":"%s-1"}' % other.name)
+    await asyncio.sleep(0.1)
+    assert not owner.held()
+    await asyncio.sleep(10)
+    assert owner.lost == ["default"]
+    assert len(one.held()) + len(two.held()) == 1
 
 
 @in_virtual_time

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Final, Literal
@@ -158,6 +159,8 @@ class Leases:
         """Lease and revision by lattice; ``None`` for a deletion marker."""
         self._held: dict[str, int] = {}
         """The lattices that are ours, with the epoch."""
+        self._taken: set[str] = set()
+        """Lattices that were ours until somebody wrote over the lease by hand: nobody of ours acts there any more."""
         self._wanted: set[str] = set()
         self._unwanted: set[str] = set()
         self._watch: Subscription | None = None
@@ -215,7 +218,7 @@ class Leases:
     async def stop(self) -> None:
         """Release everything, so that others need not wait for the session to expire."""
         with suppress(WadmError):
-            await asyncio.gather(*(self._let_go(scope) for scope in list(self._held)))
+            await asyncio.gather(*(self._let_go(scope) for scope in sorted({*self._held, *self._taken})))
             if self._me:
                 await self._bucket.purge(_SESSION + self._me, self._revision)
         self._good_until = float("-inf")
@@ -313,6 +316,8 @@ class Leases:
     # -- the leases --------------------------------------------------------------------------
 
     async def _share_out(self) -> None:
+        taken, self._taken = self._taken, set()
+        await asyncio.gather(*(self._lost(scope) for scope in sorted(taken)))
         forgotten, self._unwanted = self._unwanted & self._held.keys(), set()
         await asyncio.gather(*(self._let_go(scope, for_good=True) for scope in sorted(forgotten)))
         sessions = {*self._sessions, self._me}
@@ -328,13 +333,14 @@ class Leases:
         elif step == "take" or (step == "keep" and scope not in self._held):
             await self._take(scope)
         elif self._lease(scope)[0] is None:
-            await self._write(scope, Lease())  # lets the one know whose turn it is
+            await self._write(scope, Lease(), self._lease(scope)[1])  # lets the one know whose turn it is
 
     async def _take(self, scope: str) -> None:
-        lease, _ = self._lease(scope)
+        # The revision is that of the lease whose owner is gone: while we ask, somebody else may take it.
+        lease, revision = self._lease(scope)
         if lease is not None and not await self._is_gone(lease.owner):
             return
-        epoch = await self._write(scope, Lease(self._me))
+        epoch = await self._write(scope, Lease(self._me), revision)
         if epoch and self.alive:
             self._held[scope] = epoch
             self._acquired(scope, epoch)
@@ -353,15 +359,15 @@ class Leases:
         if lease is None or lease.owner != self._me or not self.alive:
             return
         if not for_good:
-            await self._write(scope, Lease())
+            await self._write(scope, Lease(), revision)
             return
         with suppress(StaleRevision):
             self._leases[scope] = (None, await self._bucket.purge(_LEASE + scope, revision))
 
-    async def _write(self, scope: str, lease: Lease) -> int:
-        """Write a lease if nobody else has; return the revision, else 0."""
+    async def _write(self, scope: str, lease: Lease, over: int) -> int:
+        """Write a lease over the revision ``over``, if nobody else has; return the revision, else 0."""
         try:
-            revision = await self._bucket.put(_LEASE + scope, msgspec.json.encode(lease), self._lease(scope)[1])
+            revision = await self._bucket.put(_LEASE + scope, msgspec.json.encode(lease), over)
         except StaleRevision:
             await self._refresh(_LEASE + scope)
             self._wake.set()
@@ -404,6 +410,10 @@ class Leases:
         before, revision = self._lease(scope)
         lease = None if entry.value is None else _read_lease(entry.value)
         self._note(scope, lease, entry.revision)
+        if entry.revision > self._held.get(scope, math.inf) and (lease is None or lease.owner != self._me):
+            del self._held[scope]
+            self._taken.add(scope)
+            self._wake.set()
         if entry.revision > revision and before != lease:
             self._wake.set()
 

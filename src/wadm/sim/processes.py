@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Protocol
 
 from wadm.errors import WadmError
@@ -34,6 +35,7 @@ class WatchedTransport(MemoryTransport):
         self.life = life
         self.step_clock = self.clock.step if isinstance(self.clock, LoopClock) else None
         self._observer = observer
+        self._context = copy_context()
 
     def die(self) -> None:
         """Break the connection for good, without a word."""
@@ -71,17 +73,19 @@ class WatchedTransport(MemoryTransport):
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
         """Call a handler, in the process' own time."""
-        if self.life is None:
-            super().handle(subject, handler)
-        else:
-            self.life.hear(lambda: MemoryTransport.handle(self, subject, handler))
+        self._run(lambda: MemoryTransport.handle(self, subject, handler))
 
     def came_back(self) -> None:
         """Have the connection again."""
+        self._run(lambda: MemoryTransport.came_back(self))
+
+    def _run(self, work: Callable[[], None]) -> None:
+        """Have the process do something. What it begins is its own, not of whoever sent what it hears: a host goes on
+        when the server that asked it dies."""
         if self.life is None:
-            super().came_back()
+            self._context.copy().run(work)
         else:
-            self.life.hear(lambda: MemoryTransport.came_back(self))
+            self.life.hear(work)
 
 
 async def closed(transport: WatchedTransport) -> None:

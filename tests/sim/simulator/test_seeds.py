@@ -20,8 +20,10 @@ REMEMBERED = {
     40: "which of several errors was told last was another in every process",
     61: "what was put after a failed attempt to record it was not on record, and was left behind",
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
+    263: "hosts stood still and died with the server that had asked them, and a simulation never ended",
     332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
     401: "a host that had not heard yet of a configuration made the record of it go, and it was left behind",
+    514: "a lease was taken while another server still asked whether its owner was gone, and both held the lattice",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
