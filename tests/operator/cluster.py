@@ -152,7 +152,7 @@ class Cluster:
         if stdin is not None and not isinstance(stdin, str):
             stdin = yaml.safe_dump_all(stdin if isinstance(stdin, list) else [stdin])
         done = subprocess.run(
-            self.command(*arguments, user=user), input=stdin, capture_output=True, text=True, timeout=60, check=False
+            self.command(*arguments, user=user), input=stdin, capture_output=True, text=True, timeout=120, check=False
         )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}")

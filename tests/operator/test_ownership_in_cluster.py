@@ -94,7 +94,7 @@ def test_applying_a_mirror_makes_it_kubernetes_own(world: World, lattice: str) -
     world.cluster.kubectl("apply", "-n", lattice, "-f", "-", stdin=body)
     eventually(lambda: world.status(lattice, "adopted").get("owner") == "kubernetes")
     assert "labels" not in world.cluster.get("application", "adopted", lattice)["metadata"]
-    world.cluster.kubectl("wait", "--for=condition=Deployed", "app/adopted", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("wait", "--for=condition=Deployed", "app/adopted", "-n", lattice, "--timeout=60s")
     with connect_sync(world.nats.url, lattice=lattice) as client:  # the very version that was there
         assert [one.version for one in client.versions("adopted")] == ["v1"]
 
@@ -102,7 +102,7 @@ def test_applying_a_mirror_makes_it_kubernetes_own(world: World, lattice: str) -
 def test_deleting_a_mirror_deletes_the_application(world: World, lattice: str) -> None:
     put(world, lattice, "removed")
     shown(world, lattice, "removed")
-    world.cluster.kubectl("delete", "app", "removed", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("delete", "app", "removed", "-n", lattice, "--timeout=60s")
     with connect_sync(world.nats.url, lattice=lattice) as client:
         assert "removed" not in [one.name for one in client.list()]
 
@@ -143,7 +143,7 @@ def test_of_two_objects_of_one_name_the_older_counts_and_the_other_says_so(world
     eventually(lambda: condition(world.status(elsewhere, "twice"), "Accepted").get("reason") == "NameTaken")
     refusal = condition(world.status(elsewhere, "twice"), "Accepted")
     assert f"{lattice}/twice" in refusal["message"]
-    world.cluster.kubectl("delete", "app", "twice", "-n", elsewhere, "--timeout=30s")
+    world.cluster.kubectl("delete", "app", "twice", "-n", elsewhere, "--timeout=60s")
     assert world.status(lattice, "twice")["phase"] == "Deployed"
     with connect_sync(world.nats.url, lattice=lattice) as client:
         assert client.get("twice").name == "twice"
@@ -189,7 +189,7 @@ def test_a_bad_manifest_is_refused_in_a_condition_that_names_the_field(
     status = world.status(lattice, f"bad-{change}")
     assert status["phase"] == "Failed"
     assert condition(status, "Stalled")["status"] == "True"
-    world.cluster.kubectl("delete", "app", f"bad-{change}", "-n", lattice, "--timeout=10s")
+    world.cluster.kubectl("delete", "app", f"bad-{change}", "-n", lattice, "--timeout=60s")
 
 
 def test_a_bad_change_leaves_what_runs_alone(world: World, lattice: str) -> None:
@@ -222,7 +222,7 @@ def test_deleted_where_no_lattice_is_any_more_it_goes_and_an_event_says_what_sta
     shown(world, lattice, "stranded")
     world.cluster.kubectl("annotate", "app", "stranded", "-n", lattice, "wasmcloud.dev/lattice=gone")
     eventually(lambda: condition(world.status(lattice, "stranded"), "Accepted").get("reason") == "NoLattice")
-    world.cluster.kubectl("delete", "app", "stranded", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("delete", "app", "stranded", "-n", lattice, "--timeout=60s")
     events = ("get", "events", "-n", lattice, "--field-selector", "involvedObject.name=stranded,reason=NoLattice")
     eventually(lambda: "stays as it is in wadm" in world.cluster.kubectl(*events).stdout)
     with connect_sync(world.nats.url, lattice=lattice) as client:

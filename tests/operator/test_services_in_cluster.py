@@ -13,6 +13,10 @@ from wadm.client import connect_sync
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(180)]
 
 
+SOON = 20.0
+"""Seconds within which endpoints follow: without being told, operators look again after a minute."""
+
+
 def pod(namespace: str, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": "wasmcloud", "app.kubernetes.io/instance": "hosts"}
     return {
@@ -79,21 +83,21 @@ def test_endpoints_are_the_pods_whose_host_runs_the_server(world: World, lattice
     # Moved to the other zone, it is reached there.
     scaler["spread"] = [{"name": "first", "requirements": {"zone": "z1"}}]
     world.cluster.apply(body)
-    eventually(lambda: endpoints(world, lattice, "one-zone") == {"10.1.0.1": True}, 15)
+    eventually(lambda: endpoints(world, lattice, "one-zone") == {"10.1.0.1": True}, SOON)
 
 
 def test_endpoints_follow_readiness_and_pods_that_go(world: World, lattice: str) -> None:
     world.cluster.apply(everywhere("steady", lattice))
     eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.1": True, "10.1.0.2": True})
     ready(world, lattice, "pod-1", "10.1.0.1", False)
-    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.1": False, "10.1.0.2": True}, 5)
+    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.1": False, "10.1.0.2": True}, SOON)
     ready(world, lattice, "pod-1", "10.1.0.7")
-    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.7": True, "10.1.0.2": True}, 5)
+    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.7": True, "10.1.0.2": True}, SOON)
     world.cluster.kubectl("delete", "pod", "pod-1", "-n", lattice, "--force", "--grace-period=0")
-    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.2": True}, 5)
+    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.2": True}, SOON)
     world.cluster.apply(pod(lattice, "pod-1"))
     ready(world, lattice, "pod-1", "10.1.0.1")
-    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.1": True, "10.1.0.2": True}, 5)
+    eventually(lambda: endpoints(world, lattice, "steady") == {"10.1.0.1": True, "10.1.0.2": True}, SOON)
 
 
 def test_the_service_goes_when_the_server_does(world: World, lattice: str) -> None:
@@ -109,7 +113,7 @@ def test_the_service_goes_when_the_server_does(world: World, lattice: str) -> No
 def test_services_go_with_the_application(world: World, lattice: str) -> None:
     world.cluster.apply(everywhere("leaving", lattice))
     eventually(lambda: endpoints(world, lattice, "leaving"))
-    world.cluster.kubectl("delete", "app", "leaving", "-n", lattice, "--timeout=30s")
+    world.cluster.kubectl("delete", "app", "leaving", "-n", lattice, "--timeout=60s")
     assert world.cluster.get("service", "leaving", lattice) is None
     assert endpoints(world, lattice, "leaving") == {}
 
