@@ -12,6 +12,7 @@ import pytest
 
 from tests.operator.world import World, application, condition, eventually
 from wadm.client import connect_sync
+from wadm.operator import lease
 
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(240)]
 
@@ -54,13 +55,13 @@ def test_killed_at_any_moment_it_converges_without_doubles_or_leftovers(world: W
     world.operator.start()
 
 
-def test_a_restarted_api_server_is_watched_again(world: World, lattice: str) -> None:
+def test_after_the_api_server_was_away_the_same_process_goes_on(world: World, lattice: str) -> None:
     world.cluster.apply(application("before", namespace=lattice))
     eventually(lambda: "before" in deployed(world, lattice))
     assert world.operator.process is not None
     pid = world.operator.process.pid
     world.cluster.stop_api(signal.SIGKILL)
-    time.sleep(1.0)
+    time.sleep(lease.DEADLINE + 2)  # so long that the Lease is lost
     world.cluster.start_api()
     world.cluster.apply(application("after", namespace=lattice))
     eventually(lambda: "after" in deployed(world, lattice))

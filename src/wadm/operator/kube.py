@@ -265,7 +265,8 @@ class Follower(Generic[T]):
         """Set once everything that was there has been seen."""
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow until cancelled. May be called again after that."""
+        self.synced.clear()
         pause = _FIRST_PAUSE
         while True:
             try:

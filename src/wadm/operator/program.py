@@ -168,7 +168,10 @@ class Operator:
         """Begin to look at things once everything that is there has been seen."""
         for follower in (*self._services.followers(), *self._hosts.followers()):
             await follower.synced.wait()
-        await self._list()
+        while True:
+            if await self._list_if_possible():
+                break
+            await asyncio.sleep(WATCH_AGAIN)
         self._hindrance = ""
         log.info(
             "Serving %d applications and %d host configs", len(self._store.applications), len(self._store.host_configs)
@@ -268,11 +271,13 @@ class Operator:
             for key in self._store.host_configs:
                 self._queue.add(("hosts", key))
 
-    async def _list_if_possible(self) -> None:
+    async def _list_if_possible(self) -> bool:
         try:
             await self._list()
         except KubeError as error:
             log.warning("The API server cannot be asked: %s", error)
+            return False
+        return True
 
     async def _list(self) -> None:
         """Take what there is; forget what went away unseen."""
