@@ -259,7 +259,8 @@ async def api(manager: Manager, stored: int, requests: int = 1000, clients: int 
 
         put = fresh.names()
         put = put[: await measure("put_new", [("put", fresh.manifest(name, "1.0.0")) for name in put], connections)]
-        versions = [("put", shape.manifest(name, f"2.0.{number}")) for number, name in enumerate(some)]
+        again = [kept[number % stored] for number in range(min(requests, 2 * stored))]  # no long histories
+        versions = [("put", shape.manifest(name, f"2.0.{number}")) for number, name in enumerate(again)]
         await measure("put_version", versions, connections)
         deployed = put[: await measure("deploy", [(f"deploy.{name}", b"") for name in put], connections)]
         for operation in ("get", "status", "versions"):
