@@ -150,7 +150,16 @@ def test_put_from_stdin(world: World) -> None:
     assert (put.code, put.err) == (0, "")
     assert put.out == "Put shop version v1 (its only version). Deploy it with: wadm deploy shop\n"
     twice = world.wadm("put", stdin=a_manifest())
-    assert (twice.code, twice.err) == (1, "error: Manifest version v1 already exists\n")
+    assert twice.code == 1
+    assert twice.err.startswith("error: <stdin>: shop version v1 is stored already\nhint:")
+
+
+def test_a_version_that_is_stored_already_is_named(world: World, file: File) -> None:
+    path = file()
+    world.wadm("put", path)
+    again = world.wadm("put", path)
+    assert (again.code, again.out) == (1, "")
+    assert again.err.startswith(f"error: {path}: shop version v1 is stored already\nhint:  give the manifest a new")
 
 
 def test_doubts_are_said_beside_the_result(world: World) -> None:

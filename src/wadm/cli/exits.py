@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from wadm.errors import (
+    AlreadyExists,
     ManifestInvalid,
     Misconfigured,
     NoResponders,
@@ -82,6 +83,12 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     (NotFound, "doesn't exist or was already deleted", "`wadm list` shows what there is; see also --if-exists"),
     (NotFound, "there is no file", "name a file, a directory, a URL, or - for standard input"),
     (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
+    (
+        AlreadyExists,
+        "is stored already",
+        "give the manifest a new version; `wadm diff FILE VERSION` tells what differs",
+    ),
+    (Rejected, "has no version to go back to", "`wadm history NAME` lists the versions; name one with --to"),
     (Rejected, "does not hold any more", "make a new plan with `wadm plan`, look at it, and deploy that"),
     (Rejected, "is already deployed in a different", "give it another id, or undeploy that application"),
     (

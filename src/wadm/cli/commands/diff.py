@@ -9,13 +9,11 @@ import click
 from wadm.cli import complete
 from wadm.cli.command import command, option
 from wadm.cli.options import connected, printing
-from wadm.cli.output import Output, as_yaml
+from wadm.cli.output import Output, as_yaml, show
 from wadm.cli.session import Session
 from wadm.errors import NotFound
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from wadm.client.client import Client
     from wadm.model.manifest import Manifest
 
@@ -61,15 +59,12 @@ def diff(target: str, before: str | None, after: str | None, exit_code: bool, se
     old, new = session.run(work)
     text = _difference(old, new, f"{name} {old.version}", file or f"{name} {new.version}")
 
-    def view() -> RenderableType:
-        from wadm.cli.views.difference import coloured
-
-        return coloured(text)
-
     if output.structured:
         output.show({"name": name, "before": old.version, "after": new.version, "difference": text}, str)
     elif text:
-        output.show(None, view)
+        from wadm.cli.views.difference import coloured
+
+        show(coloured(text), wide=True)  # lines are whole, for whoever takes them up again
     else:
         output.remark(f"{name}: no difference")
     if text and exit_code:

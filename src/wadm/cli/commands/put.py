@@ -10,8 +10,10 @@ from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.session import Session
+from wadm.errors import AlreadyExists
 
 if TYPE_CHECKING:
+    from wadm.cli.manifests import Valid
     from wadm.client.client import Client
     from wadm.client.replies import PutResult
 
@@ -39,11 +41,19 @@ def put(source: str, session: Session, output: Output) -> None:
     warn(manifests)
 
     async def work(client: Client) -> list[PutResult]:
-        return [await client.put(one.source.data) for one in manifests]
+        return [await _put(client, one) for one in manifests]
 
     done = session.run(work)
     data = [{"name": one.name, "version": one.version, "created": one.created} for one in done]
     output.say(data, "\n".join(_sentence(one) for one in done))
+
+
+async def _put(client: Client, one: Valid) -> PutResult:
+    try:
+        return await client.put(one.source.data)
+    except AlreadyExists:
+        taken = f"{one.manifest.name} version {one.manifest.version} is stored already"
+        raise AlreadyExists(f"{one.source.name}: {taken}") from None
 
 
 def _sentence(one: PutResult) -> str:
