@@ -26,6 +26,9 @@ from wadm.wire.control import decode_reply, request_for
 
 CALL_TIMEOUT = 2.0
 """Seconds that a host has to answer a control call, as in the original."""
+NOT_OURS = 1.0
+"""Seconds before a command comes again that was not for this server, or not at this moment."""
+IN_DOUBT = "the server could not be sure of its lease on the lattice"
 AT_A_TIME = 256
 """Control calls of a lattice that may be unanswered at a time."""
 
@@ -97,15 +100,20 @@ class Commands:
             self._report(Outcome(command, "unanswered", f"the command stream did not take it: {error}"))
 
     def _receive(self, delivery: Delivery) -> None:
-        if not self._may_act():
-            delivery.nak()  # another owner's, which waits for it
-            return
-        delivery.ack()
         try:
             command = decode_command(delivery.message.data)
         except Malformed as error:
+            delivery.ack()
             self._limited.warning("command", "dropped a command that cannot be read", error=str(error))
             return
+        if not self._may_act():
+            # It may be another owner's, which waits for it. If it is ours, it need not come again in time, as it comes
+            # a few times only: it is planned again.
+            delivery.nak(NOT_OURS)
+            if self._is_wanted(command):
+                self._report(Outcome(command, "unreachable", IN_DOUBT))
+            return
+        delivery.ack()
         if command.key in self._running or not self._is_wanted(command):
             self._limited.warning("stale", "dropped a command that is not wanted any more", key=command.key)
             return
@@ -118,7 +126,9 @@ class Commands:
         try:
             async with self._free:
                 began = self._clock()
-                outcome = await self._call(command)
+                # It may have waited for its turn for longer than the lease was good.
+                doubt = Outcome(command, "unreachable", IN_DOUBT)
+                outcome = await self._call(command) if self._may_act() else doubt
         finally:
             self._running.discard(command.key)
         trace = tracing.trace_of(self._scope, command.model_name)

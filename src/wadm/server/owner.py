@@ -680,8 +680,7 @@ class LatticeOwner:
 
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)
-        waited_for = pending is not None and not pending.held and not pending.delivered and pending.command == command
-        return waited_for and self._may_act()
+        return pending is not None and not pending.held and not pending.delivered and pending.command == command
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
