@@ -71,6 +71,15 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_colour_for_who_wants_none(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    for one in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(one, raising=False)
+    assert exits.styled("error:", fg="red") == "\x1b[31merror:\x1b[0m"
+    monkeypatch.setenv(variable, value)
+    assert exits.styled("error:", fg="red") == "error:"
+
+
 def test_every_problem_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     exits.failure(errors.ManifestInvalid([Problem("first"), Problem("second")])).show()
     assert capsys.readouterr().err == "error: first\n       second\n"

@@ -132,11 +132,11 @@ class Failure(click.ClickException):
                 body["problems"] = msgspec.to_builtins(self.problems)
             click.echo(msgspec.json.format(msgspec.json.encode(body)).decode(), err=True)
             return
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        click.echo(f"{styled('error:', fg='red', bold=True)} {self.message}", err=True)
         for problem in self.problems[1:]:
             click.echo(f"       {problem.message}", err=True)
         if self.hint:
-            click.echo(f"{click.style('hint:', fg='cyan')}  {self.hint}", err=True)
+            click.echo(f"{styled('hint:', fg='cyan')}  {self.hint}", err=True)
 
 
 def failure(error: Exception) -> Failure:
@@ -153,6 +153,12 @@ def failure(error: Exception) -> Failure:
     problems: tuple[Problem, ...] = getattr(error, "problems", ())
     hint = next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
     return Failure(message, code, hint or next((one.hint for one in problems[:1]), ""), problems)
+
+
+def styled(text: str, **style: Any) -> str:
+    """Return text in a style for stderr, plain where people asked for that (``NO_COLOR``, ``TERM=dumb``)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain else click.style(text, **style)
 
 
 def debugging() -> bool:

@@ -116,4 +116,4 @@ def warn(manifests: Iterable[Valid]) -> None:
     for one in manifests:
         for problem in one.warnings:
             place = ":".join(str(part) for part in (one.source.name, problem.line, problem.column) if part)
-            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {place}: {problem.message}", err=True)
+            click.echo(f"{exits.styled('warning:', fg='yellow', bold=True)} {place}: {problem.message}", err=True)
