@@ -37,6 +37,14 @@ def check(schema: dict[str, Any], value: Any, where: str = "$") -> list[str]:
     return wrong
 
 
+def test_all_that_the_server_answers_is_in_the_document_and_nothing_else(hostless: Stage) -> None:
+    routes = hostless.listener._app._app.routes  # type: ignore[attr-defined]
+    served = {(route.path, method) for route in routes for method in route.methods - {"HEAD"}}
+    told = {(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert {one for one in served if one[0].startswith("/api/")} - told == {("/api/openapi.json", "GET")}
+    assert told - served == set()
+
+
 def test_the_document_is_whole() -> None:
     ids = [said["operationId"] for path in DOCUMENT["paths"].values() for said in path.values()]
     assert len(ids) == len(set(ids))

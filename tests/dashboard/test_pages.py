@@ -27,7 +27,7 @@ from wadm.dashboard import webhooks
 from wadm.dashboard.options import Options
 from wadm.dashboard.webhooks import Hook
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # selenium leaves sockets to its driver
 
@@ -47,8 +47,8 @@ class Page:
     def go(self, view: str) -> None:
         self.driver.execute_script(f"location.hash = '#/{view}'")  # type: ignore[no-untyped-call]
 
-    def until(self, condition: Callable[[], object], what: str = "") -> None:
-        end = time.monotonic() + PATIENCE
+    def until(self, condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             try:
                 if condition():
@@ -447,6 +447,18 @@ def test_a_server_that_goes_away_is_told_and_comes_back(page: Page) -> None:
     page.running.listener.start()
     page.shows("Live")
     assert all("ERR_" in entry["message"] or "503" in entry["message"] for entry in errors(page.driver))
+
+
+def test_that_nats_is_away_is_told_and_that_it_is_back(page: Page) -> None:
+    page.running.put(an_app("hello"))
+    page.open("applications")
+    page.shows("hello", "Live")
+    page.running.nats.stop()
+    page.until(lambda: "Out of date" in page.text, patience=60)
+    page.shows("What is shown may be out of date", "hello")
+    page.running.nats.start()
+    page.until(lambda: "Live" in page.text and "hello" in page.text, patience=60)
+    assert "out of date" not in page.text
 
 
 def test_a_thousand_applications_and_five_hundred_hosts(

@@ -16,7 +16,7 @@ from msgspec import Struct, json
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_events, follow_manifests, follow_statuses
 from wadm.client.replies import Summary
-from wadm.errors import WadmError
+from wadm.errors import Unavailable, WadmError
 from wadm.model.events import Event, HostHeartbeat, HostStarted, HostStopped, LabelsChanged
 from wadm.model.lattice import Inventory, owner
 from wadm.model.status import ApplicationStatus
@@ -28,6 +28,8 @@ LIST_EVERY: Final = 15.0
 LIST_SOON: Final = 0.5
 LIST_AGAIN: Final = 2.0
 """The same where they could not be had."""
+NOTICE: Final = 1.0
+"""Seconds within which it is noticed that NATS has gone or come back."""
 HOSTS_EVERY: Final = 60.0
 ASK_HOSTS: Final = 0.4
 """Seconds after an event of a host after which it is asked what it runs now."""
@@ -238,6 +240,8 @@ class Board:
         while True:
             self._list_now.clear()
             try:
+                if not self.client.transport.connected:
+                    raise Unavailable("NATS cannot be reached")
                 found = {one.name: row_of(one) for one in await self.client.list()}
             except WadmError as error:
                 self._trouble(str(error))
@@ -245,10 +249,18 @@ class Board:
                 self._trouble("")
                 self._replace("applications", self.rows, found)
             self.truth["applications"].set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LIST_AGAIN if self.problem else LIST_EVERY):
-                    await self._list_now.wait()
+            await self._wait_for_news(LIST_AGAIN if self.problem else LIST_EVERY)
             await asyncio.sleep(LIST_SOON)
+
+    async def _wait_for_news(self, seconds: float) -> None:
+        """Wait until something is new in the list, NATS has gone or come back, or that much time has passed."""
+        end = self._loop.time() + seconds
+        connected = self.client.transport.connected
+        while self.client.transport.connected == connected and self._loop.time() < end:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NOTICE):
+                    await self._list_now.wait()
+                    return
 
     async def _keep_hosts(self) -> None:
         while True:
