@@ -69,6 +69,13 @@ async def test_a_host_that_says_nonsense_does_not_hide_the_others(client: Client
     assert await client.inventories() == (an_inventory("NA"),)
 
 
+async def test_a_host_without_a_sensible_inventory_does_not_hide_the_others(hosts: Hosts, client: Client) -> None:
+    await hosts.on("host.get.NB", lambda: b"nonsense")
+    await hosts.on("host.get.NC", lambda: encode_reply(False, "it is busy"))
+    await hosts.transport.flush()
+    assert await client.inventories(["NB", "NA", "NC"]) == (an_inventory("NA"),)
+
+
 @pytest.mark.usefixtures("hosts")
 async def test_a_host_that_is_not_there(client: Client) -> None:
     with pytest.raises(NotFound, match="no host NB answers"):

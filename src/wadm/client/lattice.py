@@ -66,7 +66,7 @@ class LatticeReader:
             raise NotFound(f"no host {host_id} answers in lattice {self._lattice!r}") from None
 
     async def inventories(self, host_ids: Iterable[str] | None = None) -> tuple[Inventory, ...]:
-        """Return the inventories of these hosts, or of all, in that order; hosts that do not answer are left out."""
+        """Return the inventories of these hosts, or of all, in that order; without those that do not make sense."""
         ids = [host.host_id for host in await self.hosts()] if host_ids is None else list(host_ids)
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -74,7 +74,7 @@ class LatticeReader:
             async with gate:
                 try:
                     return await self.inventory(host_id)
-                except (Unavailable, NotFound):
+                except (Unavailable, NotFound, Refused, Malformed):
                     return None
 
         answers = await asyncio.gather(*(ask(host_id) for host_id in ids))
