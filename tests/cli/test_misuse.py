@@ -62,17 +62,29 @@ def test_a_directory_without_a_manifest(world: World, tmp_path: Path, command: s
     assert "there is no manifest (a .yaml, .yml or .json of core.oam.dev) in the directory" in done.err
 
 
+@pytest.mark.parametrize("command", ["list", "up"])
 @pytest.mark.parametrize("lattice", ["", "a b", "a.b", "*", ">"])
-def test_a_name_that_no_lattice_can_have(world: World, lattice: str) -> None:
-    done = world.wadm("list", "--lattice", lattice)
+def test_a_name_that_no_lattice_can_have(world: World, command: str, lattice: str) -> None:
+    done = world.wadm(command, "--lattice", lattice)
     assert done.code == exits.INVALID
     assert "cannot be the name of a lattice" in done.err
 
 
 @pytest.mark.parametrize(
-    "arguments", [("events", "nope"), ("status", "nope"), ("history", "nope"), ("delete", "nope"), ("config", "nope")]
+    "arguments",
+    [
+        ("events", "nope"),
+        ("status", "nope"),
+        ("history", "nope"),
+        ("delete", "nope"),
+        ("config", "nope"),
+        ("get", "hello", "--version", "nope"),
+        ("deploy", "hello", "--version", "nope"),
+        ("rollback", "hello", "--to", "nope"),
+    ],
 )
 def test_every_not_found_says_what_to_do(world: World, arguments: tuple[str, ...]) -> None:
+    world.wadm("put", HELLO)
     done = world.wadm(*arguments)
     assert (done.code, done.out) == (exits.NOT_FOUND, "")
     assert "\nhint:  " in done.err

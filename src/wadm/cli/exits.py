@@ -69,6 +69,8 @@ _CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
 """The first row that an error is an instance of counts."""
 
 _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
+    (NotFound, "does not have a version", "`wadm history NAME` lists the versions"),
+    (NotFound, " with version ", "`wadm history NAME` lists the versions"),
     (NotFound, "Application with the name", "`wadm list` shows what there is; name another lattice with --lattice"),
     (
         NoResponders,

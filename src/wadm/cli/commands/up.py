@@ -58,6 +58,9 @@ def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | N
     printed with a token for this run, comes with `pip install 'wadm[http]'`.
     """
     from wadm.cli.development import Wanted, forever, run
+    from wadm.client.settings import resolve
+
+    resolve({"lattice": lattice}, env={})  # raises for a name that no lattice can have
 
     async def work(started: Development) -> int:
         for line in started.describe():
