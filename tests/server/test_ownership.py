@@ -331,6 +331,25 @@ async def test_a_lattice_that_nobody_needs_leaves_no_lease() -> None:
 
 
 @in_virtual_time
+async def test_it_ends_when_told_to_although_something_fails_on_the_way_out() -> None:
+    class Failing(Instance):
+        async def _lost(self, scope: str) -> None:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                raise Unavailable("the connection is closed")
+
+    one = await Failing(await a_broker(), "one").start("default")
+    await asyncio.sleep(1)
+    one.leases.forget("default")
+    await asyncio.sleep(1)
+    one.kill()
+    await asyncio.sleep(1)
+    assert one.task is not None
+    assert one.task.done()
+
+
+@in_virtual_time
 async def test_records_that_cannot_be_read_harm_nobody() -> None:
     broker = await a_broker()
     bucket = MemoryTransport(broker, "vandal").bucket(BUCKET)

@@ -19,6 +19,7 @@ from wadm.server.resources import names
 from wadm.server.settings import Settings
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
+from wadm.server.tasks import cancelled
 from wadm.server.view import Evidence, Place
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
@@ -207,19 +208,13 @@ class Lattices:
                 bound.warning("The lattice cannot be looked after at the moment", reason=error)
             except Exception:  # noqa: BLE001 - whatever ends an owner, the lattice goes on
                 bound.exception("The owner of the lattice failed, it begins again")
-            if cancelled():  # and something failed on the way out
+            if cancelled():
                 return
             delay = AGAIN_FIRST if self._clock() - began > AGAIN_MOST else min(delay * 2, AGAIN_MOST)
             await self._transport.sleep(delay)
 
     def _may_act(self, place: Place) -> bool:
         return self.shares is not None and self.shares.held(place.scope)
-
-
-def cancelled() -> bool:
-    """Whether the task that asks was told to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 # -- what owners work with ------------------------------------------------------------------

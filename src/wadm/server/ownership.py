@@ -37,6 +37,7 @@ from msgspec import Struct
 
 from wadm.errors import StaleRevision, Unavailable, WadmError
 from wadm.server.logging import Logger
+from wadm.server.tasks import cancelled
 from wadm.transport.base import Bucket, Entry, Subscription
 
 RENEW: Final = 2.0
@@ -213,6 +214,8 @@ class Leases:
                 await self.tick()
             except WadmError as error:
                 self._log.debug("Leases cannot be renewed", reason=error)
+                if cancelled():
+                    return
             await self._pause()
 
     async def stop(self) -> None:

@@ -36,6 +36,8 @@ NEWS: Final = 0.0012
 """Seconds in which a server need not have heard of what a host has done: two messages and a hair."""
 _LINK: Final = ("source_id", "wit_namespace", "wit_package", "name")
 _NOISE: Final = ("host_heartbeat", "health_check_passed", "health_check_status")
+PATIENCE: Final = 60.0
+"""Seconds in which all tasks of a process have to end once it is told to."""
 
 
 class Failure(Exception):
@@ -308,7 +310,11 @@ class World:
             if server.lives:
                 server.kill()
         for life in self.lives:
-            await life.ended()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await life.ended()
+            except TimeoutError:
+                self.failed("life", f"{life.name} does not end when it is told to")
         for host in self.hosts:
             if host.lives:
                 await host._there().kill()

@@ -24,6 +24,7 @@ REMEMBERED = {
     332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
     401: "a host that had not heard yet of a configuration made the record of it go, and it was left behind",
     514: "a lease was taken while another server still asked whether its owner was gone, and both held the lattice",
+    515: "a server that was told to end while it gave a lattice back went on, as that failed",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
