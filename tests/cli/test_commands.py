@@ -154,6 +154,15 @@ def test_put_from_stdin(world: World) -> None:
     assert twice.err.startswith("error: <stdin>: shop version v1 is stored already\nhint:")
 
 
+def test_what_was_stored_before_a_version_that_is_there_already_is_said(world: World, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(a_manifest(name))
+    world.wadm("put", str(tmp_path / "b.yaml"))
+    put = world.wadm("put", str(tmp_path))
+    assert put.code == 1
+    assert "b.yaml: b version v1 is stored already. Before it these were stored: a v1\n" in put.err
+
+
 def test_a_version_that_is_stored_already_is_named(world: World, file: File) -> None:
     path = file()
     world.wadm("put", path)

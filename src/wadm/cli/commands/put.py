@@ -41,19 +41,24 @@ def put(source: str, session: Session, output: Output) -> None:
     warn(manifests)
 
     async def work(client: Client) -> list[PutResult]:
-        return [await _put(client, one) for one in manifests]
+        done: list[PutResult] = []
+        for one in manifests:
+            done.append(await _put(client, one, done))
+        return done
 
     done = session.run(work)
     data = [{"name": one.name, "version": one.version, "created": one.created} for one in done]
     output.say(data, "\n".join(_sentence(one) for one in done))
 
 
-async def _put(client: Client, one: Valid) -> PutResult:
+async def _put(client: Client, one: Valid, done: list[PutResult]) -> PutResult:
     try:
         return await client.put(one.source.data)
     except AlreadyExists:
         taken = f"{one.manifest.name} version {one.manifest.version} is stored already"
-        raise AlreadyExists(f"{one.source.name}: {taken}") from None
+        before = ", ".join(f"{other.name} {other.version}" for other in done)
+        stored = f". Before it these were stored: {before}" if before else ""
+        raise AlreadyExists(f"{one.source.name}: {taken}{stored}") from None
 
 
 def _sentence(one: PutResult) -> str:
