@@ -144,6 +144,23 @@ def test_check_is_content_when_all_are(ready: Checkout) -> None:
     assert audit == "audit    skipped: pip-audit is not installed"
 
 
+@pytest.mark.parametrize(
+    ("says", "code", "result", "told"),
+    [
+        ("No known vulnerabilities found", 0, 0, "audit    ok"),
+        ("Found 2 known vulnerabilities in 1 package", 1, 1, "audit    FAILED: known vulnerabilities"),
+        ("ERROR: x: Dependency not found", 1, 0, "audit    skipped, nothing is known: ERROR: x: Dependency not found"),
+    ],
+)
+def test_check_tells_what_the_audit_came_to(ready: Checkout, says: str, code: int, result: int, told: str) -> None:
+    audit = ready.root / ".venv" / "bin" / "pip-audit"
+    audit.write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
+    audit.chmod(0o755)
+    checked = ready.run("check")
+    assert checked.returncode == result
+    assert told in checked.stdout.splitlines()
+
+
 def test_test_checks_and_then_runs_all_tests(ready: Checkout) -> None:
     assert ready.run("test").returncode == 0
     *checks, tests = ready.done()
