@@ -12,12 +12,16 @@ UP = ScaleComponent("web", "h1", 2, "x/web:1", "shop", {})
 DOWN = ScaleComponent("web", "h1", 0, "x/web:1", "shop", {})
 
 
+def wanted(command: ScaleComponent) -> Action:
+    return Action(command, "shop", "s", "it is wanted")
+
+
 def asked(in_flight: InFlight, times: int, *commands: ScaleComponent, pause: float = 5.0) -> float:
     """Ask and settle the commands in turn, so many times; return the time after that."""
     now = 0.0
     for _ in range(times):
         for command in commands:
-            in_flight.ask(Action(command, "shop", "s", "it is wanted"), now)
+            in_flight.ask(wanted(command), now)
             in_flight.settle([command.key])
             now += pause
     return now
@@ -26,7 +30,7 @@ def asked(in_flight: InFlight, times: int, *commands: ScaleComponent, pause: flo
 def test_what_is_undone_a_few_times_is_simply_asked_again() -> None:
     in_flight = InFlight()
     now = asked(in_flight, UNDONE_FREE - 1, UP)
-    assert in_flight.undone(UP, now) == (0, 0.0)
+    assert in_flight.undone(wanted(UP), now) == (0, 0.0)
 
 
 def test_the_pauses_grow() -> None:
@@ -34,7 +38,7 @@ def test_the_pauses_grow() -> None:
     for times in (UNDONE_FREE, UNDONE_FREE + 2, UNDONE_FREE + 4, UNDONE_FREE + 20):
         in_flight = InFlight()
         now = asked(in_flight, times, UP, pause=1.0)
-        pauses.append(in_flight.undone(UP, now)[1] - (now - 1.0))
+        pauses.append(in_flight.undone(wanted(UP), now)[1] - (now - 1.0))
     assert pauses == sorted(pauses)
     assert pauses[0] > 1.0
     assert pauses[-1] <= BACKOFF_MOST * 1.2
@@ -43,21 +47,32 @@ def test_the_pauses_grow() -> None:
 def test_a_pair_of_opposite_commands_is_seen_in_both() -> None:
     in_flight = InFlight()
     now = asked(in_flight, UNDONE_FREE, UP, DOWN)
-    assert in_flight.undone(UP, now)[0] == in_flight.undone(DOWN, now)[0] == UNDONE_FREE
+    assert in_flight.undone(wanted(UP), now)[0] == in_flight.undone(wanted(DOWN), now)[0] == UNDONE_FREE
 
 
 def test_a_failure_that_is_tried_again_is_not_undone() -> None:
     in_flight = InFlight()
     for number in range(20):
-        in_flight.ask(Action(UP, "shop", "s", "it is wanted"), number * 100.0)
+        in_flight.ask(wanted(UP), number * 100.0)
         in_flight.hold(UP.key, "no", number * 100.0)
-    assert in_flight.undone(UP, 2000.0) == (0, 0.0)
+    assert in_flight.undone(wanted(UP), 2000.0) == (0, 0.0)
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
     in_flight = InFlight()
     now = asked(in_flight, 20, UP)
-    assert in_flight.undone(UP, now + UNDONE_WINDOW) == (0, 0.0)
+    assert in_flight.undone(wanted(UP), now + UNDONE_WINDOW) == (0, 0.0)
+
+
+def test_what_people_decide_anew_is_not_undone_by_somebody() -> None:
+    in_flight, now = InFlight(), 0.0
+    for _ in range(3 * UNDONE_FREE):
+        for command in (UP, DOWN):
+            in_flight.decide("shop", now)
+            assert in_flight.undone(wanted(command), now) == (0, 0.0)
+            in_flight.ask(wanted(command), now)
+            in_flight.settle([command.key])
+            now += 1.0
 
 
 def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() -> None:

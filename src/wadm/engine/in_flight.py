@@ -16,6 +16,7 @@ doubles with each failure. Another command for the same thing is not held by the
 from __future__ import annotations
 
 import heapq
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -170,6 +171,8 @@ class InFlight:
         self._due: list[tuple[float, Key]] = []
         self._repeats: dict[Key, list[_Repeat]] = {}
         self._repeats_most = 1000
+        self._decided: dict[str, float] = {}
+        """When somebody last decided anew what is wanted of an application."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -225,7 +228,7 @@ class InFlight:
             return False
         pending = begin(action, before, now)
         if before is None or before.command != action.command:
-            self._remember(action.command, now)
+            self._remember(action, now)
         if before is not None and before.application != action.application:
             self._forget(before)
         self._pending[key] = pending
@@ -235,12 +238,17 @@ class InFlight:
         self._schedule(pending)
         return True
 
-    def undone(self, command: Command, now: float) -> tuple[int, float]:
+    def decide(self, application: str, now: float) -> None:
+        """Note that another version of an application is wanted, or none. What it undoes is undone by decision."""
+        self._decided[application] = now
+
+    def undone(self, action: Action, now: float) -> tuple[int, float]:
         """Return how often a command was asked lately after it had come true each time, and until when it had better
         not be asked again: whoever undoes it would only undo it again. The pauses grow as those after failures."""
-        for one in self._repeats.get(command.key, ()):
-            if one.command == command and one.times >= UNDONE_FREE and now < one.last + UNDONE_WINDOW:
-                return one.times, one.last + backoff(command.key, one.times - UNDONE_FREE + 2)
+        key = action.command.key
+        for one in self._lately(action, now):
+            if one.command == action.command and one.times >= UNDONE_FREE:
+                return one.times, one.last + backoff(key, one.times - UNDONE_FREE + 2)
         return 0, 0.0
 
     def keep(self, pending: Pending) -> None:
@@ -251,16 +259,22 @@ class InFlight:
         self._by_application.setdefault(pending.application, set()).add(pending.command.key)
         self._put(pending)
 
-    def _remember(self, command: Command, now: float) -> None:
+    def _lately(self, action: Action, now: float) -> list[_Repeat]:
+        """Return what was asked for a thing lately, since it was last decided what is wanted."""
+        after = max(now - UNDONE_WINDOW, self._decided.get(action.application, -math.inf))
+        return [one for one in self._repeats.get(action.command.key, ()) if one.last > after]
+
+    def _remember(self, action: Action, now: float) -> None:
         """Note that a command is asked that is not merely repeated. Of a thing the last two are remembered: somebody
         who wants the opposite makes a pair of them."""
-        known = [one for one in self._repeats.get(command.key, ()) if now < one.last + UNDONE_WINDOW]
+        command, known = action.command, self._lately(action, now)
         times = next((one.times + 1 for one in known if one.command == command), 1)
         others = [one for one in known if one.command != command]
         self._repeats[command.key] = [*others[-1:], _Repeat(command, times, now)]
         if len(self._repeats) > self._repeats_most:
             fresh = {k: ones for k, ones in self._repeats.items() if now < ones[-1].last + UNDONE_WINDOW}
             self._repeats, self._repeats_most = fresh, 2 * len(fresh) + 1000
+            self._decided = {name: at for name, at in self._decided.items() if now < at + UNDONE_WINDOW}
 
     def deliver(self, key: Key, now: float) -> None:
         """Note that the host has accepted a command: from now on it works on it."""

@@ -176,7 +176,7 @@ class Work:
 
     def _undone(self, action: Action) -> Pending | None:
         """Return the command as put off, if somebody undoes it again and again."""
-        times, until = self.in_flight.undone(action.command, self.now)
+        times, until = self.in_flight.undone(action, self.now)
         if self.now >= until:
             return None
         error = (

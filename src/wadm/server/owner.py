@@ -479,6 +479,7 @@ class LatticeOwner:
         if self._looked and (before is None or before.version != desired.version):
             self._under_way[desired.application] = desired.version
             self._changed[desired.application] = self.now()
+            self.in_flight.decide(desired.application, self.now())
             text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
             self._timeline.note(desired.application, "request", text)
         self.interests.put(desired)
