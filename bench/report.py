@@ -110,7 +110,10 @@ def settle(results: Results) -> str:
             ratios = [_ratio(of(figure, ORIGINAL), of(figure)) for figure in ("right_s", "cpu_s")]
             rows.append([name, *map(_show, figures), *ratios])
     head = ["hosts × applications × components", "right, s", "said so, s", "CPU, s", "calls", "superfluous"]
-    return _table([*head, "memory, MiB", "original: time", "original: CPU"], rows)
+    head += ["memory, MiB", "original: time", "original: CPU"]
+    if not results.sizes("settle", ORIGINAL):
+        head, rows = head[:-2], [row[:-2] for row in rows]
+    return _table(head, rows)
 
 
 @_part

@@ -73,7 +73,7 @@ FULL = (
     # How cost grows: with hosts, with applications.
     *(_m(cases.settle, hosts=hosts, applications=50, once=True) for hosts in (10, 100, 300, 1000)),
     *(_m(cases.settle, hosts=30, applications=applications, once=True) for applications in (10, 100, 200, 400)),
-    _m(cases.settle, hosts=10, applications=10, original=True),
+    _m(cases.settle, hosts=10, applications=10),
     _m(cases.settle, hosts=30, applications=50),
     _m(cases.settle, hosts=100, applications=100, instances=30),
     _m(cases.settle, hosts=1000, applications=1000, components=5, once=True),
