@@ -254,7 +254,7 @@ def explain(error: BaseException | None) -> str:
     """Say in a few words what an error of the library or of the socket means."""
     match error:
         case None:
-            return "the connection was lost"
+            return "no reason was given"
         case nats_errors.UnexpectedEOF() | ConnectionResetError() | BrokenPipeError():
             return "the server closed the connection"
         case nats_errors.StaleConnectionError():
