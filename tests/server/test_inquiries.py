@@ -1,4 +1,4 @@
-"""Questions of an owner: calls to all hosts, one at a time; configurations that a host has not heard of yet."""
+"""Questions of an owner: calls to all hosts, one at a time; what hosts have not heard of yet, or cannot tell."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from msgspec import json
 
 from tests.server.lab import in_virtual_time
 from wadm.engine.plan import Questions
-from wadm.server.inquiries import Answer, ConfigAnswer, Inquiries, RollCall
+from wadm.model.lattice import Link
+from wadm.server.inquiries import Answer, ConfigAnswer, Inquiries, LinksAnswer, RollCall
 from wadm.server.logging import get_logger
-from wadm.transport.base import Message
+from wadm.transport.base import BucketSpec, Message
 from wadm.transport.memory import MemoryBroker, MemoryTransport
+from wadm.wire.links import encode_link
 
 
 class Lattice:
@@ -30,6 +32,17 @@ class Lattice:
     async def listen(self) -> None:
         await self._transport.subscribe("wasmbus.ctl.v1.default.host.ping", self._called)
         await self._transport.subscribe("wasmbus.ctl.v1.default.config.get.*", self._asked_for_a_config)
+
+    async def keep_silent_about_links(self) -> list[Message]:
+        """Hear who asks for the links, and answer nobody."""
+        asked: list[Message] = []
+        await self._transport.subscribe("wasmbus.ctl.v1.default.link.get", asked.append)
+        await self._transport.ensure_bucket(BucketSpec("LATTICEDATA_default"))
+        return asked
+
+    async def keep(self, key: str, value: bytes) -> None:
+        """Store something where hosts keep links."""
+        await self._transport.bucket("LATTICEDATA_default").put(key, value)
 
     def _asked_for_a_config(self, message: Message) -> None:
         answer = {"success": True, "message": "Configuration not found", "response": None}
@@ -94,3 +107,20 @@ async def test_a_host_that_does_not_know_what_was_just_put_is_not_believed() -> 
         ConfigAnswer("new", None),
         ConfigAnswer("old", None),
     ]
+
+
+@in_virtual_time
+async def test_links_that_no_answer_can_hold_are_read_where_hosts_keep_them() -> None:
+    """A host cannot send an answer over the size of a message, so it is as if it did not answer."""
+    lattice = Lattice({})
+    asked = await lattice.keep_silent_about_links()
+    link = Link("web", "kv", "default", "wasi", "keyvalue", ("store",))
+    await lattice.keep("COMPONENT_web", b'{"url":"","links":[' + encode_link(link) + b"]}")
+    await lattice.keep("COMPONENT_kv", b'{"url":"registry.example/kv:1","links":[]}')
+    await lattice.keep("CLAIMS_web", b"something else")
+    lattice.inquiries.ask(Questions(set(), set(), links=True))
+    await asyncio.sleep(5)
+    assert len(asked) == 1
+    (answer,) = lattice.answers
+    assert isinstance(answer, LinksAnswer)
+    assert answer.links == [link]
