@@ -128,8 +128,13 @@ class _Driven(Coroutine[Any, Any, Any]):
         self._cancelled: BaseException | None = None
 
     def send(self, value: Any) -> Any:
+        lived = not self._life.dead
         if not self._life.may_step():
             return self._life.waiting()
+        if lived and self._life.dead:
+            # It was cancelled just now, from within. As it is with any other task, it must learn of that before it goes
+            # on: a cancellation that is older than an ``asyncio.timeout`` would be taken for its end.
+            return None
         cancelled, self._cancelled = self._cancelled, None
         return self._inner.send(value) if cancelled is None else self._inner.throw(cancelled)
 
