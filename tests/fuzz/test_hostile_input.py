@@ -20,6 +20,7 @@ from wadm.model.commands import PutLink, ScaleComponent
 from wadm.server.logging import get_logger
 from wadm.server.records import Records
 from wadm.transport.base import Message
+from wadm.transport.memory.transport import MAX_PAYLOAD
 from wadm.wire import subjects
 from wadm.wire.commands import encode_command
 
@@ -229,7 +230,7 @@ async def test_records_of_what_was_put() -> None:
 
     async def send() -> None:
         for number in range(10):
-            await state.put(f"owned.default.app-{number}", fuzzer.input())
+            await state.put(f"owned.default.app-{number}", fuzzer.input()[:MAX_PAYLOAD])
         await records.load()
 
     await attack(target, send)

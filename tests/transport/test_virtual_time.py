@@ -52,6 +52,16 @@ def test_work_takes_no_time() -> None:
     assert run(main()) == 0
 
 
+def test_what_is_left_to_a_thread_takes_no_time_and_may_fail() -> None:
+    async def main() -> float:
+        assert await asyncio.to_thread(sorted, [2, 1]) == [1, 2]
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(divmod, 1, 0)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == 0
+
+
 def test_a_set_of_tasks_has_an_order_that_repeats() -> None:
     async def main() -> list[int]:
         cancelled: list[int] = []

@@ -2,18 +2,21 @@
 
 Days pass in a second, and the same program does the same things in the same order every time: asyncio runs what is
 ready first in, first out, and nothing depends on how fast the machine is. All of asyncio's own waiting (``sleep``,
-``timeout``, ``call_later``) is virtual in it. Threads, subprocesses and sockets are of another time: do not use them.
+``timeout``, ``call_later``) is virtual in it, and what is left to threads is done on the spot. Subprocesses and sockets
+are of another time: do not use them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
 from contextvars import Context
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 EPOCH = 1_700_000_000.0
 """The time, in seconds since 1970, at which virtual worlds begin."""
@@ -72,6 +75,17 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Let time pass."""
         self._virtual_now += seconds
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
+        """Do on the spot what a thread is to do: virtual time waits for no thread."""
+        future: asyncio.Future[_T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for who waits
+            future.set_exception(error)
+        return future
 
     def count_task(self) -> int:
         """Return the number of a task that is being made."""
