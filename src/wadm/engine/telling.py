@@ -23,7 +23,7 @@ from wadm.model.events import (
     ProviderStartFailed,
     ProviderStopped,
 )
-from wadm.model.lattice import EntityKind, Lattice, LinkKey, Provider
+from wadm.model.lattice import EntityKind, Health, Lattice, LinkKey, Provider
 
 
 class Told(Struct, frozen=True):
@@ -99,12 +99,21 @@ def tell_outcome(outcome: Outcome, lattice: Lattice) -> str:
             return f"nobody there to answer: {what}{message}"
 
 
+_HEALTH: dict[Health, str] = {
+    "pending": "has not told of its health",
+    "running": "is healthy",
+    "failed": "is not healthy",
+    "silent": "does not tell of its health any more: it may have crashed, or hang",
+}
+
+
 def _health(event: ProviderHealth, lattice: Lattice) -> Told | None:
     known = lattice.find("provider", event.host_id, event.provider_id)
-    if not isinstance(known, Provider) or known.health == event.health or event.unchanged:
+    if not isinstance(known, Provider) or known.health == event.health:
         return None
-    text = f"{event.provider_id} is {'healthy' if event.health == 'running' else 'not healthy'}"
-    return _entity("provider", event.provider_id, event.host_id, text)
+    if event.unchanged and known.health != "silent":
+        return None
+    return _entity("provider", event.provider_id, event.host_id, f"{event.provider_id} {_HEALTH[event.health]}")
 
 
 def _entity(kind: EntityKind, entity_id: str, host_id: str, text: str) -> Told:

@@ -129,7 +129,9 @@ class _Progress:
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
         self.restarting = self.lacking
         self.sick: list[str] = []
-        """Hosts on which it runs and says that it is not well."""
+        """Hosts on which it runs and says that it is not well, or says nothing any more."""
+        self.silent = False
+        """Whether there is one on which it says nothing."""
         self.running = 0
 
     def right(self, host: str, count: int) -> None:
@@ -218,8 +220,9 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
     )
     if right:
         progress.right(host, 1)
-        if entity.health == "failed":
+        if entity.health in ("failed", "silent"):
             progress.sick.append(host)
+            progress.silent = progress.silent or entity.health == "silent"
         return
     progress.wrong.append(host)
     if progress.ready and not progress.restarting:
@@ -304,6 +307,8 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         return f"{hosts}{more} to run {scaler.image}"
     if progress.sick:
         hosts = ", ".join(work.host(h) for h in progress.sick[:3])
+        if progress.silent:
+            return f"{scaler.entity_id} on {hosts} to tell of its health again: it may have crashed, or hang"
         return f"{scaler.entity_id} on {hosts} to be healthy again"
     return ""
 

@@ -19,7 +19,8 @@ LinkKey: TypeAlias = tuple[str, str, str, str]
 """Source id, namespace, package, link name: what a link is deleted by. Several targets may share one key."""
 
 EntityKind: TypeAlias = Literal["component", "provider"]
-Health: TypeAlias = Literal["pending", "running", "failed"]
+Health: TypeAlias = Literal["pending", "running", "failed", "silent"]
+"""``silent``: it used to tell of its health and has stopped (:mod:`wadm.engine.pulse`)."""
 
 Requirements: TypeAlias = tuple[tuple[str, str], ...]
 """Labels a host must have, as sorted pairs (a dict that can be a key)."""

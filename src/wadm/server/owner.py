@@ -38,13 +38,14 @@ from wadm.engine.observe import (
     remove_host,
 )
 from wadm.engine.plan import Plan, Questions, Record, carry_since
+from wadm.engine.pulse import Pulses
 from wadm.engine.reconcile import reconcile
 from wadm.engine.silence import Silence
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
-from wadm.model.events import ConfigSet, LinkDeleted, LinkSet
-from wadm.model.lattice import Lattice, LinkKey
+from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth
+from wadm.model.lattice import Lattice, LinkKey, Provider
 from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server import tracing
@@ -186,6 +187,7 @@ class LatticeOwner:
         )
         self._inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
         self._silence = Silence(settings.overdue)
+        self._pulses = Pulses()
         self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()
         self._begun = 0.0
@@ -425,6 +427,8 @@ class LatticeOwner:
             self._links_touched[event.key] = now
         elif isinstance(event, ConfigSet):
             self._inquiries.config_was_put(event.name)
+        elif isinstance(event, ProviderHealth):
+            self._pulses.heard(host_id, event.provider_id, now)
         self._narrator.event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
@@ -521,11 +525,24 @@ class LatticeOwner:
             self._inquiries.call_roll(lost, len(self.lattice.hosts))
         if len(self._touched) > 10_000:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
+        for host_id, provider_id in self._pulses.ceased(now):
+            self._miss_provider(host_id, provider_id, news, now)
         if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:
             self._gathered = self.lattice.last_joined
             news.applications |= self.interests.wanting()
         if self.lattice.hosts:
             self._read_again(news, now)
+
+    def _miss_provider(self, host_id: str, provider_id: str, news: News, now: float) -> None:
+        """Take a provider for ill that does not tell of its health any more, though its host is there."""
+        host = self.lattice.hosts.get(host_id)
+        known = self.lattice.find("provider", host_id, provider_id)
+        if host is None or self._silence.probing(host_id) or not isinstance(known, Provider):
+            return
+        if known.health == "running":
+            event = ProviderHealth(host_id, provider_id, "silent")
+            self._narrator.event(event)
+            observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
     def _lose(self, host_id: str, news: News, now: float) -> None:
         """Take a host for lost that has answered nothing."""

@@ -187,6 +187,10 @@ class ModelHost:
         """Have a provider answer its health probes so from now on."""
         self._providers.running[provider_id].sick = not healthy
 
+    def set_alive(self, provider_id: str, alive: bool) -> None:
+        """Have a provider crash for good, or hang; or be there again. Its host says nothing of it."""
+        self._providers.running[provider_id].alive = alive
+
     async def _listen(self) -> None:
         for noun in OWN_NOUNS:
             subject = f"{self._prefix}{noun}.*.{self.id}"

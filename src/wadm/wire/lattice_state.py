@@ -13,7 +13,7 @@ from msgspec import json
 from wadm.model.lattice import Component, Host, Lattice, Provider
 from wadm.wire.events import timestamp
 
-_HEALTH = {"pending": "Pending", "running": "Running", "failed": "Failed"}
+_HEALTH = {"pending": "Pending", "running": "Running", "failed": "Failed", "silent": "Failed"}
 
 
 def encode_state(lattice: Lattice) -> dict[str, bytes]:
