@@ -573,7 +573,7 @@ class LatticeOwner:
         if bool(self.lattice.hosts) != self._had_hosts:
             # With the first host everything may begin, after the last one all are to be told.
             self._had_hosts = not self._had_hosts
-            news.applications.update(self.interests)
+            news.applications.update(self.interests, self.interests.recorded())
         questions = news.questions
         plans = []
         began = perf_counter()
