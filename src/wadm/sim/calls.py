@@ -91,7 +91,8 @@ class Calls:
         self.all: list[Call] = []
         self.late: set[tuple[str, ...]] = set()
         """Configurations, and sources of links, of which a host has carried out a put after it had been given up."""
-        self._unanswered_puts: dict[tuple[str, ...], float] = {}
+        self._unanswered_puts: dict[tuple[str, ...], list[float]] = {}
+        """When each was asked: a host that stood still may carry out an early one though a later one was answered."""
         self.quiet = False
         """Whether nothing goes wrong at the moment, so that nothing needless may be asked."""
         self._judge = judge
@@ -110,24 +111,24 @@ class Calls:
         self.all.append(call)
         self._newest[who, call.key] = call
         if verb == "put":
-            self._unanswered_puts[call.key[:2]] = call.at
+            self._unanswered_puts.setdefault(call.key[:2], []).append(call.at)
         return call
 
     def meddler_puts(self, name: str) -> None:
         """Take note that somebody else asks for a configuration of ours to be put, which may happen late, too."""
-        self._unanswered_puts[("config", name)] = self._judge.now()
+        self._unanswered_puts.setdefault(("config", name), []).append(self._judge.now())
 
     def put_by_host(self, noun: str, name: str) -> None:
         """Take note that a host tells of a put, perhaps one that it was asked for long ago and has not answered."""
         asked = self._unanswered_puts.get((noun, name))
-        if asked is not None and self._judge.now() - asked > ANSWER_WITHIN:
+        if asked and self._judge.now() - asked[0] > ANSWER_WITHIN:
             self.late.add((noun, name))
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """Take note of how a call ended."""
         call.outcome, call.ended = outcome, self._judge.now()
         if outcome != "unanswered" and call.verb == "put":
-            self._unanswered_puts.pop(call.key[:2], None)
+            self._unanswered_puts[call.key[:2]].remove(call.at)
 
     def heard(self, who: str, kind: str, data: dict[str, Any], source: str) -> None:
         """Take note that a server has heard an event, and so may know what came of its calls."""

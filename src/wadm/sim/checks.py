@@ -180,7 +180,8 @@ def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
     elif workload.kind == "component":
         # Shares live together where hosts are fewer than shares; one that no host fits runs nowhere.
         should = sum(share.target for share in shares if any(share.fits(one) for one in view.labels.values()))
-        verdict.short = any(not any(share.fits(one) for one in view.labels.values()) for share in shares)
+        if any(not any(share.fits(one) for one in view.labels.values()) for share in shares):
+            verdict.short = True
     else:
         should = housed
         verdict.short = True
