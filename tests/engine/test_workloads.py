@@ -169,6 +169,36 @@ def test_a_new_image_with_a_new_number_is_updated_first_and_scaled_then() -> Non
     assert asks(plan(both, a_lattice(a_host("h1", updated)))) == ["scale shop-web to 9 on h1 (x/web:2)"]
 
 
+def test_an_update_after_a_re_scale_that_was_not_answered_names_no_scaler() -> None:
+    """The host may have the other configuration by now. Had the update the annotations from before, nothing would show
+    that."""
+    lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
+    in_flight = InFlight()
+    [rescale] = plan(NEW_CONFIG, lattice).actions
+    in_flight.ask(rescale, 0.0)
+    in_flight.hold(rescale.command.key, "nobody answered", 2.0, lingering=True)
+
+    [update] = plan(NEW_IMAGE, lattice, in_flight=in_flight, now=2.0).actions
+    assert isinstance(update.command, UpdateComponent)
+    nameless = {key: value for key, value in WEB.annotations.items() if key != SCALER}
+    assert update.command.annotations == nameless
+    in_flight.ask(update, 2.0)
+    in_flight.hold(update.command.key, "nobody answered", 4.0, lingering=True)
+    assert commands(plan(NEW_IMAGE, lattice, in_flight=in_flight, now=10.0)) == [update.command], "still in doubt"
+
+    lattice.put("h1", replace(WEB, image="x/web:2", annotations=nameless))
+    [scale] = commands(plan(NEW_IMAGE, lattice, in_flight=in_flight, now=10.0))
+    assert isinstance(scale, ScaleComponent)
+    assert (scale.config, scale.annotations[SCALER]) == ((), workload(NEW_IMAGE, "web").id)
+
+
+def test_an_update_after_a_re_scale_that_was_refused_is_like_any() -> None:
+    lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
+    in_flight = asked(*plan(NEW_CONFIG, lattice).actions)
+    in_flight.hold(("component", "h1", "shop-web"), "policy says no", 1.0)
+    assert commands(plan(NEW_IMAGE, lattice, in_flight=in_flight, now=1.0)) == commands(plan(NEW_IMAGE, lattice))
+
+
 def test_all_hosts_of_a_component_are_updated_side_by_side() -> None:
     old = an_app("shop", a_component("web", 2, daemon=True))
     new = an_app("shop", a_component("web", 2, daemon=True, image="x/web:2"))
@@ -407,6 +437,28 @@ def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever(changed:
     assert isinstance(handed_over, ScaleComponent)
     assert handed_over.annotations[SCALER] == workload(changed, "web").id
     assert handed_over.config == workload(changed, "web").config
+
+
+def test_a_start_asked_beside_another_is_kept_to_until_it_is_seen_what_became_of_it() -> None:
+    """That it was not answered says nothing of the first one, which may still come, and must not find another number or
+    configuration then."""
+    lattice, in_flight = a_lattice("h1"), InFlight()
+    changed = an_app("shop", a_component("web", 4, image="x/web:2"))
+    for manifest in (SHOP, changed):
+        [action] = plan(manifest, lattice, in_flight=in_flight).actions
+        in_flight.ask(action, 0.0)
+    beside, key = action.command, action.command.key
+    assert isinstance(beside, ScaleComponent)
+    assert (beside.count, beside.reference) == (3, "x/web:2")
+
+    in_flight.hold(key, "nobody answered", 2.0, lingering=True)
+    assert commands(plan(changed, lattice, in_flight=in_flight, now=2.0)) == [], "its pause is not over"
+    assert commands(plan(changed, lattice, in_flight=in_flight, now=10.0)) == [beside]
+    again = an_app("shop", a_component("web", 5, image="x/web:3"))
+    assert commands(plan(again, lattice, in_flight=in_flight, now=2.0)) == [replace(beside, reference="x/web:3")]
+
+    in_flight.hold(key, "no such image", 3.0)
+    assert commands(plan(changed, lattice, in_flight=in_flight, now=3.0)) == commands(plan(changed, lattice))
 
 
 def test_with_secrets_another_image_waits() -> None:

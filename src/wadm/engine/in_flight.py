@@ -62,7 +62,8 @@ class Pending(Struct, frozen=True):
 
     ``since`` is when this thing was first asked for, over all attempts; ``attempts`` counts failures so far.
     ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is;
-    ``ignored``: the host has answered and changed nothing; ``lingering``: held, yet the host may be at work on it.
+    ``ignored``: the host has answered and changed nothing; ``lingering``: held, yet the host may be at work on it;
+    ``beside``: a start that was asked while the host might be at work on one with another image, and may be still.
     """
 
     command: Command
@@ -81,6 +82,7 @@ class Pending(Struct, frozen=True):
     answered: bool = False
     ignored: bool = False
     lingering: bool = False
+    beside: bool = False
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
@@ -131,7 +133,15 @@ def begin(action: Action, before: Pending | None, now: float) -> Pending:
         deadline=now + patience(action.command),
         attempts=max(before.attempts if before is not None and again else 0, action.attempts),
         error=before.error if before is not None and again else "",
+        beside=before is not None and _is_beside(action.command, before),
     )
+
+
+def _is_beside(command: Command, before: Pending) -> bool:
+    start, other = starting(command), starting(before.command)
+    if start is None or other is None or (before.held and not before.lingering):
+        return False
+    return before.beside or start.reference != other.reference
 
 
 def backoff(key: Key, attempts: int) -> float:

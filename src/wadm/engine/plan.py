@@ -215,14 +215,16 @@ def _supersedes(command: Command, asked: Command) -> bool:
     return command.reference != asked.reference and command == _with_image(asked, command.reference)
 
 
-def start_beside(start: ScaleComponent, asked: Command) -> ScaleComponent:
+def start_beside(start: ScaleComponent, before: Pending) -> ScaleComponent:
     """Return the start to ask for while a host may be at work on another start of the same component.
 
     Whichever of the two the host finishes first, it ignores the other if both have the same number and configuration;
     else it would run the old code under the new name (lattice reference, 2.4 row E). So only the image is another; the
-    next plans see what runs, and hand over the rest. With secrets a host never ignores a request: those wait.
+    next plans see what runs, and hand over the rest. With secrets a host never ignores a request: those wait. What was
+    itself asked beside another is kept to, until it is seen what runs or why it does not.
     """
-    if not isinstance(asked, ScaleComponent) or asked.reference == start.reference:
+    asked = before.command
+    if not isinstance(asked, ScaleComponent) or (asked.reference == start.reference and not before.beside):
         return start
     return _with_image(asked, start.reference) or start
 

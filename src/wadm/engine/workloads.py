@@ -30,7 +30,7 @@ from wadm.engine.spread import Bars, Missing, Place, Placement, place_component,
 from wadm.engine.wording import missing_hosts
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
-from wadm.model.names import strip_reference
+from wadm.model.names import SCALER, strip_reference
 from wadm.model.status import ScalerStatus
 
 HOSTS_GATHER = 5.0
@@ -169,7 +169,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         progress.wrong.append(host)
         start, before = scale(wanted.count), work.pending(("component", host, name))
         if before is not None and before.application == scaler.application and (before.lingering or not before.held):
-            start = start_beside(start, before.command)
+            start = start_beside(start, before)
         progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
     progress.running += min(entity.count, wanted.count)
@@ -180,6 +180,8 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             # together with it, and an update leaves the configuration as it is.
             only_image = scaler_of(entity) == scaler.id_for(entity.image)
             kept = annotations if only_image else entity.annotations
+            if _is_in_doubt(entity, work.pending(("component", host, name))):
+                kept = {key: value for key, value in entity.annotations.items() if key != SCALER}
             command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
             progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
     elif wanted.count < entity.count and progress.lacking:
@@ -199,6 +201,18 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
     else:
         work.is_right(("component", host, name))
+
+
+def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
+    """Whether a component may have another configuration than its annotations say, as the host may have carried out a
+    re-scale of which nothing was heard. An update that repeats those annotations would hide that for ever; one that
+    names no scaler has the configuration handed over after it."""
+    if before is None:
+        return False
+    if isinstance(before.command, UpdateComponent):
+        return SCALER not in before.command.annotations
+    asked = before.command
+    return before.lingering and isinstance(asked, ScaleComponent) and asked.annotations != entity.annotations
 
 
 def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:

@@ -224,6 +224,33 @@ async def test_a_deleted_application_leaves_nothing(scene: Scenario) -> None:
 
 
 @played
+async def test_what_an_application_left_is_removed_by_an_owner_that_found_no_hosts(scene: Scenario) -> None:
+    """Nothing runs of it and nothing is deployed: all that tells of it is the record of what was put."""
+    await scene.start(servers=2, hosts=1)
+    await scene.deploy(application("shop", component("api", 1, links=(link("kv", config={"a": "b"}),)), provider("kv")))
+    await scene.until_whole(within=5)
+    await scene.host(1).kill()
+    assert await scene.world.user.delete("shop")
+    before = scene.owner()
+    before.kill()
+    await scene.until_owned(within=10, by_another_than=before)
+    await scene.wait(10)
+    await scene.host(1).start(new_id=True)
+    await scene.until_whole(within=10)
+
+
+@played
+async def test_that_one_component_has_few_hosts_does_not_hide_that_another_has_none(scene: Scenario) -> None:
+    await scene.start()
+    await scene.world.add_host(zone="a")
+    two = [{"name": name, "requirements": {"zone": "a"}, "weight": 1} for name in ("one", "two")]
+    nowhere, crowded = component("web", 1, spread=zones(nowhere=100)), component("api", 2, spread=two)
+    await scene.deploy(application("shop", nowhere, crowded))
+    await scene.until_whole(within=10)
+    assert (scene.status("shop"), scene.where("shop-api")) == ("failed", {"host-1": 2})
+
+
+@played
 async def test_nats_goes_away_and_comes_back_and_nothing_restarts(scene: Scenario) -> None:
     await scene.start(servers=2, hosts=3)
     await scene.deploy(SHOP)

@@ -25,6 +25,12 @@ REMEMBERED = {
     401: "a host that had not heard yet of a configuration made the record of it go, and it was left behind",
     514: "a lease was taken while another server still asked whether its owner was gone, and both held the lattice",
     515: "a server that was told to end while it gave a lattice back went on, as that failed",
+    713: "the check forgot that one component had no host when another had fewer than spreads",
+    789: "the check took a put of a configuration for lost because the one after it was answered",
+    808: "a start asked beside one with another image was asked anew with another number: old code under the new name",
+    888: "an update repeated the annotations from before a re-scale that was done, not answered, and hid its settings",
+    921: "an owner that found no hosts never removed what an application had put that was deleted before",
+    931: "the same, of links",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
