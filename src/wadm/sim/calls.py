@@ -47,6 +47,8 @@ class Call(Struct):
     key: tuple[str, ...]
     """What it is about: host and id, or the link, or the configuration."""
     body: dict[str, Any]
+    session: str = ""
+    """As whom it held the lattice. A server that has lost it and takes it anew knows as little as any other."""
     outcome: Outcome = ""
     ended: float = 0.0
     done: bool = False
@@ -105,7 +107,7 @@ class Calls:
         if (noun, verb) not in CHANGING:
             return None
         body = json.loads(data) if data else {}
-        call = Call(self._judge.now(), who, verb, _key(noun, rest, body), body)
+        call = Call(self._judge.now(), who, verb, _key(noun, rest, body), body, self._judge.holder(lattice))
         self._judge_restraint(call)
         self._judge_ownership(call, lattice)
         self.all.append(call)
@@ -176,7 +178,8 @@ class Calls:
 
     def _judge_restraint(self, call: Call) -> None:
         before = self._newest.get((call.who, call.key))
-        if before is not None and before.verb == call.verb and before.body == call.body and before.waits(call.at):
+        same = before is not None and (before.session, before.verb, before.body) == (call.session, call.verb, call.body)
+        if before is not None and same and before.waits(call.at):
             since = f"asked {call.at - before.at:.2f} s ago, {before.outcome or 'not answered yet'}"
             self._judge.failed("restraint", f"{call.who} asks again for what is under way ({since}): {call}")
         if self.quiet and self._judge.is_so(call):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wadm.sim.calls import Call, Calls, Outcome
 
 PUT = "wasmbus.ctl.v1.default.config.put.settings"
+STOP = "wasmbus.ctl.v1.default.provider.stop.host"
+STOP_BODY = b'{"provider_id": "kv"}'
 ANSWERS: list[tuple[float, Outcome]] = [(0.0, "unanswered"), (5.0, "accepted")]
 
 
@@ -15,6 +19,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.time = 0.0
+        self.session = "server-1"
 
     def now(self) -> float:
         return self.time
@@ -23,7 +28,7 @@ class Judge:
         return False
 
     def holder(self, lattice: str) -> str:
-        return "server-1"
+        return self.session
 
     def failed(self, check: str, what: str) -> None:
         raise AssertionError(f"{check}: {what}")
@@ -52,3 +57,15 @@ def test_what_a_host_puts_and_answers_is_not_late() -> None:
     judge.time = 20.0
     calls.put_by_host("config", "settings")
     assert calls.late == set()
+
+
+def test_a_server_that_took_the_lattice_anew_does_not_know_what_it_asked_before() -> None:
+    judge = Judge()
+    calls = Calls(judge)
+    call = calls.begins("server", STOP, STOP_BODY)
+    assert call is not None
+    calls.ended(call, "accepted")
+    with pytest.raises(AssertionError, match="asks again for what is under way"):
+        calls.begins("server", STOP, STOP_BODY)
+    judge.session = "server-2"
+    calls.begins("server", STOP, STOP_BODY)
