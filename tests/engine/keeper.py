@@ -153,7 +153,7 @@ class Keeper:
         if outcome.result != "accepted" or isinstance(command, STORED):
             self._forget(lambda key, _: key == command.key)
         news = News()
-        observe_outcome(outcome, self.lattice, self.in_flight, news, self.now)
+        observe_outcome(outcome, self.lattice, self.in_flight, news, self.touched, self.now)
         self._turn(news)
 
     def answer(self) -> None:

@@ -100,7 +100,7 @@ class World:
 
     def outcome(self, command: Command, result: str, message: str = "") -> World:
         outcome = Outcome(command, result, message)  # type: ignore[arg-type]
-        observe_outcome(outcome, self.lattice, self.in_flight, self.news, 1.0)
+        observe_outcome(outcome, self.lattice, self.in_flight, self.news, self.touched, 1.0)
         return self
 
     def runs(self, kind: str = "component", name: str = "web", host: str = "h1") -> Entity | None:
@@ -503,7 +503,7 @@ def test_the_content_of_a_configuration_is_news_once() -> None:
 # -- outcomes ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [START, UPDATE, START_KV, STOP_KV])
+@pytest.mark.parametrize("command", [START, UPDATE, START_KV])
 def test_a_host_that_accepts_is_given_its_time_and_changes_nothing_yet(command: Command) -> None:
     world = World(asked=command).outcome(command, "accepted")
     pending = world.pending(command)
@@ -526,6 +526,23 @@ def test_a_reply_confirms_links_and_configurations(
     world = World(asked=command).outcome(command, "accepted")
     assert (world.lattice.links, world.lattice.configs) == (links, configs)
     assert world.news.applications == {"shop"}, "who asked may have gone on to want something else"
+
+
+def test_a_provider_is_gone_once_the_host_answers_that_it_has_stopped_it() -> None:
+    world = World(KV, asked=STOP_KV).outcome(STOP_KV, "accepted")
+    assert world.runs("provider", "kv") is None, "its event may be lost"
+    assert world.pending(STOP_KV) is None
+    assert world.news.applications == {"shop"}
+
+    observe_inventory(inventory(KV), world.lattice, world.news, 1.1, world.touched, asked=0.9)
+    assert world.runs("provider", "kv") is None, "what was asked before does not bring it back"
+
+
+def test_the_answer_to_a_stop_says_nothing_of_the_start_that_is_asked_since() -> None:
+    world = World(asked=START_KV).outcome(STOP_KV, "accepted")
+    pending = world.pending(START_KV)
+    assert pending is not None
+    assert not pending.delivered
 
 
 def test_a_deleted_link_is_gone_whether_the_event_or_the_reply_comes_first() -> None:

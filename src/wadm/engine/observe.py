@@ -52,8 +52,8 @@ from wadm.model.names import strip_reference
 
 ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
 NOT_RUNNING = "provider with that ID is not running"
-ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider, StopProvider)
-"""The commands that go to one host and are confirmed by its events, not by its reply."""
+ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider)
+"""The commands that a host accepts before it has done them: they are confirmed by its events, not by its reply."""
 
 
 class News(Struct):
@@ -210,11 +210,13 @@ def observe_inventory(
             _put(host_id, listed, lattice, news)
 
 
-def observe_outcome(outcome: Outcome, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def observe_outcome(
+    outcome: Outcome, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float
+) -> None:
     """Fold what became of a command that was sent."""
     command = outcome.command
     if outcome.result == "accepted":
-        _accepted(command, lattice, in_flight, news, now)
+        _accepted(command, lattice, in_flight, news, touched, now)
         return
     pending = in_flight.get(command.key)
     if pending is None or pending.command != command:
@@ -341,7 +343,9 @@ def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float, l
         news.questions.configs |= configurations(pending.command)
 
 
-def _accepted(command: Command, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def _accepted(
+    command: Command, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float
+) -> None:
     pending = in_flight.get(command.key)
     if pending is not None and not isinstance(command, ON_A_HOST):
         # It is done; whoever asked may have gone on to want something else.
@@ -376,7 +380,13 @@ def _accepted(command: Command, lattice: Lattice, in_flight: InFlight, news: New
             lattice.set_config(command.config_name, None)
             news.configs.add(command.config_name)
             in_flight.settle([command.key])
-        case ScaleComponent() | UpdateComponent() | StartProvider() | StopProvider():
+        case StopProvider():
+            # A host answers once it has stopped (lattice reference, 2.7); the event, which comes before, may be lost.
+            touched[(command.host_id, "provider", command.provider_id)] = now
+            _drop("provider", command.host_id, command.provider_id, lattice, news)
+            if pending is not None and pending.command == command:
+                in_flight.settle([command.key])
+        case ScaleComponent() | UpdateComponent() | StartProvider():
             if pending is not None and pending.command == command:
                 in_flight.deliver(command.key, now)
 

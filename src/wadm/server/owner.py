@@ -394,7 +394,7 @@ class LatticeOwner:
                     elif isinstance(item.command, PutConfig):
                         self._inquiries.config_was_put(item.command.config_name)
                     self._narrator.outcome(item)
-                    observe_outcome(item, self.lattice, self.in_flight, news, now)
+                    observe_outcome(item, self.lattice, self.in_flight, news, self._touched, now)
                 case Changed():
                     self._read(item.name, news)
                 case _:
@@ -453,6 +453,10 @@ class LatticeOwner:
                     newer = {k for k, at in self._links_touched.items() if at >= answer.asked - COPIES_LAG}
                     observe_links(answer.links, self.lattice, news, newer)
                     self._links_touched = {k: self._links_touched[k] for k in newer}
+                    told = {(link.key, link.target) for link in answer.links if link.key in newer}
+                    known = {(key, link.target) for key in newer for link in self.lattice.links.get(key, ())}
+                    if told != known:  # One of the two is behind: it is asked again once that can be told.
+                        self._next_links = min(self._next_links, now + COPIES_LAG)
                 elif self.lattice.hosts and not self.lattice.links_known:
                     news.questions.links = True
             case ConfigAnswer():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
 import pytest
 
 from wadm.engine.plan import Plan
-from wadm.server.owner import LatticeOwner
+from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim.habits import Habits, containing
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 
@@ -211,6 +212,22 @@ async def test_links_of_one_source_are_all_there(scene: Scenario) -> None:
     await scene.deploy(application("shop", component("api", 1), version="v2"))
     await scene.until_whole(within=2)
     assert scene.link_targets("shop-api") == []
+
+
+@played
+async def test_a_link_that_goes_just_after_it_was_put_is_missed_soon(scene: Scenario) -> None:
+    """The list of links is read once a minute. What it says of a link that was put a moment before is not believed."""
+    await scene.start(servers=1, hosts=1)
+    await scene.until(lambda: scene.world.now() >= READ_LINKS_EVERY, within=READ_LINKS_EVERY)
+    await scene.deploy(application("shop", component("api", 1, links=(link("kv"),)), provider("kv")))
+    await scene.until_whole(within=2)
+    host = scene.host(1).host
+    assert host is not None
+    host.habits = Habits(event_lost=1.0)
+    link_id = {"source_id": "shop-api", "wit_namespace": "wasi", "wit_package": "incoming-handler", "name": "default"}
+    await scene.world.stranger.request("wasmbus.ctl.v1.default.link.del", json.dumps(link_id).encode(), 2)
+    assert scene.link_targets("shop-api") == []
+    await scene.until_whole(within=6)
 
 
 @played
