@@ -257,6 +257,10 @@ class PlaceStatuses:
         """Return the status an application was last said to have."""
         return self._statuses.last(self._place.lattice, name)
 
+    def unfinished(self) -> Iterable[str]:
+        """Return the applications that were last said to be something else than undeployed."""
+        return self._statuses.unfinished(self._place.lattice)
+
     def publish(self, name: str, status: ApplicationStatus) -> None:
         """Say that an application has this status now; the last one of an application that was deleted is not kept."""
         lattice = self._place.lattice

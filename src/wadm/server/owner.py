@@ -114,6 +114,9 @@ class Statuses(Protocol):
     def last(self, name: str) -> ApplicationStatus | None:
         """Return the status an application was last said to have."""
 
+    def unfinished(self) -> Iterable[str]:
+        """Return the applications that were last said to be something else than undeployed."""
+
     def publish(self, name: str, status: ApplicationStatus) -> None:
         """Say that an application has this status now."""
 
@@ -326,7 +329,9 @@ class LatticeOwner:
                 else:
                     later.append(item)
         self._inbox.put_back(later)
-        for number, name in enumerate(self._applications.names()):
+        # Of one that was deleted while nobody looked, perhaps nothing is left but what was said of it.
+        names = {*self._applications.names(), *self._statuses.unfinished()}
+        for number, name in enumerate(sorted(names)):
             if number % PLANNED_AT_ONCE == 0:
                 await asyncio.sleep(0)
             self._fold(Changed(name), news, self.now())

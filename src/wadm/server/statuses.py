@@ -67,6 +67,10 @@ class Statuses:
         told = self._told.get((lattice, name))
         return None if told is None else decode_status(told.raw)
 
+    def unfinished(self, lattice: str) -> list[str]:
+        """Return the applications of a lattice that were last said to be something else than undeployed."""
+        return [name for (of, name), told in self._told.items() if of == lattice and told.type != "undeployed"]
+
     def publish(self, lattice: str, name: str, status: ApplicationStatus) -> bool:
         """Tell people, unless it is what they were told last; return whether it was told."""
         raw = fitting(status, self._transport.max_payload - ROOM_FOR_REPLY)

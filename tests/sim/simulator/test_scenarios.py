@@ -257,6 +257,23 @@ async def test_what_an_application_left_is_removed_by_an_owner_that_found_no_hos
 
 
 @played
+async def test_what_was_said_of_an_application_is_put_right_by_an_owner_that_finds_nothing_of_it(
+    scene: Scenario,
+) -> None:
+    """It was deleted while its host and its owner were gone, and had put nothing."""
+    await scene.start(servers=2, hosts=1)
+    await scene.deploy(application("shop", component("api", 1)))
+    await scene.until_whole(within=5)
+    before = scene.owner()
+    before.kill()
+    await scene.host(1).kill()
+    assert await scene.world.user.delete("shop")
+    assert scene.status("shop") == "deployed"
+    await scene.until_owned(within=60, by_another_than=before)
+    await scene.until(lambda: scene.status("shop") in ("", "undeployed"), within=5)
+
+
+@played
 async def test_that_one_component_has_few_hosts_does_not_hide_that_another_has_none(scene: Scenario) -> None:
     await scene.start()
     await scene.world.add_host(zone="a")

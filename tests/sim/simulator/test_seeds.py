@@ -36,6 +36,7 @@ REMEMBERED = {
     888: "an update repeated the annotations from before a re-scale that was done, not answered, and hid its settings",
     921: "an owner that found no hosts never removed what an application had put that was deleted before",
     931: "the same, of links",
+    1152: "an owner never took up what was said of an application that was deleted before and had nothing left",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
