@@ -183,6 +183,7 @@ class SimulatedServer:
 
     def _died(self, transport: WatchedTransport) -> None:
         self._world.timeline.note(transport.name, "dies")
+        self._world.calls.disturbed(transport.name)  # Nobody is left who could hear what came of its calls.
         transport.die()
 
     def kill(self, steps: int = 0) -> None:
