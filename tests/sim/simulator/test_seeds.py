@@ -37,6 +37,7 @@ REMEMBERED = {
     921: "an owner that found no hosts never removed what an application had put that was deleted before",
     931: "the same, of links",
     1152: "an owner never took up what was said of an application that was deleted before and had nothing left",
+    1253: "the check took a start that a server asked before it died for one that its successor knows of",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
