@@ -137,6 +137,13 @@ class Calls:
         if kind in ("host_started", "host_stopped"):
             self._forget(lambda call: call.who == who and source in call.key)
             return
+        if kind == "host_heartbeat":
+            # It may be older than the answer to a stop, or the provider be back since: that cannot be known.
+            for provider in data["providers"]:
+                stop = self._newest.get((who, ("provider", source, provider["id"])))
+                if stop is not None and stop.verb == "stop" and stop.outcome == "accepted":
+                    stop.done = True
+            return
         id_ = data.get("component_id") or data.get("provider_id")
         if id_ is not None:
             for noun in ("component", "provider"):

@@ -22,6 +22,7 @@ REMEMBERED = {
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
     263: "hosts stood still and died with the server that had asked them, and a simulation never ended",
     332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
+    340: "the check took a server that stops again what a late heartbeat says still runs for one that forgets",
     401: "a host that had not heard yet of a configuration made the record of it go, and it was left behind",
     464: "a stop that was answered, whose event was lost, was forgotten as it was not wanted any more, and asked again",
     514: "a lease was taken while another server still asked whether its owner was gone, and both held the lattice",
@@ -36,6 +37,7 @@ REMEMBERED = {
     888: "an update repeated the annotations from before a re-scale that was done, not answered, and hid its settings",
     921: "an owner that found no hosts never removed what an application had put that was deleted before",
     931: "the same, of links",
+    968: "as 464, where a provider was wanted elsewhere, then again where it was stopped, then elsewhere",
     1152: "an owner never took up what was said of an application that was deleted before and had nothing left",
     1253: "the check took a start that a server asked before it died for one that its successor knows of",
 }
