@@ -438,8 +438,10 @@ def test_a_list_does_not_overrule_what_was_heard_since() -> None:
     assert world.lattice.links == {LINK.key: (LINK,)}
 
 
-def test_after_a_put_without_an_answer_it_is_not_known_whether_the_link_is_there_until_the_list_says() -> None:
-    world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
+@pytest.mark.parametrize("result", ["unanswered", "refused"])
+def test_after_a_put_that_failed_it_is_not_known_whether_the_link_is_there_until_the_list_says(result: str) -> None:
+    """Also where it was refused: the host's store may have taken it without telling the host."""
+    world = World(asked=PUT_LINK).outcome(PUT_LINK, result)
     assert not world.lattice.knows_link(LINK.key)
     world.news = News()
     observe_links([], world.lattice, world.news)

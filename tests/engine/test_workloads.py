@@ -30,7 +30,7 @@ from tests.engine.builders import (
     running,
     workload,
 )
-from wadm.engine.in_flight import InFlight
+from wadm.engine.in_flight import PATIENCE_UPDATE, InFlight
 from wadm.engine.plan import Plan
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
@@ -190,6 +190,20 @@ def test_an_update_after_a_re_scale_that_was_not_answered_names_no_scaler() -> N
     [scale] = commands(plan(NEW_IMAGE, lattice, in_flight=in_flight, now=10.0))
     assert isinstance(scale, ScaleComponent)
     assert (scale.config, scale.annotations[SCALER]) == ((), workload(NEW_IMAGE, "web").id)
+
+
+def test_what_is_wanted_again_is_right_only_once_an_update_away_from_it_has_shown_or_is_out_of_time() -> None:
+    lattice = a_lattice(a_host("h1", WEB))
+    in_flight = asked(*plan(NEW_IMAGE, lattice).actions)
+    back = plan(SHOP, lattice, in_flight=in_flight, now=1.0)
+    assert (back.actions, back.status.type, back.settled) == ((), "reconciling", ())
+
+    in_flight.due(PATIENCE_UPDATE + 0.1)
+    assert plan(SHOP, lattice, in_flight=in_flight, now=PATIENCE_UPDATE + 0.1).status.type == "deployed"
+
+    in_flight = asked(*plan(NEW_IMAGE, lattice).actions)
+    lattice.put("h1", replace(WEB, image="x/web:2"))
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=1.0)) == ["update shop-web on h1 to x/web:1"]
 
 
 def test_an_update_after_a_re_scale_that_was_refused_is_like_any() -> None:

@@ -38,9 +38,11 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         return work.status(scaler, "failed", " ".join(trouble), explanation)
     if not work.lattice.knows_link(link.key):
         work.questions.links = True
-        return work.status(
-            scaler, "reconciling", message, Explanation(waiting_for="a host to say which links there are")
-        )
+        asking = Explanation(waiting_for="a host to say which links there are")
+        before = work.pending(("link", *link.key, link.target))
+        if before is not None and before.error:
+            return work.status(scaler, "failed", before.error, asking)
+        return work.status(scaler, "reconciling", message, asking)
     if waiting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=_configurations(waiting)))
     if link.source_id in work.starting:

@@ -230,7 +230,8 @@ def observe_outcome(
     news.look(command.key)
     if isinstance(command, PutConfig | DeleteConfig):
         lattice.forget_config(command.config_name)
-    elif isinstance(command, PutLink | DeleteLink) and outcome.result == "unanswered":
+    elif isinstance(command, PutLink | DeleteLink) and outcome.result in ("unanswered", "refused"):
+        # Refused too: the host's store may have taken what the host believes it has not.
         lattice.doubtful.add(command.link_key)
     error = outcome.message or _no_answer(outcome)
     _failed(command.key, error, in_flight, news, now, lingering=outcome.result == "unanswered")

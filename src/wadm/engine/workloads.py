@@ -199,6 +199,10 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         progress.wrong.append(host)
         if progress.ready:
             progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
+    elif (before := work.pending(("component", host, name))) is not None and work.under_way(before.command.key):
+        # What an earlier version asked for may still happen: it is not right before that has shown, or is out of time.
+        progress.wrong.append(host)
+        progress.pending.append(before)
     else:
         work.is_right(("component", host, name))
 
