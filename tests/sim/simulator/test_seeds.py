@@ -38,9 +38,9 @@ REMEMBERED = {
     921: "an owner that found no hosts never removed what an application had put that was deleted before",
     931: "the same, of links",
     968: "as 464, where a provider was wanted elsewhere, then again where it was stopped, then elsewhere",
+    1003: "an update was forgotten when what still ran was wanted again; a link that a host refused to put was there",
     1152: "an owner never took up what was said of an application that was deleted before and had nothing left",
     1253: "the check took a start that a server asked before it died for one that its successor knows of",
-    1003: "an update was forgotten when what still ran was wanted again; a link that a host refused to put was there",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
