@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
-from tests.e2e.stage import Instance, Stage, application, until
+from tests.e2e.stage import PATIENCE, Instance, Stage, application, until
 from tests.real import real_program
 from wadm.errors import WadmError
 from wadm.sim.habits import Habits
@@ -217,7 +217,7 @@ async def deploy(stage: Stage, name: str, version: str = "v1") -> None:
         images = [c.image for host in stage.fleet.hosts.values() for c in host.components.values() if c.image == image]
         return len(images) == 2 and await deployed(stage, name)
 
-    await until(runs)
+    await until(runs, 2 * PATIENCE)  # the original waits for half a minute after a link was refused
 
 
 async def test_what_one_deployed_the_other_leaves_as_it_is(
@@ -247,6 +247,3 @@ async def test_what_one_deployed_the_other_leaves_as_it_is(
     await is_there(stage.client)
     await until(lambda: deployed(stage, "ours"))
     assert (stage.changes(), stage.running()) == (before, running), "the original found something to do"
-    await deploy(stage, "later")
-    await stage.insist("undeploy.ours")
-    await until(lambda: "ours-api" not in stage.running())
