@@ -221,7 +221,13 @@ def test_provider_dies_and_nobody_says_so(make_world: MakeWorld, deploy: Deploy)
     passing(world, 90)
     the_host(world).set_alive("shop-kv", False)
     passing(world, 120)
-    has(status(world), "unhealthy", "waits for: shop-kv on ", "it may have crashed, or hang", "to do: see the provider's")
+    has(
+        status(world),
+        "unhealthy",
+        "waits for: shop-kv on ",
+        "it may have crashed, or hang",
+        "to do: see the provider's",
+    )
     has(explained(world), "shop-kv does not tell of its health any more")
     the_host(world).set_alive("shop-kv", True)
     passing(world, 60)
