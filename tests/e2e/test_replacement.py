@@ -49,8 +49,6 @@ def begin_original(tmp_path: Path) -> Iterator[Begin]:
 
 NAMES = ("shop", "my-app", "my_app", "x" * 60)
 VERSIONS = ("v1", "v2", "1.0.0", "latest", "nobody")
-HISTORY = "history"
-"""An operation that the original refuses, and we do not."""
 
 
 def conversation(draw: random.Random) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from wadm.engine.compile import LinkScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.plan import Work, explain, same_link
-from wadm.model.commands import DeleteLink, PutLink
+from wadm.model.commands import DeleteLink, Key, PutLink
 from wadm.model.lattice import Link
 from wadm.model.status import Explanation, ScalerStatus
 
@@ -22,14 +22,15 @@ from wadm.model.status import Explanation, ScalerStatus
 def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     """Plan one link: add its action to ``work`` and return its status."""
     link = scaler.link
+    key = ("link", *link.key, link.target)
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
     names = (*link.source_config, *link.target_config)
     trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
     if same_target is not None and same_link(same_target, link):
-        work.is_right(("link", *link.key, link.target))
+        work.is_right(key)
         return _in_force(scaler, work, names, trouble)
-    work.seen.add(("link", *link.key, link.target))
+    work.seen.add(key)
     work.open_links.add(link.key)
     message = f"Putting link definition between {link.source_id} and {link.target}"
     waiting = [name for name in names if name not in work.ready]
@@ -38,11 +39,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         return work.status(scaler, "failed", " ".join(trouble), explanation)
     if not work.lattice.knows_link(link.key):
         work.questions.links = True
-        asking = Explanation(waiting_for="a host to say which links there are")
-        before = work.pending(("link", *link.key, link.target))
-        if before is not None and before.error:
-            return work.status(scaler, "failed", before.error, asking)
-        return work.status(scaler, "reconciling", message, asking)
+        return _waiting(scaler, work, key, message, "a host to say which links there are")
     if waiting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=_configurations(waiting)))
     if link.source_id in work.starting:
@@ -67,11 +64,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         )
         why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
     if work.must_wait(change):
-        waits = Explanation(waiting_for=f"another link of {link.source_id} to be put or deleted")
-        before = work.pending(change.key)
-        if before is not None and before.error:
-            return work.status(scaler, "failed", before.error, waits)
-        return work.status(scaler, "reconciling", message, waits)
+        return _waiting(scaler, work, change.key, message, f"another link of {link.source_id} to be put or deleted")
     pending = work.want(change, scaler.id, why)
     explanation = explain([pending], "a host to put the link", wanted=1)
     if pending.error and (other := next((one for one in there if one.target != link.target), None)) is not None:
@@ -83,6 +76,15 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         )
     if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)
+    return work.status(scaler, "reconciling", message, explanation)
+
+
+def _waiting(scaler: LinkScaler, work: Work, key: Key, message: str, waiting_for: str) -> ScalerStatus:
+    """Return the status of a link for which nothing can be asked now: why it failed last, if it did."""
+    before = work.pending(key)
+    explanation = Explanation(waiting_for=waiting_for)
+    if before is not None and before.error:
+        return work.status(scaler, "failed", before.error, explanation)
     return work.status(scaler, "reconciling", message, explanation)
 
 

@@ -159,15 +159,16 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
     scaler, work = progress.scaler, progress.work
     name, called = scaler.entity_id, work.host(host)
     annotations = scaler.annotations(wanted.share)
-
-    work.seen.add(("component", host, name))
+    key = ("component", host, name)
+    before = work.pending(key)
+    work.seen.add(key)
 
     def scale(count: int) -> ScaleComponent:
         return ScaleComponent(name, host, count, scaler.image, scaler.application, annotations, scaler.config)
 
     if not isinstance(entity, Component):
         progress.wrong.append(host)
-        start, before = scale(wanted.count), work.pending(("component", host, name))
+        start = scale(wanted.count)
         if before is not None and before.application == scaler.application and (before.lingering or not before.held):
             start = start_beside(start, before)
         progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
@@ -180,7 +181,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             # together with it, and an update leaves the configuration as it is.
             only_image = scaler_of(entity) == scaler.id_for(entity.image)
             kept = annotations if only_image else entity.annotations
-            if _is_in_doubt(entity, work.pending(("component", host, name))):
+            if _is_in_doubt(entity, before):
                 kept = {key: value for key, value in entity.annotations.items() if key != SCALER}
             command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
             progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
@@ -192,19 +193,18 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             # A host that has this very number and configuration ignores the request with all its annotations
             # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
             plain, nudge = scale(wanted.count), scale(wanted.count + 1)
-            before = work.pending(plain.key)
             ignored = before is not None and (before.ignored or before.command == nudge)
             progress.want(nudge if ignored else plain, f"what runs on {called} was started for an earlier version")
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
             progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
-    elif (before := work.pending(("component", host, name))) is not None and work.under_way(before.command.key):
+    elif before is not None and work.under_way(key):
         # What an earlier version asked for may still happen: it is not right before that has shown, or is out of time.
         progress.wrong.append(host)
         progress.pending.append(before)
     else:
-        work.is_right(("component", host, name))
+        work.is_right(key)
 
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
