@@ -154,3 +154,27 @@ def test_as_much_as_fits_is_kept(sizes: list[int], deployed: int, limit: int) ->
     assert list(dropped) == expendable[: len(dropped)], "the oldest go first"
     if dropped:
         assert measured(after) + bytes_of[dropped[-1]] > limit, "no more than must"
+
+
+@pytest.mark.parametrize(
+    ("lost", "anew", "after"),
+    [
+        pytest.param(("v1", "v2", "=v1"), ("v3",), ("v1", "v2", "v3", "=v1"), id="what ran goes on running"),
+        pytest.param(("v1", "=v1"), ("v3", "=v3"), ("v1", "v3", "=v3"), id="unless another was deployed since"),
+        pytest.param(("v1",), ("v3",), ("v1", "v3"), id="what was not deployed is not"),
+        pytest.param(("v1", "v2", "=v1"), ("v1", "v2"), ("v1", "v2"), id="it was put back, and undeployed since"),
+        pytest.param(("v1", "v2", "=v1"), ("v2", "v3"), ("v2", "v3"), id="it was put back, and v1 deleted since"),
+    ],
+)
+def test_an_application_that_was_put_anew_after_the_store_lost_it(
+    lost: tuple[str, ...], anew: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    """Versions, and ``=v1`` for the deployed one."""
+
+    def read(words: tuple[str, ...]) -> Application:
+        deployed = next((word[1:] for word in words if word.startswith("=")), None)
+        return an_application(*(word for word in words if not word.startswith("=")), deployed=deployed)
+
+    rejoined = history.rejoin(read(lost), read(anew))
+    assert rejoined == read(after)
+    assert list(rejoined.versions) == list(read(after).versions)

@@ -221,6 +221,26 @@ async def test_one_that_is_alone_and_cut_off_does_not_overlap_with_a_newcomer() 
 
 
 @in_virtual_time
+async def test_one_that_was_alone_notices_another_in_a_store_whose_revisions_begin_anew() -> None:
+    network = Partition()
+    broker = await a_broker(network)
+    one = await Instance(broker, "one").start("default")
+    await asyncio.sleep(61)
+    network.cut_off.add("one")
+    setup = MemoryTransport(broker, "setup")
+    await setup.delete_stream(f"KV_{BUCKET}")
+    await setup.ensure_bucket(BucketSpec(BUCKET))
+    two = await Instance(broker, "two").start("default")
+    await asyncio.sleep(0.5)  # its name on the roster has the very revision that that of one had
+    network.cut_off.clear()
+    await asyncio.sleep(RENEW + EXPIRY)
+    for _ in range(150):
+        await asyncio.sleep(0.1)
+        assert not (one.held() and two.held())
+    assert one.held() | two.held() == {"default"}
+
+
+@in_virtual_time
 async def test_a_lost_answer_to_a_renewal_ends_nothing() -> None:
     class Forgetful(Network):
         on = False

@@ -356,6 +356,23 @@ async def test_a_bucket_that_another_server_filled_again_is_recognised() -> None
 
 
 @in_virtual_time
+async def test_what_was_put_anew_before_it_was_put_back_has_its_history_again() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    await store.change(HOME, "shop", lambda _: Application("shop", {"v1": a_manifest("shop", "v1")}, "v1"))
+    transport = MemoryTransport(broker, "probe")
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await transport.bucket(BUCKET).put("default-shop", stored("shop", "v2"))
+    for _ in range(2):
+        await store.come_back(made=True, put_back=True)
+        record = store.view.record(HOME, "shop")
+        assert record is not None
+        application = store.decode(record)
+        assert (list(application.versions), application.deployed_version) == (["v1", "v2"], "v1")
+
+
+@in_virtual_time
 async def test_putting_back_can_be_interrupted() -> None:
     class Failing(Network):
         failures = 0

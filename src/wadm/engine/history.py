@@ -1,4 +1,4 @@
-"""What can be done to the history of an application: put, delete, deploy, undeploy, forget.
+"""What can be done to the history of an application: put, delete, deploy, undeploy, rejoin, forget.
 
 Nothing is changed in place: each function returns the application as it is afterwards. Versions keep the order in
 which they were put; the newest is the last one put, whatever its name.
@@ -66,6 +66,18 @@ def deploy(application: Application, version: str | None) -> Application:
 def undeploy(application: Application) -> Application:
     """Make no version the deployed one."""
     return replace(application, deployed_version=None)
+
+
+def rejoin(lost: Application, anew: Application) -> Application:
+    """Give an application that was put anew, after the store had lost it, its earlier versions back.
+
+    It stays deployed as it was, unless it has been deployed anew: what was lost is no reason to stop what runs. One that
+    has a version of the lost one has its history back already, and what was done to it since holds.
+    """
+    if lost.versions.keys() & anew.versions.keys():
+        return anew
+    versions = {**lost.versions, **anew.versions}
+    return replace(anew, versions=versions, deployed_version=anew.deployed_version or lost.deployed_version)
 
 
 def fit(

@@ -154,7 +154,8 @@ class Leases:
         self._revision = 0
         self._joined = 0.0
         self._good_until = float("-inf")
-        self._alone_at: int | None = None
+        self._alone_at: tuple[int, bytes | None] | None = None
+        """The roster as it stood when we were alone: revisions of a store that lost everything begin anew, names do not."""
         self._sessions: dict[str, _Seen] = {}
         self._leases: dict[str, tuple[Lease | None, int]] = {}
         """Lease and revision by lattice; ``None`` for a deletion marker."""
@@ -280,13 +281,13 @@ class Leases:
 
     async def _still_alone(self) -> bool:
         roster = await self._bucket.get(ROSTER)
-        return roster is not None and roster.revision == self._alone_at
+        return roster is not None and (roster.revision, roster.value) == self._alone_at
 
     async def _check_alone(self) -> None:
         roster = await self._bucket.get(ROSTER)
         sessions = {key for key in await self._bucket.keys() if key.startswith(_SESSION)}
         if roster is not None and sessions == {_SESSION + self._me}:
-            self._alone_at = roster.revision
+            self._alone_at = roster.revision, roster.value
 
     def _session(self) -> bytes:
         return msgspec.json.encode(Session(self._host, self._beats))

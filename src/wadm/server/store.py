@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from wadm.engine.history import fit, rejoin
 from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest
 from wadm.server.logging import Limited, get_logger
@@ -126,16 +127,34 @@ class Store:
         return not key or (entry is not None and entry.revision >= revision)
 
     async def _put_back(self, known: View) -> None:
-        """Store what an earlier bucket held, where the new one has nothing and nobody else is quicker."""
+        """Store what an earlier bucket held. What somebody has put into the new one under the same name stays, too."""
         records = 0
         for key, slot in known.items():
-            if not isinstance(slot, Record | Names) or self.view.slot(key).revision:
+            if not isinstance(slot, Record | Names):
                 continue
-            with suppress(StaleRevision):
-                self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
-                records += isinstance(slot, Record)
+            if not self.view.slot(key).revision:
+                try:
+                    self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
+                except StaleRevision:
+                    await self._refresh(key)
+                else:
+                    records += isinstance(slot, Record)
+                    continue
+            if isinstance(slot, Record):
+                await self._rejoin(slot)
         if records:
             log.info("The bucket is a new one, the applications were put back", applications=records)
+
+    async def _rejoin(self, lost: Record) -> None:
+        """Give an application that was put anew before it could be put back the history that it had."""
+
+        def change(anew: Application | None) -> Application | None:
+            # Revisions begin anew, so what was lost is not to be kept decoded under its own.
+            known = decode_application(lost.name, lost.value)
+            return None if anew is None else fit(rejoin(known, anew), self.size_of, self.limit)[0]
+
+        with suppress(StaleRevision, Malformed, Unreadable, TooLarge):
+            await self.change(self.view.place(lost.scope), lost.name, change)
 
     # -- reading -----------------------------------------------------------------------------
 

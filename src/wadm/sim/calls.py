@@ -121,7 +121,7 @@ class Calls:
         self._unanswered_puts.setdefault(("config", name), []).append(self._judge.now())
 
     def put_by_host(self, noun: str, name: str) -> None:
-        """Take note that a host tells of a put, perhaps one that it was asked for long ago and has not answered."""
+        """Take note that a host carries out a put, perhaps one that it was asked for long ago and has not answered."""
         asked = self._unanswered_puts.get((noun, name))
         if asked and self._judge.now() - asked[0] > ANSWER_WITHIN:
             self.late.add((noun, name))

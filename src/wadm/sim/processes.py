@@ -26,6 +26,9 @@ class Observer(Protocol):
     def hears(self, who: str, subject: str, data: bytes) -> None:
         """Somebody has got a message that it subscribed to."""
 
+    def writes(self, who: str, operation: str, target: str) -> None:
+        """Somebody writes to a stream, or to a bucket's key (``bucket/key``)."""
+
 
 class WatchedTransport(MemoryTransport):
     """The connection of one process, with its own clock. ``life`` is ``None`` where it cannot stand still or die."""
@@ -70,6 +73,11 @@ class WatchedTransport(MemoryTransport):
             handler(message)
 
         return await super().subscribe(subject, watched, queue)
+
+    async def write(self, operation: str, target: str, message: Message) -> int:
+        """Write to a stream or bucket."""
+        self._observer.writes(self.name, operation, target)
+        return await super().write(operation, target, message)
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
         """Call a handler, in the process' own time."""

@@ -414,8 +414,6 @@ class World:
                 told = json.loads(data)
                 about = _about(told["source"], told["data"])
                 self._changed[about] = self.now()
-                if kind in ("config_set", "linkdef_set"):
-                    self.calls.put_by_host(*about)
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
         elif subject.startswith("wadm.status."):
             name = subject.rpartition(".")[2]
@@ -424,6 +422,14 @@ class World:
             self.status_changes += 1
             self.timeline.note(who, f"says of {name}: {said['type']} {said.get('message', '')}".rstrip())
             self.on_status(name, said)
+
+    def writes(self, who: str, operation: str, target: str) -> None:
+        """Take note of a host's put, of which it need not tell anybody."""
+        bucket, _, key = target.partition("/")
+        if operation == "put" and bucket == f"CONFIGDATA_{LATTICE}":
+            self.calls.put_by_host("config", key)
+        elif operation == "put" and bucket == f"LATTICEDATA_{LATTICE}":
+            self.calls.put_by_host("link", key.removeprefix("COMPONENT_"))
 
     def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         """Take note of a request."""

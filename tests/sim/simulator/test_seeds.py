@@ -40,7 +40,10 @@ REMEMBERED = {
     968: "as 464, where a provider was wanted elsewhere, then again where it was stopped, then elsewhere",
     1003: "an update was forgotten when what still ran was wanted again; a link that a host refused to put was there",
     1152: "an owner never took up what was said of an application that was deleted before and had nothing left",
+    1173: "a memory store was restarted; an application put anew before it was put back lost what was deployed of it",
     1253: "the check took a start that a server asked before it died for one that its successor knows of",
+    1432: "the check took a late put, of which the host told nobody, for what was left behind",
+    1613: "after such a restart the roster had the revision it had had before: two thought themselves alone, and owned",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
