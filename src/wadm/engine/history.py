@@ -71,8 +71,8 @@ def undeploy(application: Application) -> Application:
 def rejoin(lost: Application, anew: Application) -> Application:
     """Give an application that was put anew, after the store had lost it, its earlier versions back.
 
-    It stays deployed as it was, unless it has been deployed anew: what was lost is no reason to stop what runs. One that
-    has a version of the lost one has its history back already, and what was done to it since holds.
+    It stays deployed as it was, unless it has been deployed anew: what was lost is no reason to stop what runs. One
+    that has a version of the lost one has its history back already, and what was done to it since holds.
     """
     if lost.versions.keys() & anew.versions.keys():
         return anew

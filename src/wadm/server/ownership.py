@@ -155,7 +155,7 @@ class Leases:
         self._joined = 0.0
         self._good_until = float("-inf")
         self._alone_at: tuple[int, bytes | None] | None = None
-        """The roster as it stood when we were alone: revisions of a store that lost everything begin anew, names do not."""
+        """The roster when we were alone. Of a store that lost everything revisions begin anew, names do not."""
         self._sessions: dict[str, _Seen] = {}
         self._leases: dict[str, tuple[Lease | None, int]] = {}
         """Lease and revision by lattice; ``None`` for a deletion marker."""
