@@ -384,6 +384,20 @@ async def test_a_durable_consumer_that_is_forgotten_begins_anew(client: Transpor
     await until(lambda: second.got == [b"1"])
 
 
+async def test_who_still_takes_part_in_a_consumer_that_is_forgotten_has_it_anew(world: World, name: str) -> None:
+    """An owner that stood still while it took a lattice over forgets that of its successor when it goes on."""
+    mine, other = await world.client(), await world.client()
+    await mine.ensure_stream(a_stream(name))
+    worker = Worker()
+    await mine.consume(name, "worker", f"{name}.a", worker)
+    await mine.append(f"{name}.a", b"1")
+    await until(lambda: worker.got == [b"1"])
+    await mine.flush()
+    await other.forget_consumer(name, "worker")
+    await mine.append(f"{name}.a", b"2")
+    await until(lambda: worker.got[-1:] == [b"2"])
+
+
 async def test_consuming_a_stream_that_is_not_there(client: Transport, name: str) -> None:
     with pytest.raises(NotFound):
         await client.consume(name, "worker", f"{name}.a", Worker())

@@ -154,12 +154,12 @@ class Calls:
 
     def shown(self, host: str, inventory: dict[str, Any]) -> None:
         """Take note that a host tells what it runs: what is as asked can be known to be so."""
-        running: dict[tuple[str, ...], int] = {
-            ("component", host, c["id"]): c["max_instances"] for c in inventory["components"]
+        running: dict[tuple[str, ...], tuple[int, str]] = {
+            ("component", host, c["id"]): (c["max_instances"], c["image_ref"]) for c in inventory["components"]
         }
-        running |= {("provider", host, p["id"]): 1 for p in inventory["providers"]}
+        running |= {("provider", host, p["id"]): (1, p["image_ref"]) for p in inventory["providers"]}
         for call in self._newest.values():
-            if not call.done and call.key[1] == host and _shows(call, running.get(call.key, 0)):
+            if not call.done and call.key[1] == host and _shows(call, *running.get(call.key, (0, ""))):
                 call.done = True
 
     def disturbed(self, name: str) -> None:
@@ -218,9 +218,11 @@ def _key(noun: str, rest: list[str], body: dict[str, Any]) -> tuple[str, ...]:
     return (noun, body["source_id"], body["wit_namespace"], body["wit_package"], body.get("name") or "default")
 
 
-def _shows(call: Call, running: int) -> bool:
+def _shows(call: Call, running: int, image: str) -> bool:
     if call.verb == "scale":
         return bool(running == call.body.get("count", 0))
+    if call.verb == "update":
+        return bool(image == call.body["new_component_ref"])
     return call.verb in ("start", "stop") and running == (call.verb == "start")
 
 

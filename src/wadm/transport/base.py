@@ -215,7 +215,7 @@ class Transport(Protocol):
 
     async def forget_consumer(self, stream: str, durable: str) -> None:
         """Delete a durable consumer, if there is one: pulls that wait on it end, and the next :meth:`consume` begins
-        anew."""
+        anew. Whoever takes part in it has it anew, too, within seconds."""
 
     # -- key-value ---------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ class Reader(Protocol):
     def stream_made(self) -> None:
         """Take note that the stream has been made, perhaps again."""
 
+    def takes_part_in(self, durable: str) -> bool:
+        """Whether it is a share in that durable consumer."""
+
     def message_kept(self) -> None:
         """Take note that the stream has a new message."""
 
@@ -211,6 +214,11 @@ class MemoryBroker:
     def _make(self, spec: StreamSpec, *, discard_new: bool = False) -> None:
         self._streams[spec.name] = Stream(spec, self.clock.now, discard_new=discard_new)
         self._tell(spec.name, lambda reader: reader.stream_made())
+
+    def forget_consumer(self, name: str, durable: str) -> None:
+        """Delete a durable consumer. Who still takes part in it has it anew a moment later."""
+        if self.stream(name).durables.pop(durable, None) is not None:
+            self._tell(name, lambda reader: later(0, reader.stream_made) if reader.takes_part_in(durable) else None)
 
     # -- readers -------------------------------------------------------------------------------
 

@@ -47,6 +47,10 @@ class Watch:
         """Read it: it is another stream, though it has the same name."""
         self.message_kept()
 
+    def takes_part_in(self, durable: str) -> bool:
+        """Return ``False``: a watch has a consumer of its own."""
+        return False
+
     def message_kept(self) -> None:
         """Read soon: not before what the network holds back is due."""
         if self._will_read:
@@ -135,6 +139,10 @@ class Share:
     def stream_made(self) -> None:
         """Have the durable consumer on the new stream."""
         self._take_part(self._broker.stream(self.stream))
+
+    def takes_part_in(self, durable: str) -> bool:
+        """Whether it is a share in that durable consumer."""
+        return durable == self._durable
 
     def message_kept(self) -> None:
         """Do nothing: the durable consumer hands messages out."""

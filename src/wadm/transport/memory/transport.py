@@ -267,7 +267,7 @@ class MemoryTransport:
 
     async def forget_consumer(self, stream: str, durable: str) -> None:
         """Delete a durable consumer, if there is one."""
-        await self._call("forget_consumer", stream, lambda _: self.broker.stream(stream).durables.pop(durable, None))
+        await self._call("forget_consumer", stream, lambda _: self.broker.forget_consumer(stream, durable))
 
     async def write(self, operation: str, target: str, message: Message) -> int:
         """Append a message; ``operation`` and ``target`` are what the network's faults know it by."""
