@@ -178,6 +178,14 @@ def test_the_two_events_of_an_update() -> None:
     assert world.news.questions.hosts == {"h1"}
 
 
+def test_the_last_event_of_an_update_is_not_taken_for_a_stop_asked_meanwhile() -> None:
+    world = World(WEB, asked=UPDATE).hear(scaled(3, "x/web:2", NEW))
+    world.in_flight.ask(Action(STOP, "shop", "scaler", "reason"), 1.0)
+    assert world.hear(scaled(0, "x/web:2", NEW)).runs() is not None
+    assert world.news.questions.hosts == {"h1"}
+    assert world.hear(scaled(0, "x/web:2", NEW)).runs() is None
+
+
 def test_a_stop_of_what_is_not_known_is_nothing() -> None:
     assert not World().hear(scaled(0)).news
 

@@ -183,6 +183,8 @@ class InFlight:
         self._repeats_most = 1000
         self._decided: dict[str, float] = {}
         """When somebody last decided anew what is wanted of an application."""
+        self._echoes: set[Key] = set()
+        """Components for which an update was asked, whose last event, that says 0, has not been heard."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -245,6 +247,8 @@ class InFlight:
         self._by_application.setdefault(action.application, set()).add(key)
         if key[0] == "link":
             self._links_of.setdefault(key[1], set()).add(key)
+        if isinstance(action.command, UpdateComponent):
+            self._echoes.add(key)
         self._schedule(pending)
         return True
 
@@ -291,6 +295,13 @@ class InFlight:
         pending = self._pending.get(key)
         if pending is not None and not pending.held and not pending.delivered:
             self._put(replace(pending, delivered=True, asked=now, deadline=now + patience(pending.command)))
+
+    def echo(self, key: Key) -> bool:
+        """Whether an event that says that a component runs 0 times may be the last one of an update; the one after it
+        is not."""
+        expected = key in self._echoes
+        self._echoes.discard(key)
+        return expected
 
     def answer(self, key: Key) -> None:
         """Note that the event of a command has come, but not whether it had its effect."""
@@ -339,6 +350,7 @@ class InFlight:
         keys = [k for k in self._pending if k[0] in ("component", "provider") and k[1] == host_id]
         applications = {self._pending[key].application for key in keys}
         self.settle(keys)
+        self._echoes = {key for key in self._echoes if key[1] != host_id}
         return applications
 
     # -- time --------------------------------------------------------------------------------

@@ -303,13 +303,15 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
     Where that leaves a doubt, the host is asked.
     """
     host_id, told = event.host_id, event.component
+    key = ("component", host_id, told.id)
     known = lattice.find("component", host_id, told.id)
-    pending = in_flight.get(("component", host_id, told.id))
+    pending = in_flight.get(key)
     asked = pending.command if pending is not None else None
     if told.count == 0:
+        echo = in_flight.echo(key)
         if known is None:
             return
-        if isinstance(asked, ScaleComponent) and asked.count == 0:
+        if isinstance(asked, ScaleComponent) and asked.count == 0 and not echo:
             _drop("component", host_id, told.id, lattice, news)
         else:
             news.questions.hosts.add(host_id)
@@ -319,7 +321,7 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
             told = wanted
         elif told != wanted:
             if told.count == asked.count:
-                in_flight.answer(("component", host_id, told.id))
+                in_flight.answer(key)
             news.questions.hosts.add(host_id)
         _put(host_id, told, lattice, news)
     else:

@@ -44,6 +44,7 @@ REMEMBERED = {
     1253: "the check took a start that a server asked before it died for one that its successor knows of",
     1432: "the check took a late put, of which the host told nobody, for what was left behind",
     1613: "after such a restart the roster had the revision it had had before: two thought themselves alone, and owned",
+    1857: "the last event of an update, which says 0, was taken for that of a stop that was asked meanwhile",
     2330: "one that stood still while it took a lattice over deleted its successor's consumer, in memory for ever",
     3624: "the check did not see that an inventory showed an update to be done",
     4764: "as 2330",
