@@ -185,7 +185,9 @@ class Calls:
 
     def _judge_restraint(self, call: Call) -> None:
         before = self._newest.get((call.who, call.key))
+        # Under no session: the store has just lost all of them, and who asks may have taken the lattice anew since.
         same = before is not None and (before.session, before.verb, before.body) == (call.session, call.verb, call.body)
+        same = same and bool(call.session)
         if before is not None and same and before.waits(call.at):
             since = f"asked {call.at - before.at:.2f} s ago, {before.outcome or 'not answered yet'}"
             self._judge.failed("restraint", f"{call.who} asks again for what is under way ({since}): {call}")

@@ -39,6 +39,8 @@ class View(Struct, frozen=True):
     configs: dict[str, Any]
     applications: dict[str, tuple[frozenset[str], str | None, Wanted]]
     """Versions, the deployed one, and what that wants."""
+    forgot: bool
+    """Whether what was on record may be lost, as the NATS server kept it in memory."""
 
 
 def look(world: World) -> View:
@@ -49,7 +51,7 @@ def look(world: World) -> View:
     }
     links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
     configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
-    return View(hosts, labels, links, configs, dict(_applications(world)))
+    return View(hosts, labels, links, configs, dict(_applications(world)), world.forgot)
 
 
 def _links(entries: Iterable[tuple[str, bytes]]) -> Iterator[wanted.Link]:
@@ -99,7 +101,9 @@ def judge(view: View, application: str) -> Verdict:
             _judge_spread(view, workload, verdict)
     in_force = {link.identity: link for link in view.links}
     for link in wants.links:
-        if in_force.get(link.identity) != link:
+        if view.forgot and any(one.is_in_the_way_of(link) for one in view.links):
+            verdict.short = True  # It may be anybody's, so it has to be told of, and left.
+        elif in_force.get(link.identity) != link:
             there = in_force.get(link.identity)
             verdict.wrong.append(f"link {' '.join(link.identity)} is {'another' if there else 'missing'}")
     for name, properties in wants.configs.items():

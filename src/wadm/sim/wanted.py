@@ -57,6 +57,14 @@ class Link(Struct, frozen=True):
         """What tells it from other links."""
         return (self.source, self.namespace, self.package, self.name, self.target)
 
+    def is_in_the_way_of(self, other: Link) -> bool:
+        """Whether a host refuses ``other`` while this one is in force."""
+        return (
+            self.identity[:-1] == other.identity[:-1]
+            and self.target != other.target
+            and not self.interfaces.isdisjoint(other.interfaces)
+        )
+
 
 class Wanted(Struct, frozen=True):
     """All that one version of an application wants. ``configs`` are those it brings itself."""

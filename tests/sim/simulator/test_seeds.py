@@ -48,6 +48,8 @@ REMEMBERED = {
     2330: "one that stood still while it took a lattice over deleted its successor's consumer, in memory for ever",
     3624: "the check did not see that an inventory showed an update to be done",
     4764: "as 2330",
+    7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
+    8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
