@@ -112,9 +112,18 @@ async def copies(stage: Stage) -> int:
     return int(json.loads(answer.data)["config"]["num_replicas"])
 
 
-async def test_a_full_disk(nats_server_factory: NatsServerFactory, set_up: SetUp) -> None:
+FULL_SERVER = "jetstream { max_file_store: 4MB, max_memory_store: 1MB }"
+FULL_ACCOUNT = """
+    jetstream { max_file_store: 64MB, max_memory_store: 16MB }
+    accounts { ours { jetstream { max_file: 4MB, max_mem: 1MB }, users [ { user: wadm, password: wadm } ] } }
+    no_auth_user: wadm
+"""
+
+
+@pytest.mark.parametrize("config", [FULL_SERVER, FULL_ACCOUNT], ids=["server", "account"])
+async def test_a_full_disk(nats_server_factory: NatsServerFactory, set_up: SetUp, config: str) -> None:
     """Requests are refused with a reason, what runs goes on, and the rest is made up for when there is room again."""
-    nats = nats_server_factory("jetstream { max_file_store: 4MB, max_memory_store: 1MB }")
+    nats = nats_server_factory(config)
     stage = set_up([nats.url])
     await stage.start()
     await stage.serve("a", "b")

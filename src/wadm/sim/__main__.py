@@ -20,6 +20,8 @@ from wadm.sim.timeline import CHECK
 
 TOLD = 150
 """Lines of the timeline of a failed simulation that are told, unless all are asked for."""
+PROGRESS_EVERY = 10.0
+"""Seconds after which it is told how far many simulations are."""
 
 
 def run_one(seed: int, minutes: float | None) -> Result:
@@ -50,6 +52,12 @@ def story(result: Result, everything: bool) -> Iterator[str]:
         yield f"Again with: python -m wadm.sim --seed {result.seed} --timeline"
 
 
+def progress(done: int, of: int, failed: int, seconds: float) -> str:
+    """Return how far many simulations are after so many seconds, and how long the rest may take."""
+    left = seconds / done * (of - done)
+    return f"{done} of {of} simulations, {failed} failed, about {left / 60:.0f} min left"
+
+
 def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> range | None:
     if text is None:
         return None
@@ -71,7 +79,7 @@ def main(seed: int | None, seeds: range | None, minutes: float | None, jobs: int
         raise click.UsageError("give either --seed or --seeds")
     chosen = range(seed, seed + 1) if seed is not None else seeds
     assert chosen is not None
-    began = time.monotonic()
+    began = told = time.monotonic()
     failed: list[int] = []
     count, hours, calls = 0, 0.0, 0
     for result in run_all(chosen, minutes, min(jobs, len(chosen) or 1)):
@@ -83,6 +91,9 @@ def main(seed: int | None, seeds: range | None, minutes: float | None, jobs: int
                 click.echo(line)
         elif len(chosen) == 1:
             click.echo(str(result))
+        if (now := time.monotonic()) - told >= PROGRESS_EVERY:
+            told = now
+            click.echo(progress(count, len(chosen), len(failed), now - began), err=True)
     took = time.monotonic() - began
     click.echo(f"{count} simulations, {hours:.1f} virtual hours, {calls} calls in {took:.1f} s; {len(failed)} failed")
     if failed:

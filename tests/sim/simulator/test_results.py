@@ -7,6 +7,7 @@ import pickle
 import pytest
 from click.testing import CliRunner
 
+from wadm.sim import __main__ as command_line
 from wadm.sim import checks
 from wadm.sim.__main__ import main, story
 from wadm.sim.simulation import simulate
@@ -24,6 +25,14 @@ def test_one_seed_from_the_command_line() -> None:
     ran = CliRunner().invoke(main, ["--seed", "7"])
     assert ran.exit_code == 0
     assert "seed 7: " in ran.output
+
+
+def test_many_seeds_tell_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "PROGRESS_EVERY", 0.0)
+    ran = CliRunner().invoke(main, ["--seeds", "7..9", "--jobs", "1", "--minutes", "0.1"])
+    assert ran.exit_code == 0
+    assert "1 of 2 simulations, 0 failed, about 0 min left" in ran.output
+    assert "2 simulations, " in ran.output
 
 
 @pytest.mark.parametrize("arguments", [[], ["--seed", "1", "--seeds", "1..2"], ["--seeds", "a..b"]])
