@@ -120,6 +120,23 @@ def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
     assert planned.status.type == "reconciling"
 
 
+def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_have_been_read() -> None:
+    """Another change of the same source may bring it back, or have been told of late."""
+    record = Record(links=recorded(SHOP).links)
+    lattice = a_lattice("h1")
+    lattice.unread[linked(SHOP)[0].source_id] = 1.0
+    planned = plan("shop", lattice, record=record)
+    assert (str(planned), planned.record) == ("shop: undeployed Manifest has been undeployed", record)
+    assert not planned.questions, "all links are read now and then"
+
+    lattice.put_link(linked(SHOP)[0])
+    assert asks(plan("shop", lattice, record=record)) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
+
+    lattice.drop_link(linked(SHOP)[0].key)
+    lattice.unread.clear()
+    assert plan("shop", lattice, record=record).record == Record()
+
+
 def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -> None:
     record = Record(configs=frozenset({"shop-url"}))
     planned = plan("shop", a_lattice("h1"), record=record)

@@ -60,6 +60,7 @@ def both() -> Interests:
             id="another link of a source: those of one source wait for each other",
         ),
         pytest.param(News(all_links=True), {"shop"}, id="all links"),
+        pytest.param(News(sources={"shop-web"}), {"shop"}, id="the links of a source, read"),
         pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
         pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),
     ],

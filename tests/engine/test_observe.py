@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -473,6 +475,30 @@ def test_an_event_settles_a_doubt(event: Event) -> None:
     world.hear(event)
     assert world.lattice.knows_link(LINK.key)
     assert world.news.links == {LINK.key}
+
+
+CHANGES: list[Callable[[World], World]] = [
+    lambda world: world.hear(LinkSet(LINK)),
+    lambda world: world.hear(LinkDeleted(LINK.key, "kv")),
+    lambda world: world.hear(LinkDeleted(LINK.key, None)),
+    lambda world: world.outcome(PUT_LINK, "accepted"),
+    lambda world: world.outcome(DELETE_LINK, "accepted"),
+    lambda world: world.outcome(DELETE_LINK, "unanswered"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_links_of_a_source_that_changed_are_certain_once_they_were_read_as_of_later(
+    change: Callable[[World], World],
+) -> None:
+    world = change(World(asked=DELETE_LINK))
+    changed = world.lattice.unread[LINK.source_id]
+    observe_links([], world.lattice, world.news, as_of=changed)
+    assert world.lattice.unread
+    assert not world.news.sources
+    observe_links([], world.lattice, world.news, as_of=changed + 1)
+    assert not world.lattice.unread
+    assert world.news.sources == {LINK.source_id}
 
 
 # -- configurations ---------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """What is ours and no scaler wants any more. It is found by looking, not remembered.
 
 Components and providers bear the application's name. Links and configurations do not: what wadm put is on record
-(:class:`~wadm.engine.plan.Record`). Nothing that another application wants is touched: it stays on record, and goes
-when that application does not want it any more. A configuration goes only after everything of the application that
-could use it has gone.
+(:class:`~wadm.engine.plan.Record`) until it is certain to be gone. Nothing that another application wants is touched:
+it stays on record, and goes when that application does not want it any more. A configuration goes only after everything
+of the application that could use it has gone.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
         coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
         if known and not there and not coming:
+            if key[0] in work.lattice.unread:
+                kept.add((key, target))  # Most likely it is gone: the application need not wait to be undeployed.
             continue
         kept.add((key, target))
         if work.needed.link(key, target):

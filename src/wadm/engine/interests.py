@@ -157,7 +157,7 @@ class Interests:
             found |= self._entities.get(entity, set())
         if news.all_links:
             found |= self._sources.keys()
-        for source, *_ in news.links:
+        for source in news.sources.union(key[0] for key in news.links):
             found |= self._linking.get(source, set())
         for name in news.configs:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())

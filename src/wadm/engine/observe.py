@@ -7,6 +7,7 @@ was it the odd last event of an update?) is not guessed: the host is asked for i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct, field
@@ -58,12 +59,14 @@ ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider)
 
 class News(Struct):
     """What a batch of events touched. ``hosts`` came, went or changed their labels (the latter are ``relabelled``);
-    ``all_links``: they were not known before, so that absent ones are news too."""
+    ``all_links``: they were not known before, so that absent ones are news too; ``sources``: all their links have been
+    read since they changed."""
 
     applications: set[str] = field(default_factory=set)
     entities: set[tuple[EntityKind, str]] = field(default_factory=set)
     links: set[LinkKey] = field(default_factory=set)
     all_links: bool = False
+    sources: set[str] = field(default_factory=set)
     configs: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
     relabelled: set[str] = field(default_factory=set)
@@ -91,7 +94,7 @@ class News(Struct):
 
     def __bool__(self) -> bool:
         told = self.applications or self.entities or self.links or self.configs or self.hosts
-        return bool(told or self.all_links or self.questions)
+        return bool(told or self.all_links or self.sources or self.questions)
 
 
 class Touched(dict[tuple[str, EntityKind, str], float]):
@@ -125,9 +128,11 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
         case ProviderHealth():
             _health(event, lattice, news)
         case LinkSet():
+            lattice.unread[event.link.source_id] = now
             if lattice.put_link(event.link):
                 news.links.add(event.link.key)
         case LinkDeleted():
+            lattice.unread[event.key[0]] = now
             if event.target is None:
                 # The host found no such link. If one is known here, one of the two is behind.
                 news.questions.links = news.questions.links or event.key in lattice.links
@@ -215,6 +220,8 @@ def observe_outcome(
 ) -> None:
     """Fold what became of a command that was sent."""
     command = outcome.command
+    if isinstance(command, PutLink | DeleteLink):
+        lattice.unread[command.source_id] = now
     if outcome.result == "accepted":
         _accepted(command, lattice, in_flight, news, touched, now)
         return
@@ -259,9 +266,14 @@ def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news:
 
 
 def observe_links(
-    links: Iterable[Link], lattice: Lattice, news: News, newer: Collection[LinkKey] = frozenset()
+    links: Iterable[Link],
+    lattice: Lattice,
+    news: News,
+    newer: Collection[LinkKey] = frozenset(),
+    as_of: float = math.inf,
 ) -> None:
-    """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard.
+    """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard. What
+    happened before ``as_of`` is certain to be in it.
 
     A host answers from its own copy, which may lag behind a link that was just put. If it has one that was in doubt,
     that is certain; if not, it is not.
@@ -273,6 +285,8 @@ def observe_links(
     news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept])
     news.links |= lattice.doubtful - newer
     lattice.doubtful &= newer
+    news.sources |= {source for source, changed in lattice.unread.items() if changed < as_of}
+    lattice.unread = {source: changed for source, changed in lattice.unread.items() if changed >= as_of}
     if first:
         news.links |= lattice.links.keys()
         news.all_links = True

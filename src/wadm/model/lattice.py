@@ -139,6 +139,10 @@ class Lattice:
         """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
         self.doubtful: set[LinkKey] = set()
         """Identities of links of which a put or delete got no answer: only the next reading will tell."""
+        self.unread: dict[str, float] = {}
+        """Sources of which a link was put or deleted, and when last, till all links have been read as of later. What
+        seems to be gone of theirs may be there, or come back: hosts keep all links of a source in one record, which
+        they write as they read it last, be it a moment ago (lattice reference, 2.9), and events may be late."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
         self.lost: dict[str, str] = {}
@@ -201,6 +205,7 @@ class Lattice:
         other.links = dict(self.links)
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
+        other.unread = dict(self.unread)
         other.last_joined = self.last_joined
         other.configs = dict(self.configs)
         return other

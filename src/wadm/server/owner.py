@@ -455,8 +455,9 @@ class LatticeOwner:
                     self._lose(host_id, news, now)
             case LinksAnswer():
                 if answer.links is not None:
-                    newer = {k for k, at in self._links_touched.items() if at >= answer.asked - COPIES_LAG}
-                    observe_links(answer.links, self.lattice, news, newer)
+                    as_of = answer.asked - COPIES_LAG
+                    newer = {k for k, at in self._links_touched.items() if at >= as_of}
+                    observe_links(answer.links, self.lattice, news, newer, as_of)
                     self._links_touched = {k: self._links_touched[k] for k in newer}
                     told = {(link.key, link.target) for link in answer.links if link.key in newer}
                     known = {(key, link.target) for key in newer for link in self.lattice.links.get(key, ())}

@@ -231,6 +231,24 @@ async def test_a_link_that_goes_just_after_it_was_put_is_missed_soon(scene: Scen
 
 
 @played
+async def test_a_link_that_a_host_brings_back_after_it_was_deleted_is_deleted_again(scene: Scenario) -> None:
+    """Hosts write all links of a source as they read them before: what another has done meanwhile is undone."""
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(application("shop", component("api", 1, links=(link("kv"),)), provider("kv")))
+    await scene.until_whole(within=2)
+    before = scene.world.value("LATTICEDATA_default", "COMPONENT_shop-api")
+    assert before is not None
+    await scene.world.user.undeploy("shop")
+    await scene.until_whole(within=2)
+    await scene.world.stranger.bucket("LATTICEDATA_default").put("COMPONENT_shop-api", before)
+    assert scene.link_targets("shop-api") == ["shop-kv"]
+    await scene.until_whole(within=READ_LINKS_EVERY + 2)
+    assert scene.world.value("wadm_state", "owned.default.shop") is not None
+    await scene.wait(READ_LINKS_EVERY)
+    assert scene.world.value("wadm_state", "owned.default.shop") is None
+
+
+@played
 async def test_a_deleted_application_leaves_nothing(scene: Scenario) -> None:
     await scene.start(servers=2, hosts=3)
     await scene.deploy(SHOP)

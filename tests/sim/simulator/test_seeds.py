@@ -47,7 +47,12 @@ REMEMBERED = {
     1857: "the last event of an update, which says 0, was taken for that of a stop that was asked meanwhile",
     2330: "one that stood still while it took a lattice over deleted its successor's consumer, in memory for ever",
     3624: "the check did not see that an inventory showed an update to be done",
+    3865: "as 5234: a host that was behind answered a deletion, and had not found the link",
+    4158: "as 5234: that a link was deleted was told after it had been put again",
+    4246: "as 5234: a put of another link of its source brought a deleted link back",
     4764: "as 2330",
+    5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
+    5987: "as 5234",
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
     8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
 }
