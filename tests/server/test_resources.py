@@ -83,13 +83,13 @@ class Cluster(MemoryTransport):
 )
 async def test_as_many_copies_as_there_can_be(servers: int, most: int, wanted: int | None, asked: set[int]) -> None:
     transport = Cluster(servers, most)
-    await ensure(transport, Settings(replicas=wanted))
+    await ensure(transport, Settings(replicas=wanted), set())
     assert set(transport.asked) == asked
 
 
 async def test_copies_that_were_asked_for_and_cannot_be_had_are_an_error() -> None:
     with pytest.raises(Unavailable, match="no suitable peers"):
-        await ensure(Cluster(3, 1), Settings(replicas=3))
+        await ensure(Cluster(3, 1), Settings(replicas=3), set())
 
 
 class SmallAccount(MemoryTransport):
@@ -102,15 +102,28 @@ class SmallAccount(MemoryTransport):
 
 
 async def test_a_small_account_is_no_reason_not_to_start() -> None:
-    assert "wadm_timeline" in await ensure(SmallAccount(MemoryBroker()), Settings())
+    made: set[str] = set()
+    await ensure(SmallAccount(MemoryBroker()), Settings(), made)
+    assert "wadm_timeline" in made
 
 
 async def test_a_bound_that_was_asked_for_is_kept_to() -> None:
     with pytest.raises(Unavailable, match="insufficient storage"):
-        await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21))
+        await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21), set())
 
 
 async def test_what_is_there_is_not_made_again() -> None:
     transport = MemoryTransport(MemoryBroker())
-    assert {"wadm_events", "wadm_manifests"} <= await ensure(transport, Settings())
-    assert await ensure(transport, Settings()) == frozenset()
+    made: set[str] = set()
+    await ensure(transport, Settings(), made)
+    assert {"wadm_events", "wadm_manifests"} <= made
+    again: set[str] = set()
+    await ensure(transport, Settings(), again)
+    assert not again
+
+
+async def test_what_was_made_before_it_failed_is_known() -> None:
+    made: set[str] = set()
+    with pytest.raises(Unavailable):
+        await ensure(SmallAccount(MemoryBroker()), Settings(notify_stream_max_bytes=2**21), made)
+    assert {"wadm_events", "wadm_commands", "wadm_status"} <= made

@@ -157,12 +157,15 @@ class Server:
         self._tasks.append(asyncio.create_task(work))
 
     async def _ensure_patiently(self, clear: bool = False) -> frozenset[str]:
+        """Have all streams and buckets, and return which of them had to be made, over all attempts."""
         said = ""
+        made: set[str] = set()
         while True:
             try:
                 if clear:
                     await clear_away(self._transport)
-                return await ensure(self._transport, self._settings)
+                await ensure(self._transport, self._settings, made)
+                return frozenset(made)
             except WadmError as error:
                 if str(error) != said:
                     said = str(error)
@@ -200,13 +203,12 @@ class Server:
             made |= await self._ensure_patiently()
             try:
                 await self.store.come_back(self._names.manifests in made, put_back)
+                await self.statuses.come_back(self._names.status in made)
             except WadmError as error:
-                log.warning("The applications cannot be read again, trying on", reason=error)
+                log.warning("What is stored cannot be read again, trying on", reason=error)
                 await self._transport.sleep(ENSURE_AGAIN)
             else:
                 break
-        if self._names.status in made:
-            self.statuses.publish_again()
         if not self._reconnected.is_set():
             self._missing = ""
 

@@ -175,8 +175,8 @@ async def clear_away(transport: Transport) -> None:
             log.info("Deleted a stream", stream=name, reason=reason)
 
 
-async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
-    """Have all streams and buckets; return the names of those that were not there before.
+async def ensure(transport: Transport, settings: Settings, made: set[str]) -> None:
+    """Have all streams and buckets; add the names of those that were not there before to ``made``, also where it fails.
 
     Called at the start and after every return of the connection: a NATS server that keeps things in memory has
     lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
@@ -184,7 +184,7 @@ async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
     copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
     for number in copies:
         try:
-            return frozenset(await _ensure(transport, settings, number))
+            return await _ensure(transport, settings, number, made)
         except Unavailable as error:
             if number == copies[-1] or not _lacks_servers(error):
                 raise
@@ -192,8 +192,7 @@ async def ensure(transport: Transport, settings: Settings) -> frozenset[str]:
     raise AssertionError("there is always a number to try")
 
 
-async def _ensure(transport: Transport, settings: Settings, replicas: int) -> set[str]:
-    made: set[str] = set()
+async def _ensure(transport: Transport, settings: Settings, replicas: int, made: set[str]) -> None:
     for stream in streams(settings, replicas):
         done = await _ensure_stream(transport, stream, stream.name == names(settings).timeline)
         if done != "kept":
@@ -204,7 +203,6 @@ async def _ensure(transport: Transport, settings: Settings, replicas: int) -> se
         if await transport.ensure_bucket(bucket) == "created":
             log.info("Bucket created", bucket=bucket.name)
             made.add(bucket.name)
-    return made
 
 
 async def _ensure_stream(transport: Transport, stream: StreamSpec, spare: bool) -> str:

@@ -46,15 +46,18 @@ REMEMBERED = {
     1613: "after such a restart the roster had the revision it had had before: two thought themselves alone, and owned",
     1857: "the last event of an update, which says 0, was taken for that of a stop that was asked meanwhile",
     2330: "one that stood still while it took a lattice over deleted its successor's consumer, in memory for ever",
+    2642: "a memory store was restarted; of an application deleted before, its next owner knew nothing",
     3624: "the check did not see that an inventory showed an update to be done",
     3865: "as 5234: a host that was behind answered a deletion, and had not found the link",
     4158: "as 5234: that a link was deleted was told after it had been put again",
     4246: "as 5234: a put of another link of its source brought a deleted link back",
     4764: "as 2330",
     5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
+    5681: "the check wanted a provider to be called well of which the owner could not hear that it was",
     5987: "as 5234",
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
     8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
+    10415: "a status stream that was made anew by an attempt that failed later was not filled again",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
