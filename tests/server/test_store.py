@@ -337,6 +337,23 @@ async def test_a_bucket_that_a_restart_emptied_is_filled_again() -> None:
 
 
 @in_virtual_time
+async def test_what_was_deleted_is_deleted_though_a_restart_emptied_the_bucket() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    await store.change(HOME, "shop", lambda _: None)
+    transport = MemoryTransport(broker, "probe")
+    for _ in range(2):
+        await transport.delete_stream(f"KV_{BUCKET}")
+        await transport.ensure_bucket(BucketSpec(BUCKET))
+        await store.come_back(made=True, put_back=True)
+        assert store.view.evidence(HOME, "shop") == "deleted"
+        assert store.view.evidence(HOME, "never") == "unknown"
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    assert store.view.evidence(HOME, "shop") == "undeployed"
+
+
+@in_virtual_time
 async def test_a_bucket_that_another_server_filled_again_is_recognised() -> None:
     broker = MemoryBroker()
     one, two = await a_store(broker, "one"), await a_store(broker, "two")

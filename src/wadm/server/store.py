@@ -109,6 +109,7 @@ class Store:
         if put_back and self._lost is None:
             self._lost = known
         if self._lost is not None:
+            view.remember_deleted(self._lost)
             await self._put_back(self._lost)
             self._lost = None
         self._mend_lists()

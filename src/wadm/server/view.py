@@ -112,6 +112,8 @@ class View:
         self._deployed: dict[str, dict[str, Record]] = {}
         self._ids: dict[str, dict[str, set[str]]] = {}
         self._sorted: dict[str, list[str]] = {}
+        self._deleted_before: frozenset[str] = frozenset()
+        """Keys that bore a deletion marker in a bucket that is lost."""
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -185,16 +187,23 @@ class View:
     def evidence(self, place: Place, name: str) -> Evidence:
         """Return what is known of an application's fate.
 
-        ``deleted`` means that a key it could have had bears a deletion marker, ``unknown`` that there is no trace,
-        as of an application that another manager looks after.
+        ``deleted`` means that a key it could have had bears a deletion marker, or did in a bucket that is lost;
+        ``unknown`` that there is no trace, as of an application that another manager looks after.
         """
         record = self.record(place, name)
         if record is not None:
             return "undeployed" if record.glance.deployed is None else "deployed"
-        slots = map(self.slot, keys_of(place, name))
-        return "deleted" if any(isinstance(slot, Marker) and slot.revision for slot in slots) else "unknown"
+        return "deleted" if any(map(self._is_deleted, keys_of(place, name))) else "unknown"
+
+    def _is_deleted(self, key: str) -> bool:
+        slot = self.slot(key)
+        return isinstance(slot, Marker) and (slot.revision > 0 or key in self._deleted_before)
 
     # -- changes -----------------------------------------------------------------------------
+
+    def remember_deleted(self, lost: View) -> None:
+        """Remember what was deleted of what a lost bucket held: that the markers are lost makes nothing undone."""
+        self._deleted_before = lost._deleted_before.union(filter(lost._is_deleted, lost._slots))
 
     def put(self, key: str, slot: Slot) -> set[tuple[str, str]]:
         """Put something under a key; return scope and name of the applications whose deployment it concerns:
