@@ -41,6 +41,8 @@ class View(Struct, frozen=True):
     """Versions, the deployed one, and what that wants."""
     forgot: bool
     """Whether what was on record may be lost, as the NATS server kept it in memory."""
+    told_ill: frozenset[tuple[str, str]]
+    """Providers, as host and id, that who holds the lattice has to take for ill, be they so or not."""
 
 
 def look(world: World) -> View:
@@ -51,7 +53,8 @@ def look(world: World) -> View:
     }
     links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
     configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
-    return View(hosts, labels, links, configs, dict(_applications(world)), world.forgot)
+    told_ill = world.health_heard.ill(world.holder(LATTICE).rpartition("-")[0])
+    return View(hosts, labels, links, configs, dict(_applications(world)), world.forgot, told_ill)
 
 
 def _links(entries: Iterable[tuple[str, bytes]]) -> Iterator[wanted.Link]:
@@ -257,15 +260,22 @@ def statuses(world: World, view: View) -> list[str]:
         verdict = judge(view, name)
         if verdict.short and said not in ("failed", "reconciling"):
             wrong.append(f"{name} asks for more than there can be, its status says {said or 'nothing'}")
-        sick = any(
-            isinstance(one, RunningProvider) and (one.sick or not one.alive) and _owner(one) == name
-            for _, _, _, one in _running(view)
-        )
-        if not verdict.short and not verdict.wrong and said != "deployed" and not (sick and said == "unhealthy"):
+        may_be_ill = said == "unhealthy" and _may_be_ill(view, name)
+        if not verdict.short and not verdict.wrong and said != "deployed" and not may_be_ill:
             wrong.append(
                 f"{name} runs as it should, its status says {said or 'nothing'}: {status and status['status']}"
             )
     return wrong
+
+
+def _may_be_ill(view: View, application: str) -> bool:
+    """Whether a provider of an application is ill, or has to be taken for it."""
+    for name, _, id_, entity in _running(view):
+        if isinstance(entity, RunningProvider) and _owner(entity) == application:
+            told_ill = (view.hosts[name].spec.id, id_) in view.told_ill
+            if entity.sick or not entity.alive or told_ill:
+                return True
+    return False
 
 
 # -- durability -----------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from wadm.sim.calls import STRANGER, Call, Calls
 from wadm.sim.core import HostSpec
 from wadm.sim.fleet import Fleet
 from wadm.sim.habits import HEALTHY, Habits
+from wadm.sim.health_heard import TELLING, HealthHeard
 from wadm.sim.host import ModelHost
 from wadm.sim.lives import Life, drive_tasks
 from wadm.sim.network import TroubledNetwork
@@ -254,6 +255,7 @@ class World:
         self.network = TroubledNetwork(random.Random(f"network {seed}"), frozenset({"user", STRANGER}))  # noqa: S311
         self.broker = MemoryBroker(self.network)
         self.calls = Calls(self)
+        self.health_heard = HealthHeard()
         self._epoch = self.broker.clock.now() - self.now()
         self.failures: list[Failure] = []
         self.has_failed = asyncio.Event()
@@ -464,6 +466,9 @@ class World:
             if kind == "host_heartbeat" or kind not in _NOISE:
                 told = json.loads(data)
                 self.calls.heard(who, kind, told["data"], told["source"])
+            if kind in TELLING:
+                told = json.loads(data)
+                self.health_heard.heard(who, kind, told["source"], told["data"]["provider_id"])
 
     def readable(self, text: str) -> str:
         """Return a text with hosts called by their names here."""

@@ -10,6 +10,7 @@ import pytest
 
 from wadm.engine.plan import Plan
 from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
+from wadm.sim import checks
 from wadm.sim.habits import Habits, containing
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 
@@ -300,6 +301,34 @@ async def test_that_one_component_has_few_hosts_does_not_hide_that_another_has_n
     await scene.deploy(application("shop", nowhere, crowded))
     await scene.until_whole(within=10)
     assert (scene.status("shop"), scene.where("shop-api")) == ("failed", {"host-1": 2})
+
+
+@played
+async def test_a_provider_is_ill_till_its_owner_hears_that_it_is_well(scene: Scenario) -> None:
+    """Its host says so once. An owner that does not hear of it cannot know, and is not blamed; one that does is."""
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(application("shop", provider("kv")))
+    await scene.wait(6)
+    host, transport = scene.host(1).host, scene.owner().transport
+    assert host is not None
+    assert transport is not None
+    for is_heard in (False, True):
+        host.set_health("shop-kv", healthy=False)
+        await scene.wait(31)
+        assert scene.status("shop") == "unhealthy"
+        host.set_health("shop-kv", healthy=True)
+        if not is_heard:
+            transport.go_away()
+        await scene.wait(31)
+        if not is_heard:
+            transport.came_back()
+        await scene.wait(65)
+        assert scene.status("shop") == ("deployed" if is_heard else "unhealthy")
+        assert checks.unfinished(scene.world) == []
+    said = scene.world.status("shop")
+    scene.world.stranger.publish("wadm.status.default.shop", json.dumps(said).replace("deployed", "unhealthy").encode())
+    await scene.wait(0.1)
+    assert checks.unfinished(scene.world) != []
 
 
 @played
