@@ -107,6 +107,14 @@ def test_a_host_that_accepts_has_its_time_from_then_on() -> None:
     assert pending(in_flight).deadline == 5.0 + PATIENCE_WORKLOAD
 
 
+def test_a_host_that_accepts_late_what_was_sent_late_has_its_time_all_the_same() -> None:
+    in_flight = asked()
+    in_flight.due(PATIENCE_WORKLOAD)
+    assert pending(in_flight).held
+    in_flight.deliver(WEB, PATIENCE_WORKLOAD + 1)
+    assert pending(in_flight).waits(2 * PATIENCE_WORKLOAD)
+
+
 def test_what_is_seen_is_settled() -> None:
     in_flight = asked()
     in_flight.settle([WEB])

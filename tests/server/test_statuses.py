@@ -69,14 +69,13 @@ async def test_a_status_that_cannot_be_read_changes_nothing(data: bytes) -> None
     assert statuses.last("default", "shop") == DEPLOYED
 
 
-@pytest.mark.parametrize("made", [True, False], ids=["and it is known", "and nobody has noticed"])
-async def test_a_stream_made_anew_is_told_everything_again(made: bool) -> None:
+async def test_a_stream_made_anew_is_told_everything_again() -> None:
     statuses, transport = await a_statuses(MemoryBroker())
     statuses.publish("default", "shop", DEPLOYED)
     await transport.delete_stream(STREAM)
     await transport.ensure_stream(StreamSpec(STREAM, ("wadm.status.*.*",), max_msgs_per_subject=10))
     for _ in range(2):
-        await statuses.come_back(made)
+        await statuses.fill_again()
         await settle()
     assert await kept(transport) == [DEPLOYED]
 
@@ -88,20 +87,9 @@ async def test_what_has_been_told_since_a_stream_was_made_anew_stays_the_last_wo
     await transport.delete_stream(STREAM)
     await transport.ensure_stream(StreamSpec(STREAM, ("wadm.status.*.*",), max_msgs_per_subject=10))
     statuses.publish("default", "shop", UNDEPLOYED)
-    await statuses.come_back(made=True)
+    await statuses.fill_again()
     await settle()
     assert (await kept(transport), await kept(transport, "cart")) == ([UNDEPLOYED], [DEPLOYED])
-
-
-async def test_a_stream_that_lacks_one_application_is_left_as_it_is() -> None:
-    """Another server has dropped what was said of it, as it has been deleted."""
-    statuses, transport = await a_statuses(MemoryBroker())
-    statuses.publish("default", "shop", DEPLOYED)
-    statuses.publish("default", "cart", DEPLOYED)
-    await transport.purge_stream(STREAM, "wadm.status.default.shop")
-    await statuses.come_back(made=False)
-    await settle()
-    assert await kept(transport) == []
 
 
 async def test_statuses_of_an_application_that_is_gone_can_be_dropped() -> None:

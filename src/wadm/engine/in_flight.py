@@ -291,10 +291,12 @@ class InFlight:
             self._decided = {name: at for name, at in self._decided.items() if now < at + UNDONE_WINDOW}
 
     def deliver(self, key: Key, now: float) -> None:
-        """Note that the host has accepted a command: from now on it works on it."""
+        """Note that the host has accepted a command: from now on it works on it, even if it was given up before, as it
+        had waited for long to be sent."""
         pending = self._pending.get(key)
-        if pending is not None and not pending.held and not pending.delivered:
-            self._put(replace(pending, delivered=True, asked=now, deadline=now + patience(pending.command)))
+        if pending is not None and not pending.delivered and (pending.lingering or not pending.held):
+            deadline = now + patience(pending.command)
+            self._put(replace(pending, delivered=True, held=False, lingering=False, asked=now, deadline=deadline))
 
     def echo(self, key: Key) -> bool:
         """Whether an event that says that a component runs 0 times may be the last one of an update; the one after it

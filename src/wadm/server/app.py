@@ -203,7 +203,8 @@ class Server:
             made |= await self._ensure_patiently()
             try:
                 await self.store.come_back(self._names.manifests in made, put_back)
-                await self.statuses.come_back(self._names.status in made)
+                if self._names.status in made:
+                    await self.statuses.fill_again()
             except WadmError as error:
                 log.warning("What is stored cannot be read again, trying on", reason=error)
                 await self._transport.sleep(ENSURE_AGAIN)

@@ -96,19 +96,13 @@ class Statuses:
         if self._told.get((lattice, name)) is before:  # else it is there again
             self._told.pop((lattice, name), None)
 
-    async def come_back(self, made: bool) -> None:
-        """Fill the status stream again if it is a new one: it has just been ``made``, or has nothing of what is known.
+    async def fill_again(self) -> None:
+        """Tell a status stream that has been made anew what it lacks of what is known here.
 
         Raises :class:`~wadm.errors.WadmError` where NATS does not answer; it is to be called again then.
         """
-        if not self._told:
-            return
-        if not made and await self._transport.last(self._stream, subjects.status(*next(iter(self._told)))):
-            return
         history = self._transport.history(self._stream, [subjects.status("*", "*")], last_per_subject=True)
         there = {subjects.parse_status(stored.subject) async for stored in history}
-        if not made and not there.isdisjoint(self._told):
-            return
         for (lattice, name), told in self._told.items():
             if (lattice, name) not in there:
                 self._transport.publish(subjects.status(lattice, name), told.raw)

@@ -18,6 +18,7 @@ REMEMBERED = {
     22: "hosts were asked in an order that was another in every process",
     33: "a late or doubled event of a deletion made what had been put since forgotten, and it was left behind",
     40: "which of several errors was told last was another in every process",
+    47: "statuses of a deleted application were told again by a server that had not heard that they were dropped",
     61: "what was put after a failed attempt to record it was not on record, and was left behind",
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
     263: "hosts stood still and died with the server that had asked them, and a simulation never ended",
@@ -58,6 +59,7 @@ REMEMBERED = {
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
     8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
     10415: "a status stream that was made anew by an attempt that failed later was not filled again",
+    11001: "what was sent so late that it was given up was not waited for after the host had accepted it",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
 each mended fault changes what is drawn after it."""
