@@ -137,6 +137,35 @@ def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_ha
     assert plan("shop", lattice, record=record).record == Record()
 
 
+def test_while_it_is_not_known_whether_a_link_was_deleted_its_failures_are_remembered() -> None:
+    record = Record(links=recorded(SHOP).links)
+    lattice = a_lattice("h1", links=linked(SHOP))
+    actions = plan("shop", lattice, record=record).actions
+    in_flight = asked(*actions)
+    in_flight.hold(actions[0].command.key, "No host answered in time", 2.0, lingering=True)
+    lattice.doubtful.add(linked(SHOP)[0].key)
+    planned = plan("shop", lattice, record=record, in_flight=in_flight, now=2.0)
+    assert planned.settled == ()
+    assert str(planned) == "shop: failed Removing what is left of the application: 1 to go No host answered in time"
+
+    lattice.doubtful.clear()
+    assert asks(plan("shop", lattice, record=record, in_flight=in_flight, now=2.5)) == [], "its pause is not over"
+    assert len(plan("shop", lattice, record=record, in_flight=in_flight, now=4.0).actions) == 1
+
+
+def test_what_a_host_may_still_put_stays_on_record() -> None:
+    """A put of it got no answer: a host that stood still would carry it out when it goes on."""
+    record = recorded(SHOP)
+    lattice = a_lattice("h1", configs=dict.fromkeys(record.configs))
+    lattice.given_up[("link", linked(SHOP)[0].source_id)] = lattice.given_up["config", "shop-url"] = 1.0
+    planned = plan("shop", lattice, record=record)
+    assert str(planned) == "shop: undeployed Manifest has been undeployed"
+    assert planned.record == Record(record.links, frozenset({"shop-url"}))
+
+    lattice.set_config("shop-url", {"u": "1"})
+    assert asks(plan("shop", lattice, record=planned.record)) == ["delete configuration shop-url"]
+
+
 def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -> None:
     record = Record(configs=frozenset({"shop-url"}))
     planned = plan("shop", a_lattice("h1"), record=record)

@@ -22,12 +22,14 @@ from tests.engine.builders import (
 from wadm.engine.compile import nothing
 from wadm.engine.in_flight import InFlight, Pending
 from wadm.engine.observe import (
+    STANDS_STILL,
     News,
     Touched,
     observe,
     observe_config,
     observe_desired,
     observe_due,
+    observe_given_up,
     observe_inventory,
     observe_links,
     observe_no_effect,
@@ -499,6 +501,30 @@ def test_links_of_a_source_that_changed_are_certain_once_they_were_read_as_of_la
     observe_links([], world.lattice, world.news, as_of=changed + 1)
     assert not world.lattice.unread
     assert world.news.sources == {LINK.source_id}
+
+
+@pytest.mark.parametrize(
+    ("command", "thing", "news"),
+    [
+        (PUT_LINK, ("link", LINK.source_id), News(sources={LINK.source_id})),
+        (PUT_CONFIG, ("config", "c"), News(configs={"c"})),
+    ],
+)
+def test_a_put_that_got_no_answer_may_come_as_long_as_a_host_may_stand_still(
+    command: Command, thing: tuple[str, str], news: News
+) -> None:
+    lattice = World(asked=command).outcome(command, "unanswered").lattice
+    at, heard = lattice.given_up[thing], News()
+    observe_given_up(lattice, heard, at + STANDS_STILL)
+    assert (thing in lattice.given_up, heard) == (True, News())
+    observe_given_up(lattice, heard, at + STANDS_STILL + 1)
+    assert (lattice.given_up, heard) == ({}, news)
+
+
+@pytest.mark.parametrize("result", ["accepted", "refused", "unreachable"])
+@pytest.mark.parametrize("command", [PUT_LINK, PUT_CONFIG, DELETE_LINK, DELETE_CONFIG])
+def test_of_what_was_answered_nothing_comes_later(command: Command, result: str) -> None:
+    assert not World(asked=command).outcome(command, result).lattice.given_up
 
 
 # -- configurations ---------------------------------------------------------------------------------

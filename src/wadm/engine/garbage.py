@@ -72,14 +72,17 @@ def _under_way(work: Work, left: Leftovers) -> None:
 def _settle_the_rest(work: Work) -> None:
     """Settle what is pending for things that this plan does not care for.
 
-    A link that is being deleted is waited for all the same: others of its source must be. And of what is not wanted any
-    more it is remembered which hosts may still be at work on a start, for the case that it is wanted again with another
-    image (:func:`~wadm.engine.plan.start_beside`).
+    A link that is being deleted is waited for all the same: others of its source must be. While it is not known whether
+    a deletion was done, its failures are remembered. And of what is not wanted any more it is remembered which hosts
+    may still be at work on a start, for the case that it is wanted again with another image
+    (:func:`~wadm.engine.plan.start_beside`).
     """
     wanted = {(w.entity_kind, w.entity_id) for w in work.desired.workloads}
     for pending in work.in_flight.of(work.desired.application):
         key = pending.command.key
-        deleting = isinstance(pending.command, DeleteLink) and work.under_way(key)
+        deleting = isinstance(pending.command, DeleteLink) and (
+            work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
+        )
         at_work = pending.lingering and starting(pending.command) is not None and (key[0], key[2]) not in wanted
         if key not in work.seen and not deleting and not at_work:
             work.settled.add(key)
@@ -92,7 +95,7 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
         coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
         if known and not there and not coming:
-            if key[0] in work.lattice.unread:
+            if key[0] in work.lattice.unread or ("link", key[0]) in work.lattice.given_up:
                 kept.add((key, target))  # Most likely it is gone: the application need not wait to be undeployed.
             continue
         kept.add((key, target))
@@ -105,7 +108,7 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
             # are put before, those that this takes along are put again.
             left.add(work.want(delete, "", NOT_WANTED))
         else:
-            left.add()
+            left.add(work.pending(delete.key))
             work.questions.links = work.questions.links or not known
     return frozenset(kept)
 
@@ -117,6 +120,8 @@ def _configs(work: Work, wanted: Record, left: Leftovers) -> frozenset[str]:
         key = ("config", name)
         gone = work.lattice.configs.get(name, "") is None
         if gone and not work.under_way(key):
+            if key in work.lattice.given_up:
+                kept.add(name)
             continue
         kept.add(name)
         if work.needed.config(name) or name in work.desired.configs:

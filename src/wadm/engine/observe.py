@@ -55,12 +55,15 @@ ALREADY_RUNNING = ("provider with that ID is already running", "provider is alre
 NOT_RUNNING = "provider with that ID is not running"
 ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider)
 """The commands that a host accepts before it has done them: they are confirmed by its events, not by its reply."""
+STANDS_STILL = 300.0
+"""Seconds after which nothing comes of a put that got no answer: by default a NATS server lets go of a client that has
+not answered it for four minutes."""
 
 
 class News(Struct):
     """What a batch of events touched. ``hosts`` came, went or changed their labels (the latter are ``relabelled``);
-    ``all_links``: they were not known before, so that absent ones are news too; ``sources``: all their links have been
-    read since they changed."""
+    ``all_links``: they were not known before, so that absent ones are news too; ``sources``: what seems gone of their
+    links is now certain to be."""
 
     applications: set[str] = field(default_factory=set)
     entities: set[tuple[EntityKind, str]] = field(default_factory=set)
@@ -174,6 +177,13 @@ def observe_due(in_flight: InFlight, news: News, now: float) -> None:
         news.look(key)
 
 
+def observe_given_up(lattice: Lattice, news: News, now: float) -> None:
+    """Note that time has passed: of which puts that got no answer nothing can come any more."""
+    for kind, name in [thing for thing, at in lattice.given_up.items() if at < now - STANDS_STILL]:
+        del lattice.given_up[kind, name]
+        (news.sources if kind == "link" else news.configs).add(name)
+
+
 def observe_inventory(
     inventory: Inventory,
     lattice: Lattice,
@@ -222,6 +232,8 @@ def observe_outcome(
     command = outcome.command
     if isinstance(command, PutLink | DeleteLink):
         lattice.unread[command.source_id] = now
+    if isinstance(command, PutLink | PutConfig) and outcome.result == "unanswered":
+        lattice.given_up[command.key[:2]] = now
     if outcome.result == "accepted":
         _accepted(command, lattice, in_flight, news, touched, now)
         return

@@ -143,6 +143,9 @@ class Lattice:
         """Sources of which a link was put or deleted, and when last, till all links have been read as of later. What
         seems to be gone of theirs may be there, or come back: hosts keep all links of a source in one record, which
         they write as they read it last, be it a moment ago (lattice reference, 2.9), and events may be late."""
+        self.given_up: dict[tuple[str, ...], float] = {}
+        """Of what a put got no answer, and when the last did not: ``("link", source)``, ``("config", name)``. A host
+        that stood still may carry it out when it goes on, long after others have done what was asked since."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
         self.lost: dict[str, str] = {}
@@ -206,6 +209,7 @@ class Lattice:
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
         other.unread = dict(self.unread)
+        other.given_up = dict(self.given_up)
         other.last_joined = self.last_joined
         other.configs = dict(self.configs)
         return other

@@ -31,6 +31,7 @@ from wadm.engine.observe import (
     observe_config,
     observe_desired,
     observe_due,
+    observe_given_up,
     observe_inventory,
     observe_links,
     observe_no_effect,
@@ -568,6 +569,7 @@ class LatticeOwner:
     def _read_again(self, news: News, now: float) -> None:
         if now >= self._next_links:
             self._next_links = now + READ_LINKS_EVERY
+            observe_given_up(self.lattice, news, now)
             news.questions.links = news.questions.links or bool(self.lattice.links_known)
         if not self._configs_to_read:
             self._configs_to_read.extend(sorted(self.lattice.configs))

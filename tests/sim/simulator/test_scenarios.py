@@ -8,10 +8,12 @@ from functools import wraps
 
 import pytest
 
+from wadm.engine.observe import STANDS_STILL
 from wadm.engine.plan import Plan
 from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim import checks
 from wadm.sim.habits import Habits, containing
+from wadm.sim.manifests import Manifest
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 
 
@@ -247,6 +249,45 @@ async def test_a_link_that_a_host_brings_back_after_it_was_deleted_is_deleted_ag
     assert scene.world.value("wadm_state", "owned.default.shop") is not None
     await scene.wait(READ_LINKS_EVERY)
     assert scene.world.value("wadm_state", "owned.default.shop") is None
+
+
+@played
+async def test_what_is_put_long_after_it_was_given_up_is_removed_as_long_as_a_host_may_stand_still(
+    scene: Scenario,
+) -> None:
+    """A put without an answer may be done by a host that goes on when nobody wants it any more."""
+
+    def shop(version: str, *links: object) -> Manifest:
+        parts = (component("api", 1, links=links), provider("kv"), provider("sql"))
+        return application("shop", *parts, version=version)
+
+    async def put_late() -> None:
+        put_link = {"source_id": "shop-api", "target": "shop-kv", "name": "default", "interfaces": ["incoming-handler"]}
+        put_link |= {"wit_namespace": "wasi", "wit_package": "incoming-handler"}
+        for call, body in ("link.put", put_link), ("config.put.shop-for_sql", {"a": "c"}):
+            await scene.world.stranger.request(f"wasmbus.ctl.v1.default.{call}", json.dumps(body).encode(), 2)
+
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(shop("v1", link("sql", "query", config={"a": "b"})))
+    await scene.until_whole(within=2)
+    host = scene.host(1).host
+    assert host is not None
+    host.habits = Habits(ack_lost=1.0)
+    await scene.deploy(shop("v2", link("sql", "query", config={"a": "c"}), link("kv")))
+    await scene.wait(3)
+    host.habits = Habits()
+    await scene.until_whole(within=30)
+    assert await scene.world.user.delete("shop")
+    await scene.until_whole(within=5)
+    await scene.wait(120)
+    await put_late()
+    await scene.wait(2)
+    assert (scene.link_targets("shop-api"), checks.look(scene.world).configs) == ([], {})
+    await scene.wait(STANDS_STILL)
+    await put_late()
+    await scene.wait(2 * READ_LINKS_EVERY)
+    assert scene.link_targets("shop-api") == ["shop-kv"], "it is not ours any more"
+    assert list(checks.look(scene.world).configs) == ["shop-for_sql"]
 
 
 @played
