@@ -167,7 +167,7 @@ class Keeper:
             if (host := self.world.hosts.get(host_id)) is None:
                 remove_host(host_id, self.lattice, self.in_flight, news)
             else:
-                observe_inventory(host.inventory(), self.lattice, news, self.now, self.touched, asked)
+                observe_inventory(host.inventory(), self.lattice, self.in_flight, news, self.now, self.touched, asked)
                 observe_no_effect(host_id, self.lattice, self.in_flight, news, self.now)
         if self.world.hosts:
             self._forget(lambda key, _: key[0] in ("link", "config"))

@@ -144,6 +144,34 @@ def test_after_a_rescale_the_event_tells_what_was_before_and_the_request_is_beli
     assert not world.news.questions
 
 
+def test_after_a_rescale_that_names_another_image_than_runs_the_code_is_known_to_be_the_old() -> None:
+    """Lattice reference, 2.4 row E."""
+    rescale = replace(START, count=5, reference="x/web:2")
+    there = Component("web", "x/web:2", 5, OLD, code="x/web:1")
+    told = World(WEB, asked=rescale).hear(scaled(5))
+    assert told.runs() == there
+    assert told.hear(scaled(5)).runs() == there, "the same told twice"
+
+    listed = World(WEB, asked=rescale).hear(HostHeartbeat(inventory(replace(there, code=""))))
+    assert listed.runs() == there
+    assert listed.hear(scaled(5)).runs() == there, "told after it was seen"
+    assert listed.hear(HostHeartbeat(inventory(replace(there, code="")))).runs() == there
+
+
+def test_what_gets_its_own_name_again_is_what_it_is_called() -> None:
+    rescale = replace(START, count=6)
+    world = World(replace(WEB, image="x/web:2", count=5, code="x/web:1"), asked=rescale).hear(scaled(6, "x/web:2"))
+    assert world.runs() == replace(WEB, count=6)
+
+
+def test_an_image_that_nobody_asked_a_rescale_to_is_one_that_it_was_updated_to() -> None:
+    updated = replace(WEB, image="x/web:2")
+    assert World(WEB).hear(HostHeartbeat(inventory(updated))).runs() == updated
+    assert World(WEB, asked=UPDATE).hear(HostHeartbeat(inventory(updated))).runs() == updated
+    misnamed = replace(WEB, image="x/web:3", code="x/web:1")
+    assert World(misnamed).hear(HostHeartbeat(inventory(updated))).runs() == updated
+
+
 def test_where_the_number_says_nothing_the_host_is_asked() -> None:
     """Row D (nothing changed) and row E with other configuration look alike."""
     world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3))
@@ -370,14 +398,14 @@ def test_an_inventory_does_not_overrule_what_came_after_it_was_asked(
 ) -> None:
     world = World().hear(scaled(3), event_at).hear(ProviderStarted("h1", KV), event_at)
     world.hear(ConfigSet("c"))
-    observe_inventory(inventory(), world.lattice, world.news, 7.0, world.touched, asked_at)
+    observe_inventory(inventory(), world.lattice, world.in_flight, world.news, 7.0, world.touched, asked_at)
     assert (world.runs() is not None) is runs
     assert (world.runs("provider", "kv") is not None) is runs
 
 
 def test_nor_does_it_bring_back_what_was_seen_to_stop() -> None:
     world = World(WEB, KV, asked=STOP).hear(scaled(0), 5.0).hear(ProviderStopped("h1", "kv"), 5.0)
-    observe_inventory(inventory(WEB, KV), world.lattice, world.news, 7.0, world.touched, 4.0)
+    observe_inventory(inventory(WEB, KV), world.lattice, world.in_flight, world.news, 7.0, world.touched, 4.0)
     assert world.runs() is None
     assert world.runs("provider", "kv") is None
 
@@ -596,7 +624,7 @@ def test_a_provider_is_gone_once_the_host_answers_that_it_has_stopped_it() -> No
     assert world.pending(STOP_KV) is None
     assert world.news.applications == {"shop"}
 
-    observe_inventory(inventory(KV), world.lattice, world.news, 1.1, world.touched, asked=0.9)
+    observe_inventory(inventory(KV), world.lattice, world.in_flight, world.news, 1.1, world.touched, asked=0.9)
     assert world.runs("provider", "kv") is None, "what was asked before does not bring it back"
 
 

@@ -169,6 +169,22 @@ def test_a_new_image_with_a_new_number_is_updated_first_and_scaled_then() -> Non
     assert asks(plan(both, a_lattice(a_host("h1", updated)))) == ["scale shop-web to 9 on h1 (x/web:2)"]
 
 
+def test_the_code_of_another_image_gets_its_name_back_and_is_updated_from_there() -> None:
+    """A host does not update to an image by whose name it calls a component already (lattice reference, 2.5)."""
+    misnamed = replace(WEB, code="x/web:2")
+    lattice = a_lattice(a_host("h1", misnamed))
+    planned = plan(SHOP, lattice)
+    assert asks(planned) == ["scale shop-web to 4 on h1 (x/web:2)"]
+    assert planned.status.type == "reconciling"
+    lattice.put("h1", replace(WEB, image="x/web:2", count=4))
+    in_flight = asked(*planned.actions)
+    assert asks(plan(SHOP, lattice, in_flight=in_flight, now=1.0)) == ["update shop-web on h1 to x/web:1"]
+    lattice.put("h1", replace(WEB, count=4))
+    assert asks(plan(SHOP, lattice)) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+    assert asks(plan(NEW_IMAGE, a_lattice(a_host("h1", misnamed)))) == ["update shop-web on h1 to x/web:2"]
+
+
 def test_an_update_after_a_re_scale_that_was_not_answered_names_no_scaler() -> None:
     """The host may have the other configuration by now. Had the update the annotations from before, nothing would show
     that."""

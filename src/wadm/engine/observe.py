@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired
-from wadm.engine.in_flight import InFlight
+from wadm.engine.in_flight import InFlight, Pending
 from wadm.engine.plan import Questions
 from wadm.model.commands import (
     Command,
@@ -109,7 +109,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
     """Fold one event into the lattice."""
     match event:
         case HostHeartbeat():
-            observe_inventory(event.inventory, lattice, news, now)
+            observe_inventory(event.inventory, lattice, in_flight, news, now)
         case ComponentScaled():
             touched[(event.host_id, "component", event.component.id)] = now
             _component_scaled(event, lattice, in_flight, news)
@@ -187,6 +187,7 @@ def observe_given_up(lattice: Lattice, news: News, now: float) -> None:
 def observe_inventory(
     inventory: Inventory,
     lattice: Lattice,
+    in_flight: InFlight,
     news: News,
     now: float,
     touched: Mapping[tuple[str, EntityKind, str], float] | None = None,
@@ -216,8 +217,10 @@ def observe_inventory(
     for entity_id in [i for i in host.providers if i not in providers and not is_newer("provider", i)]:
         _drop("provider", host_id, entity_id, lattice, news)
     for component in components.values():
-        if host.components.get(component.id) != component and not is_newer("component", component.id):
-            _put(host_id, component, lattice, news)
+        known, pending = host.components.get(component.id), in_flight.get(("component", host_id, component.id))
+        told = component if known is None else _with_code(component, known, pending)
+        if known != told and not is_newer("component", component.id):
+            _put(host_id, told, lattice, news)
     for provider in providers.values():
         before = host.providers.get(provider.id)
         listed = provider if before is None else replace(provider, health=before.health)
@@ -326,7 +329,8 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
     """Fold a scale event, minding a host's habits (lattice reference, 2.4 and 2.5).
 
     A re-scale tells the annotations and image from before, an update ends with an event that says 0 while all runs.
-    Where that leaves a doubt, the host is asked.
+    Where that leaves a doubt, the host is asked. An image from before that is not the one asked for is the one whose
+    code still runs.
     """
     host_id, told = event.host_id, event.component
     key = ("component", host_id, told.id)
@@ -341,10 +345,13 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
             _drop("component", host_id, told.id, lattice, news)
         else:
             news.questions.hosts.add(host_id)
+    elif isinstance(known, Component) and known.code and (told.count, told.image) == (known.count, known.code):
+        pass  # It tells of the re-scale that gave it another name, which has been heard of already.
     elif isinstance(known, Component) and isinstance(asked, ScaleComponent):
         wanted = Component(asked.component_id, asked.reference, asked.count, asked.annotations)
         if told.count == asked.count != known.count:
-            told = wanted
+            before = known if known.image == told.image else told
+            told = replace(wanted, code=_other_code(before, wanted.image))
         elif told != wanted:
             if told.count == asked.count:
                 in_flight.answer(key)
@@ -352,6 +359,23 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
         _put(host_id, told, lattice, news)
     else:
         _put(host_id, told, lattice, news)
+
+
+def _with_code(listed: Component, known: Component, pending: Pending | None) -> Component:
+    """Return a component as a host lists it, with the image whose code runs, if that is known to be another."""
+    if known.image == listed.image:
+        return replace(listed, code=known.code)
+    asked = pending.command if pending is not None else None
+    # What gets the name of another image because of a re-scale keeps its code.
+    if isinstance(asked, ScaleComponent) and (asked.reference, asked.count) == (listed.image, listed.count):
+        return replace(listed, code=_other_code(known, listed.image))
+    return listed
+
+
+def _other_code(before: Component, name: str) -> str:
+    """Return the image whose code runs after a re-scale that named another, or nothing if that is its own."""
+    code = before.code or before.image
+    return code if code != name else ""
 
 
 def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, news: News, now: float) -> None:

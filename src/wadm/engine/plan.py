@@ -242,7 +242,8 @@ def has_come_true(command: Command, lattice: Lattice) -> bool:
             return lattice.find("component", command.host_id, command.component_id) is None
         case ScaleComponent():
             there = lattice.find("component", command.host_id, command.component_id)
-            return there == Component(command.component_id, command.reference, command.count, command.annotations)
+            asked = Component(command.component_id, command.reference, command.count, command.annotations)
+            return isinstance(there, Component) and replace(there, code="") == asked
         case UpdateComponent():
             there = lattice.find("component", command.host_id, command.component_id)
             return there is None or there.image == command.reference

@@ -4,6 +4,7 @@ The rules, in the order in which they are tried for each host of the placement:
 
     component   not there                    start it
                 another image                update it live (no request is lost); its configuration follows
+                code of another image        call it by that one's name again, so that it can be updated
                 annotations not the scaler's scale it to the same number, which hands over annotations and configuration
                 another number               scale it
                 all right                    nothing
@@ -185,6 +186,13 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
                 kept = {key: value for key, value in entity.annotations.items() if key != SCALER}
             command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
             progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
+    elif entity.code:
+        progress.wrong.append(host)
+        if progress.ready:
+            # A host does not update to the image by whose name it calls it already, whatever runs (lattice reference,
+            # 2.5). Under its true name it can be updated; only with another number does the host take that name.
+            renamed = replace(scale(entity.count + 1), reference=entity.code)
+            progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
     elif wanted.count < entity.count and progress.lacking:
         progress.wrong.append(host)  # Others are to take over first.
     elif scaler_of(entity) != scaler.id or spread_of(entity) != wanted.share:

@@ -32,12 +32,17 @@ def requirements(labels: Mapping[str, str]) -> Requirements:
 
 
 class Component(Struct, frozen=True):
-    """A component that runs on a host, up to ``count`` instances at a time."""
+    """A component that runs on a host, up to ``count`` instances at a time.
+
+    ``code`` is the image whose code runs, where that is known to be another than the host says: a re-scale changes the
+    name alone (lattice reference, 2.4 row E).
+    """
 
     id: str
     image: str
     count: int
     annotations: dict[str, str]
+    code: str = ""
 
 
 class Provider(Struct, frozen=True):

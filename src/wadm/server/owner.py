@@ -446,7 +446,7 @@ class LatticeOwner:
             case InventoryAnswer(inventory=inventory) if inventory is not None:
                 self._silence.heard(answer.host_id)
                 self._heartbeats.forget(answer.host_id)
-                observe_inventory(inventory, self.lattice, news, now, self._touched, answer.asked)
+                observe_inventory(inventory, self.lattice, self.in_flight, news, now, self._touched, answer.asked)
                 observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
             case RollCall():
                 for host_id in answer.present & self.lattice.hosts.keys():

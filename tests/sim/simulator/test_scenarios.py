@@ -205,6 +205,27 @@ async def test_an_upgrade_does_not_stop_what_runs(scene: Scenario) -> None:
 
 
 @played
+async def test_the_old_code_runs_again_though_an_update_away_from_it_was_done_after_it_was_taken_back(
+    scene: Scenario,
+) -> None:
+    """The re-scale waits for the update, and gives the new code the old name, by which a host refuses to update it."""
+    await scene.start(servers=1, hosts=1, habits=Habits(pull_delay=20.0))
+    await scene.deploy(application("shop", component("api", 6)))
+    await scene.until_whole(within=22)
+    await scene.deploy(application("shop", component("api", 6, image="registry.example/api:2"), version="v2"))
+    await scene.wait(16)
+    scene.asked()
+    await scene.deploy(application("shop", component("api", 3), version="v3"))
+    await scene.until_whole(within=6)
+    assert scene.asked() == [
+        "scale component host-1 shop-api x3 registry.example/api:1 for default",
+        "scale component host-1 shop-api x4 registry.example/api:2 for default",
+        "update component host-1 shop-api registry.example/api:1 for default",
+        "scale component host-1 shop-api x3 registry.example/api:1 for default",
+    ]
+
+
+@played
 async def test_links_of_one_source_are_all_there(scene: Scenario) -> None:
     await scene.start(servers=1, hosts=4)
     links = (link("kv", "store"), link("sql", "query"), link("blob", "container"))
