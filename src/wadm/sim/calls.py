@@ -32,6 +32,8 @@ ANSWER_WITHIN: Final = 2.0
 """Seconds that a host has to answer."""
 WORK_WITHIN: Final = {"scale": 60.0, "stopping": 10.0, "update": 15.0, "start": 60.0, "stop": 10.0}
 """Seconds that a host may take after it has accepted a call; till then it is not to be asked the same again."""
+REMEMBERED: Final = 290.0
+"""Seconds for which whoever asked for a link without getting an answer has to be ready for it."""
 OFTEN: Final = 24
 """Calls about one thing in a minute that are too many."""
 STRANGER: Final = "stranger"
@@ -92,9 +94,11 @@ class Calls:
     def __init__(self, judge: Judge) -> None:
         self.all: list[Call] = []
         self.late: set[tuple[str, ...]] = set()
-        """Configurations, and sources of links, of which a host has carried out a put after it had been given up."""
-        self._unanswered_puts: dict[tuple[str, ...], list[float]] = {}
-        """When each was asked: a host that stood still may carry out an early one though a later one was answered."""
+        """Configurations, and sources of links, of which a host has carried out a put after it had been given up, and
+        nobody need know of it. Of a configuration an owner may not hear; all links it reads every minute."""
+        self._unanswered_puts: dict[tuple[str, ...], list[tuple[float, str]]] = {}
+        """When each was asked, and as whom: a host that stood still may carry out an early one though a later one was
+        answered."""
         self.quiet = False
         """Whether nothing goes wrong at the moment, so that nothing needless may be asked."""
         self._judge = judge
@@ -113,24 +117,27 @@ class Calls:
         self.all.append(call)
         self._newest[who, call.key] = call
         if verb == "put":
-            self._unanswered_puts.setdefault(call.key[:2], []).append(call.at)
+            self._unanswered_puts.setdefault(call.key[:2], []).append((call.at, call.session))
         return call
 
     def meddler_puts(self, name: str) -> None:
         """Take note that somebody else asks for a configuration of ours to be put, which may happen late, too."""
-        self._unanswered_puts.setdefault(("config", name), []).append(self._judge.now())
+        self._unanswered_puts.setdefault(("config", name), []).append((self._judge.now(), ""))
 
-    def put_by_host(self, noun: str, name: str) -> None:
-        """Take note that a host carries out a put, perhaps one that it was asked for long ago and has not answered."""
-        asked = self._unanswered_puts.get((noun, name))
-        if asked and self._judge.now() - asked[0] > ANSWER_WITHIN:
-            self.late.add((noun, name))
+    def put_by_host(self, noun: str, name: str, holder: str = "") -> None:
+        """Take note that a host carries out a put, perhaps one that it was asked for long ago and has not answered.
+        ``holder`` is the session that holds the lattice now."""
+        for at, session in self._unanswered_puts.get((noun, name), ()):
+            age = self._judge.now() - at
+            remembers = noun == "link" and "" != session == holder and age < REMEMBERED
+            if age > ANSWER_WITHIN and not remembers:
+                self.late.add((noun, name))
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """Take note of how a call ended."""
         call.outcome, call.ended = outcome, self._judge.now()
         if outcome != "unanswered" and call.verb == "put":
-            self._unanswered_puts[call.key[:2]].remove(call.at)
+            self._unanswered_puts[call.key[:2]].remove((call.at, call.session))
 
     def heard(self, who: str, kind: str, data: dict[str, Any], source: str) -> None:
         """Take note that a server has heard an event, and so may know what came of its calls."""

@@ -431,7 +431,7 @@ class World:
         if operation == "put" and bucket == f"CONFIGDATA_{LATTICE}":
             self.calls.put_by_host("config", key)
         elif operation == "put" and bucket == f"LATTICEDATA_{LATTICE}":
-            self.calls.put_by_host("link", key.removeprefix("COMPONENT_"))
+            self.calls.put_by_host("link", key.removeprefix("COMPONENT_"), self.holder(LATTICE))
 
     def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         """Take note of a request."""

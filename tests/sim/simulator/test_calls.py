@@ -7,6 +7,8 @@ import pytest
 from wadm.sim.calls import Call, Calls, Outcome
 
 PUT = "wasmbus.ctl.v1.default.config.put.settings"
+PUT_LINK = "wasmbus.ctl.v1.default.link.put"
+PUT_LINK_BODY = b'{"source_id": "web", "wit_namespace": "wasi", "wit_package": "http", "name": "default"}'
 STOP = "wasmbus.ctl.v1.default.provider.stop.host"
 STOP_BODY = b'{"provider_id": "kv"}'
 ANSWERS: list[tuple[float, Outcome]] = [(0.0, "unanswered"), (5.0, "accepted")]
@@ -46,6 +48,21 @@ def test_a_put_is_late_though_a_later_one_was_answered() -> None:
     judge.time = 20.0
     calls.put_by_host("config", "settings")
     assert calls.late == {("config", "settings")}
+
+
+@pytest.mark.parametrize(
+    ("at", "holder", "late"),
+    [(20.0, "server-1", False), (20.0, "server-2", True), (20.0, "", True), (300.0, "server-1", True)],
+)
+def test_a_link_is_not_late_for_whoever_asked_for_it_some_minutes_ago(at: float, holder: str, late: bool) -> None:
+    judge = Judge()
+    calls = Calls(judge)
+    call = calls.begins("server", PUT_LINK, PUT_LINK_BODY)
+    assert call is not None
+    calls.ended(call, "unanswered")
+    judge.time = at
+    calls.put_by_host("link", "web", holder)
+    assert (("link", "web") in calls.late) is late
 
 
 def test_what_a_host_puts_and_answers_is_not_late() -> None:
