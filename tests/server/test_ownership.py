@@ -241,6 +241,17 @@ async def test_one_that_was_alone_notices_another_in_a_store_whose_revisions_beg
 
 
 @in_virtual_time
+async def test_who_is_in_doubt_holds_nothing_until_its_session_is_renewed() -> None:
+    one = await Instance(await a_broker(), "one").start("default")
+    await asyncio.sleep(5)
+    one.leases.doubt()
+    assert one.held() == set()
+    await asyncio.sleep(0.1)
+    assert one.held() == {"default"}
+    assert one.lost == []
+
+
+@in_virtual_time
 async def test_a_lost_answer_to_a_renewal_ends_nothing() -> None:
     class Forgetful(Network):
         on = False

@@ -184,6 +184,7 @@ class Server:
     async def _come_back(self) -> None:
         """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
         self._metrics.reconnects += 1
+        self.leases.doubt()
         self._missing = "the streams and buckets are being looked after"
         self._reconnected.set()
 

@@ -98,9 +98,10 @@ class NameList:
             if isinstance(self._view().slot(self._key), Record):
                 return  # an application of another lattice has the key
             try:
-                await self._put(names, value)
-            except StaleRevision:
-                await self._refresh(self._key)
+                try:
+                    await self._put(names, value)
+                except StaleRevision:
+                    await self._refresh(self._key)
             except WadmError as error:
                 _limited.warning("names", "A list of names could not be written", key=self._key, reason=error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)

@@ -203,6 +203,12 @@ class Leases:
         self._unwanted.add(scope)
         self._wake.set()
 
+    def doubt(self) -> None:
+        """Believe in our session only once it has been renewed: the connection was lost, and a NATS server that keeps
+        everything in memory may have come back without it."""
+        self._good_until = float("-inf")
+        self._wake.set()
+
     async def start(self) -> None:
         """Read all records and go on following them."""
         self._watch = await self._bucket.watch(self._see)

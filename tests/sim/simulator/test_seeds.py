@@ -58,6 +58,7 @@ REMEMBERED = {
     5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
     5681: "the check wanted a provider to be called well of which the owner could not hear that it was",
     5987: "as 5234",
+    6791: "a memory store was restarted; who had held a lattice went on for a moment as another took it",
     6807: "as 2053: an update that a former owner had asked for, which went through at last",
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
     8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
