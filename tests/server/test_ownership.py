@@ -189,6 +189,13 @@ class Partition(Network):
         return Fault(delay=1.0, before=Unavailable("cut off")) if client in self.cut_off else None
 
 
+async def never_both(one: Instance, other: Instance, seconds: int) -> None:
+    """See for some time that not both of them hold something."""
+    for _ in range(10 * seconds):
+        await asyncio.sleep(0.1)
+        assert not (one.held() and other.held())
+
+
 @in_virtual_time
 async def test_one_that_is_cut_off_stops_believing_before_another_takes_over() -> None:
     network = Partition()
@@ -197,9 +204,7 @@ async def test_one_that_is_cut_off_stops_believing_before_another_takes_over() -
     await asyncio.sleep(5)
     owner, standby = (one, two) if one.held() else (two, one)
     network.cut_off.add(owner.transport.name)
-    for _ in range(200):
-        await asyncio.sleep(0.1)
-        assert not (owner.held() and standby.held())
+    await never_both(owner, standby, seconds=20)
     assert standby.held() == {"default"}
     network.cut_off.clear()
     await asyncio.sleep(20)
@@ -214,9 +219,7 @@ async def test_one_that_is_alone_and_cut_off_does_not_overlap_with_a_newcomer() 
     await asyncio.sleep(60)
     network.cut_off.add("one")
     two = await Instance(broker, "two").start("default")
-    for _ in range(150):
-        await asyncio.sleep(0.1)
-        assert not (one.held() and two.held())
+    await never_both(one, two, seconds=15)
     assert two.held() == {"default"}
 
 
@@ -234,9 +237,7 @@ async def test_one_that_was_alone_notices_another_in_a_store_whose_revisions_beg
     await asyncio.sleep(0.5)  # its name on the roster has the very revision that that of one had
     network.cut_off.clear()
     await asyncio.sleep(RENEW + EXPIRY)
-    for _ in range(150):
-        await asyncio.sleep(0.1)
-        assert not (one.held() and two.held())
+    await never_both(one, two, seconds=15)
     assert one.held() | two.held() == {"default"}
 
 

@@ -175,6 +175,12 @@ async def a_store(broker: MemoryBroker | None = None, name: str = "one") -> Stor
     return store
 
 
+async def make_anew(transport: MemoryTransport) -> None:
+    """Have the bucket lose everything, as by a restart of a NATS server that keeps it in memory."""
+    await transport.delete_stream(f"KV_{BUCKET}")
+    await transport.ensure_bucket(BucketSpec(BUCKET))
+
+
 def adding(name: str, version: str) -> Any:
     return lambda application: history.put_version(application, a_manifest(name, version))
 
@@ -326,8 +332,7 @@ async def test_a_bucket_that_a_restart_emptied_is_filled_again() -> None:
     await store.change(HOME, "cart", adding("cart", "v1"))
     store.on_change = lambda lattice, account, name: changes.append(name)
     transport = MemoryTransport(broker, "probe")
-    await transport.delete_stream(f"KV_{BUCKET}")
-    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await make_anew(transport)
     await store.come_back(made=True, put_back=True)
     assert await transport.bucket(BUCKET).keys() == ["default", "default-cart", "default-shop"]
     assert [record.name for record in store.view.records(HOME)] == ["cart", "shop"]
@@ -344,8 +349,7 @@ async def test_what_was_deleted_is_deleted_though_a_restart_emptied_the_bucket()
     await store.change(HOME, "shop", lambda _: None)
     transport = MemoryTransport(broker, "probe")
     for _ in range(2):
-        await transport.delete_stream(f"KV_{BUCKET}")
-        await transport.ensure_bucket(BucketSpec(BUCKET))
+        await make_anew(transport)
         await store.come_back(made=True, put_back=True)
         assert store.view.evidence(HOME, "shop") == "deleted"
         assert store.view.evidence(HOME, "never") == "unknown"
@@ -361,8 +365,7 @@ async def test_a_bucket_that_another_server_filled_again_is_recognised() -> None
         await one.change(HOME, "shop", adding("shop", version))
     await settle()
     transport = MemoryTransport(broker, "probe")
-    await transport.delete_stream(f"KV_{BUCKET}")
-    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await make_anew(transport)
     await one.come_back(made=True, put_back=True)
     await one.change(HOME, "shop", adding("shop", "v4"))
     await two.come_back(made=False, put_back=True)
@@ -378,8 +381,7 @@ async def test_what_was_put_anew_before_it_was_put_back_has_its_history_again() 
     store = await a_store(broker)
     await store.change(HOME, "shop", lambda _: Application("shop", {"v1": a_manifest("shop", "v1")}, "v1"))
     transport = MemoryTransport(broker, "probe")
-    await transport.delete_stream(f"KV_{BUCKET}")
-    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await make_anew(transport)
     await transport.bucket(BUCKET).put("default-shop", stored("shop", "v2"))
     for _ in range(2):
         await store.come_back(made=True, put_back=True)
@@ -406,8 +408,7 @@ async def test_putting_back_can_be_interrupted() -> None:
     for name in ("cart", "shop", "user"):
         await store.change(HOME, name, adding(name, "v1"))
     transport = MemoryTransport(broker, "probe")
-    await transport.delete_stream(f"KV_{BUCKET}")
-    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await make_anew(transport)
     network.failures = 2
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -422,8 +423,7 @@ async def test_a_bucket_that_somebody_deleted_stays_empty() -> None:
     store = await a_store(broker)
     await store.change(HOME, "shop", adding("shop", "v1"))
     transport = MemoryTransport(broker, "probe")
-    await transport.delete_stream(f"KV_{BUCKET}")
-    await transport.ensure_bucket(BucketSpec(BUCKET))
+    await make_anew(transport)
     await store.come_back(made=True, put_back=False)
     assert store.view.records(HOME) == []
     assert store.view.evidence(HOME, "shop") == "unknown"

@@ -364,7 +364,7 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
 def _with_code(listed: Component, known: Component, pending: Pending | None) -> Component:
     """Return a component as a host lists it, with the image whose code runs, if that is known to be another."""
     if known.image == listed.image:
-        return replace(listed, code=known.code)
+        return replace(listed, code=known.code) if known.code else listed
     asked = pending.command if pending is not None else None
     # What gets the name of another image because of a re-scale keeps its code.
     if isinstance(asked, ScaleComponent) and (asked.reference, asked.count) == (listed.image, listed.count):

@@ -133,21 +133,31 @@ class Store:
         for key, slot in known.items():
             if not isinstance(slot, Record | Names):
                 continue
-            if not self.view.slot(key).revision:
-                try:
-                    self._see(Entry(key, slot.value, await self._bucket.put(key, slot.value, 0)))
-                except StaleRevision:
-                    await self._refresh(key)
-                else:
-                    records += isinstance(slot, Record)
-                    continue
-            if isinstance(slot, Record):
+            if await self._put_where_nothing_is(key, slot.value):
+                records += isinstance(slot, Record)
+            elif isinstance(slot, Record):
                 await self._rejoin(slot)
         if records:
             log.info("The bucket is a new one, the applications were put back", applications=records)
 
+    async def _put_where_nothing_is(self, key: str, value: bytes) -> bool:
+        """Store a value under a key that the bucket does not have yet; return ``False`` if it does."""
+        if self.view.slot(key).revision:
+            return False
+        try:
+            revision = await self._bucket.put(key, value, 0)
+        except StaleRevision:
+            await self._refresh(key)
+            return False
+        self._see(Entry(key, value, revision))
+        return True
+
     async def _rejoin(self, lost: Record) -> None:
         """Give an application that was put anew before it could be put back the history that it had."""
+        place = self.view.place(lost.scope)
+        anew = self.view.record(place, lost.name)
+        if anew is None or not set(anew.glance.versions).isdisjoint(lost.glance.versions):
+            return  # deleted since, or put back by another server: nothing need be decoded to see that
 
         def change(anew: Application | None) -> Application | None:
             # Revisions begin anew, so what was lost is not to be kept decoded under its own.
@@ -155,7 +165,7 @@ class Store:
             return None if anew is None else fit(rejoin(known, anew), self.size_of, self.limit)[0]
 
         with suppress(StaleRevision, Malformed, Unreadable, TooLarge):
-            await self.change(self.view.place(lost.scope), lost.name, change)
+            await self.change(place, lost.name, change)
 
     # -- reading -----------------------------------------------------------------------------
 

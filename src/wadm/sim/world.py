@@ -463,12 +463,13 @@ class World:
         """Take note that somebody has got a message."""
         if who.startswith("server") and subject.startswith("wasmbus.evt."):
             kind = subject.rpartition(".")[2]
-            if kind == "host_heartbeat" or kind not in _NOISE:
-                told = json.loads(data)
-                self.calls.heard(who, kind, told["data"], told["source"])
+            if kind == "health_check_status":
+                return  # it says that nothing has changed
+            told = json.loads(data)
             if kind in TELLING:
-                told = json.loads(data)
                 self.health_heard.heard(who, kind, told["source"], told["data"]["provider_id"])
+            if kind != "health_check_passed":
+                self.calls.heard(who, kind, told["data"], told["source"])
 
     def readable(self, text: str) -> str:
         """Return a text with hosts called by their names here."""
