@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import cast
 
 from tests.server.lab import in_virtual_time
 from wadm.server.desk import Desk, Question
 from wadm.server.logging import get_logger
+from wadm.server.metrics import LatticeMetrics
 from wadm.server.owner import LatticeOwner
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.wire import subjects
@@ -24,9 +26,10 @@ class Talkative(Desk):
 async def test_an_answer_that_no_message_holds_is_an_answer_that_says_so() -> None:
     broker = MemoryBroker()
     transport = MemoryTransport(broker, "server")
-    desk = Talkative(cast(LatticeOwner, None), transport, "default", get_logger("desk"))
+    owner = SimpleNamespace(metrics=LatticeMetrics())
+    desk = Talkative(cast(LatticeOwner, owner), transport, "default", get_logger("desk"))
     await desk.open()
     subject = subjects.owner("default", "explain")
     answer = await MemoryTransport(broker, "asker").request(subject, b'{"name":"shop"}', 5)
-    assert json.loads(answer.data)["message"].startswith("The answer is too large: ")
+    assert json.loads(answer.data)["message"].startswith("The reply is too large: ")
     await desk.close()

@@ -15,6 +15,7 @@ from wadm.errors import Misconfigured
 from wadm.metrics import Part
 from wadm.server.logging import get_logger
 from wadm.server.settings import Settings
+from wadm.wire.reply_subjects import ReplyRules
 
 if TYPE_CHECKING:
     from wadm.dashboard.listener import Listener
@@ -40,6 +41,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
             "--http and --multitenant exclude each other: lattices of different accounts may have the same name, and "
             "what comes over HTTP says no account. Run a server without --multitenant in the account that is to have it"
         )
+    rules = ReplyRules(settings.reply_prefixes, settings.api_prefix)
     options = Options(
         host=host,
         port=port,
@@ -49,7 +51,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
         tls_cert=Path(settings.http_tls_cert) if settings.http_tls_cert else None,
         tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
         origins=settings.http_origins,
-        hooks=read_hooks(Path(settings.http_webhooks)) if settings.http_webhooks else (),
+        hooks=read_hooks(Path(settings.http_webhooks), rules) if settings.http_webhooks else (),
         product=PRODUCT,
         ready=ready,
         metrics=metrics,

@@ -28,6 +28,15 @@ def _spelt(character: str) -> str:
     return character if stands_alone else f"\\u{{{ord(character):x}}}"
 
 
+def cut(text: str, most: int) -> str:
+    """Return a text, of a long one the beginning and how long it is.
+
+    >>> cut("abcdef", 3), cut("abc", 3)
+    ('abc… (6 characters)', 'abc')
+    """
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
 def float_text(number: float) -> str:
     """Return a number as JSON messages have it: all digits between 1e-5 and 1e16, with an exponent beyond.
 

@@ -11,17 +11,19 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from wadm.errors import Malformed, ManifestInvalid, TooLarge, Unreadable, WadmError
+from wadm.errors import Malformed, ManifestInvalid, Unreadable, WadmError
 from wadm.server import operations
 from wadm.server.insights import NotAnswered
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
-from wadm.server.operations import PROBLEMS_TOLD, Models, Operation, Refusal, Request
+from wadm.server.operations import Models, Operation, Refusal, Request
+from wadm.server.replies import Replies
 from wadm.server.tracing import begin_chain, describe, span, trace_id
 from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
 from wadm.wire import api, subjects
+from wadm.wire.reply_subjects import ReplyRules
 
 BUSY: Final = "Too many requests are waiting, please try again later"
 INTERNAL: Final = "Internal error"
@@ -46,6 +48,7 @@ class Api:
         multitenant: bool = False,
         table: Mapping[subjects.Operation, Operation] = operations.OPERATIONS,
         metrics: ServerMetrics | None = None,
+        reply_rules: ReplyRules | None = None,
     ) -> None:
         self._models = models
         self._prefix = prefix
@@ -56,6 +59,8 @@ class Api:
         self._subscription: Subscription | None = None
         self._limited = Limited(log)
         self._metrics = metrics or ServerMetrics()
+        rules = reply_rules or ReplyRules(api_prefix=prefix)
+        self._replies = Replies(models.transport, rules, self._limited, self._metrics.replies_refused)
         self._clock = asyncio.get_running_loop().time
 
     async def start(self) -> None:
@@ -71,22 +76,24 @@ class Api:
         await self._turns.drain(DRAIN_TIMEOUT)
 
     def _receive(self, message: Message) -> None:
+        if not self._replies.permitted(message):
+            return
         if not self._turns.offer(client_of(message.reply), message):
             self._metrics.refused += 1
             self._limited.warning("flood", "Refused requests, too many are waiting", subject=message.subject)
-            self._reply(message, api.error(BUSY))
+            self._replies.send(message, api.error(BUSY))
 
     async def _serve(self, message: Message, admit: Admit) -> None:
         began = self._clock()
         with span("model", (message.headers or {}).get(TRACEPARENT, "")):
-            self._reply(message, await self._answer_or_refuse(message, admit))
+            self._replies.send(message, await self._answer_or_refuse(message, admit))
             self._metrics.answering.observe(max(0.0, self._clock() - began), trace_id())
 
     async def _answer_or_refuse(self, message: Message, admit: Admit) -> bytes:
         try:
             return await self._answer(message, admit)
         except (ManifestInvalid, Refusal) as error:
-            return api.error(str(error), error.problems[:PROBLEMS_TOLD])
+            return api.error(str(error), error.problems)
         except Unreadable as error:
             self._limited.warning("stored", "What is stored cannot be read", subject=message.subject, reason=error)
             return api.error(api.STORAGE_ERROR)
@@ -126,17 +133,6 @@ class Api:
             return await operation(self._models, request)
         async with self._locks.hold((scope, request.name)):
             return await operation(self._models, request)
-
-    def _reply(self, message: Message, answer: bytes) -> None:
-        if not message.reply:
-            return
-        try:
-            self._models.transport.publish(message.reply, answer)
-        except TooLarge as error:
-            self._limited.warning("reply", "A reply is too large", subject=message.subject, reason=error)
-            self._models.transport.publish(message.reply, api.error(f"The reply is too large: {error}"))
-        except WadmError as error:
-            self._limited.warning("reply", "A reply could not be sent", subject=message.subject, reason=error)
 
 
 def client_of(reply: str) -> str:

@@ -35,6 +35,7 @@ from wadm.server.store import Store
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
+from wadm.wire.reply_subjects import SERVER_INBOX, ReplyRules
 
 ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
@@ -69,7 +70,13 @@ class Server:
             called.revisions,
         )
         self._metrics = ServerMetrics()
-        self.api = Api(self.models, settings.api_prefix, settings.multitenant, metrics=self._metrics)
+        self.api = Api(
+            self.models,
+            settings.api_prefix,
+            settings.multitenant,
+            metrics=self._metrics,
+            reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix),
+        )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
         self.leases = Leases(
@@ -240,6 +247,7 @@ def connect_options(settings: Settings) -> ConnectOptions:
         tls_cert_file=settings.nats_tls_cert_file,
         tls_key_file=settings.nats_tls_key_file,
         domain=settings.domain,
+        inbox_prefix=SERVER_INBOX,
     )
 
 

@@ -11,17 +11,20 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.explain import explain_application
 from wadm.engine.forecast import Forecast, forecast
-from wadm.errors import Malformed, TooLarge, WadmError
+from wadm.errors import Malformed, WadmError
 from wadm.model.manifest import Manifest
-from wadm.server.logging import Logger
+from wadm.server.logging import Limited, Logger
+from wadm.server.replies import Replies
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
 from wadm.wire.insight import STARTING, encode_explanation, encode_forecast
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
+from wadm.wire.reply_subjects import ReplyRules
 
 if TYPE_CHECKING:
     from wadm.server.owner import LatticeOwner
@@ -40,8 +43,13 @@ _question = json.Decoder(Question)
 class Desk:
     """Answers questions about one lattice for as long as its owner runs."""
 
-    def __init__(self, owner: LatticeOwner, transport: Transport, scope: str, log: Logger) -> None:
+    def __init__(
+        self, owner: LatticeOwner, transport: Transport, scope: str, log: Logger, reply_rules: ReplyRules | None = None
+    ) -> None:
         self._owner = owner
+        # Servers ask here, so their own inboxes are open.
+        rules = replace(reply_rules or ReplyRules(), barred=())
+        self._replies = Replies(transport, rules, Limited(log), owner.metrics.replies_refused)
         self._transport = transport
         self._scope = scope
         self._log = log
@@ -63,6 +71,8 @@ class Desk:
 
     def _handler(self, answer: Callable[[Question], Awaitable[bytes]]) -> Callable[[Message], None]:
         def handle(message: Message) -> None:
+            if not self._replies.permitted(message):
+                return
             task = asyncio.create_task(self._reply(message, answer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -77,12 +87,7 @@ class Desk:
         except Exception:  # noqa: BLE001 - a question must not go unanswered
             self._log.exception("cannot answer a question about the lattice")
             reply = api.error("Internal error")
-        if not message.reply:
-            return
-        try:
-            self._transport.publish(message.reply, reply)
-        except TooLarge as error:
-            self._transport.publish(message.reply, api.error(f"The answer is too large: {error}"))
+        self._replies.send(message, reply)
 
     def _ready(self) -> LatticeOwner:
         """Return the owner once it knows the lattice; until then whoever asks is told what it waits for."""

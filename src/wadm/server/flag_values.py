@@ -8,6 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from wadm.wire import subjects
+from wadm.wire.reply_subjects import reply_prefix
 
 
 def text(given: str) -> str:
@@ -102,6 +103,11 @@ def jetstream_domain(given: str) -> str:
     if not given or re.search(r"[\s.*>]", given):
         raise ValueError("a JetStream domain is one word without dots and wildcards")
     return given
+
+
+def reply_prefixes(given: str) -> tuple[str, ...]:
+    """Read prefixes for answers, separated by commas."""
+    return tuple(map(reply_prefix, given.split(",")))
 
 
 def origins(given: str) -> tuple[str, ...]:

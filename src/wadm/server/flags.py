@@ -14,6 +14,7 @@ from wadm.server.flag_values import (
     jetstream_domain,
     origins,
     persistence,
+    reply_prefixes,
     server_urls,
     socket_address,
     stream_prefix,
@@ -257,6 +258,16 @@ FLAGS: Final = (
         read=subjects.trim_api_prefix,
         default="wadm.api",
         help="(Advanced) The subjects under which the API is served",
+    ),
+    Flag(
+        setting="reply_prefixes",
+        long="--reply-prefix",
+        env="WADM_REPLY_PREFIX",
+        value="REPLY_PREFIX",
+        read=reply_prefixes,
+        repeatable=True,
+        help="Answer clients under this prefix, too, as _INBOX_ops; several separated by commas, or the option "
+        "repeated [default: only _INBOX, and _R_, which service imports use]",
     ),
     Flag(
         setting="stream_prefix",

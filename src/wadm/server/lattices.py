@@ -24,6 +24,7 @@ from wadm.server.view import Evidence, Place
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.lattice_state import encode_state
+from wadm.wire.reply_subjects import ReplyRules
 
 HEARD_THROUGH: Final = ("host_started", "host_heartbeat")
 """The events by which a lattice becomes known."""
@@ -277,6 +278,7 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
     owner_settings = OwnerSettings(
         command_stream=called.commands,
         overdue=overdue,
+        reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix),
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 

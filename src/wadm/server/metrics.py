@@ -34,7 +34,18 @@ _STARTED: Final = time.time()
 class LatticeMetrics:
     """What the owner of one lattice counts."""
 
-    __slots__ = ("calls", "events", "malformed", "outcomes", "planning", "plans", "reacting", "sent", "settling")
+    __slots__ = (
+        "calls",
+        "events",
+        "malformed",
+        "outcomes",
+        "planning",
+        "plans",
+        "reacting",
+        "replies_refused",
+        "sent",
+        "settling",
+    )
 
     def __init__(self) -> None:
         self.events: Counter[type] = Counter()
@@ -52,6 +63,8 @@ class LatticeMetrics:
         """Seconds from the arrival of what made a turn necessary until its commands were decided."""
         self.settling = Histogram(SETTLING)
         """Seconds from a change of what is deployed until it was so."""
+        self.replies_refused: Counter[str] = Counter()
+        """Questions of other servers refused for the subject that their answer was to go to, by kind."""
 
 
 class ServerMetrics:
@@ -62,6 +75,8 @@ class ServerMetrics:
         """Requests of the API by operation."""
         self.refused = 0
         """Requests that were refused because too many waited."""
+        self.replies_refused: Counter[str] = Counter()
+        """Messages that were refused for the subject that their answer was to go to, by kind."""
         self.answering = Histogram(REACTING)
         """Seconds to answer a request."""
         self.reconnects = 0
@@ -80,6 +95,12 @@ def exposition(
     requests = [({"operation": name}, count) for name, count in sorted(metrics.requests.copy().items())]
     out.counter("wadm_api_requests_total", "Requests of the API.", requests)
     out.counter("wadm_api_refused_total", "Requests refused because too many waited.", metrics.refused)
+    refused = sum((owner.metrics.replies_refused for owner in owners.values()), metrics.replies_refused.copy())
+    out.counter(
+        "wadm_api_reply_subjects_refused_total",
+        "Requests refused for the subject that their answer was to go to.",
+        [({"reason": reason}, count) for reason, count in sorted(refused.items())],
+    )
     out.histogram("wadm_api_request_duration_seconds", "Time to answer a request of the API.", metrics.answering)
     _lattices(out, sorted(owners.items()))
     _process(out)

@@ -42,8 +42,6 @@ from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_
 from wadm.wire.manifests import manifest_to_builtins, read_manifest
 
 CONTENT_TYPE: Final = "Content-Type"
-PROBLEMS_TOLD: Final = 100
-"""Problems of one manifest that are told; a hostile one has more than an answer can hold."""
 LARGE: Final = 32 * 1024
 """Bytes from which on a manifest is read and checked in a thread: a megabyte of YAML takes seconds."""
 
@@ -150,7 +148,7 @@ async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
     problems = await _aside(request, validate, manifest)
     if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
-        return api.error(refused.message, problems[:PROBLEMS_TOLD])
+        return api.error(refused.message, problems)
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     return await _store_version(models, request.place, manifest, problems)
@@ -395,7 +393,7 @@ async def plan_manifest(models: Models, request: Request) -> bytes:
     manifest = await read_put(request)
     problems = await _aside(request, validate, manifest)
     if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
-        return api.error(refused.message, problems[:PROBLEMS_TOLD])
+        return api.error(refused.message, problems)
     return await _plan(models, request.place, manifest.name, manifest)
 
 

@@ -71,6 +71,7 @@ from wadm.server.view import Place
 from wadm.transport.base import Bucket, Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.events import HeartbeatFilter, Unchanged
+from wadm.wire.reply_subjects import ReplyRules
 from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
@@ -134,6 +135,7 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
     command_stream: str = "wadm_commands"
     overdue: float = 33.0
     at_a_time: int = 256
+    reply_rules: ReplyRules = ReplyRules()
 
 
 Item: TypeAlias = bytes | Outcome | Answer | Changed
@@ -172,7 +174,7 @@ class LatticeOwner:
         self._scope = Place(lattice, account).scope
         self._timeline = Timeline(transport, self._scope, self.now)
         self._narrator = Narrator(self._timeline, self.lattice, self.interests, self.in_flight)
-        self._desk = Desk(self, transport, self._scope, log)
+        self._desk = Desk(self, transport, self._scope, log, settings.reply_rules)
         self._under_way: dict[str, str | None] = {}
         """Applications whose version was changed and has not come to anything, with that version."""
         self._changed: dict[str, float] = {}

@@ -33,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     api_prefix: str = "wadm.api"
     multitenant: bool = False
+    reply_prefixes: tuple[str, ...] = ()
+    """Where clients with an inbox prefix of their own await answers, besides ``_INBOX`` and ``_R_``."""
     stream_prefix: str = ""
     """Goes in front of stream names as it is, separator included."""
     stream_persistence: Literal["file", "memory"] = "file"

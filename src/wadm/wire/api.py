@@ -15,12 +15,20 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json, structs
 from wadm.errors import Malformed, NoRoom
 from wadm.model.manifest import Problem
 from wadm.model.status import NO_HOSTS_MESSAGE, ApplicationStatus
+from wadm.model.text import cut
 from wadm.wire.reading import UNREADABLE, read
 from wadm.wire.status import encode_status
 
 STORAGE_ERROR = "Internal storage error"
 """Said of a store that cannot be read or written, and of names that cannot be keys. Of the reason no more is said than
 :func:`storage_error` adds; the server's log has it."""
+
+PROBLEMS_TOLD = 100
+"""Problems of one manifest that are told; a hostile one has more than an answer can hold."""
+TEXT_TOLD = 2000
+"""Characters of one text of a problem that are told, for the same reason."""
+ERROR_TOLD = 8000
+"""Characters of an error that are told. The original repeats all that it was sent, and then cannot send it."""
 
 HISTORY_UNSUPPORTED = "Model deployment history is not currently supported. It may be added in a future version"
 
@@ -203,11 +211,45 @@ def decode_legacy_list(data: bytes) -> tuple[Summary, ...]:
 
 def error(message: str, problems: Iterable[Problem] = ()) -> bytes:
     """Return the error of any operation, with all that is wrong where that can be told apart."""
-    return json.encode(ErrorReply(message, problems=_problems(problems)))
+    return json.encode(ErrorReply(cut(message, ERROR_TOLD), problems=_problems(problems)))
 
 
 def _problems(problems: Iterable[Problem]) -> Problems:
-    return tuple(FullProblem(**structs.asdict(problem)) for problem in problems) or UNSET
+    """Return the first of the problems as they are told, and how many more there are."""
+    every = list(problems)
+    shown = every if len(every) <= PROBLEMS_TOLD else every[: PROBLEMS_TOLD - 1]
+    told = [FullProblem(**structs.asdict(_shown(problem))) for problem in shown]
+    if more := len(every) - len(shown):
+        told.append(FullProblem(f"and {more} more", level=every[-1].level, hint="`wadm validate FILE` tells all"))
+    return tuple(told) or UNSET
+
+
+def _shown(problem: Problem) -> Problem:
+    if max(len(problem.message), len(problem.path), len(problem.hint)) <= TEXT_TOLD:
+        return problem
+    return structs.replace(
+        problem,
+        message=cut(problem.message, TEXT_TOLD),
+        path=cut(problem.path, TEXT_TOLD),
+        hint=cut(problem.hint, TEXT_TOLD),
+    )
+
+
+_DONE = frozenset({"created", "newversion", "deleted", "noop", "acknowledged"})
+
+
+def shortened(reply: bytes, reason: str) -> bytes:
+    """Return a reply in place of one that no message holds; ``reason`` says by how much.
+
+    What was done stays said: the ``result`` is the same, and what is long is cut. Anything else, which only wanted to
+    tell something, becomes an error.
+    """
+    said = json.decode(reply)
+    if not isinstance(said, dict) or said.get("result") not in _DONE:
+        return error(f"The reply is too large: {cut(reason, TEXT_TOLD)}")
+    short = {key: cut(value, TEXT_TOLD) if isinstance(value, str) else value for key, value in said.items()}
+    short.pop("problems", None)
+    return json.encode(short)
 
 
 # -- put ---------------------------------------------------------------------------------------

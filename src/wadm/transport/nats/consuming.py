@@ -23,7 +23,7 @@ from wadm.transport.nats.consumers import (
     status,
     until_done,
 )
-from wadm.transport.nats.jetstream import Answer, JetStream
+from wadm.transport.nats.jetstream import Answer, JetStream, parse_position
 from wadm.transport.nats.tasks import end
 
 _PULL_EXPIRES = 30
@@ -142,6 +142,8 @@ class DurableConsumer:
         self._heard_at = now()
         said = status(message)
         if not said:
+            if parse_position(message.reply) is None:
+                return  # not from JetStream: it would be acknowledged to whatever subject it names
             self._left -= 1
             if self._left == 0:
                 self._ended.set()

@@ -25,6 +25,9 @@ from wadm.transport.nats.jetstream import JetStream, Position, parse_position
 from wadm.transport.nats.streams import stream_info
 from wadm.transport.nats.tasks import end
 
+FLOW_CONTROL = "$JS.FC."
+"""What the subjects begin with on which JetStream waits for a reader that has fallen behind."""
+
 _NEW_SESSION = "the connection was made anew"
 """Why every watch is resumed after a lost connection, which is told once and not by each of them."""
 
@@ -145,8 +148,8 @@ class Watch:
     def _receive_status(self, message: Message) -> None:
         headers = message.headers or {}
         # The server sends no more until these are answered.
-        stalled = message.reply or headers.get("Nats-Consumer-Stalled")
-        if stalled:
+        stalled = message.reply or headers.get("Nats-Consumer-Stalled", "")
+        if stalled.startswith(FLOW_CONTROL):  # anything else is not from JetStream
             self._connection.publish(stalled, b"")
         if int(headers.get("Nats-Last-Consumer", "0")) >= self._expected:
             self._break("a message was lost on the way")

@@ -1,0 +1,102 @@
+"""Where an answer may go: the rule that keeps a client from publishing with the server's rights.
+
+Whoever asks names the subject of the answer, and the server publishes it with rights that the client may not have: a
+reader who names ``wadm.api.other.model.del.shop`` would have the server delete an application for them. So answers go
+to inboxes only, and never to a subject that this system, NATS or wasmCloud listens on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from wadm.wire.subjects import API_PREFIX
+
+Refusal: TypeAlias = Literal["", "not_an_inbox", "reserved", "own_inbox", "malformed"]
+"""Why an answer may not be sent; empty where it may."""
+
+INBOX: Final = "_INBOX"
+"""Where NATS clients await answers unless they are told otherwise."""
+SERVER_INBOX: Final = f"{INBOX}.wadm_server"
+"""Where servers await answers themselves, from hosts, JetStream and each other; no client may put an answer there."""
+SERVICE_IMPORT: Final = "_R_"
+"""What NATS makes of the reply subject of a request that crosses into this account by a service import."""
+ALWAYS: Final = (INBOX, SERVICE_IMPORT)
+
+RESERVED: Final = frozenset({"wadm", "wasmbus", "wasmcloud", "wadm_event_consumer"})
+"""First tokens of what wadm (API, streams, other servers) and wasmCloud (hosts, providers, secrets) listen on."""
+RPC: Final = "wrpc"
+"""Third token of the calls between components: ``<lattice>.<component>.wrpc.…``."""
+LONGEST: Final = 512
+"""Bytes of a reply subject. Inboxes of clients have about 30, those of service imports about 20 more."""
+
+_UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f*>]|^\.|\.\.|\.$|^$")
+
+
+class ReplyRules(Struct, frozen=True):
+    """Where a server may send answers. ``prefixes`` are whole tokens, without a dot at the end."""
+
+    prefixes: tuple[str, ...] = ()
+    """Where clients with an inbox prefix of their own await answers, besides :data:`ALWAYS`."""
+    api_prefix: str = API_PREFIX
+    barred: tuple[str, ...] = (SERVER_INBOX,)
+    """Prefixes below the permitted ones that are closed all the same."""
+
+    def refusal(self, reply: str) -> Refusal:
+        """Say why nothing may be sent to a reply subject, in a word that is the same for all of a kind.
+
+        >>> ReplyRules().refusal("_INBOX.AzK3pNhx.17"), ReplyRules().refusal("wadm.api.b.model.del.shop")
+        ('', 'reserved')
+        """
+        if len(reply) > LONGEST or _UNFIT.search(reply):
+            return "malformed"
+        if is_reserved(reply, self.api_prefix):
+            return "reserved"
+        if not _is_under(reply, (*ALWAYS, *self.prefixes)):
+            return "not_an_inbox"
+        return "own_inbox" if _is_under(reply, self.barred) else ""
+
+
+def is_reserved(subject: str, api_prefix: str = API_PREFIX) -> bool:
+    """Whether wadm, wasmCloud or NATS itself listens on a subject, also with an account in front (multi-tenant mode).
+
+    All that NATS listens on begins with a dollar sign: JetStream and its buckets, system and object store.
+
+    >>> [is_reserved(s) for s in ("$KV.wadm_manifests.b-x", "ACME.wasmbus.ctl.v1.b.host.ping", "team.alerts")]
+    [True, True, False]
+    """
+    tokens = subject.split(".")
+    return (
+        tokens[0] in RESERVED
+        or any(_is_heard_everywhere(within, api_prefix) for within in (tokens, tokens[1:]))
+        or (len(tokens) > 2 and tokens[2] == RPC)
+    )
+
+
+def _is_heard_everywhere(tokens: Sequence[str], api_prefix: str) -> bool:
+    """Whether subjects that begin so are listened on, also behind an account."""
+    apis = (api_prefix.split("."), API_PREFIX.split("."))
+    return bool(tokens) and (
+        tokens[0].startswith("$") or tokens[0] == "wasmbus" or any(tokens[: len(api)] == api for api in apis)
+    )
+
+
+def reply_prefix(given: str) -> str:
+    """Read a prefix for answers as operators write it; ``ValueError`` where it cannot be one.
+
+    >>> reply_prefix("_INBOX_ops.>")
+    '_INBOX_ops'
+    """
+    prefix = given.strip().removesuffix(">").rstrip(".")
+    if _UNFIT.search(prefix):
+        raise ValueError("a prefix for answers is one or more words with dots between them, such as _INBOX_ops")
+    if is_reserved(prefix) or any(f"{one}.".startswith(f"{prefix}.") for one in RESERVED):
+        raise ValueError("wadm, wasmCloud or NATS listens there; answers go to subjects that nobody else uses")
+    return prefix
+
+
+def _is_under(subject: str, prefixes: Iterable[str]) -> bool:
+    return any(subject.startswith(f"{prefix}.") for prefix in prefixes)
