@@ -19,10 +19,12 @@ import pytest
 from tests.conftest import NatsServerFactory
 from tests.dashboard.manifests import an_app
 from tests.dashboard.stage import READ, TOKENS, Stage, stage
+from wadm.cli.gateway import gateway_beside
 from wadm.dashboard import webhooks
 from wadm.dashboard.options import Options
 from wadm.dashboard.webhooks import Hook, read_hooks, signature
 from wadm.errors import Misconfigured
+from wadm.server.settings import Settings
 
 SECRET = "a-secret-of-some-length"
 
@@ -165,3 +167,12 @@ def test_a_file_of_webhooks(tmp_path: Path) -> None:
     assert hook.wants("default", "shop-eu", "failed")
     assert not hook.wants("default", "shop-eu", "deployed")
     assert not hook.wants("default", "pay", "failed")
+
+
+@pytest.mark.parametrize("subject", ["wadm.api.other.model.del.shop", "$KV.wadm_manifests.x", "_INBOX.x", "alerts.*"])
+def test_a_webhook_cannot_be_used_to_publish_where_somebody_listens(tmp_path: Path, subject: str) -> None:
+    file = tmp_path / "hooks.yaml"
+    file.write_text(f"- name: chat\n  subject: '{subject}'\n")
+    settings = Settings(http=("127.0.0.1", 0), http_open_reading=True, http_webhooks=str(file))
+    with pytest.raises(Misconfigured, match="cannot publish to"), gateway_beside(settings, lambda: "", lambda _: b""):
+        pass

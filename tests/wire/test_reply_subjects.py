@@ -73,6 +73,15 @@ def test_servers_answer_each_other() -> None:
     assert ReplyRules(barred=()).refusal(f"{SERVER_INBOX}.AzK3pNhx.17") == ""
 
 
+@pytest.mark.parametrize("subject", [*LISTENED_TO, "_INBOX.x", "_R_.x", "_INBOX_ops.x", f"{SERVER_INBOX}.x", "a.*", ""])
+def test_a_webhook_publishes_neither_there_nor_to_inboxes(subject: str) -> None:
+    assert ReplyRules(("_INBOX_ops",)).bars(subject)
+
+
+def test_a_webhook_publishes_to_a_subject_that_nobody_else_uses() -> None:
+    assert ReplyRules().bars("alerts.wadm") == ""
+
+
 @pytest.mark.parametrize(("given", "prefix"), [("_INBOX_ops", "_INBOX_ops"), (" a.b.> ", "a.b"), ("a.", "a")])
 def test_prefixes_are_given_as_words(given: str, prefix: str) -> None:
     assert reply_prefix(given) == prefix

@@ -51,7 +51,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
         tls_cert=Path(settings.http_tls_cert) if settings.http_tls_cert else None,
         tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
         origins=settings.http_origins,
-        hooks=read_hooks(Path(settings.http_webhooks), rules) if settings.http_webhooks else (),
+        hooks=read_hooks(Path(settings.http_webhooks), rules.bars) if settings.http_webhooks else (),
         product=PRODUCT,
         ready=ready,
         metrics=metrics,

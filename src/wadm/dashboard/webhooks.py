@@ -28,7 +28,6 @@ from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_all_statuses
 from wadm.errors import Misconfigured, WadmError
 from wadm.model.status import SEVERITY, ApplicationStatus
-from wadm.wire.reply_subjects import ReplyRules
 
 PAUSES: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
 """Seconds before each further attempt."""
@@ -61,12 +60,11 @@ class Hook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
-def read_hooks(path: Path, reply_rules: ReplyRules | None = None) -> tuple[Hook, ...]:
+def read_hooks(path: Path, bars: Callable[[str], str] = lambda subject: "") -> tuple[Hook, ...]:
     """Read a YAML or JSON list of hooks; raise :class:`~wadm.errors.Misconfigured`.
 
-    A NATS subject must be one on which neither wadm, wasmCloud nor NATS listens, and no answers are awaited.
+    ``bars`` says why nothing may be published to a NATS subject, ``""`` where it may.
     """
-    rules = reply_rules or ReplyRules()
     try:
         hooks = convert(yaml.safe_load(path.read_text(encoding="utf-8")), tuple[Hook, ...])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
@@ -76,25 +74,13 @@ def read_hooks(path: Path, reply_rules: ReplyRules | None = None) -> tuple[Hook,
             raise Misconfigured(f"{path}: webhook {hook.name!r} needs either a url or a subject")
         if hook.url and (urlsplit(hook.url).scheme not in ("http", "https") or len(hook.secret) < 16):
             raise Misconfigured(f"{path}: webhook {hook.name!r} needs an http(s) url and a secret of 16 characters")
-        if hook.subject and (refusal := _refused_subject(hook.subject, rules)):
-            raise Misconfigured(f"{path}: webhook {hook.name!r} cannot publish to {hook.subject!r}: {refusal}")
+        if hook.subject and (why := bars(hook.subject)):
+            raise Misconfigured(f"{path}: webhook {hook.name!r} cannot publish to {hook.subject!r}: {why}")
         if unknown := set(hook.statuses) - set(SEVERITY):
             raise Misconfigured(f"{path}: webhook {hook.name!r} names no status: {', '.join(sorted(unknown))}")
     if len({hook.name for hook in hooks}) != len(hooks):
         raise Misconfigured(f"{path}: two webhooks have the same name")
     return hooks
-
-
-def _refused_subject(subject: str, rules: ReplyRules) -> str:
-    match rules.refusal(subject):
-        case "malformed":
-            return "a subject is words with dots between them, without wildcards"
-        case "reserved":
-            return "wadm, wasmCloud or NATS listens there"
-        case "not_an_inbox":
-            return ""
-        case _:
-            return "answers are awaited there"
 
 
 class Notification(Struct, kw_only=True):

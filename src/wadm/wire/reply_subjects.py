@@ -59,6 +59,18 @@ class ReplyRules(Struct, frozen=True):
             return "not_an_inbox"
         return "own_inbox" if _is_under(reply, self.barred) else ""
 
+    def bars(self, subject: str) -> str:
+        """Say in words why nothing but an answer may be published to a subject, empty where it may: a webhook's."""
+        match self.refusal(subject):
+            case "not_an_inbox":
+                return ""
+            case "malformed":
+                return "a subject is words with dots between them, without wildcards"
+            case "reserved":
+                return "wadm, wasmCloud or NATS listens there"
+            case _:
+                return "answers are awaited there"
+
 
 def is_reserved(subject: str, api_prefix: str = API_PREFIX) -> bool:
     """Whether wadm, wasmCloud or NATS itself listens on a subject, also with an account in front (multi-tenant mode).
