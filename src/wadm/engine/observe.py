@@ -118,7 +118,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             _failed_start(key, event.image, event.error, in_flight, news, now)
         case ProviderStarted():
             touched[(event.host_id, "provider", event.provider.id)] = now
-            _put(event.host_id, event.provider, lattice, news)
+            _provider_started(event, lattice, in_flight, news, now)
         case ProviderStartFailed():
             key = ("provider", event.host_id, event.provider_id)
             if event.error in ALREADY_RUNNING:
@@ -129,7 +129,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             touched[(event.host_id, "provider", event.provider_id)] = now
             _drop("provider", event.host_id, event.provider_id, lattice, news)
         case ProviderHealth():
-            _health(event, lattice, news)
+            _health(event, lattice, news, now)
         case LinkSet():
             lattice.unread[event.link.source_id] = now
             if lattice.put_link(event.link):
@@ -203,7 +203,8 @@ def observe_inventory(
     if lattice.put_host(host_id, inventory.friendly_name, inventory.labels, inventory.version, now):
         _host_changed(host_id, lattice, news, relabelled=not new)
     host = lattice.hosts[host_id]
-    if not host.known:
+    found = not host.known
+    if found:
         host.known = True
         news.hosts.add(host_id)
 
@@ -225,6 +226,13 @@ def observe_inventory(
         before = host.providers.get(provider.id)
         listed = provider if before is None else replace(provider, health=before.health)
         if before != listed and not is_newer("provider", provider.id):
+            if before is None:
+                starts = lattice.provider_starts
+                if found:
+                    starts.found(host_id, provider.id, provider.image, now)
+                else:
+                    when_asked = _when_asked(host_id, provider, in_flight)
+                    starts.missed(host_id, provider.id, provider.image, now, when_asked)
             _put(host_id, listed, lattice, news)
 
 
@@ -444,8 +452,31 @@ def _accepted(
                 in_flight.deliver(command.key, now)
 
 
-def _health(event: ProviderHealth, lattice: Lattice, news: News) -> None:
+def _provider_started(event: ProviderStarted, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+    provider = event.provider
+    known = lattice.find("provider", event.host_id, provider.id)
+    if not isinstance(known, Provider) or (known.image, known.annotations) != (provider.image, provider.annotations):
+        # Else it is an event that came twice, or after an inventory that told the same.
+        when_asked = _when_asked(event.host_id, provider, in_flight)
+        lattice.provider_starts.started(event.host_id, provider.id, provider.image, now, when_asked)
+    _put(event.host_id, provider, lattice, news)
+
+
+def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> float | None:
+    """Return when this server asked a host for the start of a provider that the host tells of, if it did."""
+    pending = in_flight.get(("provider", host_id, provider.id))
+    if pending is None or not isinstance(pending.command, StartProvider):
+        return None
+    same = strip_reference(pending.command.reference) == strip_reference(provider.image)
+    return pending.since if same else None
+
+
+def _health(event: ProviderHealth, lattice: Lattice, news: News, now: float) -> None:
     known = lattice.find("provider", event.host_id, event.provider_id)
+    if event.health != "silent" and isinstance(known, Provider):
+        passed = event.health == "running" and not event.unchanged
+        if lattice.provider_starts.reported(event.host_id, event.provider_id, now, passed):
+            _touch("provider", known, news)
     if not isinstance(known, Provider) or (event.unchanged and known.health == "failed"):
         return
     if lattice.set_health(event.host_id, event.provider_id, event.health):

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
+from wadm.model.provider_starts import ProviderStarts
 
 LinkKey: TypeAlias = tuple[str, str, str, str]
 """Source id, namespace, package, link name: what a link is deleted by. Several targets may share one key."""
@@ -157,6 +158,7 @@ class Lattice:
         """Hosts that fell silent and have not come back: what people call them, by id."""
         self.last_joined = 0.0
         """When a host was last heard of for the first time."""
+        self.provider_starts = ProviderStarts()
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
@@ -216,6 +218,7 @@ class Lattice:
         other.unread = dict(self.unread)
         other.given_up = dict(self.given_up)
         other.last_joined = self.last_joined
+        other.provider_starts = self.provider_starts.copy()
         other.configs = dict(self.configs)
         return other
 
@@ -258,6 +261,7 @@ class Lattice:
         host = self.hosts.get(host_id)
         if host is None:
             return False
+        self.provider_starts.host_gone(host_id, host.last_heard)
         self.clear_host(host_id)
         del self.hosts[host_id]
         for wanted, hosts in self._eligible.items():
@@ -318,6 +322,7 @@ class Lattice:
             del host.components[entity_id]
         else:
             del host.providers[entity_id]
+            self.provider_starts.stopped(host_id, entity_id)
         places = self._where[kind][entity_id]
         del places[host_id]
         if not places:

@@ -25,7 +25,8 @@ DEFAULT_SPREAD_NAME: Final = "default"
 SECRET_PREFIX: Final = "SECRET_"
 
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
-_SCHEMES: Final = ("oci://", "http://", "https://", "file://", "wasmcloud+builtin://")
+_BUILTIN: Final = "wasmcloud+builtin://"
+_SCHEMES: Final = ("oci://", "http://", "https://", "file://", _BUILTIN)
 
 
 def sanitize(name: str) -> str:
@@ -75,3 +76,12 @@ def strip_reference(reference: str) -> str:
         if reference.startswith(scheme):
             return reference[len(scheme) :]
     return reference
+
+
+def is_builtin(reference: str) -> bool:
+    """Whether a provider's image is built into the host, from a manifest's reference or as hosts report it.
+
+    >>> is_builtin("wasmcloud+builtin://http-server"), is_builtin("http-server"), is_builtin("ghcr.io/demo/kv:1")
+    (True, True, False)
+    """
+    return reference.startswith(_BUILTIN) or not (reference == "" or "/" in reference or ":" in reference)

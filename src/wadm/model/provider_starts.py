@@ -1,0 +1,142 @@
+"""Each start of a provider on a host: when it was asked for, when it happened, when its first health report came.
+
+A host probes a provider process 5 s after its start and every 30 s from then on, tells what it answers, and tells
+nothing where it does not answer. It never probes a builtin provider (lattice reference, 2.8). Times are seconds of the
+observer's clock.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from wadm.model.names import is_builtin
+
+REPLICA_LAG = 1.0
+"""Seconds, at most, after which a link that one host has put is known to every other host."""
+SUBSCRIBES_WITHIN = 40.0
+"""Seconds after its start at which a provider that has not reported its health counts as one that does not report:
+two probes are over by then."""
+
+ProviderAt = tuple[str, str]
+"""Host id and provider id."""
+
+
+class ProviderStart(Struct, frozen=True):
+    """One start of a provider, from there on until it is stopped or its host is gone.
+
+    ``started``: when the host said so; ``None`` where the provider was found running. ``reported``: when its first
+    health report came, of whatever content. ``listed``: every link that was in the lattice by then is in the list that
+    the process was started with. ``listens``: since when it is known to hear what is put, if it is.
+    """
+
+    started: float | None
+    listed: float
+    listens: float | None = None
+    reported: float | None = None
+    builtin: bool = False
+
+    def silent_for(self, now: float) -> float | None:
+        """Return the seconds that have passed since the start without a health report; ``None`` where it has reported,
+        is builtin (those never report), or was found running."""
+        if self.reported is not None or self.builtin or self.started is None:
+            return None
+        return now - self.started
+
+
+class ProviderStarts:
+    """The current start of every provider of a lattice, and the hosts that have reported the health of any."""
+
+    def __init__(self) -> None:
+        self._starts: dict[ProviderAt, ProviderStart] = {}
+        self._unreported: dict[ProviderAt, None] = {}
+        """Those without a report that have not been returned by :meth:`expired`, oldest first."""
+        self._reporting: set[str] = set()
+        self._last_seen: dict[ProviderAt, float] = {}
+        """Of providers whose host was lost with them: when that host was last heard."""
+
+    def get(self, host_id: str, provider_id: str) -> ProviderStart | None:
+        """Return the current start of a provider, if it runs there as far as is known."""
+        return self._starts.get((host_id, provider_id))
+
+    def reports(self, host_id: str) -> bool:
+        """Whether a host has reported the health of any of its providers: not every kind of host does."""
+        return host_id in self._reporting
+
+    def copy(self) -> ProviderStarts:
+        """Return a copy that can be changed without changing this one."""
+        other = ProviderStarts()
+        other._starts = dict(self._starts)
+        other._unreported = dict(self._unreported)
+        other._reporting = set(self._reporting)
+        other._last_seen = dict(self._last_seen)
+        return other
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def started(self, host_id: str, provider_id: str, image: str, now: float, asked: float | None = None) -> None:
+        """Note that a host said it has started a provider. ``asked``: when this server asked it to, if it did."""
+        listed = max(now - REPLICA_LAG, asked if asked is not None else -math.inf)
+        builtin = is_builtin(image)
+        self._put((host_id, provider_id), ProviderStart(now, listed, now if builtin else None, builtin=builtin))
+
+    def missed(self, host_id: str, provider_id: str, image: str, now: float, asked: float | None = None) -> None:
+        """Note a provider that was started without that having been heard: some time before ``now``."""
+        builtin = is_builtin(image)
+        listed = asked if asked is not None else -math.inf
+        self._put((host_id, provider_id), ProviderStart(now, listed, now if builtin else None, builtin=builtin))
+
+    def found(self, host_id: str, provider_id: str, image: str, now: float) -> None:
+        """Note a provider that was found running on a host not known before: it counts as one that has all links there
+        are, unless its host was lost meanwhile, and then as of when that was last heard."""
+        listed = self._last_seen.pop((host_id, provider_id), now)
+        self._put((host_id, provider_id), ProviderStart(None, listed, now, builtin=is_builtin(image)))
+
+    def reported(self, host_id: str, provider_id: str, now: float, passed: bool = False) -> bool:
+        """Note a health report; return whether it is the first since the start. ``passed``: the report says that the
+        provider has become healthy, which is what a host says of one that it has started a moment ago."""
+        self._reporting.add(host_id)
+        at = (host_id, provider_id)
+        start = self._starts.get(at)
+        if start is None or start.reported is not None:
+            return False
+        self._unreported.pop(at, None)
+        listens = now if start.listens is None or (passed and not start.builtin) else start.listens
+        self._starts[at] = ProviderStart(start.started, start.listed, listens, now, start.builtin)
+        return True
+
+    def stopped(self, host_id: str, provider_id: str) -> None:
+        """Note that a provider does not run on a host any more."""
+        self._starts.pop((host_id, provider_id), None)
+        self._unreported.pop((host_id, provider_id), None)
+
+    def host_gone(self, host_id: str, last_heard: float) -> None:
+        """Note that a host is gone with all its providers; it may come back with them."""
+        for at in [at for at in self._starts if at[0] == host_id]:
+            self.stopped(*at)
+            self._last_seen[at] = last_heard
+        while len(self._last_seen) > 1000:
+            del self._last_seen[next(iter(self._last_seen))]
+
+    def expired(self, now: float) -> list[ProviderAt]:
+        """Return the providers of which no report has come within ``SUBSCRIBES_WITHIN`` seconds of their start, each
+        once. Whatever is put for one from now on counts as heard: more cannot be known of it."""
+        found = []
+        for at in list(self._unreported):
+            start = self._starts[at]
+            silent_for = start.silent_for(now)
+            if silent_for is not None and silent_for < SUBSCRIBES_WITHIN:
+                break
+            del self._unreported[at]
+            if silent_for is not None:
+                found.append(at)
+                self._starts[at] = ProviderStart(start.started, start.listed, now, None, start.builtin)
+        return found
+
+    def _put(self, at: ProviderAt, start: ProviderStart) -> None:
+        self._last_seen.pop(at, None)
+        self._unreported.pop(at, None)
+        self._starts[at] = start
+        if start.silent_for(0.0) is not None:
+            self._unreported[at] = None
