@@ -116,6 +116,7 @@ ABOUT: dict[tuple[str, bool], str] = {
     ("events", False): "Return what happened in the lattice.",
     ("events", True): "Return what happened to an application.",
     ("rollback", True): "Deploy the version that ran before, or the `version` named.",
+    ("resume", False): "End the pause in which nothing is moved because most hosts fell silent.",
 }
 """What each operation does; a test sees to it that the server has no other."""
 

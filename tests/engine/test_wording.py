@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wadm.engine.spread import Missing, Share
-from wadm.engine.wording import HOSTS_COUNTED, missing_hosts
-from wadm.model.lattice import Lattice
+from wadm.engine.wording import HOSTS_COUNTED, missing_hosts, paused
+from wadm.model.lattice import Lattice, Pause
 
 ANYWHERE = Share("default", (), 3)
 MOON = Share("moon", (("zone", "moon"),), 2)
@@ -61,3 +61,16 @@ def test_hosts_that_were_lost_are_named_until_they_come_back() -> None:
     assert missing_hosts(Missing(ANYWHERE, 0), "component", lattice).endswith("no host is there, h1 is lost")
     lattice.put_host("h1", "", {}, "1.9.2", 0.0)
     assert lattice.lost == {}
+
+
+def test_a_pause_says_why_since_when_and_what_ends_it() -> None:
+    pause = Pause(since=1_800_000_005.9, silent=5, of=6, names=("alpha", "beta", "gamma"), until=1_800_000_305.9)
+    assert paused(pause) == (
+        "5 of 6 hosts do not answer since 08:00:05 UTC (alpha, beta, gamma and 2 more). Nothing is moved until they "
+        "are back, or until 08:05:05 UTC; `wadm resume` ends the wait at once."
+    )
+
+
+def test_while_nobody_answers_the_time_of_a_pause_does_not_run() -> None:
+    pause = Pause(since=1_800_000_005.0, silent=3, of=3, names=("alpha", "beta", "gamma"), until=0.0)
+    assert "until they are back, or some minutes after the first is; `wadm resume`" in paused(pause)

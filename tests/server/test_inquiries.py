@@ -60,9 +60,23 @@ class Lattice:
 async def test_a_call_to_all_tells_of_everybody_who_is_there() -> None:
     lattice = Lattice({"one": 0.0, "two": 0.1})
     await lattice.listen()
-    lattice.inquiries.call_roll(["two", "three"], hosts=3)
+    lattice.inquiries.call_roll(["two", "three"], ["one", "two", "three"])
     await asyncio.sleep(5)
-    assert lattice.answers == [RollCall(frozenset({"two", "three"}), frozenset({"one", "two"}))]
+    (answer,) = lattice.answers
+    assert isinstance(answer, RollCall)
+    assert (answer.called, answer.present) == ({"two", "three"}, {"one", "two"})
+    assert lattice.calls == 1
+
+
+@in_virtual_time
+async def test_that_most_hosts_do_not_answer_a_call_is_believed_when_they_are_called_again() -> None:
+    lattice = Lattice({"one": 0.0})
+    await lattice.listen()
+    lattice.inquiries.call_roll(["three"], ["one", "two", "three"])
+    await asyncio.sleep(5)
+    (answer,) = lattice.answers
+    assert isinstance(answer, RollCall)
+    assert (answer.present, lattice.calls) == ({"one"}, 2)
 
 
 @in_virtual_time
@@ -70,7 +84,7 @@ async def test_calls_wait_for_the_one_under_way_and_go_out_together() -> None:
     lattice = Lattice({"one": 0.0})
     await lattice.listen()
     for number in range(20):
-        lattice.inquiries.call_roll([f"gone-{number}"], hosts=20)
+        lattice.inquiries.call_roll([f"gone-{number}"], ["one"])
         await asyncio.sleep(0.01)
     await asyncio.sleep(5)
     assert lattice.calls == 2
@@ -85,10 +99,11 @@ async def test_calls_wait_for_the_one_under_way_and_go_out_together() -> None:
 async def test_nobody_is_missing_as_long_as_answers_of_many_still_come() -> None:
     lattice = Lattice({f"host-{number:04}": number / 1000 for number in range(4000)})
     await lattice.listen()
-    lattice.inquiries.call_roll(["host-3999"], hosts=4000)
+    lattice.inquiries.call_roll(["host-3999"], [f"host-{number:04}" for number in range(4000)])
     await asyncio.sleep(10)
     (answer,) = lattice.answers
     assert isinstance(answer, RollCall)
+    assert answer.present is not None
     assert answer.called <= answer.present
 
 

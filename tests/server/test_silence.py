@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -15,10 +16,29 @@ from wadm.sim.core import HostSpec
 from wadm.sim.fleet import Fleet
 from wadm.sim.habits import Habits
 from wadm.sim.host import ModelHost
+from wadm.transport.base import Message, Transport
 from wadm.transport.memory import MemoryTransport
 
 NAMES = [f"app-{number}" for number in range(6)]
 INSTANCES = 4
+
+
+class CountedByHost(Counted):
+    """Counts the changing calls to each host as well."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self.of_host: Counter[str] = Counter()
+
+    def _count(self, message: Message) -> None:
+        super()._count(message)
+        noun, verb, *names = message.subject.split(".")[4:]
+        if f"{noun}.{verb}" in CHANGING and noun in ("component", "provider"):
+            self.of_host[names[-1]] += 1
+
+    def asked_of(self, hosts: Iterable[ModelHost]) -> int:
+        """Return how many changing calls these hosts were sent."""
+        return sum(self.of_host[host.id] for host in hosts)
 
 
 class World:
@@ -26,7 +46,7 @@ class World:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.lab = Lab(settings)
-        self.heard = Counted(MemoryTransport(self.lab.broker, "hosts"))
+        self.heard = CountedByHost(MemoryTransport(self.lab.broker, "hosts"))
         self.fleet = Fleet(self.heard, "default")  # type: ignore[arg-type]
         self.server: Server
 
@@ -34,15 +54,32 @@ class World:
         """Start everything and have the applications run."""
         await self.fleet.start()
         for number in range(hosts):
-            await self.fleet.add(HostSpec(f"host-{number}", {}, habits or Habits()))
-        lab = self.lab
+            await self.add_host(number, habits)
+        if hosts:
+            await self.start_applications()
+
+    async def add_host(self, number: int, habits: Habits | None = None) -> None:
+        """Start a further host."""
+        await self.fleet.add(HostSpec(f"host-{number}", {}, habits or Habits()))
+
+    async def start_applications(self) -> None:
+        """Start the server, and have the applications run."""
         await self.serve()
         for name in NAMES:
-            part = component("api", id=f"{name}-api")
-            part["traits"] = [{"type": "spreadscaler", "properties": {"instances": INSTANCES}}]
-            await lab.ask("put", manifest(name, components=[part]))
-            await lab.ask(f"deploy.{name}")
+            await self.deploy(name)
         await self.whole_within(10)
+
+    async def deploy(self, name: str) -> None:
+        """Put an application of one component and deploy it."""
+        part = component("api", id=f"{name}-api")
+        part["traits"] = [{"type": "spreadscaler", "properties": {"instances": INSTANCES}}]
+        await self.lab.ask("put", manifest(name, components=[part]))
+        await self.lab.ask(f"deploy.{name}")
+
+    async def replace_server(self) -> None:
+        """Stop the server, and start another in its place."""
+        await self.server.stop()
+        await self.serve()
 
     async def serve(self) -> None:
         """Start a server."""

@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "get": Entry(f"{_HERE}.get:get", "Print a stored manifest"),
     "history": Entry(f"{_HERE}.history:history", "Show what was deployed when and by whom, and the versions"),
     "rollback": Entry(f"{_HERE}.rollback:rollback", "Go back to the version that ran before"),
+    "resume": Entry(f"{_HERE}.resume:resume", "Move what ran on silent hosts now, without waiting for them"),
     "diff": Entry(f"{_HERE}.diff:diff", "Show what differs between versions, or from a file"),
     "validate": Entry(f"{_HERE}.validate:validate", "Check manifests without a server"),
     "lint": Entry(f"{_HERE}.validate:lint", "The same as validate"),

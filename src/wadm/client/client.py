@@ -130,6 +130,15 @@ class Client:
         body = encode_ask(Ask(version=version, author=author, message=message))
         return replies.read_deploy(await self._request("rollback", name, body))
 
+    async def resume(self) -> tuple[str, ...]:
+        """End the pause in which nothing of the lattice is moved because most hosts fell silent: what ran on hosts that
+        still do not answer is started elsewhere.
+
+        Return the names of those hosts; none where nothing was paused. Raises Unavailable where nobody looks after the
+        lattice, and NotSupported with the original.
+        """
+        return replies.read_resumed(await self._request("resume"))
+
     async def plan(
         self, what: str | Manifest | bytes | Path, version: str | None = None, *, undeploy: bool = False
     ) -> Planned:

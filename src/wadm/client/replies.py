@@ -166,6 +166,12 @@ def read_history(data: bytes) -> tuple[Revision, ...]:
     return () if isinstance(reply.revisions, UnsetType) else reply.revisions
 
 
+def read_resumed(data: bytes) -> tuple[str, ...]:
+    """Return the names of the hosts that are given up."""
+    reply = _insight(data)
+    return () if isinstance(reply.hosts, UnsetType) else reply.hosts
+
+
 def _insight(data: bytes) -> insight.InsightReply:
     """Return a reply that tells something; raise the error that it stands for otherwise."""
     reply = decode_answer(insight.InsightReply, data)

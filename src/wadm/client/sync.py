@@ -126,6 +126,7 @@ class SyncClient:
     deploy = _Waiting(Client.deploy)
     undeploy = _Waiting(Client.undeploy)
     rollback = _Waiting(Client.rollback)
+    resume = _Waiting(Client.resume)
     plan = _Waiting(Client.plan)
     explain = _Waiting(Client.explain)
     events = _Waiting(Client.events)

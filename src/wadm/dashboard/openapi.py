@@ -107,6 +107,7 @@ _REPLIES: Final[dict[str, Any]] = {
         events=_list(_OBJECT),
         more={"type": "boolean"},
         revisions=_list(_OBJECT),
+        hosts=_list(_TEXT),
     ),
     "Hosts": _reply(["success"], hosts=_list(_OBJECT), next=_TEXT),
     "Host": _reply(["success"], host=_OBJECT),

@@ -202,6 +202,15 @@ OPERATIONS: Final = (
         fields=(Parameter("version", "string", "A version; without it the one that ran before."), *_WHO),
         reply="Deploy",
     ),
+    Operation(
+        id="resume",
+        method="POST",
+        path=f"{LATTICE}/resume",
+        request="model.resume",
+        about="End the pause in which nothing is moved because most hosts fell silent.",
+        role="full",
+        reply="Insight",
+    ),
 )
 
 READING: Final = frozenset({"get", "list", "versions", "status", "history", "plan", "explain", "events"})

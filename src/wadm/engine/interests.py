@@ -153,6 +153,8 @@ class Interests:
     def touched(self, news: News, lattice: Lattice) -> set[str]:
         """Return the applications to plan again after a batch of events."""
         found = set(news.applications)
+        if news.everything:
+            found |= self._desired.keys()
         for entity in news.entities:
             found |= self._entities.get(entity, set())
         if news.all_links:

@@ -72,6 +72,8 @@ class News(Struct):
     sources: set[str] = field(default_factory=set)
     configs: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
+    everything: bool = False
+    """Whether all applications are to be planned: something has changed for the lattice as a whole."""
     relabelled: set[str] = field(default_factory=set)
     questions: Questions = field(default_factory=lambda: Questions(set(), set()))
 
@@ -97,7 +99,7 @@ class News(Struct):
 
     def __bool__(self) -> bool:
         told = self.applications or self.entities or self.links or self.configs or self.hosts
-        return bool(told or self.all_links or self.sources or self.questions)
+        return bool(told or self.everything or self.all_links or self.sources or self.questions)
 
 
 class Touched(dict[tuple[str, EntityKind, str], float]):

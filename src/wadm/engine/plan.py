@@ -110,6 +110,8 @@ class Work:
         self.put_off: list[Pending] = []
         self.questions = Questions(set(), set())
         self.wants_hosts = False
+        self.waits_for_silent = False
+        """Whether something is as it is because hosts do not answer."""
         self.starts = in_flight.starts(desired.application)
         self.failed = in_flight.failed(desired.application)
         self.starting: set[str] = set()

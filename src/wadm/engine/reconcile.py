@@ -11,12 +11,15 @@ Each waits in the plan for what it needs, not the whole for its slowest part.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.configs import plan_configs
 from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.in_flight import InFlight
 from wadm.engine.links import plan_link
 from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
+from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
 from wadm.model.lattice import Lattice
 from wadm.model.status import UNDEPLOYED, ApplicationStatus, ScalerStatus, aggregate
@@ -37,7 +40,7 @@ def reconcile(
     return Plan(
         desired.application,
         tuple(work.actions),
-        _status(desired, aggregate(statuses[i] for i in range(len(desired.scalers))), left),
+        _status(work, aggregate(statuses[i] for i in range(len(desired.scalers))), left),
         left.record,
         tuple(sorted(work.settled)),
         work.questions,
@@ -54,9 +57,11 @@ def _plan(scaler: Scaler, work: Work) -> ScalerStatus:
     return work.status(scaler, "failed", scaler.message)
 
 
-def _status(desired: Desired, status: ApplicationStatus, left: Leftovers) -> ApplicationStatus:
+def _status(work: Work, status: ApplicationStatus, left: Leftovers) -> ApplicationStatus:
     """Return the application's status: what its scalers add up to, and what is still to go of it."""
-    deployed = desired.version is not None
+    deployed = work.desired.version is not None
+    if work.waits_for_silent and work.lattice.pause is not None:
+        status = replace(status, message=f"{paused(work.lattice.pause)} {status.message}".strip())
     if not left.count:
         return status if deployed else UNDEPLOYED
     if deployed and status.type != "deployed":

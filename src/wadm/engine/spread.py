@@ -77,6 +77,8 @@ class Bars(Struct, frozen=True):
 
     shut: Collection[str] = frozenset()
     failed: Mapping[str, float] = {}
+    silent: Collection[str] = frozenset()
+    """Hosts that do not answer: what runs there stays, nothing is placed there."""
 
 
 OPEN = Bars()
@@ -244,7 +246,7 @@ class _Placing:
         shut, failed = self.bars.shut, self.bars.failed
         hosts = self.lattice.eligible(share.requirements)
         for host in turns(f"{self.entity_id}/{share.name}", hosts):
-            if host not in shut and host not in failed:
+            if host not in shut and host not in failed and host not in self.bars.silent:
                 yield host
         for host in sorted(failed, key=lambda host: (failed[host], host)):
             if self.fits(host, share):
@@ -257,7 +259,11 @@ class _Placing:
         yield from (host for host in self.usable(share) if host not in self.places and host not in running)
 
     def fits(self, host: str, share: Share) -> bool:
-        return host not in self.bars.shut and self.lattice.hosts[host].meets(share.requirements)
+        return (
+            host not in self.bars.shut
+            and host not in self.bars.silent
+            and self.lattice.hosts[host].meets(share.requirements)
+        )
 
     def settle(self, share: Share, hosts: Iterable[str], count: int) -> None:
         for host in hosts:
@@ -331,7 +337,8 @@ def place_daemon(
             missing.append(Missing(share, 0))
         elif share.target:
             for host in hosts:
-                places.setdefault(host, Place(share.target, share.name))
+                if host in mine or host not in bars.silent:
+                    places.setdefault(host, Place(share.target, share.name))
     return Placement(places, tuple(missing))
 
 

@@ -1,9 +1,9 @@
-"""What people are told of hosts that are waited for: how many there are, and why none of them will do."""
+"""What people are told of hosts that are waited for: how many there are, why none of them will do, which are silent."""
 
 from __future__ import annotations
 
 from wadm.engine.spread import Missing
-from wadm.model.lattice import EntityKind, Host, Lattice, Requirements
+from wadm.model.lattice import EntityKind, Host, Lattice, Pause, Requirements
 
 HOSTS_NAMED = 3
 """Hosts that are told of one by one."""
@@ -51,3 +51,37 @@ def _lack(host: Host, requirements: Requirements) -> str:
         if has != wanted:
             return f"has {label}={has}"
     return ""
+
+
+# -- silent hosts ------------------------------------------------------------------------------
+
+
+def paused(pause: Pause) -> str:
+    """Return why nothing is moved, since when, and what comes next.
+
+    For example: ``2 of 3 hosts do not answer since 12:00:05 UTC (alpha (NAAAAAAA), beta (NBBBBBBB)). Nothing
+    is moved until they are back, or until 12:05:05 UTC; `wadm resume` ends the wait at once.``
+    """
+    more = pause.silent - len(pause.names)
+    names = ", ".join(pause.names) + (f" and {more} more" if more > 0 else "")
+    next_ = goes_on(pause)
+    cause = f"{pause.silent} of {pause.of} hosts do not answer since {_time_of_day(pause.since)} ({names})"
+    return f"{cause}. {next_[0].upper()}{next_[1:]}."
+
+
+def goes_on(pause: Pause) -> str:
+    """Return when a pause ends, and how to end it."""
+    until = f"until {_time_of_day(pause.until)}" if pause.until else "some minutes after the first is"
+    return f"nothing is moved until they are back, or {until}; `wadm resume` ends the wait at once"
+
+
+def silent_hosts(lattice: Lattice) -> str:
+    """Return the names of the silent hosts, the first few."""
+    names = sorted(lattice.hosts[host].called for host in lattice.silent.keys() | lattice.unseen.keys())
+    more = len(names) - HOSTS_NAMED
+    return ", ".join(names[:HOSTS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _time_of_day(at: float) -> str:
+    minutes, seconds = divmod(int(at) % 86400, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02} UTC"

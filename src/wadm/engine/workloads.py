@@ -28,7 +28,7 @@ from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
-from wadm.engine.wording import missing_hosts
+from wadm.engine.wording import goes_on, missing_hosts, silent_hosts
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, strip_reference
@@ -45,7 +45,7 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
     foreign = {host: entity for host, entity in present.items() if host not in mine}
     place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
     failed = _failed(scaler, work)
-    bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()})
+    bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
     placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
     attempts = max((pending.attempts for pending in failed.values()), default=0)
@@ -133,6 +133,10 @@ class _Progress:
         """Hosts on which it runs and says that it is not well, or says nothing any more."""
         self.silent = False
         """Whether there is one on which it says nothing."""
+        self.unreached = sorted(h for h in placement.places if h in mine and h in work.lattice.silent)
+        """Hosts that it runs on, as far as known, and that do not answer."""
+        self.unsure = False
+        """Whether it is not started because it may run on a host of which it is not known what it runs."""
         self.running = 0
 
     def right(self, host: str, count: int) -> None:
@@ -145,7 +149,9 @@ class _Progress:
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
-        if self.gathering and isinstance(command, ScaleComponent):
+        if self.work.lattice.unseen:
+            self.unsure = True
+        elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)
         elif self.ready:
             self.want(command, reason)
@@ -296,14 +302,20 @@ def _status(
     wanted += sum(m.share.target - m.found for m in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
     if not explanation.next:
-        if not progress.ready:
+        if work.lattice.pause is not None and (progress.unreached or progress.unsure):
+            explanation = replace(explanation, next=goes_on(work.lattice.pause), next_try=work.lattice.pause.until)
+        elif not progress.ready:
             explanation = replace(explanation, next=next_config(scaler.config, work))
         elif placement.missing:
             explanation = replace(explanation, next=_next_host(placement))
     errors = errors_of(progress.pending)
-    if trouble or errors or placement.missing:
+    waits = progress.unsure or _may_come_back(placement, work)
+    work.waits_for_silent |= waits or bool(progress.unreached)
+    if trouble or errors or (placement.missing and not waits):
         texts = trouble + errors + _missing_texts(scaler, placement.missing, foreign, work)
         return work.status(scaler, "failed", " ".join(texts), explanation)
+    if waits:
+        return work.status(scaler, "reconciling", "Waiting for silent hosts to say what they run", explanation)
     plural = "components" if scaler.entity_kind == "component" else "providers"
     if not progress.wrong and not all(_eligible(scaler, host, work) for host in leaving):
         text = f"Found {plural} running on ineligible hosts, removing them."
@@ -313,6 +325,9 @@ def _status(
         return work.status(scaler, "reconciling", text, explanation)
     if not work.out_of_sync.isdisjoint(scaler.config):
         return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
+    if progress.unreached and work.lattice.pause is not None:
+        text = f"On {len(progress.unreached)} silent host(s)"
+        return work.status(scaler, "unhealthy", text, explanation)
     if progress.sick:
         text = f"Unhealthy provider on {len(progress.sick)} host(s)"
         return work.status(scaler, "unhealthy", text, explanation)
@@ -322,6 +337,8 @@ def _status(
 def _waiting_for(progress: _Progress, placement: Placement) -> str:
     """Say what this scaler waits for, in one sentence, or nothing."""
     work, scaler = progress.work, progress.scaler
+    if progress.unsure or _may_come_back(placement, work):
+        return f"{silent_hosts(work.lattice)} to say what runs there"
     if not progress.ready:
         names = ", ".join(name for name in scaler.config if name not in work.ready)
         return f"configuration {names} to be in the lattice"
@@ -331,12 +348,20 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         hosts = ", ".join(work.host(h) for h in progress.wrong[:3])
         more = f" and {len(progress.wrong) - 3} more" if len(progress.wrong) > 3 else ""
         return f"{hosts}{more} to run {scaler.image}"
+    if progress.unreached and work.lattice.pause is not None:
+        return f"{', '.join(work.host(h) for h in progress.unreached[:3])} to answer"
     if progress.sick:
         hosts = ", ".join(work.host(h) for h in progress.sick[:3])
         if progress.silent:
             return f"{scaler.entity_id} on {hosts} to tell of its health again: it may have crashed, or hang"
         return f"{scaler.entity_id} on {hosts} to be healthy again"
     return ""
+
+
+def _may_come_back(placement: Placement, work: Work) -> bool:
+    """Whether a silent host would do for something that no other can be had for."""
+    silent = [work.lattice.hosts[host] for host in work.lattice.silent]
+    return any(host.meets(missing.share.requirements) for missing in placement.missing for host in silent)
 
 
 def _next_host(placement: Placement) -> str:

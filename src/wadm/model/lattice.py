@@ -114,6 +114,8 @@ class Host(Struct):
     last_heard: float
     components: dict[str, Component]
     providers: dict[str, Provider]
+    joined: float = 0.0
+    """When it was first heard of."""
     known: bool = False
     """Whether its inventory is known: told by itself, not only guessed from single events."""
 
@@ -126,6 +128,20 @@ class Host(Struct):
     def called(self) -> str:
         """The name people know the host by, with the start of its id."""
         return f"{self.friendly_name} ({self.id[:8]})" if self.friendly_name else self.id
+
+
+class Pause(Struct, frozen=True):
+    """Nothing is moved, because most hosts fell silent at about the same time (:mod:`wadm.engine.failure_detector`).
+
+    ``since`` and ``until`` are seconds since 1970, ``until`` 0 as long as no host answers: the time begins to run with
+    the first that does. ``silent`` of ``of`` hosts fell silent, at most so far; ``names`` are some of them.
+    """
+
+    since: float
+    silent: int
+    of: int
+    names: tuple[str, ...]
+    until: float
 
 
 LOST_KEPT = 100
@@ -159,6 +175,12 @@ class Lattice:
         self.last_joined = 0.0
         """When a host was last heard of for the first time."""
         self.provider_starts = ProviderStarts()
+        self.silent: dict[str, float] = {}
+        """Hosts that left unanswered what they were last asked, and since when: nothing is placed there."""
+        self.unseen: dict[str, float] = {}
+        """Hosts of which it is known that they were there, not what they run, with the time until which that is waited
+        for: what seems to be missing may run there."""
+        self.pause: Pause | None = None
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
@@ -212,6 +234,7 @@ class Lattice:
             for entity in entities:
                 other.put(host.id, entity)
         other.lost = dict(self.lost)
+        other.silent, other.unseen, other.pause = dict(self.silent), dict(self.unseen), self.pause
         other.links = dict(self.links)
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
@@ -229,7 +252,7 @@ class Lattice:
         host = self.hosts.get(host_id)
         self.lost.pop(host_id, None)
         if host is None:
-            host = Host(host_id, friendly_name, dict(labels), version, now, {}, {})
+            host = Host(host_id, friendly_name, dict(labels), version, now, {}, {}, now)
             self.hosts[host_id] = host
             self.last_joined = max(self.last_joined, now)
             for wanted, hosts in self._eligible.items():
@@ -264,6 +287,8 @@ class Lattice:
         self.provider_starts.host_gone(host_id, host.last_heard)
         self.clear_host(host_id)
         del self.hosts[host_id]
+        self.silent.pop(host_id, None)
+        self.unseen.pop(host_id, None)
         for wanted, hosts in self._eligible.items():
             if host.meets(wanted):
                 hosts.remove(host_id)
@@ -276,6 +301,14 @@ class Lattice:
             self.lost[host_id] = host.called
             while len(self.lost) > LOST_KEPT:
                 del self.lost[next(iter(self.lost))]
+
+    def answers(self, host_id: str, now: float) -> bool:
+        """Note that a host gave a sign of life; return whether it had been silent."""
+        host = self.hosts.get(host_id)
+        if host is None:
+            return False
+        host.last_heard = max(host.last_heard, now)
+        return self.silent.pop(host_id, None) is not None
 
     def clear_host(self, host_id: str) -> bool:
         """Note that nothing runs on a host (it has just started)."""

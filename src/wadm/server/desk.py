@@ -1,7 +1,7 @@
 """What the owner of a lattice answers to other servers: what would happen, and why something is as it is.
 
 Only the owner knows the lattice, while requests reach any server; that one asks here. Questions do not go through the
-owner's inbox: they change nothing.
+owner's inbox: they change nothing. The one request that is no question, to end a pause, does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wadm.server.logging import Limited, Logger
 from wadm.server.replies import Replies
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
-from wadm.wire.insight import STARTING, encode_explanation, encode_forecast
+from wadm.wire.insight import STARTING, encode_explanation, encode_forecast, resumed
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 from wadm.wire.reply_subjects import ReplyRules
 
@@ -58,7 +58,7 @@ class Desk:
 
     async def open(self) -> None:
         """Begin to answer."""
-        for question, answer in {"plan": self._plan, "explain": self._explain}.items():
+        for question, answer in {"plan": self._plan, "explain": self._explain, "resume": self._resume}.items():
             subject = subjects.owner(self._scope, question)
             self._subscriptions.append(await self._transport.subscribe(subject, self._handler(answer)))
 
@@ -109,6 +109,9 @@ class Desk:
             desired = compile_manifest(manifest, owner.shared)
         await owner.learn_configs(desired.configs)
         return forecast(desired, owner.interests, owner.lattice, owner.now())
+
+    async def _resume(self, question: Question) -> bytes:
+        return resumed(self._ready().resume())
 
     async def _explain(self, question: Question) -> bytes:
         owner = self._ready()

@@ -251,6 +251,15 @@ FLAGS: Final = (
         "heartbeat is overdue]",
     ),
     Flag(
+        setting="silence_pause",
+        long="--silence-pause",
+        env="WADM_SILENCE_PAUSE",
+        value="DURATION",
+        read=duration,
+        default="5m",
+        help="How long nothing is moved at most after more than half of the hosts of a lattice fell silent together",
+    ),
+    Flag(
         setting="api_prefix",
         long="--api-prefix",
         env="WADM_API_PREFIX",

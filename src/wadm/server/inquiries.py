@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -61,10 +61,12 @@ class ConfigAnswer(Struct, frozen=True):
 
 
 class RollCall(Struct, frozen=True):
-    """Who has answered when all hosts were called. Those of ``called`` who have not are to be taken for lost."""
+    """Who has answered when all hosts were called at ``asked``, because those of ``called`` had answered nothing;
+    ``present`` is ``None`` where the call itself failed."""
 
     called: frozenset[str]
-    present: frozenset[str]
+    present: frozenset[str] | None
+    asked: float
 
 
 Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | RollCall
@@ -121,15 +123,16 @@ class Inquiries:
         else:
             self._start(("host", host_id), partial(self._inventory, host_id, timeout))
 
-    def call_roll(self, host_ids: Iterable[str], hosts: int) -> None:
+    def call_roll(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
         image for a live update tells no inventory meanwhile, but answers a call to all.
 
-        ``hosts`` is how many may answer. One call at a time, for each brings an answer from every host: who is to be
+        ``hosts`` are those that may answer. One call at a time, for each brings an answer from every host: who is to be
         called while one is under way is called with the next.
         """
         self._to_call.update(host_ids)
-        self._start(("roll", ""), partial(self._roll_call, ANSWER_TIMEOUT + hosts / ANSWERS_PER_SECOND))
+        timeout = ANSWER_TIMEOUT + len(hosts) / ANSWERS_PER_SECOND
+        self._start(("roll", ""), partial(self._roll_call, frozenset(hosts), timeout))
 
     def config_was_put(self, name: str) -> None:
         """Take note that a configuration was put just now: a host that does not know it yet is not believed."""
@@ -184,14 +187,20 @@ class Inquiries:
             pass
         return InventoryAnswer(host_id, inventory, asked)
 
-    async def _roll_call(self, timeout: float) -> Answer:
+    async def _roll_call(self, hosts: frozenset[str], timeout: float) -> Answer:
         called = frozenset(self._to_call)
         self._to_call.clear()
+        asked = self._now()
         try:
-            present = frozenset(host.host_id for host in await self.hosts(timeout, ROLL_CALL_QUIET))
+            present = await self._present(timeout)
+            if len(hosts - present) * 2 > len(hosts):  # too bad to be believed at once
+                present |= await self._present(timeout)
         except WadmError:
-            present = called  # not the hosts' fault
-        return RollCall(called, present)
+            return RollCall(called, None, asked)  # not the hosts' fault
+        return RollCall(called, present, asked)
+
+    async def _present(self, timeout: float) -> frozenset[str]:
+        return frozenset(host.host_id for host in await self.hosts(timeout, ROLL_CALL_QUIET))
 
     async def _config(self, name: str) -> Answer:
         asked = self._now()

@@ -111,6 +111,11 @@ def _lattices(out: Exposition, owners: list[tuple[str, LatticeOwner]]) -> None:
     told = [({"lattice": name}, owner, owner.metrics) for name, owner in owners]
     out.gauge("wadm_lattice_owned", "Lattices that this instance looks after.", [(at, 1) for at, _, _ in told])
     out.gauge(
+        "wadm_lattice_paused",
+        "1 where nothing is moved because most hosts fell silent together.",
+        [(at, int(owner.lattice.pause is not None)) for at, owner, _ in told],
+    )
+    out.gauge(
         "wadm_hosts",
         "Hosts by whether they were heard lately.",
         [({**at, "state": state}, n) for at, owner, _ in told for state, n in _hosts(owner)],

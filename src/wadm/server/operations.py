@@ -371,7 +371,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
     return api.undeployed(name, was_deployed)
 
 
-# -- plan, explain, events, rollback ----------------------------------------------------------
+# -- plan, explain, events, rollback, resume ----------------------------------------------------------
 
 
 async def plan(models: Models, request: Request) -> bytes:
@@ -459,6 +459,12 @@ async def rollback(models: Models, request: Request) -> bytes:
     return await _deploy(models, request, version, ask, "rollback")
 
 
+async def resume(models: Models, request: Request) -> bytes:
+    """End the pause in which nothing of the lattice is moved, because most of its hosts fell silent."""
+    insight.decode_ask("resume", request.body)
+    return await models.ask_owner(request.place, "resume", "")
+
+
 PUT: Final = ("model", "put", False)
 
 OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
@@ -477,6 +483,7 @@ OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
     ("model", "events", True): events,
     ("model", "events", False): events,
     ("model", "rollback", True): rollback,
+    ("model", "resume", False): resume,
 }
 """All operations but ``put``, whose request must be read before it is known which application it is about."""
 

@@ -22,8 +22,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
+from wadm.engine.liveness import KnownHost, Liveness
 from wadm.engine.observe import (
     News,
     Touched,
@@ -36,14 +38,12 @@ from wadm.engine.observe import (
     observe_links,
     observe_no_effect,
     observe_outcome,
-    remove_host,
 )
 from wadm.engine.plan import Plan, Questions, Record, carry_since
 from wadm.engine.pulse import Pulses
 from wadm.engine.reconcile import reconcile
-from wadm.engine.silence import Silence
 from wadm.engine.workloads import HOSTS_GATHER
-from wadm.errors import Malformed, WadmError
+from wadm.errors import Malformed, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth
 from wadm.model.lattice import Lattice, LinkKey, Provider
@@ -66,6 +66,7 @@ from wadm.server.inquiries import (
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.records import Records
+from wadm.server.roster import Roster
 from wadm.server.timeline import Narrator, Timeline
 from wadm.server.view import Place
 from wadm.transport.base import Bucket, Message, Subscription, Transport
@@ -130,15 +131,22 @@ class Changed(Struct, frozen=True):
 
 
 class OwnerSettings(Struct, frozen=True, kw_only=True):
-    """How an owner works. ``overdue`` is the silence of a host, in seconds, after which it is asked."""
+    """How an owner works. Seconds: ``overdue`` is the silence after which a host is asked, ``heartbeat`` how often
+    hosts are set to tell of themselves, ``pause`` how long nothing is moved at most where most fell silent."""
 
     command_stream: str = "wadm_commands"
     overdue: float = 33.0
+    heartbeat: float = 30.0
+    pause: float = 300.0
     at_a_time: int = 256
     reply_rules: ReplyRules = ReplyRules()
 
 
-Item: TypeAlias = bytes | Outcome | Answer | Changed
+class Resume(Struct, frozen=True):
+    """Somebody wants the pause after a mass silence to end."""
+
+
+Item: TypeAlias = bytes | Outcome | Answer | Changed | Resume
 
 
 class LatticeOwner:
@@ -192,7 +200,9 @@ class LatticeOwner:
             self.metrics,
         )
         self._inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
-        self._silence = Silence(settings.overdue)
+        detector = FailureDetector(settings.overdue, settings.heartbeat, settings.pause)
+        self._liveness = Liveness(self.lattice, self.in_flight, detector)
+        self._roster = Roster(state, self._scope, transport.now, settings.pause, log)
         self._pulses = Pulses()
         self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()
@@ -267,6 +277,15 @@ class LatticeOwner:
         others = self.interests.needed_by_others(name)
         return reconcile(desired, record, self.lattice, self.in_flight, now, others)
 
+    def resume(self) -> list[str]:
+        """Have the pause of a mass silence end; return the names of the hosts that are silent."""
+        if self.lattice.pause is None:
+            return []
+        if not self._may_act():
+            raise Unavailable("The server cannot be sure of its lease on the lattice at the moment. Try again.")
+        self._inbox.put(Resume())
+        return sorted(self.lattice.hosts[host_id].called for host_id in self.lattice.silent)
+
     async def learn_configs(self, names: Iterable[str]) -> None:
         """Ask for configurations that are not known, and wait for the answers a little."""
         unknown = {name for name in names if name not in self.lattice.configs}
@@ -311,7 +330,9 @@ class LatticeOwner:
         for name, record in (await self._records.load()).items():
             self.interests.put_record(name, record)
         news = News()
-        waiting = await self._who_is_there()
+        remembered = await self._roster.load()
+        there = await self._who_is_there()
+        waiting, silent = set(there), dict[str, KnownHost]()
         slow: set[str] = set()
         for host_id in sorted(waiting):
             self._inquiries.inventory(host_id)
@@ -325,13 +346,14 @@ class LatticeOwner:
                         self._inquiries.inventory(item.host_id, PROBE_TIMEOUT)
                         continue
                     waiting.discard(item.host_id)
-                    if item.inventory is None:
-                        self._silence.suspect(item.host_id, self.now())
+                    if item.inventory is None and item.host_id in there:
+                        silent[item.host_id] = there[item.host_id]
                 if isinstance(item, bytes | InventoryAnswer):
                     self._fold(item, news, self.now())
                 else:
                     later.append(item)
         self._inbox.put_back(later)
+        self._liveness.take_over(remembered, silent, self.lattice.hosts, self.now())
         # Of one that was deleted while nobody looked, perhaps nothing is left but what was said of it.
         names = {*self._applications.names(), *self._statuses.unfinished()}
         for number, name in enumerate(sorted(names)):
@@ -347,13 +369,13 @@ class LatticeOwner:
         self._looked = True
         self._plan_touched(news)
 
-    async def _who_is_there(self) -> set[str]:
-        """Return the ids of all hosts that answer a call to all."""
+    async def _who_is_there(self) -> dict[str, KnownHost]:
+        """Return all hosts that answer a call to all, by id."""
         began = self._clock()
         hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
         if hosts and self._clock() - began >= PING_TIMEOUT:  # answers were still coming
             hosts += await self._inquiries.hosts(PING_MANY_TIMEOUT, PING_QUIET)
-        return {host.host_id for host in hosts}
+        return {host.host_id: KnownHost(host.friendly_name, host.labels) for host in hosts}
 
     async def _wait(self) -> None:
         """Wait for something in the inbox, or until a timer is due; not at all while something is to be planned."""
@@ -405,6 +427,8 @@ class LatticeOwner:
                     observe_outcome(item, self.lattice, self.in_flight, news, self._touched, now)
                 case Changed():
                     self._read(item.name, news)
+                case Resume():
+                    self._inquiries.call_roll(self._liveness.resume(news), self.lattice.hosts)
                 case _:
                     self._fold_answer(item, news, now)
         except Malformed as error:
@@ -420,10 +444,7 @@ class LatticeOwner:
         self.metrics.events[type(event)] += 1
         host_id = getattr(event, "host_id", "") or getattr(getattr(event, "inventory", None), "host_id", "")
         if host_id:
-            self._silence.heard(host_id)
-            host = self.lattice.hosts.get(host_id)
-            if host is not None:
-                host.last_heard = now
+            self._liveness.event(None if isinstance(event, Unchanged) else event, host_id, news, now)
         if isinstance(event, Unchanged):
             if host_id not in self.lattice.hosts:
                 self._heartbeats.forget(host_id)
@@ -444,18 +465,16 @@ class LatticeOwner:
         match answer:
             case InventoryAnswer(inventory=None):
                 if answer.host_id in self.lattice.hosts:
-                    self._silence.suspect(answer.host_id, now)
+                    self._liveness.detector.suspect(answer.host_id, now)
             case InventoryAnswer(inventory=inventory) if inventory is not None:
-                self._silence.heard(answer.host_id)
+                self._liveness.reported(answer.host_id, news, now)
                 self._heartbeats.forget(answer.host_id)
                 observe_inventory(inventory, self.lattice, self.in_flight, news, now, self._touched, answer.asked)
                 observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
             case RollCall():
-                for host_id in answer.present & self.lattice.hosts.keys():
-                    self._silence.heard(host_id)
-                    self.lattice.hosts[host_id].last_heard = now
-                for host_id in sorted(answer.called - answer.present):
-                    self._lose(host_id, news, now)
+                if answer.present is not None:
+                    for host_id in self._liveness.roll_call(answer.called, answer.present, answer.asked, news, now):
+                        self._lose(host_id, news, now)
             case LinksAnswer():
                 if answer.links is not None:
                     as_of = answer.asked - COPIES_LAG
@@ -529,13 +548,14 @@ class LatticeOwner:
         if self._put_off and self._may_act():
             news.applications |= self._put_off
             self._put_off.clear()
-        heard = ((host.id, host.last_heard) for host in self.lattice.hosts.values())
-        ask, lost = self._silence.check(heard, now)
+        ask, call = self._liveness.tick(news, now)
         if len(ask) <= ONE_BY_ONE:
             for host_id in ask:
                 self._inquiries.inventory(host_id, PROBE_TIMEOUT)
-        if lost or len(ask) > ONE_BY_ONE:
-            self._inquiries.call_roll(lost, len(self.lattice.hosts))
+        if call or len(ask) > ONE_BY_ONE:
+            self._inquiries.call_roll(call, self.lattice.hosts)
+        if self._may_act() and self._roster.is_due(memory := self._liveness.remember()):
+            self._spawn(self._roster.save(memory))
         if len(self._touched) > 10_000:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
         for host_id, provider_id in self._pulses.ceased(now):
@@ -550,7 +570,7 @@ class LatticeOwner:
         """Take a provider for ill that does not tell of its health any more, though its host is there."""
         host = self.lattice.hosts.get(host_id)
         known = self.lattice.find("provider", host_id, provider_id)
-        if host is None or self._silence.probing(host_id) or not isinstance(known, Provider):
+        if host is None or self._liveness.detector.probing(host_id) or not isinstance(known, Provider):
             return
         if known.health == "running":
             event = ProviderHealth(host_id, provider_id, "silent")
@@ -563,10 +583,10 @@ class LatticeOwner:
         host = self.lattice.hosts.get(host_id)
         if host is not None and now - host.last_heard > PROBE_TIMEOUT:
             silent_for = round(now - host.last_heard, 1)
-            self._log.warning("host is lost", host=host.called, silent_for=silent_for)
-            self._narrator.host(host_id, f"the host is lost: nothing heard for {silent_for} s")
-            self.lattice.lose_host(host_id)
-            remove_host(host_id, self.lattice, self.in_flight, news)
+            heard = f"nothing heard for {silent_for} s" if host.last_heard else "it was there under the former owner"
+            self._log.warning("host is lost", host=host.called, why=heard)
+            self._narrator.host(host_id, f"the host is lost: {heard}")
+            self._liveness.lose(host_id, news)
 
     def _read_again(self, news: News, now: float) -> None:
         if now >= self._next_links:

@@ -60,6 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How often the hosts are set to send heartbeats."""
     host_probe_interval: float | None = None
     """How often hosts are asked whether they are there; ``None``: only when a heartbeat is overdue."""
+    silence_pause: float = 300
+    """How long nothing is moved at most after most hosts of a lattice fell silent at about the same time."""
     http_admin: tuple[str, int] | None = None
     http: tuple[str, int] | None = None
     """Where the HTTP gateway and the dashboard are served; ``None``: nowhere. The rest is about them."""

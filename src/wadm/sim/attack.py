@@ -27,6 +27,8 @@ T = TypeVar("T")
 PULL: Final = (0.0, 2.0)
 """How long hosts take to pull an image while all is well."""
 WELL: Final = replace(HEALTHY, pull_delay=PULL)
+BACK_WITHIN: Final = 8.0
+"""Seconds in which hosts that fell silent together come back, one by one."""
 PREFIX: Final = f"wasmbus.ctl.v1.{LATTICE}"
 _ANNOTATIONS: Final[tuple[dict[str, str], ...]] = (
     {},
@@ -66,6 +68,7 @@ class Attack:
             "stranger": self._act_as_stranger,
             "meddler": self._meddle,
             "rewriter": self._rewrite,
+            "mass_silence": self._silence_most,
         }
 
     # -- the phases --------------------------------------------------------------------------
@@ -219,6 +222,24 @@ class Attack:
             await asyncio.sleep(self._rng.uniform(0, 60))
             if host.cut and host.lives:
                 await host.reconnect()
+
+    async def _silence_most(self) -> None:
+        alive = self.world.alive()
+        number = self._rng.randint(len(alive) // 2 + 1, len(alive)) if alive else 0
+        hosts = self._rng.sample(alive, number)
+        await self.silence(hosts, self._rng.choice((5.0, 20.0, 45.0, 60.0)), self._rng.random() < 0.5)
+
+    async def silence(self, hosts: Sequence[SimulatedHost], seconds: float, cut: bool) -> None:
+        """Have hosts fall silent together, and come back one by one."""
+        for host in hosts:
+            await (host.cut_off() if cut else _freeze(host))
+        await asyncio.sleep(seconds)
+        for host in hosts:
+            await asyncio.sleep(self._rng.uniform(0, BACK_WITHIN / len(hosts)))
+            if host.lives and host.cut:
+                await host.reconnect()
+            elif host.lives and host.frozen:
+                host.thaw()
 
     async def _relabel_host(self) -> None:
         host = self._some(self.world.alive())
@@ -440,6 +461,10 @@ class Attack:
                 if entry is not None and entry.value is not None:
                     self.world.timeline.note(STRANGER, f"writes {key} once more")
                     await bucket.put(key, entry.value, entry.revision)
+
+
+async def _freeze(host: SimulatedHost) -> None:
+    host.freeze()
 
 
 def _what_runs(host: ModelHost) -> tuple[tuple[Kind, list[str]], ...]:

@@ -41,6 +41,8 @@ class Rates(Struct, frozen=True):
     """Somebody stops or deletes something that is wadm's."""
     rewriter: float = 0.0
     """Somebody writes a stored application again as it is, so that others' writes meet another revision."""
+    mass_silence: float = 0.0
+    """Most hosts, or all, lose their connection or stand still at the same moment."""
 
 
 class Options(Struct, frozen=True):
@@ -142,5 +144,6 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
             stranger=maybe(4, 0.4),
             meddler=maybe(4, 0.4),
             rewriter=maybe(4, 0.2),
+            mass_silence=maybe(1, 0.3),
         ),
     )

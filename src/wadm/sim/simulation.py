@@ -2,8 +2,9 @@
 
 In the *attack* all that the options name goes wrong, while users go on. Then everything is healed, and within
 :data:`CALM` seconds the world must be as it is declared, and its statuses must say so. Then there is *work* without any
-fault: after each change it must be right within :data:`SOON`, without one needless call. At last there is nothing to
-do, and in ten minutes nothing may be done.
+fault: after each change it must be right within :data:`SOON`, without one needless call. Then most hosts *fall silent*
+together and come back, and nothing may be asked of them. At last there is nothing to do, and in ten minutes nothing may
+be done.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from wadm.sim import checks
 from wadm.sim.attack import Attack
 from wadm.sim.options import Options, draw_options
 from wadm.sim.timeline import Line
-from wadm.sim.world import Failure, World, WorldSink
+from wadm.sim.world import LATTICE, Failure, World, WorldSink
 from wadm.transport import virtual_time
 
 CALM: Final = 180.0
@@ -30,6 +31,8 @@ SOON: Final = 25.0
 REST: Final = 45.0
 """Seconds in which every host has sent a heartbeat, or is known to be lost."""
 SILENCE: Final = 600.0
+FEWEST: Final = 3
+"""Hosts that there must be for most of them to be more than two."""
 MOMENT: Final = 0.1
 """Seconds in which a change gets about."""
 
@@ -113,6 +116,7 @@ class Simulation:
         whole_after = await self._converge(world, CALM)
         self._judge_strangers(world, attack)
         await self._work(world, attack)
+        await self._lose_sight(world, attack)
         await self._stay_silent(world)
         return whole_after
 
@@ -163,6 +167,37 @@ class Simulation:
             world.failed("honesty", f"{application} is said to be deployed, but {one}")
         for call in world.calls.under_way(application):
             world.failed("honesty", f"{application} is said to be deployed, but this is under way: {call}")
+
+    async def _lose_sight(self, world: World, attack: Attack) -> None:
+        """Have more than half of the hosts fall silent together and come back, perhaps with another owner meanwhile:
+        nothing may be moved."""
+        await asyncio.sleep(SOON)
+        alive = world.alive()
+        if len(alive) < FEWEST:
+            return
+        began = world.now()
+        hosts = self.rng.sample(alive, self.rng.randint(len(alive) // 2 + 1, len(alive)))
+        all_of_them = len(hosts) == len(alive)
+        seconds = self.rng.choice((5.0, 38.0, 45.0, 60.0, 150.0) if all_of_them else (5.0, 38.0, 45.0, 55.0))
+        silence = asyncio.ensure_future(attack.silence(hosts, seconds, cut=self.rng.random() < 0.6))
+        if self.rng.random() < 0.4:
+            await asyncio.sleep(self.rng.uniform(0, seconds))
+            await self._replace_owner(world)
+        await silence
+        await asyncio.sleep(REST)
+        for call in world.calls.since(began):
+            world.failed("composure", f"{len(hosts)} of {len(alive)} hosts fell silent: {world.readable(str(call))}")
+        for one in checks.unfinished(world):
+            world.failed("composure", f"after {len(hosts)} of {len(alive)} hosts were silent: {one}")
+
+    async def _replace_owner(self, world: World) -> None:
+        """Have the server that holds the lattice die, and start again a little later."""
+        holder = world.holder(LATTICE)
+        for server in world.servers:
+            if server.life is not None and holder.startswith(f"{server.life.name}-"):
+                server.kill()
+                await asyncio.sleep(self.rng.choice((0.0, 10.0)))
+                server.start()
 
     async def _stay_silent(self, world: World) -> None:
         # What the last change brought about may still be looked at again, but not for long.

@@ -37,6 +37,8 @@ NEWS: Final = 0.0012
 """Seconds in which a server need not have heard of what a host has done: two messages and a hair."""
 _LINK: Final = ("source_id", "wit_namespace", "wit_package", "name")
 _NOISE: Final = ("host_heartbeat", "health_check_passed", "health_check_status")
+SILENCE_PAUSE: Final = 70.0
+"""Seconds for which the servers wait at most for most of the hosts."""
 PATIENCE: Final = 60.0
 """Seconds in which all tasks of a process have to end once it is told to."""
 
@@ -263,7 +265,9 @@ class World:
         """What hosts are called here, by id."""
         self.lives: list[Life] = []
         self.habits: Habits = HEALTHY
-        self.settings = Settings(stream_persistence="memory" if persistence == "memory" else "file")
+        self.settings = Settings(
+            stream_persistence="memory" if persistence == "memory" else "file", silence_pause=SILENCE_PAUSE
+        )
         self.hosts: list[SimulatedHost] = []
         self.servers: list[SimulatedServer] = []
         self.user = User(WatchedTransport(self.broker, "user", self), LATTICE)

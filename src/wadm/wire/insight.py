@@ -78,6 +78,8 @@ class InsightReply(Struct, frozen=True):
     more: bool | UnsetType = UNSET
     """Whether there are earlier events than those told."""
     revisions: tuple[Revision, ...] | UnsetType = UNSET
+    hosts: tuple[str, ...] | UnsetType = UNSET
+    """The hosts that are given up, as people call them."""
 
 
 _reply = json.Decoder(InsightReply)
@@ -144,6 +146,13 @@ def history_found(name: str, revisions: Sequence[Revision]) -> bytes:
     """Return the reply of ``history``, oldest first."""
     message = f"Successfully fetched history of application {name}"
     return json.encode(InsightReply("success", message, revisions=tuple(revisions)))
+
+
+def resumed(hosts: Sequence[str]) -> bytes:
+    """Return the reply of ``resume``: ``hosts`` are the names of those that are still silent."""
+    names = ", ".join(hosts)
+    message = f"The pause is ended; taken for lost unless they answer now: {names}" if hosts else "Nothing was paused"
+    return json.encode(InsightReply("success", message, hosts=tuple(hosts)))
 
 
 def not_found(name: str, version: str | None = None) -> bytes:

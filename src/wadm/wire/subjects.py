@@ -51,6 +51,7 @@ FURTHER_OPERATIONS: frozenset[Operation] = frozenset(
         ("model", "events", False),
         ("model", "events", True),
         ("model", "rollback", True),
+        ("model", "resume", False),
     }
 )
 """What is answered beside it. To the original's clients these subjects do not exist."""
@@ -249,7 +250,7 @@ def revision(scope: str, name: str) -> str:
 
 
 def owner(scope: str, question: str) -> str:
-    """Return where the owner of a lattice is asked (``plan``, ``explain``), by other servers."""
+    """Return where the owner of a lattice is asked (``plan``, ``explain``, ``resume``), by other servers."""
     return f"wadm.owner.{scope}.{question}"
 
 

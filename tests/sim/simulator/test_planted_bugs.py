@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from wadm.engine import compile as compiling
-from wadm.engine import garbage, in_flight, observe, plan, reconcile, silence
+from wadm.engine import failure_detector, garbage, in_flight, liveness, observe, plan, reconcile
 from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
 from wadm.model.status import ApplicationStatus
-from wadm.server import lattices, owner, records, store
+from wadm.server import lattices, owner, records, roster, store
 from wadm.sim.simulation import simulate
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -67,7 +67,7 @@ def stopped_hosts_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def silent_hosts_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has fallen silent counts as living."""
-    monkeypatch.setattr(silence.Silence, "check", lambda *_: ([], []))
+    monkeypatch.setattr(failure_detector.FailureDetector, "check", lambda *_: ([], []))
 
 
 def garbage_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +147,20 @@ def statuses_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner.LatticeOwner, "_say", say)
 
 
+def moved_though_most_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that fall silent together are lost one by one, as each alone would be."""
+    monkeypatch.setattr(failure_detector.FailureDetector, "_is_majority", lambda *_: False)
+
+
+def silent_under_the_former_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new owner takes the hosts that answer for all there are."""
+
+    async def nobody(*_: Any) -> liveness.Remembered:
+        return liveness.Remembered({})
+
+    monkeypatch.setattr(roster.Roster, "load", nobody)
+
+
 PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (no_fencing, {"ownership"}),
     (nothing_in_flight, {"restraint"}),
@@ -163,6 +177,8 @@ PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (links_side_by_side, {"convergence", "honesty"}),
     (confirmed_before_it_is_stored, {"durability"}),
     (statuses_unsaid, {"convergence"}),
+    (moved_though_most_are_silent, {"composure"}),
+    (silent_under_the_former_owner, {"composure"}),
 )
 
 
