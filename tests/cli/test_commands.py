@@ -150,25 +150,34 @@ def test_put_from_stdin(world: World) -> None:
     assert (put.code, put.err) == (0, "")
     assert put.out == "Put shop version v1 (its only version). Deploy it with: wadm deploy shop\n"
     twice = world.wadm("put", stdin=a_manifest())
-    assert twice.code == 1
-    assert twice.err.startswith("error: <stdin>: shop version v1 is stored already\nhint:")
+    assert (twice.code, twice.out) == (0, "shop version v1 is stored already, unchanged.\n")
 
 
-def test_what_was_stored_before_a_version_that_is_there_already_is_said(world: World, tmp_path: Path) -> None:
+def test_what_is_stored_with_another_content_keeps_everything_from_being_stored(world: World, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        (tmp_path / f"{name}.yaml").write_text(a_manifest(name))
-    world.wadm("put", str(tmp_path / "b.yaml"))
+        (tmp_path / f"{name}.yaml").write_text(a_manifest(name, instances=5))
+    world.wadm("put", "-", stdin=a_manifest("b"))
     put = world.wadm("put", str(tmp_path))
     assert put.code == 1
-    assert "b.yaml: b version v1 is stored already. Before it these were stored: a v1\n" in put.err
+    said = "b version v1 is stored with another content: give the manifest a new version. Nothing was stored\n"
+    assert put.err == f"error: {said}"
+    assert [one["name"] for one in json.loads(world.wadm("list", "-o", "json").out)] == ["b"]
 
 
-def test_a_version_that_is_stored_already_is_named(world: World, file: File) -> None:
+def test_putting_the_same_again_is_no_failure(world: World, file: File) -> None:
     path = file()
     world.wadm("put", path)
-    again = world.wadm("put", path)
-    assert (again.code, again.out) == (1, "")
-    assert again.err.startswith(f"error: {path}: shop version v1 is stored already\nhint:  give the manifest a new")
+    again = world.wadm("put", path, "-o", "json")
+    assert (again.code, json.loads(again.out)) == (
+        0,
+        [{"name": "shop", "version": "v1", "created": False, "unchanged": True}],
+    )
+
+
+def test_put_on_a_terminal_does_not_wait_for_what_nobody_types(world: World) -> None:
+    put = world.wadm("put", terminal=True)
+    assert (put.code, put.out) == (2, "")
+    assert "name a manifest: a file, a directory, a URL, or - for standard input" in put.err
 
 
 def test_doubts_are_said_beside_the_result(world: World) -> None:

@@ -271,8 +271,8 @@ VIEWS: dict[str, Callable[[], RenderableType]] = {
     "status-with-hints": lambda: status.status(
         "new", UNHEARD, "v1", NOW, hints=["no host is in lattice default: " * 3]
     ),
-    "plan": lambda: plans.plan(PLAN, "my-shop.yaml"),
-    "plan-of-nothing": lambda: plans.plan(PLAN_OF_NOTHING, "hello"),
+    "plan": lambda: plans.plan(PLAN, "wadm deploy my-shop.yaml --plan 1f0c2a9b77de"),
+    "plan-of-nothing": lambda: plans.plan(PLAN_OF_NOTHING, "wadm deploy hello"),
     "explained": lambda: explained.explained(EXPLAINED, ENTRIES, NOW),
     "timeline": lambda: timeline.timeline(ENTRIES, NOW),
     "timeline-of-last-week": lambda: timeline.timeline(ENTRIES[:2], NOW + 400_000, of_one=True),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from wadm.client.sources import Source, SourceError, is_source, load, resolve_images
+from wadm.client.images import resolve_images
+from wadm.client.sources import Source, SourceError, is_source, load
 from wadm.errors import ManifestInvalid, NotFound, Unavailable
 
 MANIFEST = b"""\

@@ -102,7 +102,7 @@ RULES: list[Row] = [
     ),
     (
         "R3d and R3e ids, of both kinds alike",
-        an_app(a_component("a", image="i", id="x"), a_capability("b", image="i", id="x")),
+        an_app(a_component("a", image="i:1", id="x"), a_capability("b", image="i:1", id="x")),
         [("E006", "spec.components[1].properties.id", "Duplicate component identifier in manifest: x")],
     ),
     (
@@ -199,7 +199,7 @@ RULES: list[Row] = [
                 a_link(
                     {"name": "kv", "secrets": [a_secret("t", "none")]}, source={"secrets": [a_secret("s", "plain")]}
                 ),
-                image="i",
+                image="i:1",
                 secrets=[a_secret("own", "empty"), a_secret("fine")],
             ),
             KV,
@@ -258,7 +258,7 @@ RULES: list[Row] = [
     ),
     (
         "R8a and R8b one of image and application",
-        an_app(a_component("a", image="i", **SHARED), a_component("b", id="x")),
+        an_app(a_component("a", image="i:1", **SHARED), a_component("b", id="x")),
         [
             (
                 "E015",
@@ -324,7 +324,7 @@ RULES: list[Row] = [
                     "batch",
                     source={"config": [a_config("x", k="v"), a_config("y", k="v")]},
                 ),
-                image="i",
+                image="i:1",
                 config=[a_config("x", k="v")],
             ),
             KV,
@@ -354,13 +354,13 @@ ADVICE: list[Row] = [
     (
         "W022 two scalers",
         an_app(a_component("a", SCALER)),
-        [("W022", "spec.components[0].traits", "a has 2 scalers, and gets the instances of all of them")],
+        [("W022", "spec.components[0].traits", "a has 2 scalers: only the first counts, and its status will be failed")],
     ),
     (
         "W023 one configuration with two contents, also where the names are one only in the lattice",
         an_app(
-            a_component("a", image="i", config=[a_config("x y", k="v"), a_config("z", k="v")]),
-            a_component("b", image="i", config=[a_config("X_Y", k="w"), a_config("z", k="v")]),
+            a_component("a", image="i:1", config=[a_config("x y", k="v"), a_config("z", k="v")]),
+            a_component("b", image="i:1", config=[a_config("X_Y", k="w"), a_config("z", k="v")]),
         ),
         [
             (
@@ -373,7 +373,7 @@ ADVICE: list[Row] = [
     (
         "W023 one secret with two contents",
         an_app(
-            a_component("a", image="i", secrets=[a_secret("s", key="one"), a_secret("s", key="two")]),
+            a_component("a", image="i:1", secrets=[a_secret("s", key="one"), a_secret("s", key="two")]),
             policies=[{"name": "vault", "type": SECRET_POLICY, "properties": {"backend": "b"}}],
         ),
         [
@@ -408,7 +408,7 @@ ADVICE: list[Row] = [
     ),
     (
         "W026 two components of one id",
-        an_app(a_component("My API"), a_component("my-api"), a_component("c", image="i", id="shop-my_api")),
+        an_app(a_component("My API"), a_component("my-api"), a_component("c", image="i:1", id="shop-my_api")),
         [
             (
                 "W026",
@@ -501,12 +501,12 @@ def test_a_manifest_that_is_in_order() -> None:
         a_component(
             "a",
             a_link({"name": "kv", "config": [a_config("url", u="redis")]}, "store", "atomics"),
-            image="i",
+            image="i:1",
             id="the-a",
             config=[a_config("own", k="v"), a_config("site")],
             secrets=[a_secret("s")],
         ),
-        a_capability("kv", image="i"),
+        a_capability("kv", image="i:1"),
         a_component("lib", a_link("kv"), scaler=None, **SHARED),
         policies=[{"name": "vault", "type": SECRET_POLICY, "properties": {"backend": "b"}}],
         labels={"app.oam.io/name": "x"},
@@ -663,12 +663,12 @@ def owners(**apps_of: list[str]) -> Any:
 
 NOBODY = owners()
 PLATFORM = an_app(
-    a_component("redis", image="i"), name="platform", annotations={"experimental.wasmcloud.dev/shared": "true"}
+    a_component("redis", image="i:1"), name="platform", annotations={"experimental.wasmcloud.dev/shared": "true"}
 )
 
 
 def test_ids_belong_to_one_application() -> None:
-    staged = an_app(a_component("a", image="i", id="x"), a_component("b"), a_capability("c", image="i", id="y"))
+    staged = an_app(a_component("a", image="i:1", id="x"), a_component("b"), a_capability("c", image="i:1", id="y"))
     assert check_deploy(staged, NOBODY, deployed()) == []
     assert check_deploy(staged, owners(x=["shop"], y=["shop"]), deployed()) == [], "its own"
     problems = check_deploy(staged, owners(x=["shop", "other", "another"], y=["other"]), deployed())
@@ -690,7 +690,7 @@ def test_ids_belong_to_one_application() -> None:
 
 def without_sharing(value: str) -> Manifest:
     return an_app(
-        a_component("redis", image="i"), name="platform", annotations={"experimental.wasmcloud.dev/shared": value}
+        a_component("redis", image="i:1"), name="platform", annotations={"experimental.wasmcloud.dev/shared": value}
     )
 
 
@@ -713,7 +713,7 @@ def without_sharing(value: str) -> Manifest:
 )
 def test_shared_components(others: list[Manifest], is_there: bool) -> None:
     staged = an_app(
-        a_component("cache", scaler=None, **SHARED), a_component("own"), a_component("odd", image="i", **SHARED)
+        a_component("cache", scaler=None, **SHARED), a_component("own"), a_component("odd", image="i:1", **SHARED)
     )
     problems = check_deploy(staged, NOBODY, deployed(*others))
     assert missing_shared(staged, deployed(*others)) == (() if is_there else ("cache",))
@@ -743,5 +743,5 @@ def test_only_what_is_mentioned_is_asked_about() -> None:
         asked.append(name)
         return None
 
-    check_deploy(an_app(a_component("a", image="i", id="x"), a_component("b", **SHARED)), owners_of, deployed_manifest)
+    check_deploy(an_app(a_component("a", image="i:1", id="x"), a_component("b", **SHARED)), owners_of, deployed_manifest)
     assert asked == ["x", "platform"]

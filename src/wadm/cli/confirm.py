@@ -9,6 +9,7 @@ import click
 
 from wadm.cli import exits
 from wadm.cli.views.table import count
+from wadm.cli.visible import visible
 
 
 def confirm(what: str, names: Sequence[str], lattice: str, yes: bool) -> None:
@@ -16,5 +17,5 @@ def confirm(what: str, names: Sequence[str], lattice: str, yes: bool) -> None:
     if yes or not sys.stdin.isatty():
         return
     listed = names[0] if len(names) == 1 else f"{count(len(names), 'application')} ({', '.join(names)})"
-    if not click.confirm(f"{what} {listed} in lattice {lattice}?", err=True):
+    if not click.confirm(visible(f"{what} {listed} in lattice {lattice}?"), err=True):
         raise exits.Failure("nothing was done", exits.FAILED)

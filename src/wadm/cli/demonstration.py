@@ -7,11 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-import click
-
 from wadm.cli.development import Development, forever
 from wadm.cli.exits import DONE, FAILED, Failure
-from wadm.cli.output import show
+from wadm.cli.output import echo, show
 from wadm.cli.views import names
 from wadm.cli.views.status import status as status_view
 from wadm.client.client import Client
@@ -46,7 +44,7 @@ class Demonstration:
     async def give(self, started: Development) -> int:
         """Give it; return the exit code. Raises Failure where the application is not deployed in time."""
         for line in started.describe():
-            click.echo(line)
+            echo(line)
         client = await open_client(Settings(servers=(started.nats.url,), lattice=started.wanted.lattice))
         try:
             name = await self._deploy(client)
@@ -57,13 +55,13 @@ class Demonstration:
         if self._once:
             return DONE
         for line in _next_steps(started.nats.port, name):
-            click.echo(line)
+            echo(line)
         return await forever()
 
     async def _deploy(self, client: Client) -> str:
         """Put and deploy, show the status until it is deployed; return the application's name."""
         put = await client.put(self._manifest)
-        click.echo(f"\nPut {_shown(self._manifest)}: application {put.name}, version {put.version}. Deploying it:\n")
+        echo(f"\nPut {_shown(self._manifest)}: application {put.name}, version {put.version}. Deploying it:\n")
         status: ApplicationStatus | None = None
         async with client.watching(put.name) as watch:
             progress = Progress(put.name)
@@ -75,7 +73,7 @@ class Demonstration:
                 raise Failure(f"{put.name} was not deployed within {self._timeout:g} s", FAILED) from late
             finally:
                 if status is not None:
-                    click.echo()
+                    echo()
                     show(status_view(put.name, status, put.version, time.time()))
         return put.name
 
@@ -96,7 +94,7 @@ class Progress:
             text = f"{scaler.type}{_why(scaler)}"
             if self._told.get(scaler.id) != text:
                 self._told[scaler.id] = text
-                click.echo(f"{time.monotonic() - self._begun:6.1f} s  {called[scaler.id]:<{width}}  {text}")
+                echo(f"{time.monotonic() - self._begun:6.1f} s  {called[scaler.id]:<{width}}  {text}")
 
 
 def _why(scaler: ScalerStatus) -> str:
@@ -115,9 +113,9 @@ def _shown(manifest: Path) -> str:
 
 
 async def _where(client: Client, name: str) -> None:
-    click.echo("\nWhat the hosts say they run (simulated):\n")
+    echo("\nWhat the hosts say they run (simulated):\n")
     for inventory in await client.inventories():
-        click.echo(f"  {inventory.friendly_name:<24} {_running(inventory)}")
+        echo(f"  {inventory.friendly_name:<24} {_running(inventory)}")
 
 
 def _running(inventory: Inventory) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
-import click
 from msgspec import Struct
 
 from wadm import __version__
@@ -21,6 +20,7 @@ from wadm.cli.embedded_nats import EmbeddedNats, embedded_nats
 from wadm.cli.exits import FAILED, INTERRUPTED, Failure
 from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
+from wadm.cli.output import echo
 from wadm.client.settings import Settings as ClientSettings
 from wadm.errors import Misconfigured, WadmError
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
@@ -202,7 +202,7 @@ async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
 
     async def stopped() -> int:
         await stop.wait()
-        click.echo("\nStopping what was started ...", err=True)
+        echo("\nStopping what was started ...", err=True)
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
         return INTERRUPTED

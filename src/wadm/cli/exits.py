@@ -132,13 +132,17 @@ class Failure(click.ClickException):
                 body["hint"] = self.hint
             if self.problems:
                 body["problems"] = msgspec.to_builtins(self.problems)
-            click.echo(msgspec.json.format(msgspec.json.encode(body)).decode(), err=True)
+            from wadm.cli.visible import visible_json
+
+            click.echo(visible_json(msgspec.json.format(msgspec.json.encode(body)).decode()), err=True)
             return
-        click.echo(f"{styled('error:', fg='red', bold=True)} {self.message}", err=True)
+        from wadm.cli.output import echo
+
+        echo(self.message, head=styled("error:", fg="red", bold=True), err=True)
         for problem in self.problems[1:]:
-            click.echo(f"       {problem.message}", err=True)
+            echo(problem.message, head="      ", err=True)
         if self.hint:
-            click.echo(f"{styled('hint:', fg='cyan')}  {self.hint}", err=True)
+            echo(self.hint, head=f"{styled('hint:', fg='cyan')} ", err=True)
 
 
 def failure(error: Exception) -> Failure:

@@ -9,9 +9,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
-from wadm.cli.output import terminal
+from wadm.cli.output import echo, terminal
 from wadm.cli.views import progress, times
 from wadm.client.watch import Goal, NotReached, StatusWatch
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0
 """Seconds after which a status from before the asking is shown: nothing has changed it."""
+FAILED = "failed"
 REDRAWS = 2
 """Times a second that a picture is redrawn: it shows times that pass."""
 
@@ -59,6 +58,8 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
+            if kind is not None:
+                self._live.transient = False  # whoever interrupts it wants to know how it stands
             self._live.stop()
 
     def update(self, name: str, status: ApplicationStatus) -> None:
@@ -70,7 +71,7 @@ class Board:
         line = progress.line(name, status, self.versions.get(name))
         if self._said.get(name) != line:  # what changed may be a time, which a line does not tell
             self._said[name] = line
-            click.echo(f"{times.clock(self._now())}  {line}", file=self._file)
+            echo(f"{times.clock(self._now())}  {line}", file=self._file)
 
     def _picture(self) -> RenderableType:
         return progress.board(self.current, self.versions, self._now())
@@ -103,9 +104,12 @@ class Waiting:
         await self._stack.aclose()
 
     async def until(
-        self, goal: Goal, timeout: float, versions: Mapping[str, str | None]
+        self, goal: Goal, timeout: float, versions: Mapping[str, str | None], fail_fast: bool = False
     ) -> dict[str, ApplicationStatus | NotReached]:
-        """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up."""
+        """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up.
+
+        ``fail_fast``: one that has failed is not waited for any longer (NotReached says :data:`FAILED` then).
+        """
         with Board(versions, self._client.transport.now, sys.stderr) as board:
 
             async def show_what_stays(name: str, before: ApplicationStatus | None) -> None:
@@ -117,9 +121,10 @@ class Waiting:
             async def one(name: str) -> ApplicationStatus | NotReached:
                 watch = self._watches[name]
                 before = watch.current
+                end = _either(goal) if fail_fast else goal
                 later = asyncio.create_task(show_what_stays(name, before))
                 try:
-                    async for status in watch.until(goal, timeout):
+                    async for status in watch.until(end, timeout):
                         if status is not before:  # how it was before anything was asked is no progress
                             board.update(name, status)
                 except NotReached as error:
@@ -127,7 +132,14 @@ class Waiting:
                 finally:
                     later.cancel()
                 assert watch.current is not None
+                if fail_fast and watch.current.type == "failed":
+                    return NotReached(FAILED, watch.current)
                 return watch.current
 
             ends = await asyncio.gather(*(one(name) for name in self._names))
         return dict(zip(self._names, ends, strict=True))
+
+
+def _either(goal: Goal) -> Goal:
+    """Return the goal that is reached by this one, and by a failure. (One from before counts once it has held.)."""
+    return lambda status: status.type == "failed" or (goal(status) if callable(goal) else status.type == goal)

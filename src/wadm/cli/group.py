@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wadm.cli.command import Group
-from wadm.cli.output import lenient
+from wadm.cli.output import echo, lenient
 
 if TYPE_CHECKING:
     from wadm.cli.main import Entry
@@ -38,7 +38,7 @@ class LazyGroup(Group):
             return 130
         except click.UsageError as error:
             hint = "" if error.ctx is None else f"\n\n{error.ctx.get_usage()}"
-            print(f"error: {error.format_message()}{hint}\n\nFor more information, try '--help'.", file=sys.stderr)  # noqa: T201
+            echo(f"error: {error.format_message()}{hint}\n\nFor more information, try '--help'.", err=True)
             return error.exit_code
         except click.ClickException as error:
             error.show()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
 import click
 
+from wadm.cli.visible import visible, visible_json
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -57,26 +59,33 @@ class Output:
         """Print one of many results as they come: a line of JSON, or a document of YAML."""
         import msgspec
 
-        click.echo(msgspec.json.encode(data).decode() if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
+        line = visible_json(msgspec.json.encode(data).decode())
+        click.echo(line if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
 
     def say(self, data: Any, text: str) -> None:
         """Print a result that is one sentence."""
         if self.structured:
             self.show(data, lambda: text)
         else:
-            click.echo(text)
+            echo(text)
 
     def remark(self, text: str) -> None:
         """Say something beside the result; programs do not see it."""
         if not self.structured:
-            click.echo(text, err=True)
+            echo(text, err=True)
+
+
+def echo(text: str = "", *, head: str = "", err: bool = False, file: TextIO | None = None) -> None:
+    """Print a sentence: what it quotes cannot make the terminal do anything. ``head`` stands before it, is our own
+    and may be coloured."""
+    click.echo(f"{head} {visible(text)}" if head else visible(text), err=err, file=file)
 
 
 def as_json(data: Any) -> str:
     """Return data as indented JSON, keys in their own order."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(data)).decode()
+    return visible_json(msgspec.json.format(msgspec.json.encode(data)).decode())
 
 
 def as_yaml(data: Any) -> str:
@@ -145,7 +154,8 @@ def _print(view: RenderableType, console: Console) -> None:
             line.pop()
         if line:
             line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
-        console.print(Segments([*line, Segment.line()]), soft_wrap=True)
+        safe = [Segment(visible(segment.text), segment.style) for segment in line if not segment.control]
+        console.print(Segments([*safe, Segment.line()]), soft_wrap=True)
 
 
 def _width_is_given() -> bool:

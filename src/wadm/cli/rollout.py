@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-import click
-
 from wadm.cli import exits
-from wadm.cli.follow import Waiting
-from wadm.cli.output import Output, show
+from wadm.cli.follow import FAILED, Waiting
+from wadm.cli.output import Output, echo, show
 from wadm.cli.releases import Release
 from wadm.cli.session import Session
 from wadm.cli.views.status import status
@@ -29,9 +27,11 @@ def rollout(
     output: Output,
     timeout: float | None,
     before: Callable[[Client], Awaitable[None]] | None = None,
+    fail_fast: bool = False,
 ) -> None:
     """Do what is to be done ``before``, have the releases run, and say so; with a ``timeout`` wait until they do, and
-    fail if they do not in time."""
+    fail if they do not in time (``fail_fast``: or as soon as one has failed)."""
+    asked: list[str] = []
 
     async def work(client: Client) -> tuple[Ends, float]:
         if before is not None:
@@ -42,14 +42,23 @@ def rollout(
                 waiting = await stack.enter_async_context(Waiting(client, [release.name for release in releases]))
             for release in releases:
                 release.version = await ask(client, release)
+                asked.append(release.name)
             if waiting is None or timeout is None:
                 return {}, client.transport.now()
-            ends = await waiting.until("deployed", timeout, {release.name: release.version for release in releases})
+            versions = {release.name: release.version for release in releases}
+            ends = await waiting.until("deployed", timeout, versions, fail_fast)
             for release in releases:
                 await _still_meant(client, release)
             return ends, client.transport.now()
 
-    ends, now = session.run(work)
+    try:
+        ends, now = session.run(work)
+    except KeyboardInterrupt:
+        if asked:
+            names = " ".join(asked)
+            output.remark(f"Not waiting any more. The server goes on deploying {', '.join(asked)}.")
+            output.remark(f"Follow it with: wadm status {names} --watch. Have it stopped with: wadm undeploy {names}")
+        raise
     _report(releases, ends, output, timeout or 0, now)
 
 
@@ -80,19 +89,17 @@ def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: fl
         output.show(data, str)
     if late:
         names = ", ".join(release.name for release in late)
+        hopeless = [one for one in late if isinstance(end := ends[one.name], NotReached) and str(end) == FAILED]
+        what, code = ("failed", exits.FAILED) if hopeless else (f"not deployed within {timeout:g} s", exits.TIMED_OUT)
         raise exits.Failure(
-            f"{names}: not deployed within {timeout:g} s",
-            exits.TIMED_OUT,
-            f"the server goes on trying; follow it with: wadm status {late[0].name} --watch",
+            f"{names}: {what}", code, f"the server goes on trying; follow it with: wadm status {late[0].name} --watch"
         )
 
 
 def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:
     if end is None:
-        click.echo(
-            f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch"
-        )
+        echo(f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch")
     elif not isinstance(end, NotReached):
-        click.echo(f"Deployed {release.name} version {release.version}.")
+        echo(f"Deployed {release.name} version {release.version}.")
     elif end.status is not None:
         show(status(release.name, end.status, release.version, now))

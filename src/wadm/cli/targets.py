@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from wadm.cli.manifests import load_valid
+from wadm.cli.manifests import InvalidManifests, check
 from wadm.client.client import Client
-from wadm.client.sources import is_source
+from wadm.client.sources import Source, is_source, load
 
 
 def require(targets: Sequence[str], everything: bool) -> None:
@@ -23,8 +23,27 @@ def names(targets: Sequence[str]) -> list[str]:
     """Return the names of the applications that names and manifests mean, each once."""
     found: list[str] = []
     for target in targets:
-        found += [one.manifest.name for one in load_valid(target)] if is_source(target) else [target]
+        found += [name_in(source) for source in load(target)] if is_source(target) else [target]
     return list(dict.fromkeys(found))
+
+
+def name_in(source: Source) -> str:
+    """Return the name of the application in a manifest; the rest of it need not be right, as in wash.
+
+    Raises InvalidManifests where there is none.
+    """
+    from wadm.wire.yaml import read_yaml
+
+    root = read_yaml(source.text).root
+    metadata = root.get("metadata") if isinstance(root, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if isinstance(name, str):
+        return name
+    invalid = check(source)
+    if not invalid.valid:
+        raise InvalidManifests([invalid])
+    assert invalid.manifest is not None
+    return invalid.manifest.name
 
 
 async def deployed(client: Client) -> list[str]:

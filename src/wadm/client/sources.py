@@ -1,41 +1,76 @@
-"""Where manifests are written: files, directories, URLs, standard input.
+"""Where manifests are read from: files, directories, URLs, standard input.
 
 A manifest is passed on as its author wrote it, bytes and comments and all; only relative ``file://`` images of local
-files are made absolute, because a host does not know which directory the author had in mind.
+files are made absolute (:mod:`wadm.client.images`).
 """
 
 from __future__ import annotations
 
-import re
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
-from wadm.errors import ManifestInvalid, NotFound, TimedOut, Unavailable, WadmError
+from wadm.client.fetching import MAX_BYTES, fetch, safe_url
+from wadm.client.fetching import SourceError as SourceError
+from wadm.client.images import Artefact, with_absolute_images
+from wadm.client.recognising import split_documents, why_no_manifest
+from wadm.errors import ManifestInvalid, NotFound, WadmError
 from wadm.model.manifest import Problem
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 STDIN: Final = "-"
-FETCH_TIMEOUT: Final = 10.0
-MAX_BYTES: Final = 8 * 1024 * 1024
-"""The most that is read from a URL: far beyond what NATS could carry, so more is a mistake."""
-
-
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
-
-
-class SourceError(WadmError):
-    """What should hold a manifest cannot be read."""
+_UNSEEN: Final = frozenset({"node_modules", "__pycache__"})
+"""Directories in which nobody keeps manifests; those whose name begins with a dot are passed over too."""
 
 
 class Source(Struct, frozen=True):
-    """A manifest as it is written. ``name`` tells people where: a path, a URL or ``<stdin>``."""
+    """A manifest as it is written. ``name`` tells people where: a path, a URL (without secrets) or ``<stdin>``.
+
+    ``data`` is what is sent; ``written`` what the author wrote, where that differs. ``document`` counts from 1 where a
+    file holds several, else it is 0.
+    """
 
     name: str
     data: bytes
+    written: bytes | None = None
+    artefacts: tuple[Artefact, ...] = ()
+    document: int = 0
+
+    @property
+    def text(self) -> bytes:
+        """What the author wrote."""
+        return self.data if self.written is None else self.written
+
+    @property
+    def title(self) -> str:
+        """The name, and which document of several."""
+        return f"{self.name} (document {self.document})" if self.document else self.name
+
+
+class Skipped(Struct, frozen=True):
+    """Something beside manifests that is not taken for one, and why."""
+
+    name: str
+    reason: str
+
+
+class Failed(Struct, frozen=True):
+    """Something that may hold a manifest and cannot be read."""
+
+    name: str
+    error: WadmError
+
+
+class Gathered(Struct, frozen=True):
+    """What an argument means: manifests, what cannot be read, and what was passed over."""
+
+    sources: tuple[Source, ...]
+    failed: tuple[Failed, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 def is_source(text: str) -> bool:
@@ -44,144 +79,172 @@ def is_source(text: str) -> bool:
     As in wash: ``-``, a file that is there, and a URL are manifests. Beyond wash: a directory written with a slash,
     and what looks like a file (so that a mistyped path is not taken for a name).
     """
-    if text == STDIN or "://" in text or "/" in text or text.endswith(SUFFIXES):
+    if text in (STDIN, ".", "..") or "://" in text or "/" in text or text.lower().endswith(SUFFIXES):
         return True
     return Path(text).is_file()
 
 
 def load(text: str) -> list[Source]:
-    """Return the manifests that ``-``, a URL, a file or a directory holds; of a directory all of them, by file name.
+    """Return the manifests that ``-``, a URL, a file or a directory holds; of a directory all of them, by path.
 
     Raises NotFound where nothing is there, SourceError for what cannot be read, ManifestInvalid for what is empty, and
     Unavailable where a URL does not answer.
     """
+    found = gather(text)
+    for one in found.failed:
+        raise one.error
+    return list(found.sources)
+
+
+def gather(text: str) -> Gathered:
+    """Return what an argument means, with all that cannot be read. Raises as :func:`load` where that is all of it."""
     if text == STDIN:
-        return [_not_empty(Source("<stdin>", sys.stdin.buffer.read()))]
+        return _documents("<stdin>", _not_empty("<stdin>", sys.stdin.buffer.read()), None)
     if "://" in text and not text.startswith("file://"):
-        return [_fetch(text)]
+        name = safe_url(text)
+        return _documents(name, _not_empty(name, fetch(text)), None)
     path = Path(text.removeprefix("file://"))
     if path.is_dir():
         return _directory(path)
-    return [load_file(path)]
+    return _file(path)
 
 
 def load_file(path: Path) -> Source:
-    """Return the manifest in a file, its relative ``file://`` images made absolute."""
-    if path.suffix not in SUFFIXES:
-        raise SourceError(f"{path} is not a manifest by its name: it should end in .yaml, .yml or .json")
-    return _not_empty(Source(str(path), resolve_images(_read(path), path.parent)))
+    """Return the one manifest in a file, its relative ``file://`` images made absolute.
+
+    Raises as :func:`load`, and NotFound where such an image is not there.
+    """
+    (source, *others) = load(str(path))
+    if others:
+        raise SourceError(f"{path} holds {len(others) + 1} manifests; one is expected")
+    for artefact in source.artefacts:
+        if artefact.missing:
+            raise NotFound(artefact.why)
+    return source
 
 
-def _directory(path: Path) -> list[Source]:
-    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
-    found = [load_file(file) for file in files if b"core.oam.dev" in _read(file)]
-    if not found:
-        raise NotFound(f"there is no manifest (a .yaml, .yml or .json of core.oam.dev) in the directory {path}")
-    return found
+def _file(path: Path) -> Gathered:
+    name = shown(path)
+    data = _read(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise SourceError(f"{name} is not a manifest by its name: it should end in .yaml, .yml or .json")
+    return _documents(name, _not_empty(name, data), path.resolve().parent)
+
+
+def _documents(name: str, data: bytes, directory: Path | None) -> Gathered:
+    """Return the manifests in a text. Of one that holds a single document, that is one, whatever it looks like."""
+    documents = split_documents(data)
+    if len(documents) == 1:
+        return Gathered((_source(name, data, directory, 0),))
+    sources, skipped = [], []
+    for number, document in enumerate(documents, 1):
+        if why := why_no_manifest(document):
+            skipped.append(Skipped(f"{name} (document {number})", why))
+        else:
+            sources.append(_source(name, document, directory, number))
+    if not sources:
+        raise NotFound(f"none of the {len(documents)} documents in {name} is an application")
+    return Gathered(tuple(sources), (), tuple(skipped))
+
+
+def _source(name: str, data: bytes, directory: Path | None, number: int) -> Source:
+    resolved, artefacts = with_absolute_images(data, directory)
+    return Source(name, resolved, None if resolved == data else data, artefacts, number)
+
+
+# -- directories ------------------------------------------------------------------------------
+
+
+def _directory(top: Path) -> Gathered:
+    sources: list[Source] = []
+    failed: list[Failed] = []
+    skipped: list[Skipped] = []
+    for path, trouble in _walk(top):
+        try:
+            if trouble:
+                raise SourceError(f"cannot read {shown(path)}: {trouble}")
+            if why := _why_not(path):
+                skipped.append(Skipped(shown(path), why))
+                continue
+            found = _file(path)
+        except WadmError as error:
+            failed.append(Failed(shown(path), error))
+        else:
+            sources += found.sources
+            skipped += found.skipped
+    if not sources and not failed:
+        held = f" (it holds {', '.join(one.name for one in skipped[:5])})" if skipped else ""
+        what = "there is no manifest (a .yaml, .yml or .json of core.oam.dev) in the directory"
+        raise NotFound(f"{what} {shown(top)}{held}")
+    return Gathered(tuple(sources), tuple(failed), tuple(skipped))
+
+
+def _walk(top: Path) -> Iterator[tuple[Path, str]]:
+    """Yield all files below a directory by path, with what keeps one from being read; directories that cannot be
+    listed too. A directory that is reached twice, over a symbolic link, is read once."""
+    seen: set[Path] = set()
+
+    def below(directory: Path) -> Iterator[tuple[Path, str]]:
+        try:
+            real = directory.resolve()
+            if real in seen:
+                return
+            seen.add(real)
+            entries = sorted(directory.iterdir())
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round
+            yield directory, getattr(error, "strerror", None) or "symbolic links that lead round in a circle"
+            return
+        for path in entries:
+            if path.is_dir():
+                if not (path.name.startswith(".") or path.name in _UNSEEN):
+                    yield from below(path)
+            else:
+                yield path, "" if path.exists() or not _may_hold(path) else "a symbolic link that leads nowhere"
+
+    return below(top)
+
+
+def _may_hold(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _why_not(path: Path) -> str:
+    """Return why a file of a directory is passed over, empty where it is taken for a manifest."""
+    if not _may_hold(path):
+        return "its name does not end in .yaml, .yml or .json"
+    if not path.is_file():
+        return "it is not a file"
+    data = _read(path)
+    documents = split_documents(data)
+    if len(documents) > 1:
+        return "" if any(not why_no_manifest(one) for one in documents) else "none of its documents is an application"
+    return why_no_manifest(data, path.suffix.lower() != ".json")
+
+
+# -- bytes --------------------------------------------------------------------------------------
+
+
+def shown(path: Path) -> str:
+    """Return a path as text, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no file {shown(path)}") from None
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _not_empty(source: Source) -> Source:
-    if not source.data.strip():
-        raise ManifestInvalid([Problem(f"{source.name} is empty; a manifest is expected")])
-    return source
-
-
-def _fetch(url: str) -> Source:
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
-    if not url.startswith(("http://", "https://")):
-        raise SourceError(f"cannot read {url}: only http:// and https:// are supported")
-    if not _is_whole(url):
-        raise SourceError(f"cannot read {url}: it is not a whole URL, as https://example.com/wadm.yaml is")
-    try:
-        request = Request(url, headers={"User-Agent": "wadm", "Accept": "*/*"})  # noqa: S310  (checked above)
-        with urlopen(request, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310
-            data = answer.read(MAX_BYTES + 1)
-    except HTTPError as error:
-        kind = NotFound if error.code == 404 else SourceError
-        raise kind(f"{url} answered {error.code} {error.reason}") from error
-    except TimeoutError as error:
-        raise TimedOut(f"{url} did not answer within {FETCH_TIMEOUT:g} s") from error
-    except HTTPException as error:
-        raise SourceError(f"cannot read {url}: what answers there does not speak HTTP") from error
-    except OSError as error:  # URLError is one, and has the other inside
-        reason = getattr(error, "reason", error)
-        raise Unavailable(f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}") from error
+        raise SourceError(f"cannot read {shown(path)}: {error.strerror}") from error
+    except ValueError:  # a null byte
+        raise NotFound(f"there is no file {shown(path)!r}") from None
     if len(data) > MAX_BYTES:
-        raise SourceError(f"{url} holds more than {MAX_BYTES // 2**20} MiB; a manifest is expected")
-    return _not_empty(Source(url, data))
+        raise SourceError(f"{shown(path)} holds more than {MAX_BYTES // 2**20} MiB; a manifest is expected")
+    return data
 
 
-def _is_whole(url: str) -> bool:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
-    except ValueError:  # a port that is none, brackets that do not close
-        return False
-
-
-def resolve_images(data: bytes, directory: Path) -> bytes:
-    """Return a manifest with every value ``file://relative/path`` made an absolute ``file:///…``.
-
-    As in wash: any value that begins so, wherever it stands; keys are left alone, and the file must be there. All
-    else stays as written: only the places of these values are replaced, by their position in the text.
-    """
-    if b"file://" not in data:
-        return data
-    import json
-
-    import yaml
-
-    try:
-        text = data.decode()
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-    except (UnicodeDecodeError, yaml.YAMLError):
-        return data  # whoever reads the manifest says what is wrong with it
-    places = {
-        (node.start_mark.index, node.end_mark.index): _absolute(node.value, directory)
-        for node in _scalars(root)
-        if node.value.startswith("file://") and not node.value.startswith("file:///") and node.value != "file://"
-    }
-    for (start, end), url in sorted(places.items(), reverse=True):
-        kept = _PROPERTIES.match(text, start, end)  # an anchor is part of the node, and may be needed elsewhere
-        text = text[: kept.end() if kept else start] + json.dumps(url) + text[end:]
-    return text.encode()
-
-
-def _absolute(value: str, directory: Path) -> str:
-    path = (directory.resolve() / value.removeprefix("file://")).absolute()
-    if not path.exists():
-        raise NotFound(f"the image {value} is not there: {path} (relative to the manifest) does not exist")
-    return path.as_uri()
-
-
-def _scalars(root: Any) -> Iterator[Any]:
-    """Yield the scalar values of a tree of YAML nodes once each (anchored ones are shared)."""
-    import yaml
-
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            waiting.extend(value for _, value in node.value)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
-        else:
-            yield node
+def _not_empty(name: str, data: bytes) -> bytes:
+    if not data.strip():
+        raise ManifestInvalid([Problem(f"{name} is empty; a manifest is expected")])
+    return data

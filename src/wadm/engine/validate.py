@@ -43,9 +43,13 @@ W027       nothing of a component is ever started
 W028       a trait of a type that means nothing
 W029       a scaler that holds a link
 W030       a name that NATS cannot store
+W040       an image reference that no host can use, or only some
+W041       another ``apiVersion`` or ``kind`` than an application has
+W042       an annotation that was meant to share the application, and does not
 ===== ==== =======================================================================
 
-E100 to E107, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`.
+E100 to E107, E110, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`; W043 to W045 concern files
+and are found by the command line alone.
 """
 
 from __future__ import annotations
@@ -63,8 +67,9 @@ from wadm.engine.validate_rules import (
     name_is_valid,
     oam_key_is_valid,
 )
+from wadm.engine.validate_texts import TEXTS
 from wadm.model.manifest import Component, Manifest, Problem
-from wadm.model.names import LATEST
+from wadm.model.names import LATEST, SHARED_ANNOTATION
 from wadm.model.text import quoted
 
 __all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid", "refusal", "validate"]
@@ -72,7 +77,7 @@ __all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid"
 
 def validate(manifest: Manifest) -> list[Problem]:
     """Return all that is wrong with a manifest or odd about it: the rules in the original's order, then advice."""
-    return [problem for rule in (*RULES, *ADVICE) for problem in rule(manifest)]
+    return [problem for rule in (*RULES, *ADVICE, *TEXTS) for problem in rule(manifest)]
 
 
 def refusal(manifest: Manifest) -> Problem | None:
@@ -135,9 +140,24 @@ def _taken_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) ->
 
 
 def _not_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> Iterator[Problem]:
-    if names := missing_shared(manifest, deployed):
+    found: dict[str, Manifest | None] = {}
+
+    def once(name: str) -> Manifest | None:
+        if name not in found:
+            found[name] = deployed(name)
+        return found[name]
+
+    if names := missing_shared(manifest, once):
         what = "Application contains shared components that are not deployed in other applications"
         references = (c.properties.application for _, c in components(manifest) if c.name in names)
-        others = {one.name for one in references if one is not None}
-        hint = f"deploy {', '.join(sorted(others))} first, whose manifest needs the annotation for sharing"
+        hint = "; ".join(_how_to_share(other, found.get(other)) for other in sorted({r.name for r in references if r}))
         yield error("E042", f"{what}: {list_of_names(names)}", "spec.components", hint)
+
+
+def _how_to_share(name: str, other: Manifest | None) -> str:
+    if other is None:
+        return f"deploy {name} first; its manifest needs the annotation {SHARED_ANNOTATION}: 'true'"
+    if not other.shared:
+        annotation = f"{SHARED_ANNOTATION}: 'true'"
+        return f"{name} is deployed and not marked as shared: add the annotation {annotation} to it and deploy it again"
+    return f"{name} is deployed and shared, and has no such component of the same type"

@@ -35,8 +35,8 @@ def _scalers(manifest: Manifest) -> Iterator[Problem]:
             continue
         scalers = [trait for trait in component.traits or () if trait.is_scaler]
         if (count := sum(isinstance(scaler.properties, SpreadProperties) for scaler in scalers)) > 1:
-            message = f"{component.name} has {count} scalers, and gets the instances of all of them"
-            yield warning("W022", message, f"{path}.traits", "keep one, with several spreads if need be")
+            message = f"{component.name} has {count} scalers: only the first counts, and its status will be failed"
+            yield warning("W022", message, f"{path}.traits", "keep one scaler, with several spreads if need be")
         elif not scalers and component.kind == "component":
             message = f"nothing of {component.name} is started, for it has no scaler"
             yield warning("W027", message, path, "add a trait of type spreadscaler or daemonscaler")

@@ -12,6 +12,11 @@ def why_no_link(data: Any) -> str:
     """Say what keeps the properties of a trait from being a link."""
     if not isinstance(data, dict):
         return "a link needs a map with namespace, package, interfaces and target"
+    if "values" in data:
+        return (
+            "`values` is of wasmCloud 0.82: in 1.x a link has namespace, package, interfaces and target, and values "
+            "are a configuration under source or target (`config: [{name: ..., properties: {...}}]`)"
+        )
     if missing := [key for key in ("namespace", "package", "interfaces", "target") if key not in data]:
         return f"add {', '.join(missing)}"
     for key in ("target", "source"):

@@ -12,6 +12,7 @@ wrong indentation on line 9.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -21,7 +22,8 @@ MAX_BYTES = 8 * 1024 * 1024
 """The largest document that is looked at. NATS takes 1 MiB as a rule, and a manifest must fit into one message."""
 
 MAX_NODES = 100_000
-"""The most values in a document, aliases counted as often as they are used. 1 MiB of manifest has some 40,000."""
+"""The most values in a document, aliases counted as often as they are used. 1 MiB of manifest has some 40,000; the
+original has no such limit (docs/compatibility.md)."""
 
 MAX_DEPTH = 127
 """How deep lists and maps may nest."""
@@ -198,6 +200,22 @@ class Document:
         """Yield the path of every value in the document, with where it stands."""
         yield (), self.mark
         yield from _places(self.root, ())
+
+    def repeated(self) -> Iterator[tuple[tuple[Step, ...], str, Mark]]:
+        """Yield every key that is in its map already: the path to it, the key, and where it stands the last time."""
+        yield from _repeated(self.root, ())
+
+
+def _repeated(node: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str, Mark]]:
+    if type(node) is Mapping:
+        counts = Counter(key for key, _ in node.repeated or ())
+        for key, value in node.items():
+            if counts[key] > 1:
+                yield (*path, key), key if isinstance(key, str) else getattr(key, "text", "?"), node.key_marks[key]
+            yield from _repeated(value, (*path, key))
+    elif type(node) is Sequence:
+        for index, value in enumerate(node):
+            yield from _repeated(value, (*path, index))
 
 
 def _places(node: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Mark]]:

@@ -12,6 +12,7 @@ E104 a field is there twice
 E105 a value of the wrong type
 E106 a component type that does not exist
 E107 trait properties that cannot be kept, not even as custom ones
+E110 a key is there twice in a map of free keys (told by the command line alone: the server takes the last)
 W011 the old spelling ``source_config`` in a link (rule R11)
 W012 the old spelling ``target_config`` in a link (rule R11b)
 W018 a key that is not known and is ignored
@@ -24,7 +25,7 @@ that is right, and one that knows positions for everything else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import msgspec
@@ -103,6 +104,7 @@ class Positions:
     """
 
     def __init__(self, document: Document, warnings: Iterable[Problem] = ()) -> None:
+        self._document = document
         self._places = {dotted(path): (mark.line + 1, mark.column + 1) for path, mark in document.places()}
         self.warnings = tuple(self.locate(warning) for warning in warnings)
 
@@ -111,6 +113,15 @@ class Positions:
         while path not in self._places:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self._places[path]
+
+    def repeated_keys(self) -> Iterator[Problem]:
+        """Yield a problem for every key that is there again in a map of free keys: of fields, reading says so itself.
+
+        The server takes the last one, as the original does; `wash app` refuses the text.
+        """
+        for path, key, mark in self._document.repeated():
+            message = f'duplicate entry with key "{key}": the last one counts, the others are lost'
+            yield Problem(message, dotted(path), mark.line + 1, mark.column + 1, code="E110", hint="keep one of them")
 
     def locate(self, problem: Problem) -> Problem:
         """Return the problem with its place filled in, unless it has one."""

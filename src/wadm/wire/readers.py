@@ -87,6 +87,10 @@ class Reader:
         if expected == "a string" and isinstance(value, Plain | int | float):
             text = value.text if isinstance(value, Plain) else json.dumps(value)
             hint = f"put it in quotes: {quoted(text)}" if text else "give it a value, or remove it"
+        elif expected in ("struct ComponentProperties", "struct CapabilityProperties"):
+            hint = "give it an image, indented below: `image: registry.example/name:tag`"
+        elif expected.startswith("struct ") and self.describe(value) in ("unit value", "null"):
+            hint = "nothing stands here: write its fields below, indented further"
         message = f"invalid type: {self.describe(value)}, expected {expected}"
         if type(value) is Plain and value.problem.startswith("invalid"):
             message = value.problem.replace("any value", expected)
@@ -141,6 +145,8 @@ class DocumentReader(Reader):
         """Note that something is wrong, with its place, and go on."""
         path = path_of(at)
         mark = self.document.mark_of(path, spot)
+        if "<<" in path[-1:]:
+            hint = _MERGE_HINT
         problem = Problem(message, dotted(path), mark.line + 1, mark.column + 1, code=code, hint=hint)
         said_path, said_spot = path, spot
         if self.buffered is not None:
@@ -180,7 +186,8 @@ class DocumentReader(Reader):
         if isinstance(key, str) and len(self.warnings) < MAX_PROBLEMS:
             message = f"unknown key `{key}` is ignored"
             path = dotted(path_of((at, key)))
-            self.warnings.append(Problem(message, path, level="warning", code="W018", hint=nearest(key, known)))
+            hint = _MERGE_HINT if key == "<<" else nearest(key, known)
+            self.warnings.append(Problem(message, path, level="warning", code="W018", hint=hint))
 
     def outdated(self, code: str, message: str, at: Trail) -> None:
         """Warn of an old spelling."""
@@ -193,6 +200,7 @@ def nearest(key: str, known: Iterable[str]) -> str:
     return f"did you mean `{meant}`?" if meant else ""
 
 
+_MERGE_HINT = "merge keys (<<) are not applied: write the fields out"
 _TABS = "indent with blanks, not tabs"
 _SYNTAX_HINTS = {
     "mapping values are not allowed in this context": "put a value with `: ` in it in quotes, or mend the indentation",

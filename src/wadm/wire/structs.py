@@ -89,12 +89,36 @@ def _extra(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None
     elif shape.strict and not reader.stored:
         *most, last = (f"`{field}`" for field in shape.fields)
         expected = f"{most[0]} or {last}" if len(most) == 1 else f"one of {', '.join([*most, last])}"
-        hint = nearest(name, shape.fields)
+        hint = misplaced(shape.name, name) or nearest(name, shape.fields)
         reader.fail("E103", f"unknown field `{name}`, expected {expected}", (at, key), "key", hint)
-    else:
+    elif (shape.name, name) not in _FOR_OTHERS:
         reader.ignored(name, at, shape.fields)
     if type(item) is Broken:
         reader.end(item)
+
+
+_FOR_OTHERS = frozenset({("Metadata", "namespace")})
+"""Keys that mean nothing here and are not remarked upon: Kubernetes' namespace is for the operator."""
+
+_OF_082 = "wasmCloud 1.x has no such field: remove it"
+_MISPLACED = {
+    "properties": "`properties` stands inside `properties`: move what is in it one level up",
+    "traits": "`traits` belongs beside `properties`, not in it: indent it less",
+    "name": "`name` belongs beside `properties`, not in it: indent it less",
+    "type": "`type` belongs beside `properties`, not in it: indent it less",
+    "contract": f"{_OF_082} (links name interfaces instead of contracts)",
+    "link_name": f"{_OF_082} (the trait of type link has a `name`)",
+}
+"""What is often written in the properties of a component and does not belong there."""
+
+
+def misplaced(struct_name: str, key: str) -> str:
+    """Return where a key belongs that is unknown in a struct, empty where nobody can tell."""
+    if struct_name in ("ComponentProperties", "CapabilityProperties"):
+        return _MISPLACED.get(key, "")
+    if struct_name == "Trait" and key not in ("type", "properties"):
+        return f"put `{key}` under the `properties` of the trait"
+    return ""
 
 
 def text(reader: Reader, value: Any, at: Trail) -> str | None:

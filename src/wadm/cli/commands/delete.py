@@ -12,6 +12,7 @@ from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.session import Session
+from wadm.cli.sources import from_files
 from wadm.errors import NotFound
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("targets", metavar="NAME|FILE...", nargs=-1, shell_complete=complete.applications_and_files)
+@from_files("targets")
 @option("--version", metavar="VERSION", shell_complete=complete.versions, help="Only this version.")
 @option("--all", "everything", is_flag=True, help="All applications of the lattice.")
 @option("--all-undeployed", is_flag=True, help="All applications of the lattice that are not deployed.")

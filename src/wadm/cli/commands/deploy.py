@@ -12,7 +12,9 @@ from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.provenance import Provenance, signed
+from wadm.cli.selectors import Term, selector_option
 from wadm.cli.session import Session
+from wadm.cli.sources import from_files
 
 if TYPE_CHECKING:
     from wadm.cli.releases import Release
@@ -25,19 +27,23 @@ if TYPE_CHECKING:
     wadm deploy wadm.yaml --wait
     wadm deploy hello
     wadm deploy hello --version v1.0.0 --wait --timeout 2m
+    wadm deploy manifests/ --prune -l team=shop --wait --yes
     """,
 )
-@click.argument(
-    "targets", metavar="NAME|FILE...", nargs=-1, required=True, shell_complete=complete.applications_and_files
-)
+@click.argument("targets", metavar="NAME|FILE...", nargs=-1, shell_complete=complete.applications_and_files)
+@from_files("targets", required=True)
 @option("--version", metavar="VERSION", shell_complete=complete.versions, help="The version; without it the newest.")
 @option("-w", "--wait", is_flag=True, help="Wait until it is deployed, showing what is still to come.")
 @option("--timeout", type=DURATION, default="5m", show_default=True, help="How long to wait for it to be deployed.")
+@option("--fail-fast", is_flag=True, help="With --wait: give up as soon as a status is failed, not after the timeout.")
 @option(
     "--replace",
     is_flag=True,
     help="If the version is stored with another content, delete that first (what runs of it is stopped).",
 )
+@option("--prune", is_flag=True, help="Undeploy what has the labels of --selector and is not among the manifests.")
+@selector_option("Labels of the applications that --prune looks at.")
+@option("-y", "--yes", is_flag=True, help="Do not ask before --prune undeploys something.")
 @option("--plan", metavar="ID", help="Only if this plan (of `wadm plan`) still holds.")
 @signed
 @printing("text", "json", "yaml")
@@ -47,7 +53,11 @@ def deploy(
     version: str | None,
     wait: bool,
     timeout: float,
+    fail_fast: bool,
     replace: bool,
+    prune: bool,
+    selector: tuple[Term, ...],
+    yes: bool,
     plan: str | None,
     by: Provenance,
     session: Session,
@@ -55,19 +65,27 @@ def deploy(
 ) -> None:
     """Have applications run: by name what is stored, by file what is in it.
 
-    A FILE (or directory, URL, - for standard input) is stored first, unless just that is stored already; so the same
-    line may be run again and again. Without --wait the command ends when the server has taken note.
+    A FILE (or directory with all below it, URL, - for standard input) is stored first, unless just that is stored
+    already; so the same line may be run again and again. Nothing is done if one of several cannot be stored. Without
+    --wait the command ends when the server has taken note.
 
     With --wait it ends with 4 if the application is not deployed in time, and shows why.
     """
-    from wadm.cli.releases import plan_releases
+    from wadm.cli.releases import plan_releases, refuse_taken, refuse_unknown
     from wadm.cli.rollout import rollout
 
+    if prune != bool(selector):
+        raise click.UsageError("--prune and --selector go together: the labels say what belongs to the manifests")
+    if fail_fast and not wait:
+        raise click.UsageError("--fail-fast goes with --wait")
     releases = plan_releases(targets, version)
     if plan is not None and len(releases) != 1:
         raise click.UsageError("--plan goes with one application")
 
     async def store(client: Client) -> None:
+        await refuse_unknown(client, releases)
+        if not replace:
+            await refuse_taken(client, releases, "give the manifest a new version, or use --replace")
         for release in releases:
             if said := await release.store(client, replace):
                 output.remark(said)
@@ -78,4 +96,12 @@ def deploy(
         done = await client.deploy(release.name, release.version, plan=plan, author=by.author, message=by.message)
         return done.version
 
-    rollout(releases, ask, session, output, timeout if wait else None, before=store)
+    gone: list[str] = []
+    if prune:
+        from wadm.cli.pruning import ask_first, orphans, undeploy_all
+
+        gone = orphans(session, {release.name for release in releases}, selector)
+        ask_first(gone, session.settings.lattice, yes)
+    rollout(releases, ask, session, output, timeout if wait else None, before=store, fail_fast=fail_fast)
+    if gone:
+        undeploy_all(session, output, gone, by)

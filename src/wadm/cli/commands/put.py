@@ -10,12 +10,11 @@ from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.session import Session
-from wadm.errors import AlreadyExists
+from wadm.cli.sources import from_files
 
 if TYPE_CHECKING:
-    from wadm.cli.manifests import Valid
+    from wadm.cli.releases import Release
     from wadm.client.client import Client
-    from wadm.client.replies import PutResult
 
 
 @command(
@@ -26,41 +25,47 @@ if TYPE_CHECKING:
     wadm get hello --lattice staging | wadm put - --lattice production
     """,
 )
-@click.argument("source", metavar="SOURCE", default="-", type=click.Path(allow_dash=True))
+@click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(allow_dash=True))
+@from_files("sources")
 @printing("text", "json", "yaml")
 @connected
-def put(source: str, session: Session, output: Output) -> None:
-    """Store a manifest as the newest version of its application, without deploying it.
+def put(sources: tuple[str, ...], session: Session, output: Output) -> None:
+    """Store manifests as the newest versions of their applications, without deploying them.
 
-    SOURCE is a file (.yaml, .yml or .json), a directory, a URL, or - for standard input (the default).
-    A manifest without a version annotation is given a version of its own.
+    SOURCE is a file (.yaml, .yml or .json), a directory with all below it, a URL, or - for standard input (the default,
+    unless that is a terminal). What is stored already, just so, is left as it is. Nothing is stored if one of several
+    cannot be. A manifest without a version annotation is given a version of its own.
     """
     from wadm.cli.manifests import load_valid, warn
+    from wadm.cli.releases import Release, refuse_taken
 
-    manifests = load_valid(source)
+    manifests = [one for source in _given(sources) for one in load_valid(source)]
     warn(manifests)
+    releases = [Release(one.manifest.name, one.manifest.version, one) for one in manifests]
 
-    async def work(client: Client) -> list[PutResult]:
-        done: list[PutResult] = []
-        for one in manifests:
-            done.append(await _put(client, one, done))
-        return done
+    async def work(client: Client) -> None:
+        await refuse_taken(client, releases, "give the manifest a new version")
+        for release in releases:
+            await release.store(client, replace=False)
 
-    done = session.run(work)
-    data = [{"name": one.name, "version": one.version, "created": one.created} for one in done]
-    output.say(data, "\n".join(_sentence(one) for one in done))
-
-
-async def _put(client: Client, one: Valid, done: list[PutResult]) -> PutResult:
-    try:
-        return await client.put(one.source.data)
-    except AlreadyExists:
-        taken = f"{one.manifest.name} version {one.manifest.version} is stored already"
-        before = ", ".join(f"{other.name} {other.version}" for other in done)
-        stored = f". Before it these were stored: {before}" if before else ""
-        raise AlreadyExists(f"{one.source.name}: {taken}{stored}") from None
+    session.run(work)
+    output.say([_data(one) for one in releases], "\n".join(map(_sentence, releases)))
 
 
-def _sentence(one: PutResult) -> str:
+def _given(sources: tuple[str, ...]) -> tuple[str, ...]:
+    import sys
+
+    if not sources and sys.stdin.isatty():
+        raise click.UsageError("name a manifest: a file, a directory, a URL, or - for standard input")
+    return sources or ("-",)
+
+
+def _data(one: Release) -> dict[str, object]:
+    return {"name": one.name, "version": one.version, "created": one.created, "unchanged": one.unchanged}
+
+
+def _sentence(one: Release) -> str:
+    if one.unchanged:
+        return f"{one.name} version {one.version} is stored already, unchanged."
     what = "its only version" if one.created else f"{one.total_versions} versions are stored"
     return f"Put {one.name} version {one.version} ({what}). Deploy it with: wadm deploy {one.name}"

@@ -13,6 +13,7 @@ from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.provenance import Provenance, signed
 from wadm.cli.session import Session
+from wadm.cli.sources import from_files
 
 if TYPE_CHECKING:
     from wadm.client.client import Client
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("targets", metavar="NAME|FILE...", nargs=-1, shell_complete=complete.applications_and_files)
+@from_files("targets")
 @option("--all", "everything", is_flag=True, help="All applications of the lattice that are deployed.")
 @option("-w", "--wait", is_flag=True, help="Wait until the hosts run nothing of it any more.")
 @option("--timeout", type=DURATION, default="2m", show_default=True, help="How long to wait for that.")

@@ -9,6 +9,7 @@ import click
 
 from wadm.cli.command import command, option
 from wadm.cli.host_groups import HostGroup, hosts_option
+from wadm.cli.output import echo
 
 if TYPE_CHECKING:
     from wadm.cli.development import Development
@@ -64,8 +65,8 @@ def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | N
 
     async def work(started: Development) -> int:
         for line in started.describe():
-            click.echo(line)
-        click.echo("\nCtrl-C stops everything.")
+            echo(line)
+        echo("\nCtrl-C stops everything.")
         return await forever()
 
     # Being stopped is how it ends: that is no failure.

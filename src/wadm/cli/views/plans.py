@@ -26,8 +26,8 @@ _LOOKS: dict[Effect, tuple[str, str]] = {
 _WITHOUT_HOST = "in the lattice"
 
 
-def plan(planned: Planned, target: str | None, version: str | None = None) -> RenderableType:
-    """Return a plan. ``target`` is what it was asked for by, where it can be deployed by the id."""
+def plan(planned: Planned, how: str = "", refused: str = "") -> RenderableType:
+    """Return a plan. ``how`` is the command that does just this, ``refused`` why none does."""
     parts: list[RenderableType] = [_headline(planned)]
     for host, steps in _by_host(planned.steps).items():
         parts += ["", Text(host, style="bold"), Padding(_steps(steps), (0, 0, 0, 2))]
@@ -41,9 +41,10 @@ def plan(planned: Planned, target: str | None, version: str | None = None) -> Re
         parts += ["", Text("Other applications:", style="bold")]
         for one in planned.consequences:
             parts.append(Padding(Text(f"{one.application}: now {one.before}; then {one.after}"), (0, 0, 0, 2)))
-    if target is not None and planned.steps:
-        which = f" --version {version}" if version else ""
-        parts += ["", Text(f"To do just this: wadm deploy {target}{which} --plan {planned.id}")]
+    if planned.steps and refused:
+        parts += ["", Text(refused, style="yellow")]
+    elif planned.steps and how:
+        parts += ["", Text(f"To do just this: {how}")]
     return Group(*parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -14,13 +15,14 @@ from wadm.model.manifest import Problem
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 
-def problems(name: str, text: str, found: Sequence[Problem]) -> RenderableType:
-    """Return the problems of one manifest, in the order of its lines; ``text`` is the manifest as written."""
-    lines = text.splitlines()
+def problems(name: str, text: str, found: Sequence[Problem], title: str = "") -> RenderableType:
+    """Return the problems of one manifest, in the order of its lines; ``text`` is the manifest as written, ``title``
+    what it is called where ``name``, its file, holds several."""
+    lines = re.split(r"\r\n|\n|\r", text)
     parts: list[RenderableType] = []
     for problem in sorted(found, key=lambda problem: (problem.line or len(lines) + 1, problem.column)):
         parts += [_problem(name, lines, problem), ""]
-    return Group(*parts, _verdict(name, found))
+    return Group(*parts, _verdict(title or name, found))
 
 
 def _problem(name: str, lines: Sequence[str], problem: Problem) -> RenderableType:
