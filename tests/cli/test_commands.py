@@ -206,7 +206,7 @@ def test_an_application_that_is_not_there(world: World, command: str) -> None:
     missing = world.wadm(command, "nothing")
     assert (missing.code, missing.out) == (3, "")
     assert "nothing not found" in missing.err
-    assert "`wadm list` shows what there is" in missing.err
+    assert "nothing is stored in lattice default; name another lattice with --lattice" in missing.err
 
 
 def test_an_empty_lattice_says_what_to_do(world: World) -> None:

@@ -296,7 +296,10 @@ def test_shared_application_not_deployed(make_world: MakeWorld, deploy: Deploy) 
     has(refused.err, "shared components that are not deployed", "hint:  deploy the application that shares them first")
     said = status(world)
     has(said, "undeployed", "it cannot be deployed as it is: ", "shared components that are not deployed in other")
-    has(said, '["kv"]; to do: deploy platform first; its manifest needs the annotation experimental.wasmcloud.dev/shared')
+    has(
+        said,
+        '["kv"]; to do: deploy platform first; its manifest needs the annotation experimental.wasmcloud.dev/shared',
+    )
 
 
 def test_shared_application_taken_down(make_world: MakeWorld, deploy: Deploy) -> None:

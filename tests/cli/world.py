@@ -77,7 +77,7 @@ class World:
         out, err = kind(), kind()
         environment = {"COLUMNS": str(columns), "TERM": "xterm", "HOME": "/nonexistent"}
         with (
-            mock.patch.object(Session, "run", self._session_run),
+            mock.patch.object(Session, "drive", self._session_run),
             mock.patch.multiple("sys", stdout=out, stderr=err, stdin=_stdin(stdin, terminal)),
             mock.patch.dict("os.environ", environment, clear=True),
         ):
@@ -86,7 +86,7 @@ class World:
 
     def complete(self, *words: str) -> list[str]:
         """Return what the shell offers for the last of these words."""
-        with mock.patch.object(Session, "run", self._session_run), mock.patch.dict("os.environ", {}, clear=True):
+        with mock.patch.object(Session, "drive", self._session_run), mock.patch.dict("os.environ", {}, clear=True):
             completion = ShellComplete(LazyGroup(COMMANDS), {}, "wadm", "_WADM_COMPLETE")
             return [item.value for item in completion.get_completions(list(words[:-1]), words[-1])]
 

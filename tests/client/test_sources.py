@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from wadm.client.images import resolve_images
 from wadm.client.sources import Source, SourceError, is_source, load
-from wadm.errors import ManifestInvalid, NotFound, Unavailable
+from wadm.errors import ManifestInvalid, NotFound, Unavailable, WadmError
 
 MANIFEST = b"""\
 apiVersion: core.oam.dev/v1beta1
@@ -79,11 +80,22 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def website() -> Iterator[str]:
+    """A site with a public manifest, one for a user, and one that sends its visitors elsewhere with what they bring."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/wadm.yaml" else 404)
+            path, _, query = self.path.partition("?")
+            wanted = f"Basic {b64encode(b'ann:p@ss/w').decode()}"
+            if path == "/private.yaml" and self.headers["Authorization"] != wanted:
+                self.send_response(401)
+            elif path == "/away.yaml":
+                self.send_response(302)
+                self.send_header("Location", query)
+            else:
+                self.send_response(200 if path in ("/wadm.yaml", "/private.yaml", "/told.yaml") else 404)
             self.end_headers()
-            self.wfile.write(MANIFEST)
+            told = f"# {self.headers['Authorization']}\n".encode() if path == "/told.yaml" else b""
+            self.wfile.write(told + MANIFEST)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -95,6 +107,46 @@ def website() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_credentials_in_a_url_are_used_and_never_shown(website: str) -> None:
+    place = website.removeprefix("http://")
+    (source,) = load(f"http://ann:p%40ss%2Fw@{place}/private.yaml?token=t0p")
+    assert (source.data, source.name) == (MANIFEST, f"{website}/private.yaml?token=***")
+    with pytest.raises(SourceError) as refused:
+        load(f"http://ann:wrong@{place}/private.yaml?token=t0p")
+    assert str(refused.value) == (
+        f"{website}/private.yaml?token=*** answered 401 Unauthorized: it wants credentials; does it accept this user "
+        "and password?"
+    )
+
+
+def test_credentials_are_not_taken_to_another_server(website: str) -> None:
+    here, elsewhere = website.removeprefix("http://"), website.replace("127.0.0.1", "localhost")
+    (same,) = load(f"http://ann:pw@{here}/away.yaml?/told.yaml")
+    assert same.data.startswith(b"# Basic ")
+    (other,) = load(f"http://ann:pw@{here}/away.yaml?{elsewhere}/told.yaml")
+    assert other.data.startswith(b"# None\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ann:s3cret@127.0.0.1:1/x.yaml",
+        "http://ann:s3cret@no.invalid/x.yaml",
+        "ftp://ann:s3cret@example.com/x.yaml",
+        "http://ann:s3cret@example.com:port/x",
+        "http://ann:s3/cret@example.com:x/y",
+        "http://127.0.0.1:1/x.yaml?token=s3cret",
+        "http://127.0.0.1:1/x.yaml?a=1&sig=s3cret#part",
+        "https://s3cret@127.0.0.1:1/x.yaml",
+    ],
+)
+def test_no_error_shows_a_secret(url: str) -> None:
+    with pytest.raises(WadmError) as failed:
+        load(url)
+    assert "s3" not in str(failed.value)
+    assert "cret" not in str(failed.value)
 
 
 def test_a_url_is_fetched(website: str) -> None:

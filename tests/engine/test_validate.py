@@ -354,7 +354,13 @@ ADVICE: list[Row] = [
     (
         "W022 two scalers",
         an_app(a_component("a", SCALER)),
-        [("W022", "spec.components[0].traits", "a has 2 scalers: only the first counts, and its status will be failed")],
+        [
+            (
+                "W022",
+                "spec.components[0].traits",
+                "a has 2 scalers: only the first counts, and its status will be failed",
+            )
+        ],
     ),
     (
         "W023 one configuration with two contents, also where the names are one only in the lattice",
@@ -743,5 +749,7 @@ def test_only_what_is_mentioned_is_asked_about() -> None:
         asked.append(name)
         return None
 
-    check_deploy(an_app(a_component("a", image="i:1", id="x"), a_component("b", **SHARED)), owners_of, deployed_manifest)
+    check_deploy(
+        an_app(a_component("a", image="i:1", id="x"), a_component("b", **SHARED)), owners_of, deployed_manifest
+    )
     assert asked == ["x", "platform"]

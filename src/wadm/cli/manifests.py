@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.cli import exits
-from wadm.client.sources import Failed, Skipped, Source, gather
+from wadm.client.fetching import safe_url
+from wadm.client.sources import Failed, Skipped, Source, gather, shown
 from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid, NotFound, WadmError
 from wadm.model.manifest import Manifest, Problem
@@ -94,12 +96,16 @@ def look_at(arguments: Iterable[str]) -> Looked:
         try:
             found = gather(argument)
         except WadmError as error:
-            failed.append(Failed(argument, error))
+            failed.append(Failed(_called(argument), error))
             continue
         checked += map(check, found.sources)
         failed += found.failed
         skipped += found.skipped
     return Looked(tuple(across(checked)), tuple(failed), tuple(skipped))
+
+
+def _called(argument: str) -> str:
+    return safe_url(argument) if "://" in argument else shown(Path(argument))
 
 
 def across(checked: Sequence[Checked]) -> Iterable[Checked]:

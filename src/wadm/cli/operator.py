@@ -94,7 +94,9 @@ def operator(
     try:
         from wadm.operator.program import Operator, Settings
     except ImportError as error:
-        raise Misconfigured(f"the operator is not installed ({error}): pip install 'wadm[operator]'") from error
+        from wadm.extras import install_hint
+
+        raise Misconfigured(f"the operator is not installed ({error}): {install_hint('operator')}") from error
     if print_crds:
         _print_definitions()
         return

@@ -38,6 +38,7 @@ _CONNECTION: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str, str], ...] 
     ("tls_cert", ("--tls-cert",), ("--tlscert",), "FILE", "File with the client's certificate."),
     ("tls_key", ("--tls-key",), ("--tlskey",), "FILE", "File with the client's private key."),
     ("js_domain", ("--js-domain",), ("--domain",), "NAME", "JetStream domain."),
+    ("inbox_prefix", ("--inbox-prefix",), (), "PREFIX", "What the subjects begin with on which answers are awaited."),
 )
 """Field of the settings, names, names in other programs, what it takes, help."""
 

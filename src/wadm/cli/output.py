@@ -97,9 +97,14 @@ def as_yaml(data: Any) -> str:
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
             super().increase_indent(flow, False)  # lists stand under their key
 
-    return str(
-        yaml.dump(msgspec.to_builtins(data), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=UNLIMITED)
-    )
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        # Only in double quotes can a character be escaped.
+        style = '"' if visible_json(value) != value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+    Dumper.add_representer(str, text)
+    dumped = yaml.dump(msgspec.to_builtins(data), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=UNLIMITED)
+    return visible_json(dumped)
 
 
 def show(view: RenderableType, wide: bool = False, file: TextIO | None = None) -> None:

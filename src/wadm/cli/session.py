@@ -36,7 +36,16 @@ class Session:
         return resolve(self.given, self.context)
 
     def run(self, work: Callable[[Client], Awaitable[T]], patience: float | None = None) -> T:
-        """Connect, do the work, close; return what it returned. ``patience``: seconds for all of that."""
+        """Connect, do the work, close; return what it returned. ``patience``: seconds for all of that.
+
+        Errors that it raises bear a hint where looking once more at the lattice tells one.
+        """
+        from wadm.cli.remedies import with_remedies
+
+        return self.drive(with_remedies(work), patience)
+
+    def drive(self, work: Callable[[Client], Awaitable[T]], patience: float | None = None) -> T:
+        """Connect, do the work on an event loop of its own, close."""
         import asyncio  # not at the top: every command imports this module, also those that need no connection
 
         async def bounded() -> T:
@@ -46,9 +55,14 @@ class Session:
         return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        from wadm.cli.remedies import unreachable
         from wadm.client.connection import open_client
+        from wadm.errors import WadmError
 
-        client = await open_client(self.settings)
+        try:
+            client = await open_client(self.settings)
+        except WadmError as error:
+            raise unreachable(error, self.settings) from error
         try:
             return await work(client)
         finally:

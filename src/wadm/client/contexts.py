@@ -6,6 +6,7 @@ reference, section 2); ``nats`` keeps ``nats/context/<name>.json`` and the selec
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -81,8 +82,8 @@ class ContextStore:
     """The directories that contexts are kept in, as the environment says."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        home = Path(env.get("HOME") or Path.home())
-        config = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+        home = _home(env)
+        config = Path(env["XDG_CONFIG_HOME"]) if env.get("XDG_CONFIG_HOME") else home / ".config"
         wash = _expand(env.get("WASH_CONFIG_DIR"), home) or config / "wash"
         self.wash_directory = _expand(env.get("WASH_CONTEXT_DIR"), home) or wash / "contexts"
         self.nats_directory = config / "nats" / "context"
@@ -116,6 +117,19 @@ class ContextStore:
             yield Context(path.stem, kind, path, path.stem == selected, _description(path))
 
 
+def _home(env: Mapping[str, str]) -> Path:
+    """Return the home directory; where there is none (a container's user may have none), one without contexts."""
+    if env.get("HOME"):
+        return Path(env["HOME"])
+    try:
+        return Path.home()
+    except (RuntimeError, KeyError):
+        return _NOWHERE
+
+
+_NOWHERE = Path("/nonexistent")
+
+
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -141,7 +155,9 @@ def _text(field: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    return str(Path(text).expanduser()) if field in _FILES and text.startswith("~") else text
+    if field in _FILES and text.startswith("~/"):
+        return str(_home(os.environ) / text[2:])
+    return text
 
 
 def _expand(value: str | None, home: Path) -> Path | None:

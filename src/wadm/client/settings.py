@@ -45,6 +45,7 @@ VARIABLES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
             "WADM_NATS_TLS_KEY": "tls_key",
             "WADM_JETSTREAM_DOMAIN": "js_domain",
             "WADM_API_PREFIX": "api_prefix",
+            "WADM_INBOX_PREFIX": "inbox_prefix",
             "WADM_LATTICE": "lattice",
             "WADM_TIMEOUT": "timeout",
         },
@@ -172,7 +173,8 @@ def _from_variables(variables: Mapping[str, str], env: Mapping[str, str]) -> Lay
     values: dict[str, Found] = {}
     for variable, field in variables.items():
         if env.get(variable):
-            values.setdefault(field, Found(env[variable], variable))
+            # A value that was read from a file often ends with the end of its line.
+            values.setdefault(field, Found(env[variable].rstrip("\r\n"), variable))
     return values
 
 

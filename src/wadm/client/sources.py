@@ -234,7 +234,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no file {shown(path)}") from None
+        close = _nearest(path)
+        meant = f": did you mean `{shown(close)}`?" if close else ""
+        raise NotFound(f"there is no file {shown(path)}{meant}") from None
     except OSError as error:
         raise SourceError(f"cannot read {shown(path)}: {error.strerror}") from error
     except ValueError:  # a null byte
@@ -248,3 +250,24 @@ def _not_empty(name: str, data: bytes) -> bytes:
     if not data.strip():
         raise ManifestInvalid([Problem(f"{name} is empty; a manifest is expected")])
     return data
+
+
+def _nearest(path: Path) -> Path | None:
+    """Return a file whose path is nearly the same, each part at most a little different."""
+    from difflib import get_close_matches
+
+    found = Path(path.anchor or ".")
+    for number, part in enumerate(path.parts[1 if path.anchor else 0 :], 1):
+        last = number == len(path.parts) - (1 if path.anchor else 0)
+        if (found / part).exists():
+            found /= part
+            continue
+        try:
+            known = [one.name for one in found.iterdir() if one.is_dir() != last]
+        except OSError:
+            return None
+        close = get_close_matches(part, known, 1, 0.75)
+        if not close:
+            return None
+        found /= close[0]
+    return found

@@ -35,7 +35,7 @@ from wadm.server.store import Store
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
-from wadm.wire.reply_subjects import SERVER_INBOX, ReplyRules
+from wadm.wire.reply_subjects import ReplyRules
 
 ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
@@ -75,7 +75,7 @@ class Server:
             settings.api_prefix,
             settings.multitenant,
             metrics=self._metrics,
-            reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix),
+            reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
@@ -247,7 +247,7 @@ def connect_options(settings: Settings) -> ConnectOptions:
         tls_cert_file=settings.nats_tls_cert_file,
         tls_key_file=settings.nats_tls_key_file,
         domain=settings.domain,
-        inbox_prefix=SERVER_INBOX,
+        inbox_prefix=settings.nats_inbox_prefix,
     )
 
 

@@ -95,7 +95,8 @@ def _from_environment(environ: Mapping[str, str], beaten: Collection[str]) -> di
         if value is None or flag.setting in beaten:
             continue
         if flag.read is not None:
-            given[flag.setting] = _read(flag, value)
+            # A value that was read from a file (a secret) often ends with the end of its line.
+            given[flag.setting] = _read(flag, value.rstrip("\r\n"))
         elif value in ("true", "false"):
             given[flag.setting] = value == "true"
         else:

@@ -21,6 +21,7 @@ from wadm.server.flag_values import (
     text,
 )
 from wadm.wire import subjects
+from wadm.wire.reply_subjects import reply_prefix
 
 U64_MAX: Final = 2**64 - 1
 
@@ -267,6 +268,15 @@ FLAGS: Final = (
         read=subjects.trim_api_prefix,
         default="wadm.api",
         help="(Advanced) The subjects under which the API is served",
+    ),
+    Flag(
+        setting="nats_inbox_prefix",
+        long="--nats-inbox-prefix",
+        env="WADM_NATS_INBOX_PREFIX",
+        value="NATS_INBOX_PREFIX",
+        read=reply_prefix,
+        default="_INBOX.wadm_server",
+        help="The subjects under which the server awaits answers, where its user may subscribe to others only",
     ),
     Flag(
         setting="reply_prefixes",

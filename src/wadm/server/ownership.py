@@ -35,6 +35,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from wadm import __version__
 from wadm.errors import StaleRevision, Unavailable, WadmError
 from wadm.server.logging import Logger
 from wadm.server.tasks import cancelled
@@ -58,6 +59,8 @@ class Session(Struct, frozen=True):
 
     host: str
     beats: int
+    version: str = ""
+    """The release that runs there, for people."""
 
 
 class Lease(Struct, frozen=True):
@@ -296,7 +299,7 @@ class Leases:
             self._alone_at = roster.revision, roster.value
 
     def _session(self) -> bytes:
-        return msgspec.json.encode(Session(self._host, self._beats))
+        return msgspec.json.encode(Session(self._host, self._beats, __version__))
 
     async def _lapse(self) -> None:
         """Give up everything: somebody ended our session, or the bucket is a new one."""

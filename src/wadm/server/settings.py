@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from wadm.wire.reply_subjects import SERVER_INBOX
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """What a server runs with. Times are in seconds, sizes in bytes (``-1``: no bound)."""
@@ -29,6 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     nats_tls_ca_file: str | None = None
     nats_tls_cert_file: str | None = None
     nats_tls_key_file: str | None = None
+    nats_inbox_prefix: str = SERVER_INBOX
+    """What the subjects begin with on which the server awaits answers; no client is answered there."""
     domain: str | None = None
 
     api_prefix: str = "wadm.api"

@@ -137,7 +137,9 @@ def configure(endpoint: str) -> Callable[[], None]:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError as error:
-        raise Misconfigured(f"install wadm[tracing] for traces: {error}") from error
+        from wadm.extras import install_hint
+
+        raise Misconfigured(f"Traces need more libraries ({error}): {install_hint('tracing')}") from error
     provider = TracerProvider(
         sampler=ALWAYS_ON,
         resource=Resource({"service.name": "wadm"}),

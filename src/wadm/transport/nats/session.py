@@ -269,6 +269,8 @@ def explain(error: BaseException | None) -> str:
             return "connection refused"
         case TimeoutError():
             return "no answer in time"
+        case AssertionError():  # nats-py, of a websocket that was never opened
+            return "what answers there does not speak websocket"
         case nats_errors.AuthorizationError():
             return "authorization violation"
     text = str(error) or type(error).__name__
