@@ -34,7 +34,7 @@ from wadm.engine.observe import (
     observe_outcome,
     remove_host,
 )
-from wadm.engine.plan import Plan, Questions, carry_since, same_link
+from wadm.engine.plan import Plan, Questions, carry_since
 from wadm.engine.reconcile import reconcile
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import (
@@ -412,7 +412,7 @@ def shortcomings(manifest: Manifest, lattice: Lattice, shared: dict[str, Manifes
                     yield f"{found} of {name} run, {share} is wanted"
     for scaler in desired.links:
         there_links = lattice.links.get(scaler.link.key, ())
-        if not any(one.target == scaler.link.target and same_link(one, scaler.link) for one in there_links):
+        if not any(one.target == scaler.link.target and one.same_as(scaler.link) for one in there_links):
             yield f"{scaler.link} is not in force"
     for name, properties in desired.configs.items():
         there_config = lattice.configs.get(name, {})

@@ -177,7 +177,7 @@ def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -
 
 
 def test_a_start_under_way_is_waited_for_and_then_stopped() -> None:
-    lattice = a_lattice("h1", configs=configs_of(SHOP))
+    lattice = a_lattice("h1", links=linked(SHOP), configs=configs_of(SHOP))
     in_flight = asked(*(a for a in plan(SHOP, lattice).actions if isinstance(a.command, ScaleComponent)))
     waiting = plan("shop", lattice, in_flight=in_flight, now=1.0)
     assert str(waiting) == "shop: reconciling Removing what is left of the application: 1 to go"
@@ -188,7 +188,7 @@ def test_a_start_under_way_is_waited_for_and_then_stopped() -> None:
 
 
 def test_a_start_that_failed_is_forgotten() -> None:
-    lattice = a_lattice("h1", configs=configs_of(SHOP))
+    lattice = a_lattice("h1", links=linked(SHOP), configs=configs_of(SHOP))
     in_flight = asked(*plan(SHOP, lattice).actions)
     for pending in list(in_flight):
         in_flight.hold(pending.command.key, "no such image", 1.0)

@@ -17,6 +17,7 @@ from tests.engine.builders import (
     an_app,
     an_external_config,
     compiled,
+    configs_of,
     linked,
     plan,
     recorded,
@@ -52,7 +53,8 @@ def both() -> Interests:
         pytest.param(News(applications={"gone"}), {"gone"}, id="an application by name, also one that wants nothing"),
         pytest.param(News(entities={("component", "shop-web")}), {"shop"}, id="a component"),
         pytest.param(News(entities={("provider", "shop-kv")}), {"shop"}, id="a provider"),
-        pytest.param(News(entities={("provider", "shop-web")}), set(), id="a provider is not a component"),
+        pytest.param(News(entities={("component", "shop-kv")}), set(), id="a component is not a provider"),
+        pytest.param(News(entities={("provider", "shop-web")}), {"shop"}, id="a provider that is the end of a link"),
         pytest.param(News(links={LINK_KEY}), {"shop"}, id="a link"),
         pytest.param(
             News(links={("shop-web", "wasi", "http", "another")}),
@@ -180,7 +182,8 @@ def test_who_may_have_waited_for_what_another_lets_go_of(settled: tuple[Key, ...
 def test_who_may_have_waited_for_what_another_asks_for() -> None:
     interests = both()
     interests.put(compiled(an_app("third", a_component("web", id="shop-web"))))
-    assert interests.rivals(plan(SHOP, LATTICE)) == {"third"}
+    linked_already = a_lattice(a_host("h1", zone="east"), links=linked(SHOP), configs=configs_of(SHOP))
+    assert interests.rivals(plan(SHOP, linked_already)) == {"third"}
 
 
 def test_who_wants_a_thing() -> None:

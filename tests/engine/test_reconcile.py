@@ -58,15 +58,17 @@ def test_the_plainest_hello_world_from_nothing_to_deployed() -> None:
             lattice.set_config(name, None)
         for action in planned.actions:
             _do(action.command, lattice)
+    scaling = "Scaling component on 1 host(s), Scaling provider on 1 host(s)"
+    linking = "Putting link definition between hello-http and hello-ui"
     assert told == [
-        "hello: reconciling Scaling component on 1 host(s), Scaling provider on 1 host(s), "
-        "Putting link definition between hello-http and hello-ui\n"
-        "  scale hello-ui to 4 on h1 (x/ui:1)  because spread default wants 4 on h1, none runs there\n"
-        "  start hello-http on h1 (x/http:1)  because spread default wants it on h1, it does not run there",
-        "hello: reconciling Putting link definition between hello-http and hello-ui\n"
+        f"hello: reconciling {scaling}, {linking}\n"
+        "  scale hello-ui to 4 on h1 (x/ui:1)  because spread default wants 4 on h1, none runs there",
+        f"hello: reconciling Scaling provider on 1 host(s), {linking}\n"
         "  put configuration hello-addr  because it is not in the lattice",
-        "hello: reconciling Putting link definition between hello-http and hello-ui\n"
+        f"hello: reconciling Scaling provider on 1 host(s), {linking}\n"
         "  put link hello-http -(wasi:http)-> hello-ui (default)  because it is not in the lattice",
+        "hello: reconciling Scaling provider on 1 host(s)\n"
+        "  start hello-http on h1 (x/http:1)  because spread default wants it on h1, it does not run there",
         "hello: deployed",
     ]
     assert record == recorded(HELLO)
@@ -84,20 +86,30 @@ def _do(command: Command, lattice: Lattice) -> None:
             lattice.put_link(linked(HELLO)[0])
 
 
-def test_configurations_come_first_then_what_runs_then_links_then_what_is_left_over() -> None:
+def test_configurations_come_first_then_links_of_new_providers_then_what_runs_and_what_is_left_over() -> None:
     app = an_app(
         "shop",
-        a_component("web", links=[a_link("kv")]),
+        a_component("web", links=[a_link("kv"), a_link("db", of="wasi:sql")]),
         a_component("slow", config=[a_config("c", k="v")]),
+        a_component("new"),
+        a_provider("db"),
         a_provider("kv"),
     )
     old = an_app("shop", a_component("gone"))
-    host = a_host("h1", running(app, "web"), running(old, "gone"))
-    planned = plan(app, a_lattice(host, configs={"shop-c": None}))
-    assert asks(planned) == [
+    host = a_host("h1", running(app, "web"), running(old, "gone"), providing(app, "db"))
+    lattice = a_lattice(host, configs={"shop-c": None})
+    assert asks(plan(app, lattice)) == [
         "put configuration shop-c",
-        "start shop-kv on h1 (x/kv:1)",
         "put link shop-web -(wasi:keyvalue)-> shop-kv (default)",
+        "scale shop-new to 1 on h1 (x/new:1)",
+        "scale shop-gone to 0 on h1 (x/gone:1)",
+    ]
+    lattice.put_link(linked(app)[0])
+    assert asks(plan(app, lattice)) == [
+        "put configuration shop-c",
+        "scale shop-new to 1 on h1 (x/new:1)",
+        "start shop-kv on h1 (x/kv:1)",
+        "put link shop-web -(wasi:sql)-> shop-db (default)",
         "scale shop-gone to 0 on h1 (x/gone:1)",
     ]
 

@@ -44,6 +44,8 @@ def plan_configs(work: Work) -> None:
         else:
             reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
             work.out_of_sync.add(name)
+            if there is not None and work.lattice.links_naming(name):
+                work.config_changes.add(name)
             pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
             if pending.error:
                 work.config_trouble[name] = pending.error

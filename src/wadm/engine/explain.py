@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from wadm.engine.compile import Desired, Hopeless, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.in_flight import InFlight, Pending
-from wadm.engine.plan import Plan, describe, same_link
+from wadm.engine.plan import Plan, describe
 from wadm.engine.spread import Share
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner
@@ -48,7 +48,7 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
         case LinkScaler():
             link = scaler.link
             there = [one for one in lattice.links.get(link.key, ()) if one.target == link.target]
-            state = "in force" if any(same_link(one, link) for one in there) else "not in force"
+            state = "in force" if any(one.same_as(link) for one in there) else "not in force"
             interfaces = ", ".join(link.interfaces)
             wants = f"the link to {link.target} for {link.wit_namespace}:{link.wit_package}/{interfaces} ({state})"
         case Hopeless():

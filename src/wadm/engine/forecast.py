@@ -31,7 +31,7 @@ from wadm.model.commands import (
     UpdateComponent,
 )
 from wadm.model.insight import Consequence, Effect, PlannedStep
-from wadm.model.lattice import Component, Lattice, Link, Provider, owner
+from wadm.model.lattice import Component, Lattice, Provider, owner
 from wadm.model.names import strip_reference
 from wadm.model.status import ApplicationStatus
 
@@ -78,7 +78,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
             break
         for action in plan.actions:
             steps.append(_step(round_, action, world))
-            apply(action.command, world, news)
+            apply(action.command, world, news, now)
     assert plan is not None
     return Forecast(
         desired.application,
@@ -90,8 +90,8 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
     )
 
 
-def apply(command: Command, lattice: Lattice, news: News) -> None:
-    """Take a command as done, as a host would do it."""
+def apply(command: Command, lattice: Lattice, news: News, now: float) -> None:
+    """Take a command as done at once, as a host would do it."""
     match command:
         case ScaleComponent(count=0):
             lattice.drop("component", command.host_id, command.component_id)
@@ -109,31 +109,24 @@ def apply(command: Command, lattice: Lattice, news: News) -> None:
         case StartProvider():
             image = strip_reference(command.reference)
             lattice.put(command.host_id, Provider(command.provider_id, image, command.annotations, "running"))
+            lattice.provider_starts.started(command.host_id, command.provider_id, image, now, asked=now)
+            lattice.provider_starts.reported(command.host_id, command.provider_id, now)
             news.entities.add(("provider", command.provider_id))
         case StopProvider():
             lattice.drop("provider", command.host_id, command.provider_id)
             news.entities.add(("provider", command.provider_id))
         case PutLink():
-            link = Link(
-                command.source_id,
-                command.target,
-                command.name,
-                command.wit_namespace,
-                command.wit_package,
-                command.interfaces,
-                command.source_config,
-                command.target_config,
-            )
-            lattice.put_link(link)
+            link = command.link
+            lattice.put_link(link, now, put=now)
             news.links.add(link.key)
         case DeleteLink():
-            lattice.drop_link(command.link_key)
+            lattice.drop_link(command.link_key, now=now)
             news.links.add(command.link_key)
         case PutConfig():
-            lattice.set_config(command.config_name, command.config)
+            lattice.set_config(command.config_name, command.config, now)
             news.configs.add(command.config_name)
         case DeleteConfig():
-            lattice.set_config(command.config_name, None)
+            lattice.set_config(command.config_name, None, now)
             news.configs.add(command.config_name)
 
 

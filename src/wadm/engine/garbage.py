@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from wadm.engine.delivery import delivery
 from wadm.engine.in_flight import Pending, creates, starting
 from wadm.engine.plan import Record, Work, links_and_configs
 from wadm.engine.workloads import stop_component
@@ -41,9 +42,24 @@ def plan_garbage(work: Work) -> Leftovers:
     links = _links(work, wanted, left)
     _under_way(work, left)
     configs = _configs(work, wanted, left)
-    left.record = Record(wanted.links | links, wanted.configs | configs)
+    untold = frozenset(work.untold & wanted.links)
+    left.record = Record(wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted))
     _settle_the_rest(work)
     return left
+
+
+def _changing(work: Work, wanted: Record) -> frozenset[str]:
+    """Return the configurations that get other values, and those that have them but not everybody linked is told."""
+    told = {
+        name
+        for name in work.record.changing
+        if all(
+            delivery(link, work.lattice).state == "delivered"
+            for at in work.lattice.links_naming(name)
+            if (link := work.lattice.link(at)) is not None
+        )
+    }
+    return frozenset((work.config_changes | (work.record.changing - told)) & wanted.configs)
 
 
 def _workloads(work: Work, left: Leftovers) -> None:

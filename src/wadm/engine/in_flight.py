@@ -239,7 +239,7 @@ class InFlight:
         if before is not None and before.command == action.command and not before.held and before.waits(now):
             return False
         pending = begin(action, before, now)
-        if before is None or before.command != action.command:
+        if (before is None or before.command != action.command) and not action.again:
             self._remember(action, now)
         if before is not None and before.application != action.application:
             self._forget(before)

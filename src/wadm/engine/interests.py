@@ -29,6 +29,11 @@ class Interests:
         self._linking: dict[str, set[str]] = {}
         """Applications by the source of a link that they want or have put: links of one source wait for each other."""
         self._sources: dict[str, frozenset[str]] = {}
+        self._linked: dict[str, set[str]] = {}
+        """Applications by the source or target of a link that they want: it may have to be told to a provider."""
+        self._ends: dict[str, frozenset[str]] = {}
+        self._changing: set[str] = set()
+        """Applications that change configurations of which not everybody is told."""
         self._hosts: dict[Requirements, set[str]] = {}
         self._wanting: dict[str, frozenset[Requirements]] = {}
 
@@ -97,6 +102,7 @@ class Interests:
             self._recorded_links.setdefault(key, set()).add(application)
         for name in record.configs:
             self._recorded_configs.setdefault(name, set()).add(application)
+        (self._changing.add if record.changing else self._changing.discard)(application)
         if record:
             self._records[application] = record
         else:
@@ -106,9 +112,12 @@ class Interests:
 
     def _index_sources(self, application: str) -> None:
         desired = self._desired.get(application)
-        links = {scaler.link.source_id for scaler in desired.links} if desired is not None else set()
-        sources = frozenset(links | {key[0] for key, _ in self.record(application).links})
+        wanted = {scaler.link.source_id for scaler in desired.links} if desired is not None else set()
+        sources = frozenset(wanted | {key[0] for key, _ in self.record(application).links})
         _reindex(self._linking, self._sources, application, sources)
+        links = desired.links if desired is not None else []
+        ends = frozenset(end for scaler in links for end in (scaler.link.source_id, scaler.link.target))
+        _reindex(self._linked, self._ends, application, ends)
 
     def wants_hosts(self, application: str, wants: bool) -> None:
         """Note whether another host, or another label, could change an application's plan."""
@@ -157,6 +166,10 @@ class Interests:
             found |= self._desired.keys()
         for entity in news.entities:
             found |= self._entities.get(entity, set())
+            if entity[0] == "provider":
+                found |= self._linked.get(entity[1], set())
+        if news.entities or news.links:
+            found |= self._changing
         if news.all_links:
             found |= self._sources.keys()
         for source in news.sources.union(key[0] for key in news.links):

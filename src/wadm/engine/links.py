@@ -1,22 +1,66 @@
-"""Links: compared by content and put where they are absent or differ.
+"""Links: compared by content, put where they are absent or differ, and put anew where providers have not heard of them.
 
 A host refuses a link whose configuration it does not have, and one with the same key and an overlapping interface but
 another target. So configuration comes first, and a link of ours that stands in the way is deleted before the put.
-While the first start of the link's source is under way the link waits: both write the same record of the lattice, and
-hosts do that without looking (lattice reference, 2.9). It does not wait for a host that takes its time, or fails, while
-the source runs on others: the record is there then, and left as it is.
+
+A link with a provider that runs nowhere yet is put before the start of that provider is asked for, so that it is in the
+list that the provider is started with. All other links follow the starts: while the first start of a component is under
+way its links wait, as both write the same record of the lattice, and hosts do that without looking (lattice reference,
+2.9). They do not wait for a host that takes its time, or fails, while the component runs on others: the record is there
+then, and left as it is. What a provider has heard of a link is decided in :mod:`wadm.engine.delivery`.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wadm.engine.compile import LinkScaler
+from wadm.engine.compile import LinkScaler, WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
-from wadm.engine.plan import Work, explain, same_link
+from wadm.engine.delivery import Delivery, delivery, running_ends
+from wadm.engine.plan import Work, explain
 from wadm.model.commands import DeleteLink, Key, PutLink
 from wadm.model.lattice import Link
 from wadm.model.status import Explanation, ScalerStatus
+
+
+def goes_first(scaler: LinkScaler, work: Work) -> bool:
+    """Whether a link is to be put before the workloads are started: a provider of this application that is its source
+    or target runs nowhere, and no first start is under way that writes the record of the link too."""
+    link = scaler.link
+    if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
+        return False
+    providers = {w.entity_id for w in work.desired.workloads if w.entity_kind == "provider"}
+    return any(
+        end in providers and not work.lattice.where("provider", end) and ("provider", end) not in work.starts
+        for end in (link.source_id, link.target)
+    )
+
+
+def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
+    """Return a link that is to be in the lattice before a workload is started, and is not.
+
+    A provider is started with a list of its links; so is, in the record of the lattice, what a component has that runs
+    nowhere yet. A link that fails, or has to wait itself for the first start of its source, is not waited for.
+    """
+    for one in work.desired.links:
+        link = one.link
+        ends = (link.source_id, link.target) if scaler.entity_kind == "provider" else (link.source_id,)
+        if scaler.entity_id not in ends or (scaler.entity_kind == "component" and not goes_first(one, work)):
+            continue
+        there = work.lattice.link(link.at)
+        if (there is None or not there.same_as(link)) and _is_coming(link, work):
+            return link
+    return None
+
+
+def _is_coming(link: Link, work: Work) -> bool:
+    """Whether a link will soon be in the lattice, as far as one can know."""
+    if not work.config_trouble.keys().isdisjoint(link.configs):
+        return False
+    if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
+        return False
+    pendings = (work.pending(("link", *link.key, link.target)), work.pending(("link", *link.key)))
+    return not any(pending.error for pending in pendings if pending is not None)
 
 
 def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
@@ -25,11 +69,24 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     key = ("link", *link.key, link.target)
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
-    names = (*link.source_config, *link.target_config)
+    names = link.configs
     trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
-    if same_target is not None and same_link(same_target, link):
-        work.is_right(key)
-        return _in_force(scaler, work, names, trouble)
+    outdated = again = False
+    if link.at in work.record.untold and same_target is None:
+        work.untold.add(link.at)  # It was deleted to be put anew, and is not yet.
+        again = True
+    if same_target is not None and same_target.same_as(link):
+        again = True
+        told = delivery(same_target, work.lattice)
+        if told.state != "delivered":
+            work.untold.add(link.at)
+        if told.state in ("delivered", "unconfirmed") or trouble or not work.out_of_sync.isdisjoint(names):
+            work.is_right(key)
+            return _in_force(scaler, work, names, trouble, told)
+        outdated = told.state == "outdated"
+    elif same_target is not None and any(True for _ in running_ends(link, work.lattice)):
+        outdated = True
+        work.untold.add(link.at)
     work.seen.add(key)
     work.open_links.add(link.key)
     message = f"Putting link definition between {link.source_id} and {link.target}"
@@ -45,27 +102,12 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if link.source_id in work.starting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=f"{link.source_id} to start"))
 
-    in_the_way = _in_the_way(link, there, work)
-    change: PutLink | DeleteLink
-    if in_the_way is not None:
-        change = DeleteLink(*link.key[:3], link.key[3], scaler.model_name)
-        why = f"it goes to {in_the_way.target}, {link.target} is wanted"
-    else:
-        change = PutLink(
-            link.source_id,
-            link.target,
-            link.name,
-            link.wit_namespace,
-            link.wit_package,
-            link.interfaces,
-            scaler.model_name,
-            link.source_config,
-            link.target_config,
-        )
-        why = "it is not in the lattice" if same_target is None else "it differs from the manifest"
+    change, why = _change(scaler, same_target, outdated, work)
     if work.must_wait(change):
         return _waiting(scaler, work, change.key, message, f"another link of {link.source_id} to be put or deleted")
-    pending = work.want(change, scaler.id, why)
+    if any(start.listens is None for _, start in running_ends(link, work.lattice)):
+        work.untold.add(link.at)
+    pending = work.want(change, scaler.id, why, again=again)
     explanation = explain([pending], "a host to put the link", wanted=1)
     if pending.error and (other := next((one for one in there if one.target != link.target), None)) is not None:
         protocol = f"{link.wit_namespace}:{link.wit_package}"
@@ -79,6 +121,38 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     return work.status(scaler, "reconciling", message, explanation)
 
 
+def _change(
+    scaler: LinkScaler, same_target: Link | None, outdated: bool, work: Work
+) -> tuple[PutLink | DeleteLink, str]:
+    """Return what to ask for next on the way to a link, and why."""
+    link = scaler.link
+    delete = DeleteLink(*link.key[:3], link.key[3], scaler.model_name)
+    if outdated:
+        told = " and ".join(
+            sorted({end for end in (link.source_id, link.target) if work.lattice.where("provider", end)})
+        )
+        return delete, f"{told} takes no change of a link: it is deleted and put anew, which interrupts it for a moment"
+    in_the_way = _in_the_way(link, work.lattice.links.get(link.key, ()), work)
+    if in_the_way is not None:
+        return delete, f"it goes to {in_the_way.target}, {link.target} is wanted"
+    put = PutLink(
+        link.source_id,
+        link.target,
+        link.name,
+        link.wit_namespace,
+        link.wit_package,
+        link.interfaces,
+        scaler.model_name,
+        link.source_config,
+        link.target_config,
+    )
+    if same_target is None:
+        return put, "it is not in the lattice"
+    if same_target.same_as(link):
+        return put, "it was put while a provider started, which may not have heard it"
+    return put, "it differs from the manifest"
+
+
 def _waiting(scaler: LinkScaler, work: Work, key: Key, message: str, waiting_for: str) -> ScalerStatus:
     """Return the status of a link for which nothing can be asked now: why it failed last, if it did."""
     before = work.pending(key)
@@ -88,13 +162,25 @@ def _waiting(scaler: LinkScaler, work: Work, key: Key, message: str, waiting_for
     return work.status(scaler, "reconciling", message, explanation)
 
 
-def _in_force(scaler: LinkScaler, work: Work, names: tuple[str, ...], trouble: list[str]) -> ScalerStatus:
+def _in_force(
+    scaler: LinkScaler, work: Work, names: tuple[str, ...], trouble: list[str], told: Delivery
+) -> ScalerStatus:
     explanation = Explanation(wanted=1, running=1)
     if trouble:
         return work.status(scaler, "failed", " ".join(trouble), explanation)
     if not work.out_of_sync.isdisjoint(names):
         return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
-    return work.status(scaler, "deployed", "", explanation)
+    if told.state == "delivered":
+        return work.status(scaler, "deployed", "", explanation)
+    host_id, provider_id = told.lacking[0]
+    which = f"{provider_id} on {work.host(host_id)}"
+    explanation = Explanation(
+        waiting_for=f"{which} to report its health: it was starting when the link was put",
+        next="puts the link again then",
+        wanted=1,
+    )
+    message = f"Putting link definition between {scaler.link.source_id} and {scaler.link.target}"
+    return work.status(scaler, "reconciling", message, explanation)
 
 
 def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:

@@ -134,7 +134,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             _health(event, lattice, news, now)
         case LinkSet():
             lattice.unread[event.link.source_id] = now
-            if lattice.put_link(event.link):
+            if lattice.put_link(event.link, now, _when_put(event.link, in_flight)):
                 news.links.add(event.link.key)
         case LinkDeleted():
             lattice.unread[event.key[0]] = now
@@ -143,7 +143,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
                 news.questions.links = news.questions.links or event.key in lattice.links
             else:
                 in_flight.answer(("link", *event.key))
-                if lattice.drop_link(event.key, event.target):
+                if lattice.drop_link(event.key, event.target, now):
                     news.links.add(event.key)
         case ConfigSet() | ConfigDeleted():
             _config(event, lattice, in_flight, news)
@@ -296,6 +296,7 @@ def observe_links(
     news: News,
     newer: Collection[LinkKey] = frozenset(),
     as_of: float = math.inf,
+    now: float | None = None,
 ) -> None:
     """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard. What
     happened before ``as_of`` is certain to be in it.
@@ -307,7 +308,7 @@ def observe_links(
     told = list(links)
     newer = set(newer) - {link.key for link in told if link.key in lattice.doubtful}
     kept = [link for key in newer for link in lattice.links.get(key, ())]
-    news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept])
+    news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept], now)
     news.links |= lattice.doubtful - newer
     lattice.doubtful &= newer
     news.sources |= {source for source, changed in lattice.unread.items() if changed < as_of}
@@ -317,9 +318,11 @@ def observe_links(
         news.all_links = True
 
 
-def observe_config(name: str, properties: dict[str, str] | None, lattice: Lattice, news: News) -> None:
+def observe_config(
+    name: str, properties: dict[str, str] | None, lattice: Lattice, news: News, now: float | None = None
+) -> None:
     """Fold the content of a configuration; ``None``: there is none of that name."""
-    if lattice.set_config(name, properties):
+    if lattice.set_config(name, properties, now):
         news.configs.add(name)
 
 
@@ -415,32 +418,23 @@ def _accepted(
         news.applications.add(pending.application)
     match command:
         case PutLink():
-            link = Link(
-                command.source_id,
-                command.target,
-                command.name,
-                command.wit_namespace,
-                command.wit_package,
-                command.interfaces,
-                command.source_config,
-                command.target_config,
-            )
-            lattice.put_link(link)
+            link = command.link
+            lattice.put_link(link, now, _when_put(link, in_flight))
             news.links.add(link.key)
         case DeleteLink():
             # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
             if pending is None or not pending.answered:
                 if len(lattice.links.get(command.link_key, ())) == 1:
-                    lattice.drop_link(command.link_key)
+                    lattice.drop_link(command.link_key, now=now)
                 else:
                     news.questions.links = True
             news.links.add(command.link_key)
             in_flight.settle([command.key])
         case PutConfig():
-            lattice.set_config(command.config_name, command.config)
+            lattice.set_config(command.config_name, command.config, now)
             news.configs.add(command.config_name)
         case DeleteConfig():
-            lattice.set_config(command.config_name, None)
+            lattice.set_config(command.config_name, None, now)
             news.configs.add(command.config_name)
             in_flight.settle([command.key])
         case StopProvider():
@@ -462,6 +456,15 @@ def _provider_started(event: ProviderStarted, lattice: Lattice, in_flight: InFli
         when_asked = _when_asked(event.host_id, provider, in_flight)
         lattice.provider_starts.started(event.host_id, provider.id, provider.image, now, when_asked)
     _put(event.host_id, provider, lattice, news)
+
+
+def _when_put(link: Link, in_flight: InFlight) -> float | None:
+    """Return when this server asked for a put that has happened now, if it did. Not the event but the put is what
+    providers hear, and that may have been long before the event came."""
+    pending = in_flight.get(("link", *link.key, link.target))
+    if pending is None or not isinstance(pending.command, PutLink) or not pending.command.link.same_as(link):
+        return None
+    return pending.asked
 
 
 def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -22,7 +23,8 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
-from wadm.model.lattice import Component, Lattice, Link, LinkKey
+from wadm.model.lattice import Component, Lattice, LinkKey
+from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 
@@ -31,15 +33,24 @@ class Record(Struct, frozen=True):
     """The links and configurations that wadm has put for an application. They bear no annotation in the lattice, so
     this is stored before the first of them is put, and is how they are found again."""
 
-    links: frozenset[tuple[LinkKey, str]] = frozenset()
+    links: frozenset[LinkAt] = frozenset()
     """Link identities with their targets."""
     configs: frozenset[str] = frozenset()
+    untold: frozenset[LinkAt] = frozenset()
+    """Those of the links that providers are being told of (:mod:`wadm.engine.delivery`)."""
+    changing: frozenset[str] = frozenset()
+    """Those of the configurations that get other values, until all who are linked with them are told."""
 
     def __bool__(self) -> bool:
         return bool(self.links or self.configs)
 
     def __or__(self, other: Record) -> Record:
-        return Record(self.links | other.links, self.configs | other.configs)
+        return Record(
+            self.links | other.links,
+            self.configs | other.configs,
+            self.untold | other.untold,
+            self.changing | other.changing,
+        )
 
 
 class Questions(Struct):
@@ -118,6 +129,10 @@ class Work:
         """Ids of components and providers whose links should wait for a start."""
         self.open_links: set[LinkKey] = set()
         """Identities under which a wanted link is not in force yet."""
+        self.untold: set[LinkAt] = set()
+        """Wanted links in the lattice that not every provider is known to have as they are wanted."""
+        self.config_changes: set[str] = set()
+        """Configurations whose values are about to change, though links refer to them."""
         self.ready: set[str] = set()
         """Configurations that are in the lattice as wanted."""
         self.out_of_sync: set[str] = set()
@@ -125,13 +140,13 @@ class Work:
         self.config_trouble: dict[str, str] = {}
         """Why a configuration is not ready, by name, where it is more than waiting for it."""
         for pending in in_flight.of(desired.application):
-            if has_come_true(pending.command, lattice):
+            if has_come_true(pending.command, lattice, pending.asked):
                 self.settled.add(pending.command.key)
 
     def pending(self, key: Key) -> Pending | None:
         """Return what is pending for a thing, for whichever application, and has not come true."""
         pending = self.in_flight.get(key)
-        if pending is None or key in self.settled or has_come_true(pending.command, self.lattice):
+        if pending is None or key in self.settled or has_come_true(pending.command, self.lattice, pending.asked):
             return None
         return pending
 
@@ -140,10 +155,10 @@ class Work:
         pending = self.pending(key)
         return pending is not None and not pending.held and pending.waits(self.now)
 
-    def want(self, command: Command, scaler: str, reason: str, attempts: int = 0) -> Pending:
+    def want(self, command: Command, scaler: str, reason: str, attempts: int = 0, *, again: bool = False) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
         for the same thing is under way, or another application waits to ask its own again. Return what is pending then;
-        its error is what the status tells. ``attempts`` counts failures of the same thing elsewhere."""
+        its error is what the status tells. ``attempts`` and ``again`` as in :class:`~wadm.model.commands.Action`."""
         key = command.key
         self.seen.add(key)
         if key in self.asked:
@@ -156,8 +171,8 @@ class Work:
             if pending.command == command or not free:
                 return pending
             pending = None
-        action = Action(command, self.desired.application, scaler, reason, attempts)
-        if pending is None and (undone := self._undone(action)) is not None:
+        action = Action(command, self.desired.application, scaler, reason, attempts, again)
+        if pending is None and not again and (undone := self._undone(action)) is not None:
             self.put_off.append(undone)
             self.asked[key] = undone
             return undone
@@ -237,8 +252,9 @@ def _with_image(asked: ScaleComponent, reference: str) -> ScaleComponent | None:
     return replace(asked, reference=reference)
 
 
-def has_come_true(command: Command, lattice: Lattice) -> bool:
-    """Whether the lattice is as a command was to make it, or can no longer become so because of it."""
+def has_come_true(command: Command, lattice: Lattice, since: float = -math.inf) -> bool:
+    """Whether the lattice is as a command was to make it, or can no longer become so because of it. ``since`` is when
+    it was asked: a link may be put again although it is there."""
     match command:
         case ScaleComponent(count=0):
             return lattice.find("component", command.host_id, command.component_id) is None
@@ -254,10 +270,9 @@ def has_come_true(command: Command, lattice: Lattice) -> bool:
         case StopProvider():
             return lattice.find("provider", command.host_id, command.provider_id) is None
         case PutLink():
-            return any(
-                link.target == command.target and same_link(link, command)
-                for link in lattice.links.get(command.link_key, ())
-            )
+            link = lattice.link(command.link.at)
+            put = lattice.link_puts.get(command.link.at)
+            return link is not None and link.same_as(command.link) and (put is None or put.last >= since)
         case DeleteLink():
             return lattice.links_known and command.link_key not in lattice.links
         case PutConfig():
@@ -354,13 +369,4 @@ def links_and_configs(desired: Desired) -> Record:
     return Record(
         frozenset((s.link.key, s.link.target) for s in desired.links),
         frozenset(name for name, properties in desired.configs.items() if properties is not None),
-    )
-
-
-def same_link(one: Link | PutLink, other: Link | PutLink) -> bool:
-    """Whether two links of one identity and target are the same in content; the order of interfaces says nothing."""
-    return (
-        set(one.interfaces) == set(other.interfaces)
-        and one.source_config == other.source_config
-        and one.target_config == other.target_config
     )

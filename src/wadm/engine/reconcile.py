@@ -5,8 +5,9 @@ is known; *in flight* is what was asked and has not been seen yet; a *plan* is w
 what must be known first. Planning is level-triggered: it depends on what is, never on which event led to it, so asking
 again at any time is safe and an unchanged world plans nothing.
 
-Order of effects: configurations, then components and providers, then links, then what is left over of earlier versions.
-Each waits in the plan for what it needs, not the whole for its slowest part.
+Order of effects: configurations, then links of providers that run nowhere yet, then components and providers, then all
+other links, then what is left over of earlier versions. Each waits in the plan for what it needs, not the whole for its
+slowest part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.configs import plan_configs
 from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.in_flight import InFlight
-from wadm.engine.links import plan_link
+from wadm.engine.links import goes_first, plan_link
 from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
@@ -34,8 +35,8 @@ def reconcile(
     """
     work = Work(desired, record, lattice, in_flight, now, needed)
     plan_configs(work)
-    links_last = sorted(range(len(desired.scalers)), key=lambda i: isinstance(desired.scalers[i], LinkScaler))
-    statuses = {i: _plan(desired.scalers[i], work) for i in links_last}
+    turns = [_turn(scaler, work) for scaler in desired.scalers]
+    statuses = {i: _plan(desired.scalers[i], work) for i in sorted(range(len(turns)), key=turns.__getitem__)}
     left = plan_garbage(work)
     return Plan(
         desired.application,
@@ -47,6 +48,13 @@ def reconcile(
         work.wants_hosts,
         tuple(work.put_off),
     )
+
+
+def _turn(scaler: Scaler, work: Work) -> int:
+    """Return when a scaler is planned: links of what is not started yet, then workloads, then other links."""
+    if not isinstance(scaler, LinkScaler):
+        return 1
+    return 0 if goes_first(scaler, work) else 2
 
 
 def _plan(scaler: Scaler, work: Work) -> ScalerStatus:

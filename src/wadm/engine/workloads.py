@@ -26,11 +26,12 @@ from msgspec.structs import replace
 from wadm.engine.compile import WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
+from wadm.engine.links import awaited
 from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.wording import goes_on, missing_hosts, silent_hosts
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
-from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
+from wadm.model.lattice import Component, Entity, Link, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, strip_reference
 from wadm.model.status import ScalerStatus
 
@@ -124,6 +125,8 @@ class _Progress:
         """How often starting it has failed on hosts that are not tried at the moment."""
         self.lacking = any(host not in mine for host in placement.places)
         """Whether a host that it should run on does not have it yet."""
+        self.awaits = ""
+        """What a start waits for, besides configurations."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
         self.gathering = bool(placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
@@ -146,6 +149,11 @@ class _Progress:
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
 
+    def _awaited(self) -> Link | None:
+        if self.scaler.entity_kind == "component" and self.runs:
+            return None
+        return awaited(self.scaler, self.work)
+
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
@@ -153,6 +161,10 @@ class _Progress:
             self.unsure = True
         elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)
+        elif self.ready and (link := self._awaited()) is not None:
+            self.awaits = f"the link from {link.source_id} to {link.target} to be in the lattice"
+            if isinstance(command, ScaleComponent):
+                self.work.starting.add(name)
         elif self.ready:
             self.want(command, reason)
             pending = self.pending[-1]
@@ -344,6 +356,8 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         return f"configuration {names} to be in the lattice"
     if placement.missing:
         return " and ".join(missing_hosts(m, scaler.entity_kind, work.lattice) for m in placement.missing)
+    if progress.awaits:
+        return progress.awaits
     if progress.wrong:
         hosts = ", ".join(work.host(h) for h in progress.wrong[:3])
         more = f" and {len(progress.wrong) - 3} more" if len(progress.wrong) > 3 else ""

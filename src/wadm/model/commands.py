@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from wadm.model.lattice import LinkKey
+from wadm.model.lattice import Link, LinkKey
 
 Key = tuple[str, ...]
 """What a command is about: ``("component", host, id)``, ``("provider", host, id)``, ``("link", source, namespace,
@@ -103,6 +103,20 @@ class PutLink(Struct, frozen=True):
         """The identity of the link."""
         return (self.source_id, self.wit_namespace, self.wit_package, self.name)
 
+    @property
+    def link(self) -> Link:
+        """The link that is put."""
+        return Link(
+            self.source_id,
+            self.target,
+            self.name,
+            self.wit_namespace,
+            self.wit_package,
+            self.interfaces,
+            self.source_config,
+            self.target_config,
+        )
+
 
 class DeleteLink(Struct, frozen=True):
     """Delete the first link with that identity, whatever its target."""
@@ -165,7 +179,8 @@ class Action(Struct, frozen=True):
     """A command with the application and scaler it serves and the reason, in words, for people.
 
     ``scaler`` is the scaler's id, or ``""`` for garbage and configuration that several scalers need. ``attempts``
-    counts failures of the same thing elsewhere, so that trying another host does not start the pauses anew.
+    counts failures of the same thing elsewhere, so that trying another host does not start the pauses anew. ``again``:
+    it is asked although it is so already, for the sake of providers that have not heard of it: nobody undoes anything.
     """
 
     command: Command
@@ -173,6 +188,7 @@ class Action(Struct, frozen=True):
     scaler: str
     reason: str
     attempts: int = 0
+    again: bool = False
 
 
 class Outcome(Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.model.link_puts import LinkAt, LinkPuts
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
 from wadm.model.provider_starts import ProviderStarts
 
@@ -90,6 +91,24 @@ class Link(Struct, frozen=True):
     def key(self) -> LinkKey:
         """The identity the link is deleted by."""
         return (self.source_id, self.wit_namespace, self.wit_package, self.name)
+
+    @property
+    def at(self) -> LinkAt:
+        """The identity with the target: at most one link is there for each."""
+        return (self.key, self.target)
+
+    def same_as(self, other: Link) -> bool:
+        """Whether a link of the same identity and target has the same content; the order of interfaces says nothing."""
+        return (set(self.interfaces), self.source_config, self.target_config) == (
+            set(other.interfaces),
+            other.source_config,
+            other.target_config,
+        )
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The names of the configurations and secret references that the link refers to."""
+        return (*self.source_config, *self.target_config)
 
 
 class Inventory(Struct, frozen=True):
@@ -181,6 +200,11 @@ class Lattice:
         """Hosts of which it is known that they were there, not what they run, with the time until which that is waited
         for: what seems to be missing may run there."""
         self.pause: Pause | None = None
+        self.link_puts = LinkPuts()
+        self._values: dict[str, dict[str, str]] = {}
+        """What each configuration held when it was last known to be there."""
+        self._naming: dict[str, dict[LinkAt, None]] = {}
+        """The links that refer to each configuration."""
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
@@ -236,6 +260,9 @@ class Lattice:
         other.lost = dict(self.lost)
         other.silent, other.unseen, other.pause = dict(self.silent), dict(self.unseen), self.pause
         other.links = dict(self.links)
+        other.link_puts = self.link_puts.copy()
+        other._values = dict(self._values)
+        other._naming = {name: dict(links) for name, links in self._naming.items()}
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
         other.unread = dict(self.unread)
@@ -381,25 +408,51 @@ class Lattice:
 
     # -- links and configurations ------------------------------------------------------------
 
-    def put_link(self, link: Link) -> bool:
-        """Note a link; one with the same identity and target is replaced in place."""
+    def link(self, at: LinkAt) -> Link | None:
+        """Return the link of an identity to a target."""
+        key, target = at
+        return next((one for one in self.links.get(key, ()) if one.target == target), None)
+
+    def links_naming(self, config: str) -> list[LinkAt]:
+        """Return the links that refer to a configuration."""
+        return list(self._naming.get(config, ()))
+
+    def put_link(self, link: Link, now: float | None = None, put: float | None = None) -> bool:
+        """Note a link; one with the same identity and target is replaced in place.
+
+        ``now`` is when that is heard, ``put`` when it was put at the earliest. Without them it counts as found.
+        """
         doubted = self._be_sure(link.key)
-        before = self.links.get(link.key, ())
-        after = tuple(link if one.target == link.target else one for one in before)
-        if link not in after:
-            after = (*before, link)
-        if after == before:
+        before = self.link(link.at)
+        if now is not None:
+            self._note_put(link, before, now, put)
+        if before == link:
             return doubted
-        self.links[link.key] = after
+        if before is not None:
+            self._unindex(before)
+        self._index(link)
+        there = self.links.get(link.key, ())
+        self.links[link.key] = tuple(link if one is before else one for one in there) if before else (*there, link)
         return True
 
-    def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
+    def _note_put(self, link: Link, before: Link | None, now: float, put: float | None) -> None:
+        if before is None:
+            self.link_puts.appeared(link.at, now, put)
+        elif not before.same_as(link):
+            self.link_puts.changed(link.at, now)
+        elif put is not None:
+            self.link_puts.put_again(link.at, put)
+
+    def drop_link(self, key: LinkKey, target: str | None = None, now: float | None = None) -> bool:
         """Note that a link is gone: the one with that target, or the first where the target is not known."""
         doubted = self._be_sure(key)
         before = self.links.get(key, ())
         gone = next((one for one in before if target is None or one.target == target), None)
         if gone is None:
             return doubted
+        self._unindex(gone)
+        if now is not None:
+            self.link_puts.disappeared(gone.at, now)
         after = tuple(one for one in before if one is not gone)
         if after:
             self.links[key] = after
@@ -407,21 +460,53 @@ class Lattice:
             del self.links[key]
         return True
 
+    def _index(self, link: Link) -> None:
+        for name in link.configs:
+            self._naming.setdefault(name, {})[link.at] = None
+
+    def _unindex(self, link: Link) -> None:
+        for name in dict.fromkeys(link.configs):
+            del self._naming[name][link.at]
+            if not self._naming[name]:
+                del self._naming[name]
+
     def _be_sure(self, key: LinkKey) -> bool:
         doubted = key in self.doubtful
         self.doubtful.discard(key)
         return doubted
 
-    def set_links(self, links: Iterable[Link]) -> set[LinkKey]:
+    def set_links(self, links: Iterable[Link], now: float | None = None) -> set[LinkKey]:
         """Replace all links by what the lattice said it holds; return the keys under which something changed."""
         after: dict[LinkKey, tuple[Link, ...]] = {}
         for link in links:
             after[link.key] = (*after.get(link.key, ()), link)
-        before, self.links, self.links_known = self.links, after, True
-        return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+        before, first = self.links, not self.links_known
+        self.links, self.links_known = after, True
+        changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+        self._naming.clear()
+        for link in (link for there in after.values() for link in there):
+            self._index(link)
+        if now is None:
+            return changed
+        if first:
+            self.link_puts.found(((one.at, one.configs) for there in after.values() for one in there), now)
+        for key in changed if not first else ():
+            known = {link.target: link for link in before.get(key, ())}
+            for link in after.get(key, ()):
+                self._note_put(link, known.pop(link.target, None), now, None)
+            for gone in known.values():
+                self.link_puts.disappeared(gone.at, now)
+        return changed
 
-    def set_config(self, name: str, properties: dict[str, str] | None) -> bool:
-        """Note the content of a configuration, ``None`` if it does not exist."""
+    def set_config(self, name: str, properties: dict[str, str] | None, now: float | None = None) -> bool:
+        """Note the content of a configuration, ``None`` if it does not exist; and, at ``now``, that links which refer
+        to it are not what providers were told, where it has other values than before."""
+        if properties is not None:
+            before = self._values.get(name, properties)
+            self._values[name] = properties
+            if now is not None and before != properties:
+                for at in self._naming.get(name, ()):
+                    self.link_puts.changed(at, now)
         if name in self.configs and self.configs[name] == properties:
             return False
         self.configs[name] = properties

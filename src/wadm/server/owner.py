@@ -329,6 +329,7 @@ class LatticeOwner:
         A host that was there a moment ago and does not answer is asked once more and given time: it may be busy."""
         for name, record in (await self._records.load()).items():
             self.interests.put_record(name, record)
+            self.lattice.link_puts.expect_unsure(record.untold, record.changing)
         news = News()
         remembered = await self._roster.load()
         there = await self._who_is_there()
@@ -479,7 +480,7 @@ class LatticeOwner:
                 if answer.links is not None:
                     as_of = answer.asked - COPIES_LAG
                     newer = {k for k, at in self._links_touched.items() if at >= as_of}
-                    observe_links(answer.links, self.lattice, news, newer, as_of)
+                    observe_links(answer.links, self.lattice, news, newer, as_of, now)
                     self._links_touched = {k: self._links_touched[k] for k in newer}
                     told = {(link.key, link.target) for link in answer.links if link.key in newer}
                     known = {(key, link.target) for key in newer for link in self.lattice.links.get(key, ())}
@@ -491,7 +492,7 @@ class LatticeOwner:
                 if answer.unknown:
                     news.configs.add(answer.name)
                 else:
-                    observe_config(answer.name, answer.properties, self.lattice, news)
+                    observe_config(answer.name, answer.properties, self.lattice, news, now)
 
     def _read(self, name: str, news: News) -> None:
         """Take up what is stored of an application."""
@@ -560,6 +561,7 @@ class LatticeOwner:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
         for host_id, provider_id in self._pulses.ceased(now):
             self._miss_provider(host_id, provider_id, news, now)
+        news.entities.update(("provider", id_) for _, id_ in self.lattice.provider_starts.expired(now))
         if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:
             self._gathered = self.lattice.last_joined
             news.applications |= self.interests.wanting()

@@ -6,6 +6,7 @@ Written before the first of them is put, so that whatever happens afterwards the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,15 +14,18 @@ from msgspec import Struct
 
 from wadm.engine.plan import Record
 from wadm.errors import Malformed
+from wadm.model.link_puts import LinkAt
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket
 
 PREFIX = "owned"
 
 
-class _Stored(Struct, frozen=True):
+class _Stored(Struct, frozen=True, omit_defaults=True):
     links: list[tuple[str, str, str, str, str]] = []
     configs: list[str] = []
+    untold: list[tuple[str, str, str, str, str]] = []
+    changing: list[str] = []
 
 
 _decoder = msgspec.json.Decoder(_Stored)
@@ -29,8 +33,8 @@ _decoder = msgspec.json.Decoder(_Stored)
 
 def encode_record(record: Record) -> bytes:
     """Return a record as JSON: links as source, namespace, package, name, target."""
-    links = sorted((*key, target) for key, target in record.links)
-    return msgspec.json.encode(_Stored(links, sorted(record.configs)))
+    stored = _Stored(_tuples(record.links), sorted(record.configs), _tuples(record.untold), sorted(record.changing))
+    return msgspec.json.encode(stored)
 
 
 def decode_record(value: bytes) -> Record:
@@ -39,8 +43,15 @@ def decode_record(value: bytes) -> Record:
         stored = _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not a record of what was put: {error}") from error
-    links = frozenset(((s, n, p, name), target) for s, n, p, name, target in stored.links)
-    return Record(links, frozenset(stored.configs))
+    return Record(_links(stored.links), frozenset(stored.configs), _links(stored.untold), frozenset(stored.changing))
+
+
+def _tuples(links: Iterable[LinkAt]) -> list[tuple[str, str, str, str, str]]:
+    return sorted((*key, target) for key, target in links)
+
+
+def _links(stored: Iterable[tuple[str, str, str, str, str]]) -> frozenset[LinkAt]:
+    return frozenset(((s, n, p, name), target) for s, n, p, name, target in stored)
 
 
 class Records:

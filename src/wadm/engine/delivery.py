@@ -1,0 +1,76 @@
+"""Which providers have a link as it is wanted, and what is to be done for those that have not: the table of rules.
+
+    a provider that                              has the link if it was so in the lattice, or was put,
+    -------------------------------------------  -----------------------------------------------------------
+    runs nowhere                                 (nothing is to be done: it gets all links when it starts)
+    this server, or somebody else, has started   before its start was asked for, or is known to have been asked
+      built into the host                        or since it started
+      a process                                  or since its first health report: it listens some time after
+                                                 its host says that it started, and nobody says when
+    was found running by a new owner             in any case, unless the record of the application says that
+                                                 telling it was under way
+    has come back with its lost host             before that host was last heard, or since it is back
+
+    what has happened                            is                 so it is
+    -------------------------------------------  -----------------  ----------------------------------------
+    the link was put over another of its         outdated           deleted, then put: providers ignore a put
+    identity and target, or a configuration                         of a link that they have
+    that it names has other values
+    it was put while a provider started          unconfirmed        waited for: it may have been heard or not
+    the same, and now the provider listens       missed             put again: nothing is interrupted by that
+    every provider has it                        delivered          in force
+
+Values are those that this owner has seen. With no report for 40 s what is put counts as heard: more cannot be known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from wadm.model.lattice import Lattice, Link
+from wadm.model.names import SECRET_PREFIX
+from wadm.model.provider_starts import ProviderStart
+
+State = Literal["delivered", "unconfirmed", "missed", "outdated"]
+
+_FOUND = ProviderStart(None, -math.inf, -math.inf)
+
+
+class Delivery(Struct, frozen=True):
+    """How far a link in the lattice has come to the providers at its ends, and those that lack it, as host and id."""
+
+    state: State
+    lacking: tuple[tuple[str, str], ...] = ()
+
+
+DELIVERED = Delivery("delivered")
+
+
+def delivery(link: Link, lattice: Lattice) -> Delivery:
+    """Return how far a link that the lattice holds has come to the providers that are its source or target."""
+    put = lattice.link_puts.get(link.at)
+    if put is None:
+        return DELIVERED
+    lacking = [(at, start) for at, start in running_ends(link, lattice) if not put.reached(start)]
+    if not lacking:
+        return DELIVERED
+    who = tuple(at for at, _ in lacking)
+    # What was put for one that is not known to listen is waited for: it may have heard it.
+    due = [start for _, start in lacking if start.listens is not None or put.put is None]
+    if not due:
+        return Delivery("unconfirmed", who)
+    # A link with secrets is not passed on again by hosts as long as it is there.
+    sealed = any(name.startswith(SECRET_PREFIX) for name in link.configs)
+    outdated = sealed or any(put.may_be_outdated(start) for start in due)
+    return Delivery("outdated" if outdated else "missed", who)
+
+
+def running_ends(link: Link, lattice: Lattice) -> Iterator[tuple[tuple[str, str], ProviderStart]]:
+    """Yield the running providers that are source or target of a link, as host and id, each with its start."""
+    for provider_id in dict.fromkeys((link.source_id, link.target)):
+        for host_id in lattice.where("provider", provider_id):
+            yield (host_id, provider_id), lattice.provider_starts.get(host_id, provider_id) or _FOUND
