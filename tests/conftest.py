@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,6 +23,18 @@ settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 NatsServerFactory = Callable[..., NatsServer]
+
+
+@pytest.fixture(autouse=True)
+def unexpected_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """What was reported to an event loop's exception handler: it fails the test, unless the test takes it out."""
+    met: list[dict[str, Any]] = []
+    monkeypatch.setattr(asyncio.BaseEventLoop, "default_exception_handler", lambda loop, context: met.append(context))
+    yield met
+    for context in met:
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
+        pytest.fail(f"an unexpected error: {context}\n{trace}")
 
 
 @pytest.fixture(scope="session")

@@ -181,9 +181,13 @@ async def test_lattices_that_cannot_be_keys_have_no_applications(lab: Lab, latti
     assert (await lab.ask("get.shop", lattice=lattice))["result"] in ("error", "notfound")
 
 
-async def test_an_error_in_the_server_is_answered_too(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_in_the_server_is_answered_too(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, unexpected_errors: list[dict[str, Any]]
+) -> None:
     monkeypatch.setattr(api, "status_found", lambda *_: 1 / 0)
     assert await lab.ask("status.shop") == {"message": "Internal error", "result": "error"}
+    assert [type(error["exception"]) for error in unexpected_errors] == [ZeroDivisionError]
+    unexpected_errors.clear()
 
 
 # -- storage away or damaged ----------------------------------------------------------------

@@ -205,13 +205,14 @@ async def test_each_client_can_have_a_clock_of_its_own() -> None:
 
 
 @in_virtual_time
-async def test_what_handlers_raise_is_kept() -> None:
+async def test_what_handlers_raise_is_reported(unexpected_errors: list[dict[str, Any]]) -> None:
     client = MemoryTransport(MemoryBroker())
     await client.subscribe("news", lambda message: 1 // 0)  # type: ignore[arg-type, return-value]
     client.publish("news", b"")
     await asyncio.sleep(0)
-    [(subject, error)] = client.failures
-    assert (subject, type(error)) == ("news", ZeroDivisionError)
+    [error] = unexpected_errors
+    assert (error["subject"], type(error["exception"])) == ("news", ZeroDivisionError)
+    unexpected_errors.clear()
 
 
 @in_virtual_time

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, json
 
+from wadm.background import BackgroundTasks
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_events, follow_manifests, follow_statuses
 from wadm.client.replies import Summary
@@ -167,7 +168,7 @@ class Board:
         self._pages: set[Page] = set()
         self._changed: dict[Topic, set[str]] = {"applications": set(), "hosts": set()}
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks("What a page shows is not followed any more")
         self._subscriptions: list[Subscription] = []
         self._list_now = asyncio.Event()
         self._hosts_now = asyncio.Event()
@@ -215,7 +216,8 @@ class Board:
                 await follow_events(self.client, self._event),
             ]
             work: list[Coroutine[Any, Any, None]] = [self._keep_list(), self._keep_hosts(), self._ask_hosts()]
-            self._tasks = [asyncio.create_task(one) for one in work]
+            for one in work:
+                self._tasks.start(one)
             self._left = self._loop.time()
 
     async def sleep(self) -> None:
@@ -224,10 +226,8 @@ class Board:
             for subscription in self._subscriptions:
                 with suppress(WadmError):
                     await subscription.stop()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks, self._subscriptions = [], []
+            await self._tasks.stop()
+            self._subscriptions = []
             for known in self.truth.values():
                 known.clear()
 

@@ -10,6 +10,7 @@ from msgspec import json
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from wadm.background import BackgroundTasks
 from wadm.client.client import Client
 from wadm.client.live import follow_timeline
 from wadm.dashboard.board import Board, Topic, follow_page
@@ -23,7 +24,7 @@ AGAIN: Final = 3.0
 """Seconds after which a status that could not be had is asked for again."""
 MOST_STREAMS: Final = 200
 
-_ending: Final[set[asyncio.Task[None]]] = set()
+_ending: Final = BackgroundTasks("A stream was not ended")
 """Streams that are being ended; the event loop alone would forget them."""
 
 
@@ -113,9 +114,7 @@ async def _kept_alive(meter: Meter, events: AsyncGenerator[bytes, None]) -> Asyn
     finally:
         meter.streams -= 1
         # A page that goes away cancels this, and whatever is awaited here again: so a task of its own tidies up.
-        task = asyncio.create_task(_end(events, waiting))
-        _ending.add(task)
-        task.add_done_callback(_ending.discard)
+        _ending.start(_end(events, waiting))
 
 
 async def _end(events: AsyncGenerator[bytes, None], waiting: asyncio.Task[bytes] | None) -> None:

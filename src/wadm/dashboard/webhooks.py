@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import yaml
 from msgspec import Struct, ValidationError, convert, json
 
+from wadm.background import BackgroundTasks
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_all_statuses
 from wadm.errors import Misconfigured, WadmError
@@ -114,7 +115,8 @@ class Webhooks:
         self._client = client
         self._pauses = PAUSES if pauses is None else pauses
         self._last: dict[tuple[str, str], str] = {}
-        self._tasks: dict[asyncio.Task[None], Notification] = {}
+        self._tasks = BackgroundTasks("A webhook was not called")
+        self._under_way: dict[asyncio.Task[None], Notification] = {}
         self._gate = asyncio.Semaphore(AT_A_TIME)
         self._subscription: Subscription | None = None
 
@@ -127,9 +129,7 @@ class Webhooks:
         """Tell nothing more."""
         if self._subscription is not None:
             await self._subscription.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     @property
     def attempts(self) -> int:
@@ -139,7 +139,7 @@ class Webhooks:
     @property
     def pending(self) -> list[Notification]:
         """What is being delivered, or waits to be tried again."""
-        return list(self._tasks.values())
+        return list(self._under_way.values())
 
     def again(self, id_: str) -> bool:
         """Try a dead notification once more; return whether there is such a one."""
@@ -180,9 +180,9 @@ class Webhooks:
         if len(self._tasks) >= MOST_WAITING:
             self.dropped += 1
             return
-        task = asyncio.create_task(self._deliver(notification))
-        self._tasks[task] = notification
-        task.add_done_callback(self._tasks.pop)
+        task = self._tasks.start(self._deliver(notification))
+        self._under_way[task] = notification
+        task.add_done_callback(self._under_way.pop)
 
     async def _deliver(self, notification: Notification) -> None:
         hook = self.hooks[notification.hook]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
 from collections import OrderedDict
 from typing import Final, Literal
 
+from wadm.background import BackgroundTasks
 from wadm.operator import names
 from wadm.operator.conditions import timestamp
 from wadm.operator.kube import Kube, KubeError, Object
@@ -27,7 +27,7 @@ class Recorder:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing = BackgroundTasks("An Event was not written")
 
     def say(self, body: Object, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Say something of an object, unless it was said a little while ago."""
@@ -40,9 +40,7 @@ class Recorder:
         if len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
         log.info("%s %s/%s: %s: %s", body["kind"], metadata["namespace"], metadata["name"], reason, message)
-        task = asyncio.create_task(self._write(event(body, kind, reason, message, time.time())))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._writing.start(self._write(event(body, kind, reason, message, time.time())))
 
     async def _write(self, body: Object) -> None:
         try:

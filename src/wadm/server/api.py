@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from wadm.background import report_unexpected
 from wadm.errors import Malformed, ManifestInvalid, Unreadable, WadmError
 from wadm.server import operations
 from wadm.server.insights import NotAnswered
@@ -102,8 +103,8 @@ class Api:
         except WadmError as error:
             self._limited.warning("storage", "A request failed", subject=message.subject, reason=error)
             return api.error(api.storage_error(error))
-        except Exception:
-            log.exception("A request met an error in the server", subject=message.subject)
+        except Exception as error:  # noqa: BLE001 - a request must not go unanswered
+            report_unexpected(error, "A request met an error in the server", subject=message.subject)
             return api.error(INTERNAL)
 
     async def _answer(self, message: Message, admit: Admit) -> bytes:

@@ -32,6 +32,7 @@ from wadm.server.resources import clear_away, ensure, names
 from wadm.server.settings import Settings, hide_credentials
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
+from wadm.server.unexpected import UnexpectedErrors
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
@@ -53,7 +54,12 @@ class Server:
     """One instance: the API, the owners of the lattices that are its share, and what they stand on."""
 
     def __init__(
-        self, transport: Transport, settings: Settings, instance: str, make_owner: MakeOwner | None = None
+        self,
+        transport: Transport,
+        settings: Settings,
+        instance: str,
+        make_owner: MakeOwner | None = None,
+        metrics: ServerMetrics | None = None,
     ) -> None:
         called = names(settings)
         self._transport = transport
@@ -69,7 +75,7 @@ class Server:
             called.timeline,
             called.revisions,
         )
-        self._metrics = ServerMetrics()
+        self._metrics = metrics or ServerMetrics()
         self.api = Api(
             self.models,
             settings.api_prefix,
@@ -284,6 +290,7 @@ class Process:
         self._beside = beside
         self._server: Server | None = None
         self._transport: NatsTransport | None = None
+        self._metrics = ServerMetrics()
 
     def not_ready(self) -> str:
         """Say why the process cannot do its work at the moment."""
@@ -295,6 +302,7 @@ class Process:
 
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""
+        asyncio.get_running_loop().set_exception_handler(UnexpectedErrors(self._metrics))
         health = Health(*self._settings.http_admin, self.not_ready, self.metrics) if self._settings.http_admin else None
         try:
             if health is not None:
@@ -310,7 +318,7 @@ class Process:
             connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=_say
         )
         try:
-            self._server = Server(self._transport, self._settings, new_instance())
+            self._server = Server(self._transport, self._settings, new_instance(), metrics=self._metrics)
             await self._server.start()
             _calm_the_collector()
             await self._server.wait()

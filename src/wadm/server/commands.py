@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.errors import Malformed, NoResponders, Refused, TimedOut, TooLarge, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome
 from wadm.server import tracing
@@ -66,7 +67,7 @@ class Commands:
         self._free = asyncio.Semaphore(at_a_time)
         self._clock = asyncio.get_running_loop().time
         self._running: set[tuple[str, ...]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("A command was not carried out")
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
@@ -81,9 +82,7 @@ class Commands:
         """Take up nothing more, and let go of what is unanswered."""
         if self._subscription is not None:
             await self._subscription.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def send(self, actions: Iterable[Action]) -> None:
         """Publish commands. One that the stream does not take is reported as unanswered."""
@@ -98,6 +97,8 @@ class Commands:
         except WadmError as error:
             self._limited.warning("stream", "cannot publish commands; they will be planned again", error=str(error))
             self._report(Outcome(command, "unanswered", f"the command stream did not take it: {error}"))
+        except Exception as error:  # noqa: BLE001 - a command that is not sent must not count as under way
+            self._failed(command, error)
 
     def _receive(self, delivery: Delivery) -> None:
         try:
@@ -118,11 +119,19 @@ class Commands:
             self._limited.warning("stale", "dropped a command that is not wanted any more", key=command.key)
             return
         self._running.add(command.key)
-        task = asyncio.create_task(self._carry_out(command))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._carry_out(command))
 
     async def _carry_out(self, command: Command) -> None:
+        try:
+            await self._carry_out_in_turn(command)
+        except Exception as error:  # noqa: BLE001 - a command that nobody carries out must not count as under way
+            self._failed(command, error)
+
+    def _failed(self, command: Command, error: Exception) -> None:
+        report_unexpected(error, "A command was not carried out; it will be planned again", key=command.key)
+        self._report(Outcome(command, "unanswered", "the server met an error of its own"))
+
+    async def _carry_out_in_turn(self, command: Command) -> None:
         try:
             async with self._free:
                 began = self._clock()

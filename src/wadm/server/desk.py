@@ -6,13 +6,13 @@ owner's inbox: they change nothing. The one request that is no question, to end 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
 from msgspec.structs import replace
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.explain import explain_application
 from wadm.engine.forecast import Forecast, forecast
@@ -54,7 +54,7 @@ class Desk:
         self._scope = scope
         self._log = log
         self._subscriptions: list[Subscription] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("A question about the lattice was not answered")
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -66,16 +66,12 @@ class Desk:
         """Answer no more."""
         for subscription in self._subscriptions:
             await subscription.stop()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
 
     def _handler(self, answer: Callable[[Question], Awaitable[bytes]]) -> Callable[[Message], None]:
         def handle(message: Message) -> None:
-            if not self._replies.permitted(message):
-                return
-            task = asyncio.create_task(self._reply(message, answer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if self._replies.permitted(message):
+                self._tasks.start(self._reply(message, answer))
 
         return handle
 
@@ -84,8 +80,8 @@ class Desk:
             reply = await answer(_question.decode(message.data))
         except (WadmError, ValueError, RecursionError) as error:
             reply = api.error(str(error))
-        except Exception:  # noqa: BLE001 - a question must not go unanswered
-            self._log.exception("cannot answer a question about the lattice")
+        except Exception as error:  # noqa: BLE001 - a question must not go unanswered
+            report_unexpected(error, "A question about the lattice cannot be answered", lattice=self._scope)
             reply = api.error("Internal error")
         self._replies.send(message, reply)
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.plan import Questions
 from wadm.errors import Malformed, NoResponders, TimedOut, Unavailable, WadmError
 from wadm.model.lattice import Inventory, Link
@@ -92,7 +93,8 @@ class Inquiries:
         self._now = now
         self._limited = Limited(log)
         self._free = asyncio.Semaphore(AT_A_TIME)
-        self._asking: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._asking: set[tuple[str, str]] = set()
+        self._tasks = BackgroundTasks("A question to the lattice was not asked")
         self._to_call: set[str] = set()
         self._again: set[str] = set()
         """Hosts to ask once more, because what led to the question came after the one under way was asked."""
@@ -100,28 +102,26 @@ class Inquiries:
 
     async def stop(self) -> None:
         """Let go of all that is unanswered."""
-        tasks = list(self._asking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def ask(self, questions: Questions) -> None:
         """Ask what is not being asked already."""
         for name in sorted(questions.configs):
-            self._start(("config", name), partial(self._config, name))
+            self._start(("config", name), partial(self._config, name), ConfigAnswer(name, None, unknown=True))
         for host_id in sorted(questions.hosts):
             self.inventory(host_id)
         if questions.links:
-            self._start(("links", ""), self._links)
+            self._start(("links", ""), self._links, LinksAnswer(None, self._now()))
 
     def inventory(self, host_id: str, timeout: float = ANSWER_TIMEOUT) -> None:
         """Ask a host for its inventory. A probe (a longer timeout) is asked beside one that is under way."""
+        unanswered = InventoryAnswer(host_id, None, self._now())
         if timeout != ANSWER_TIMEOUT:
-            self._start((f"probe {self._now()}", host_id), partial(self._inventory, host_id, timeout))
+            self._start((f"probe {self._now()}", host_id), partial(self._inventory, host_id, timeout), unanswered)
         elif ("host", host_id) in self._asking:
             self._again.add(host_id)
         else:
-            self._start(("host", host_id), partial(self._inventory, host_id, timeout))
+            self._start(("host", host_id), partial(self._inventory, host_id, timeout), unanswered)
 
     def call_roll(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
@@ -132,7 +132,8 @@ class Inquiries:
         """
         self._to_call.update(host_ids)
         timeout = ANSWER_TIMEOUT + len(hosts) / ANSWERS_PER_SECOND
-        self._start(("roll", ""), partial(self._roll_call, frozenset(hosts), timeout))
+        call = partial(self._roll_call, frozenset(hosts), timeout)
+        self._start(("roll", ""), call, RollCall(frozenset(), None, self._now()))
 
     def config_was_put(self, name: str) -> None:
         """Take note that a configuration was put just now: a host that does not know it yet is not believed."""
@@ -152,22 +153,27 @@ class Inquiries:
                 self._limited.warning("ping", "a host answered a ping with what cannot be read", error=str(error))
         return found
 
-    def _start(self, key: tuple[str, str], question: Question) -> None:
+    def _start(self, key: tuple[str, str], question: Question, unanswered: Answer) -> None:
         if key not in self._asking:
-            self._asking[key] = asyncio.create_task(self._run(key, question))
+            self._asking.add(key)
+            self._tasks.start(self._run(key, question, unanswered))
 
-    async def _run(self, key: tuple[str, str], question: Question) -> None:
+    async def _run(self, key: tuple[str, str], question: Question, unanswered: Answer) -> None:
         try:
             answer = await question()
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer must not wait for ever
+            report_unexpected(error, "A question to the lattice met an error in the server", about=" ".join(key))
+            await self._transport.sleep(PAUSE)
+            answer = unanswered
         finally:
-            del self._asking[key]
+            self._asking.discard(key)
         self._tell(answer)
         kind, host_id = key
         if kind == "host" and host_id in self._again:
             self._again.discard(host_id)
             self.inventory(host_id)
         elif kind == "roll" and self._to_call:
-            self._start(key, question)
+            self._start(key, question, unanswered)
 
     async def _request(self, call: str, timeout: float) -> control.Reply:
         subject = subjects.control(self._lattice, call, self._account)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from wadm.background import cancelled, report_unexpected
 from wadm.errors import Unreadable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
@@ -19,7 +20,6 @@ from wadm.server.resources import names
 from wadm.server.settings import Settings
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
-from wadm.server.tasks import cancelled
 from wadm.server.view import Evidence, Place
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
@@ -207,8 +207,8 @@ class Lattices:
                 await owner.run()
             except WadmError as error:
                 bound.warning("The lattice cannot be looked after at the moment", reason=error)
-            except Exception:  # noqa: BLE001 - whatever ends an owner, the lattice goes on
-                bound.exception("The owner of the lattice failed, it begins again")
+            except Exception as error:  # noqa: BLE001 - whatever ends an owner, the lattice goes on
+                report_unexpected(error, "The owner of the lattice failed, it begins again", lattice=place.scope)
             if cancelled():
                 return
             delay = AGAIN_FIRST if self._clock() - began > AGAIN_MOST else min(delay * 2, AGAIN_MOST)

@@ -173,6 +173,13 @@ class Limited:
 
     def warning(self, kind: str, message: str, **fields: Any) -> None:
         """Count, and log unless a line of this kind was written less than ``interval`` seconds ago."""
+        self._say(self.log.warning, kind, message, fields)
+
+    def error(self, kind: str, message: str, **fields: Any) -> None:
+        """Do the same with an error."""
+        self._say(self.log.error, kind, message, fields)
+
+    def _say(self, say: Callable[..., None], kind: str, message: str, fields: Mapping[str, Any]) -> None:
         self.counts[kind] += 1
         now, count = self._clock(), self.counts[kind]
         when, told = self._last.get(kind, (float("-inf"), count - 1))
@@ -180,7 +187,7 @@ class Limited:
             return
         self._last[kind] = (now, count)
         more = {"times": count - told} if count - told > 1 else {}
-        self.log.warning(message, **fields, **more)
+        say(message, **fields, **more)
 
 
 def as_text(now: str, level: int, target: str, message: str, fields: Mapping[str, Any], colour: bool = False) -> str:

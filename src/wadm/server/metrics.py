@@ -80,6 +80,8 @@ class ServerMetrics:
         self.answering = Histogram(REACTING)
         """Seconds to answer a request."""
         self.reconnects = 0
+        self.unexpected_errors = 0
+        """Errors that nobody expects, wherever in the process they were met."""
 
 
 def exposition(
@@ -102,6 +104,7 @@ def exposition(
         [({"reason": reason}, count) for reason, count in sorted(refused.items())],
     )
     out.histogram("wadm_api_request_duration_seconds", "Time to answer a request of the API.", metrics.answering)
+    out.counter("wadm_unexpected_errors_total", "Errors of the server itself, each logged.", metrics.unexpected_errors)
     _lattices(out, sorted(owners.items()))
     _process(out)
     return out.text()

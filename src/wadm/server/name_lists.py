@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from wadm.background import BackgroundTasks
 from wadm.errors import Malformed, StaleRevision, WadmError
 from wadm.server.logging import Limited, get_logger
 from wadm.server.view import Names, Record, View
@@ -47,6 +48,7 @@ class NameList:
         self._refresh = refresh
         self._pending: dict[str, bool] = {}
         self._writing: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks("A list of names was not written")
         self._read: tuple[int, list[str]] = (0, [])
 
     def settle(self, name: str, present: bool) -> None:
@@ -55,7 +57,7 @@ class NameList:
             return
         self._pending[name] = present
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_pending(), name=f"names of {self._key}")
+            self._writing = self._tasks.start(self._write_pending(), name=f"names of {self._key}")
 
     def abandon(self) -> None:
         """Write nothing more: the bucket is another one."""

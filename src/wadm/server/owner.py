@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from time import perf_counter
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.in_flight import InFlight
@@ -88,6 +89,8 @@ gone would keep every other question waiting."""
 READ_LINKS_EVERY = 60.0
 READ_CONFIGS_EVERY = 600.0
 """Seconds in which all links, and each configuration, are read again: events may have been lost."""
+VERIFY_EVERY = 30.0
+"""Seconds between two times that everything is verified after unexpected errors."""
 PING_TIMEOUT, PING_QUIET = 2.0, 0.3
 PING_MANY_TIMEOUT = 10.0
 """Seconds in which all hosts may answer where so many do that ``PING_TIMEOUT`` was too short."""
@@ -215,7 +218,10 @@ class LatticeOwner:
         self._to_plan: dict[str, None] = {}
         """Applications that are touched and not planned yet, in the order in which they will be."""
         self._said: dict[str, ApplicationStatus] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = BackgroundTasks("Commands were not sent; the lattice is planned again", self._verify_soon)
+        self._verify_at = math.inf
+        """When everything is to be verified because an unexpected error may have lost something."""
+        self._verified = -math.inf
         self._unsaved: set[str] = set()
         """The applications whose record is not stored yet as it was decided last: nothing is sent for them before."""
         self._next_tick = 0.0
@@ -319,9 +325,7 @@ class LatticeOwner:
             await self._commands.stop()
             await self._inquiries.stop()
             self._timeline.flush()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.stop()
 
     async def _look_around(self) -> None:
         """Ask every host for its inventory, side by side, before the first plan: what is there is not started again.
@@ -383,7 +387,7 @@ class LatticeOwner:
         if self._to_plan:
             return
         due = self.in_flight.next_due()
-        until = self._next_tick if due is None else min(due, self._next_tick)
+        until = min(self._next_tick, self._verify_at, math.inf if due is None else due)
         await self._inbox.wait(max(0.0, until - self.now()))
 
     def _hear(self, message: Message) -> None:
@@ -409,9 +413,19 @@ class LatticeOwner:
             "flood", "more events than could be heard, all hosts are asked", missed=self._inbox.missed
         )
         self._inbox.missed = 0
+        self._verify(news)
+
+    def _verify(self, news: News) -> None:
+        """Ask for everything that hosts can tell, and plan every application again."""
+        news.applications.update(self.interests, self.interests.recorded())
         news.questions.hosts.update(self.lattice.hosts)
         news.questions.configs.update(self.lattice.configs)
         news.questions.links = True
+
+    def _verify_soon(self, error: Exception) -> None:
+        """Have everything verified: nobody knows what an unexpected error has left undone. Not more often than every
+        ``VERIFY_EVERY`` seconds, or an error that comes back would keep all hosts busy."""
+        self._verify_at = min(self._verify_at, max(self.now(), self._verified + VERIFY_EVERY))
 
     def _fold(self, item: Item, news: News, now: float) -> None:
         """Fold one item; whatever is wrong with it harms only itself."""
@@ -435,8 +449,8 @@ class LatticeOwner:
         except Malformed as error:
             self.metrics.malformed += 1
             self._limited.warning("event", "dropped what cannot be read", error=str(error))
-        except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
-            self._log.exception("dropped an item that broke a rule of wadm's own", item=repr(item)[:300])
+        except Exception as error:  # noqa: BLE001 - one bad thing must not stop a lattice
+            self._unexpected(error, "An item was dropped that met an error in the server", item=repr(item)[:300])
 
     def _fold_event(self, data: bytes, news: News, now: float) -> None:
         event = self._heartbeats.news(data)
@@ -541,6 +555,9 @@ class LatticeOwner:
 
     def _timers(self, news: News, now: float) -> None:
         observe_due(self.in_flight, news, now)
+        if now >= self._verify_at:
+            self._verify_at, self._verified = math.inf, now
+            self._verify(news)
         if now >= self._next_tick:
             self._next_tick = now + self._tick_every
             self._tick(news, now)
@@ -556,7 +573,7 @@ class LatticeOwner:
         if call or len(ask) > ONE_BY_ONE:
             self._inquiries.call_roll(call, self.lattice.hosts)
         if self._may_act() and self._roster.is_due(memory := self._liveness.remember()):
-            self._spawn(self._roster.save(memory))
+            self._tasks.start(self._roster.save(memory))
         if len(self._touched) > 10_000:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
         for host_id, provider_id in self._pulses.ceased(now):
@@ -636,8 +653,8 @@ class LatticeOwner:
     def _plan(self, name: str, now: float) -> Plan | None:
         try:
             return self.plan(name, now)
-        except Exception:  # noqa: BLE001 - one bad thing must not stop a lattice
-            self._log.exception("cannot plan an application; the others go on", application=name)
+        except Exception as error:  # noqa: BLE001 - one bad thing must not stop a lattice
+            self._unexpected(error, "An application cannot be planned; the others go on", application=name)
             return None
 
     def _carry_out(self, plans: list[Plan], now: float) -> None:
@@ -673,9 +690,9 @@ class LatticeOwner:
         if to_save:
             waiting = [a for a in actions if a.application in to_save]
             actions = [a for a in actions if a.application not in to_save]
-            self._spawn(self._save_then_send(to_save, waiting))
+            self._tasks.start(self._save_then_send(to_save, waiting))
         if actions:
-            self._spawn(self._commands.send(actions))
+            self._tasks.start(self._commands.send(actions))
         self._to_plan |= dict.fromkeys(sorted(rivals))
 
     def _trace(self, plan: Plan) -> None:
@@ -707,6 +724,9 @@ class LatticeOwner:
         except WadmError as error:
             self._limited.warning("record", "cannot record what is put", application=name, error=str(error))
             return False
+        except Exception as error:  # noqa: BLE001 - the commands that wait for the record must not count as sent
+            self._unexpected(error, "What is put could not be recorded", application=name)
+            return False
         if self.interests.record(name) == record:
             self._unsaved.discard(name)
         return True
@@ -732,11 +752,10 @@ class LatticeOwner:
             self._transport.publish(subjects.revision(self._scope, name), encode_change(outcome))
         tracing.settled(self._scope, name, after.type)
 
+    def _unexpected(self, error: Exception, doing: str, **fields: object) -> None:
+        report_unexpected(error, doing, lattice=self._scope, **fields)
+        self._verify_soon(error)
+
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)
         return pending is not None and not pending.held and not pending.delivered and pending.command == command
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

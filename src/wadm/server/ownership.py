@@ -36,9 +36,9 @@ import msgspec
 from msgspec import Struct
 
 from wadm import __version__
+from wadm.background import cancelled
 from wadm.errors import StaleRevision, Unavailable, WadmError
 from wadm.server.logging import Logger
-from wadm.server.tasks import cancelled
 from wadm.transport.base import Bucket, Entry, Subscription
 
 RENEW: Final = 2.0

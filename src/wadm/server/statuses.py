@@ -6,12 +6,12 @@ message are taken out.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.background import BackgroundTasks
 from wadm.errors import Malformed, WadmError
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 from wadm.server.logging import Limited, get_logger
@@ -41,7 +41,7 @@ class Statuses:
         self._stream = stream
         self._told: dict[tuple[str, str], Told] = {}
         self._subscription: Subscription | None = None
-        self._purging: set[asyncio.Task[None]] = set()
+        self._purging = BackgroundTasks("Old statuses could not be removed, they stay in the stream")
         self._limited = Limited(log)
 
     async def start(self) -> None:
@@ -54,7 +54,7 @@ class Statuses:
 
     async def stop(self) -> None:
         """End following."""
-        await asyncio.gather(*self._purging)
+        await self._purging.wait()
         if self._subscription is not None:
             await self._subscription.stop()
 
@@ -83,9 +83,7 @@ class Statuses:
 
     def forget(self, lattice: str, name: str) -> None:
         """Drop, before long, the statuses of an application that has been deleted (S43)."""
-        task = asyncio.create_task(self._purge(lattice, name))
-        self._purging.add(task)
-        task.add_done_callback(self._purging.discard)
+        self._purging.start(self._purge(lattice, name))
 
     async def _purge(self, lattice: str, name: str) -> None:
         before = self._told.get((lattice, name))

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Final, Generic, TypeVar
 
+from wadm.background import BackgroundTasks
+
 T = TypeVar("T")
 
 AT_A_TIME: Final = 128
@@ -60,7 +62,7 @@ class Turns(Generic[T]):
         self._in_turn: deque[Hashable] = deque()
         """Clients that may start something, each once."""
         self._waiting = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("A request was not answered")
         self._ending = False
 
     def offer(self, client: Hashable, item: T) -> bool:
@@ -85,9 +87,7 @@ class Turns(Generic[T]):
         while self._tasks and loop.time() < deadline:
             await asyncio.wait(self._tasks, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
         self._ending = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def _line_up(self, client: Hashable, state: _Client[T]) -> None:
         if state.may_start(self._per_client) and not state.in_line:
@@ -106,9 +106,7 @@ class Turns(Generic[T]):
         state.running += 1
         state.admitting = True
         self._waiting -= 1
-        task = asyncio.create_task(self._run_one(client, state, state.waiting.popleft()))
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks.start(self._run_one(client, state, state.waiting.popleft())).add_done_callback(self._ended)
 
     async def _run_one(self, client: Hashable, state: _Client[T], item: T) -> None:
         def admit() -> None:
@@ -129,8 +127,7 @@ class Turns(Generic[T]):
             elif not state.running:
                 self._clients.pop(client, None)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _ended(self, _: asyncio.Task[None]) -> None:
         self._start()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from wadm.background import BackgroundTasks
 from wadm.errors import WadmError
 from wadm.sim import bodies
 from wadm.sim.habits import Delay, Habits, draw
@@ -101,7 +102,7 @@ class HostCore:
         self._started = transport.now()
         self._pulled: set[str] = set()
         self._outbox: deque[tuple[str, bytes]] = deque(maxlen=OUTBOX_LIMIT)
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks = BackgroundTasks("A model host failed")
 
     # -- time, chance and tasks --------------------------------------------------------------
 
@@ -121,9 +122,7 @@ class HostCore:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside everything else, until it is done or this life ends."""
-        task = asyncio.create_task(work)
-        self._tasks[task] = None  # a dict, not a set: the order in which they are cancelled must repeat
-        task.add_done_callback(self._done)
+        self._tasks.start(work)
 
     def end(self) -> None:
         """End this life at once: whatever was being done is abandoned, and nothing more is said."""
@@ -131,11 +130,6 @@ class HostCore:
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("model host %s: %r", self.id, error, exc_info=error)
 
     # -- speaking ----------------------------------------------------------------------------
 

@@ -152,6 +152,12 @@ class _Driven(Coroutine[Any, Any, Any]):
         raise TypeError("it is driven by a task")
 
 
+def has_died() -> bool:
+    """Whether what runs now belongs to a process that has died: nothing that it does counts any more."""
+    life = _life.get(None)
+    return life is not None and life.dead
+
+
 def drive_tasks(
     loop: asyncio.AbstractEventLoop,
     work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],

@@ -86,6 +86,7 @@ class Simulation:
         """Run it to its end, or to the first check that fails."""
         world = World(self.options.seed, self.options.persistence)
         logging.use(WorldSink(world))
+        asyncio.get_running_loop().set_exception_handler(world.unexpected)
         attack = Attack(world, self.options)
         whole_after = None
         phases = asyncio.ensure_future(self._run_phases(world, attack))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from wadm.sim.fleet import Fleet
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.health_heard import TELLING, HealthHeard
 from wadm.sim.host import ModelHost
-from wadm.sim.lives import Life, drive_tasks
+from wadm.sim.lives import Life, drive_tasks, has_died
 from wadm.sim.network import TroubledNetwork
 from wadm.sim.processes import WatchedTransport, closed
 from wadm.sim.timeline import CHECK, Timeline
@@ -282,6 +283,13 @@ class World:
     def now(self) -> float:
         """Return the seconds since the simulation began."""
         return asyncio.get_running_loop().time() - self._began
+
+    def unexpected(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """Take an error that nobody expects for a failure, unless a process met it that has died."""
+        if not has_died():
+            error = context.get("exception")
+            trace = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
+            self.failed("life", f"{context.get('message')}\n{trace}".rstrip())
 
     def failed(self, check: str, what: str) -> None:
         """Note that a check has failed."""

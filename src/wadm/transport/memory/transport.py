@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.errors import NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.transport.base import (
     Bucket,
@@ -42,13 +43,11 @@ class MemoryTransport:
         self.broker = broker
         self.name = name
         self.clock = clock or broker.clock
-        self.failures: list[tuple[str, Exception]] = []
-        """What handlers raised, each with the subject of its message ("" for a callback): simulations want to know."""
         self._away = False
         self._closed = False
         self._back = asyncio.Event()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._callbacks: set[asyncio.Task[None]] = set()
+        self._callbacks = BackgroundTasks("What is done after a reconnect failed")
         self._listening: dict[asyncio.Event, None] = {}  # a dict, not a set: the order in which they hear must repeat
         broker.register(self)
 
@@ -84,8 +83,7 @@ class MemoryTransport:
         if self._closed:
             return
         self._closed = True
-        for callback in self._callbacks:
-            callback.cancel()
+        self._callbacks.cancel()
         for reader in self.broker.readers_of(self):
             self.broker.leave(reader)
         self.broker.forget(self)
@@ -114,22 +112,14 @@ class MemoryTransport:
                 continue  # it is told when the stream is made again
             reader.stream_made()
         for callback in self._on_reconnect:
-            running = asyncio.ensure_future(self._run_callback(callback))
-            self._callbacks.add(running)
-            running.add_done_callback(self._callbacks.discard)
-
-    async def _run_callback(self, callback: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await callback()
-        except Exception as error:  # noqa: BLE001  (one callback does not keep the others from running)
-            self.failures.append(("", error))
+            self._callbacks.start(_run(callback))
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
-        """Call a handler; what it raises is kept in ``failures``, and the next message goes on."""
+        """Call a handler; what it raises is reported, and the next message goes on."""
         try:
             handler()
-        except Exception as error:  # noqa: BLE001
-            self.failures.append((subject, error))
+        except Exception as error:  # noqa: BLE001 - whatever a handler does, the next message goes on
+            report_unexpected(error, "A handler of a message failed", subject=subject)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -395,3 +385,7 @@ class _Subscribed:
     async def stop(self) -> None:
         """End it."""
         self._broker.unsubscribe(self._interest)
+
+
+async def _run(callback: Callable[[], Awaitable[None]]) -> None:
+    await callback()

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 
+from wadm.background import BackgroundTasks, report_unexpected
 from wadm.errors import NoResponders, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders, new_inbox
@@ -52,7 +53,7 @@ class CoreSubscription:
         try:
             self._handler(Message(msg.subject, msg.data, msg.reply, msg.headers))
         except Exception as error:  # noqa: BLE001  (whatever a handler does, the next message goes on)
-            self._connection.on_event("handler_failed", subject=msg.subject, error=repr(error))
+            report_unexpected(error, "A handler of a message failed", subject=msg.subject)
 
     async def stop(self) -> None:
         """End it. No handler call begins after this returns."""
@@ -78,7 +79,7 @@ class Connection:
         self._session: Session | None = None
         self._writer: asyncio.Task[None] | None = None
         self._supervisor: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("What the connection to NATS does in the background failed")
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._closed = False
 
@@ -112,7 +113,7 @@ class Connection:
             await self._end("it ended as soon as it began")
             raise
         self.on_event("nats_connected", server=session.shown_url)
-        self._supervisor = asyncio.create_task(self._supervise(), name="nats-connection")
+        self._supervisor = self._tasks.start(self._supervise(), name="nats-connection")
 
     async def close(self) -> None:
         """Send what waits, then close."""
@@ -139,10 +140,7 @@ class Connection:
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run something that ends with the connection."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._tasks.start(work, name)
 
     async def _dial_round(self) -> Session:
         """Try every server of the pool once.
@@ -226,7 +224,7 @@ class Connection:
         try:
             await callback()
         except Exception as error:  # noqa: BLE001  (one callback does not keep the others from running)
-            self.on_event("reconnect_callback_failed", error=repr(error))
+            report_unexpected(error, "What is done after a reconnect failed")
 
     def _on_error(self, error: Exception) -> None:
         """Take an error that the library reports between the messages."""
