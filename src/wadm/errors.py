@@ -9,6 +9,7 @@ WadmError
     NoResponders              nobody listens on that subject
     TimedOut                  somebody may listen, nobody answered
     NoRoom                    NATS keeps no more: somebody has to make room
+    NotSent                   it was not sent, and will not be
   Refused(message)            the host answered no, and said why
   Rejected(message)           the server answered a request of the API with no, and said why
     NotSupported              the server is the original, or an older one, and does not know the operation
@@ -66,6 +67,10 @@ class TimedOut(Unavailable):
 
 class NoRoom(Unavailable):
     """NATS does not keep it: its disk, the account or the bucket is full. Once there is room, trying again succeeds."""
+
+
+class NotSent(Unavailable):
+    """It was not sent, and will not be: the condition under which it was to be sent did not hold any more."""
 
 
 class Refused(WadmError):

@@ -232,8 +232,9 @@ def component_id(name: str) -> str:
 
 
 def application(name: str, instances: int = 3) -> dict[str, Any]:
-    """Return an application of one component that is to be spread over all hosts."""
-    part = component("api", id=component_id(name))
+    """Return an application of one component that is to be spread over all hosts, and has a configuration."""
+    config = {"name": f"{name}-settings", "properties": {"name": name}}
+    part = component("api", id=component_id(name), config=[config])
     part["traits"][0]["properties"]["instances"] = instances
     return manifest(name, components=[part])
 

@@ -58,6 +58,8 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
     for name in NAMES[:6]:
         await stage.insist(f"undeploy.{name}", {"non_destructive": False})
     await until(lambda: len(stage.running()) == len(NAMES) - 6)
+    await until(lambda: says_so(stage))
+    stored = await stored_by_owners(stage)
     before = stage.changes()
     stage.instances[owner].send(signal.SIGCONT)
     await until(lambda: "joining again" in stage.instances[owner].log())
@@ -65,6 +67,24 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
     assert stage.changes() == before
     assert stage.instances[owner].lives
     assert len(stage.running()) == len(NAMES) - 6
+    assert await stored_by_owners(stage) == stored
+
+
+async def says_so(stage: Stage) -> bool:
+    """Whether the statuses say that half of the applications are gone."""
+    return sorted((await stage.statuses()).values()) == ["deployed"] * 6 + ["undeployed"] * 6
+
+
+async def stored_by_owners(stage: Stage) -> dict[str, bytes | None]:
+    """Return what owners keep: the last status of each application, and the records of what was put."""
+    history = stage.client.history("wadm_status", ["wadm.status.default.*"], last_per_subject=True)
+    found: dict[str, bytes | None] = {stored.subject: stored.data async for stored in history}
+    state = stage.client.bucket("wadm_state")
+    for key in await state.keys():
+        entry = await state.get(key)
+        found[key] = None if entry is None else entry.value
+    assert len([key for key in found if key.startswith("owned.")]) == len(NAMES) - 6
+    return found
 
 
 @pytest.mark.timeout(240)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from itertools import chain, pairwise
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.server.lab import Idle, Lab, in_virtual_time, manifest
 from wadm.errors import Unavailable
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.app import Server, new_version
+from wadm.server.fencing import Tenure
 from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
@@ -85,7 +87,7 @@ async def test_an_idle_lattice_is_let_go_of_and_one_with_an_application_is_not()
 
 
 @in_virtual_time
-async def test_an_owner_that_fails_begins_again() -> None:
+async def test_an_owner_that_fails_begins_again(unexpected_errors: list[dict[str, Any]]) -> None:
     began: list[float] = []
 
     class Failing(Idle):
@@ -93,7 +95,7 @@ async def test_an_owner_that_fails_begins_again() -> None:
             began.append(asyncio.get_running_loop().time())
             raise RuntimeError("broken") if len(began) < 3 else Unavailable("away")
 
-    def make(place: Place, may_act: Callable[[], bool]) -> Failing:
+    def make(place: Place, tenure: Tenure) -> Failing:
         return Failing()
 
     lab = Lab()
@@ -103,6 +105,8 @@ async def test_an_owner_that_fails_begins_again() -> None:
     await asyncio.sleep(30)
     pauses = [round(after - before) for before, after in pairwise(began)]
     assert pauses == [2, 4, 8]
+    assert {type(error["exception"]) for error in unexpected_errors} == {RuntimeError}
+    unexpected_errors.clear()
 
 
 @in_virtual_time
@@ -125,8 +129,8 @@ async def test_an_owner_may_act_only_while_its_lease_holds() -> None:
 
     may: list[Callable[[], bool]] = []
 
-    def make(place: Place, may_act: Callable[[], bool]) -> Idle:
-        may.append(may_act)
+    def make(place: Place, tenure: Tenure) -> Idle:
+        may.append(tenure.holds)
         return Idle()
 
     network = Cut()

@@ -96,7 +96,7 @@ async def test_lattices_without_applications_are_looked_after_up_to_a_number(mon
     assert MOST_WITHOUT_APPLICATIONS > 5
     monkeypatch.setattr("wadm.server.lattices.MOST_WITHOUT_APPLICATIONS", 5)
     lab = Lab()
-    await lab.server(make_owner=lambda place, may_act: lab.owners.setdefault(("", place.scope), Idle()))
+    await lab.server(make_owner=lambda place, tenure: lab.owners.setdefault(("", place.scope), Idle()))
     for number in range(10):
         lab.client.publish(f"wasmbus.evt.invented{number}.host_heartbeat", b"{}")
     await asyncio.sleep(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ async def test_a_watch_of_a_pattern(bucket: Bucket, pattern: str, keys: list[str
     assert sorted(set(seen)) == keys
 
 
-async def test_a_watch_whose_handler_raises_goes_on(bucket: Bucket) -> None:
+async def test_a_watch_whose_handler_raises_goes_on(bucket: Bucket, unexpected_errors: list[dict[str, Any]]) -> None:
     seen: list[str] = []
 
     def handler(entry: Entry) -> None:
@@ -182,6 +183,8 @@ async def test_a_watch_whose_handler_raises_goes_on(bucket: Bucket) -> None:
     await bucket.watch(handler)
     await bucket.put("b", b"")
     await until(lambda: seen == ["a", "b"])
+    assert [type(error["exception"]) for error in unexpected_errors] == [ValueError, ValueError]
+    unexpected_errors.clear()
 
 
 async def test_a_watch_that_was_stopped_is_silent(bucket: Bucket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ async def test_connected_tells_the_truth(frail_world: World) -> None:
     await until(lambda: client.connected)
 
 
-async def test_callbacks_run_after_every_return(frail_world: World) -> None:
+async def test_callbacks_run_after_every_return(frail_world: World, unexpected_errors: list[dict[str, Any]]) -> None:
     client = await frail_world.client()
     returns: list[bool] = []
 
@@ -44,6 +45,8 @@ async def test_callbacks_run_after_every_return(frail_world: World) -> None:
         await interrupt(frail_world, client)
         await until(lambda times=times: len(returns) == times)  # type: ignore[misc]
     assert returns == [True, True]
+    assert [type(error["exception"]) for error in unexpected_errors] == [ValueError, ValueError]
+    unexpected_errors.clear()
 
 
 async def test_subscriptions_go_on(frail_world: World) -> None:

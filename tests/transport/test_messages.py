@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,9 @@ async def test_a_queue_gives_each_message_to_one_member(world: World, name: str)
     assert all(shares)
 
 
-async def test_a_handler_that_raises_ends_nothing(client: Transport, name: str) -> None:
+async def test_a_handler_that_raises_ends_nothing(
+    client: Transport, name: str, unexpected_errors: list[dict[str, Any]]
+) -> None:
     got: list[bytes] = []
 
     def handler(message: Message) -> None:
@@ -78,6 +81,8 @@ async def test_a_handler_that_raises_ends_nothing(client: Transport, name: str) 
     for data in (b"bad", b"good"):
         client.publish(name, data)
     await until(lambda: got == [b"bad", b"good"])
+    assert [type(error["exception"]) for error in unexpected_errors] == [ValueError]
+    unexpected_errors.clear()
 
 
 async def test_nothing_is_heard_after_stop(client: Transport, name: str) -> None:

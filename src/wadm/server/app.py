@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.errors import Misconfigured, NotFound, TooLarge, Unavailable, WadmError
+from wadm.errors import Misconfigured, NotFound, StaleRevision, TooLarge, Unavailable, WadmError
 from wadm.metrics import Part
 from wadm.server import tracing
 from wadm.server.api import Api
@@ -27,7 +27,7 @@ from wadm.server.lattices import Lattices, MakeOwner, owner_maker
 from wadm.server.logging import get_logger
 from wadm.server.metrics import ServerMetrics, exposition
 from wadm.server.operations import Models
-from wadm.server.ownership import Leases
+from wadm.server.ownership import Leases, lease_clock
 from wadm.server.resources import clear_away, ensure, names
 from wadm.server.settings import Settings, hide_credentials
 from wadm.server.statuses import Statuses
@@ -60,6 +60,7 @@ class Server:
         instance: str,
         make_owner: MakeOwner | None = None,
         metrics: ServerMetrics | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         called = names(settings)
         self._transport = transport
@@ -89,7 +90,7 @@ class Server:
             transport.bucket(called.leases),
             instance,
             settings.host_id or instance,
-            clock=asyncio.get_running_loop().time,
+            clock=clock or asyncio.get_running_loop().time,
             sleep=transport.sleep,
             acquired=self.lattices.acquired,
             lost=self.lattices.lost,
@@ -157,8 +158,9 @@ class Server:
         state = self._transport.bucket(self._names.state)
         with suppress(WadmError):
             for key, value in self.lattices.states().items():
-                with suppress(TooLarge):
-                    await state.put(key, value)
+                with suppress(TooLarge, StaleRevision):  # somebody else has written it: it is theirs
+                    entry = await state.get(key)
+                    await state.put(key, value, 0 if entry is None else entry.revision)
             await self._transport.purge_stream(self._names.events, subjects.manifest_events_filter())
             await self._transport.purge_stream(self._names.host_events, subjects.host_events_filter(multitenant))
 
@@ -318,7 +320,9 @@ class Process:
             connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=_say
         )
         try:
-            self._server = Server(self._transport, self._settings, new_instance(), metrics=self._metrics)
+            self._server = Server(
+                self._transport, self._settings, new_instance(), metrics=self._metrics, clock=lease_clock()
+            )
             await self._server.start()
             _calm_the_collector()
             await self._server.wait()

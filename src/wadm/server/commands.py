@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from wadm.background import BackgroundTasks, report_unexpected
-from wadm.errors import Malformed, NoResponders, Refused, TimedOut, TooLarge, Unavailable, WadmError
+from wadm.errors import Malformed, NoResponders, NotSent, Refused, TimedOut, TooLarge, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome
 from wadm.server import tracing
 from wadm.server.logging import Limited, Logger
@@ -168,6 +168,8 @@ class Commands:
             reply = decode_reply((await self._transport.request(subject, body, CALL_TIMEOUT)).data)
         except NoResponders:
             return Outcome(command, "unreachable")
+        except NotSent:
+            return Outcome(command, "unreachable", IN_DOUBT)
         except (TimedOut, Unavailable):
             return Outcome(command, "unanswered")
         except (Malformed, Refused, TooLarge) as error:

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct, json
 
+from wadm.background import BackgroundTasks
 from wadm.errors import Misconfigured
 from wadm.metrics import Part, told
 
@@ -72,6 +73,7 @@ class Health:
         self._metrics = metrics
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._tasks = BackgroundTasks("A probe was not answered")
 
     @property
     def port(self) -> int:
@@ -83,7 +85,7 @@ class Health:
         """Listen; raise :class:`~wadm.errors.Misconfigured` where that is not possible."""
         host, port = self._address
         try:
-            self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_HEAD)
+            self._server = await asyncio.start_server(self._connected, host, port, limit=LONGEST_HEAD)
         except OSError as error:
             raise Misconfigured(f"failed to bind on HTTP administration endpoint {host}:{port}: {error}") from error
 
@@ -95,6 +97,10 @@ class Health:
         for writer in list(self._connections):
             writer.close()
         await self._server.wait_closed()
+        await self._tasks.stop()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.start(self._serve(reader, writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MOST_CONNECTIONS:

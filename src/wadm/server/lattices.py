@@ -14,6 +14,7 @@ from wadm.background import cancelled, report_unexpected
 from wadm.errors import Unreadable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
+from wadm.server.fencing import Tenure
 from wadm.server.logging import Limited, Logger, get_logger
 from wadm.server.owner import LatticeOwner, OwnerSettings
 from wadm.server.resources import names
@@ -50,15 +51,15 @@ class Owner(Protocol):
         """Take note that what is deployed of an application changed."""
 
 
-MakeOwner = Callable[[Place, Callable[[], bool]], Owner]
-"""Makes the owner of a lattice; the function says whether it may act at this moment."""
+MakeOwner = Callable[[Place, Tenure], Owner]
+"""Makes the owner of a lattice, which may act for as long as the tenure holds."""
 
 
 class Shares(Protocol):
     """Who holds which lattice (:class:`~wadm.server.ownership.Leases`)."""
 
-    def held(self, scope: str) -> bool:
-        """Whether a lattice is ours at this moment."""
+    def holds(self, scope: str, epoch: int) -> bool:
+        """Whether a lattice is ours at this moment, under this epoch."""
 
     def want(self, scope: str) -> None:
         """Note that a lattice needs somebody to look after it."""
@@ -184,7 +185,7 @@ class Lattices:
         self._heard.setdefault(scope, self._clock())
         bound = log.bind(lattice=place.lattice, **({"account": place.account} if place.account else {}))
         bound.debug("The lattice is ours", epoch=epoch)
-        self._tasks[scope] = asyncio.create_task(self._look_after(place, bound), name=f"owner of {scope}")
+        self._tasks[scope] = asyncio.create_task(self._look_after(place, epoch, bound), name=f"owner of {scope}")
 
     async def lost(self, scope: str) -> None:
         """End looking after a lattice; return once its owner does nothing any more."""
@@ -197,12 +198,13 @@ class Lattices:
         if not done:
             log.warning("An owner takes long to end", scope=scope)
 
-    async def _look_after(self, place: Place, bound: Logger) -> None:
+    async def _look_after(self, place: Place, epoch: int, bound: Logger) -> None:
         """Run the owner of a lattice; whatever ends it, begin again."""
         delay = AGAIN_FIRST
+        tenure = Tenure(epoch, lambda: self.shares is not None and self.shares.holds(place.scope, epoch))
         while True:
             began = self._clock()
-            owner = self._owners[place.scope] = self._make_owner(place, lambda: self._may_act(place))
+            owner = self._owners[place.scope] = self._make_owner(place, tenure)
             try:
                 await owner.run()
             except WadmError as error:
@@ -213,9 +215,6 @@ class Lattices:
                 return
             delay = AGAIN_FIRST if self._clock() - began > AGAIN_MOST else min(delay * 2, AGAIN_MOST)
             await self._transport.sleep(delay)
-
-    def _may_act(self, place: Place) -> bool:
-        return self.shares is not None and self.shares.held(place.scope)
 
 
 # -- what owners work with ------------------------------------------------------------------
@@ -249,10 +248,11 @@ class PlaceApplications:
 class PlaceStatuses:
     """The statuses of one lattice, as its owner tells them."""
 
-    def __init__(self, statuses: Statuses, store: Store, place: Place) -> None:
+    def __init__(self, statuses: Statuses, store: Store, place: Place, tenure: Tenure | None = None) -> None:
         self._statuses = statuses
         self._store = store
         self._place = place
+        self._tenure = tenure
 
     def last(self, name: str) -> ApplicationStatus | None:
         """Return the status an application was last said to have."""
@@ -265,7 +265,7 @@ class PlaceStatuses:
     def publish(self, name: str, status: ApplicationStatus) -> None:
         """Say that an application has this status now; the last one of an application that was deleted is not kept."""
         lattice = self._place.lattice
-        self._statuses.publish(lattice, name, status)
+        self._statuses.publish(lattice, name, status, self._tenure)
         if status.type == "undeployed" and self._store.view.evidence(self._place, name) == "deleted":
             self._statuses.forget(lattice, name)
 
@@ -284,17 +284,17 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 
-    def make(place: Place, may_act: Callable[[], bool]) -> Owner:
+    def make(place: Place, tenure: Tenure) -> Owner:
         return LatticeOwner(
             place.lattice,
             place.account,
             transport,
             PlaceApplications(store, place),
-            PlaceStatuses(statuses, store, place),
+            PlaceStatuses(statuses, store, place, tenure),
             transport.bucket(called.state),
             owner_settings,
             get_logger("wadm.server.owner", lattice=place.lattice),
-            may_act,
+            tenure,
         )
 
     return make

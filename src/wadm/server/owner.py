@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from time import perf_counter
 from typing import Literal, Protocol, TypeAlias
@@ -53,6 +53,7 @@ from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server import tracing
 from wadm.server.commands import Commands
 from wadm.server.desk import Desk
+from wadm.server.fencing import ALWAYS, EPOCH, FencedBucket, FencedTransport, Tenure
 from wadm.server.inbox import Inbox
 from wadm.server.inquiries import (
     COPIES_LAG,
@@ -133,6 +134,13 @@ class Changed(Struct, frozen=True):
     name: str
 
 
+class RecordFound(Struct, frozen=True):
+    """Another owner had put more for an application than was on our record."""
+
+    name: str
+    record: Record
+
+
 class OwnerSettings(Struct, frozen=True, kw_only=True):
     """How an owner works. Seconds: ``overdue`` is the silence after which a host is asked, ``heartbeat`` how often
     hosts are set to tell of themselves, ``pause`` how long nothing is moved at most where most fell silent."""
@@ -149,7 +157,7 @@ class Resume(Struct, frozen=True):
     """Somebody wants the pause after a mass silence to end."""
 
 
-Item: TypeAlias = bytes | Outcome | Answer | Changed | Resume
+Item: TypeAlias = bytes | Outcome | Answer | Changed | RecordFound | Resume
 
 
 class LatticeOwner:
@@ -165,7 +173,7 @@ class LatticeOwner:
         state: Bucket,
         settings: OwnerSettings,
         log: Logger,
-        may_act: Callable[[], bool] = lambda: True,
+        tenure: Tenure = ALWAYS,
     ) -> None:
         self.lattice = Lattice(lattice)
         self.account = account
@@ -178,12 +186,13 @@ class LatticeOwner:
         self._transport = transport
         self._applications = applications
         self._statuses = statuses
-        self._records = Records(state, lattice, account, log)
+        self._records = Records(FencedBucket(state, tenure.holds), lattice, account, log)
         self._log = log
         self._limited = Limited(log)
-        self._may_act = may_act
+        self._may_act = tenure.holds
         self._scope = Place(lattice, account).scope
-        self._timeline = Timeline(transport, self._scope, self.now)
+        self._epoch_header = {EPOCH: str(tenure.epoch)}
+        self._timeline = Timeline(transport, self._scope, self.now, self._epoch_header)
         self._narrator = Narrator(self._timeline, self.lattice, self.interests, self.in_flight)
         self._desk = Desk(self, transport, self._scope, log, settings.reply_rules)
         self._under_way: dict[str, str | None] = {}
@@ -191,13 +200,13 @@ class LatticeOwner:
         self._changed: dict[str, float] = {}
         """When that was."""
         self._commands = Commands(
-            transport,
+            FencedTransport(transport, tenure.holds),
             lattice,
             account,
             settings.command_stream,
             self._inbox.put,
             self._is_wanted,
-            may_act,
+            tenure.holds,
             log,
             settings.at_a_time,
             self.metrics,
@@ -205,7 +214,7 @@ class LatticeOwner:
         self._inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
         detector = FailureDetector(settings.overdue, settings.heartbeat, settings.pause)
         self._liveness = Liveness(self.lattice, self.in_flight, detector)
-        self._roster = Roster(state, self._scope, transport.now, settings.pause, log)
+        self._roster = Roster(FencedBucket(state, tenure.holds), self._scope, transport.now, settings.pause, log)
         self._pulses = Pulses()
         self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()
@@ -224,6 +233,9 @@ class LatticeOwner:
         self._verified = -math.inf
         self._unsaved: set[str] = set()
         """The applications whose record is not stored yet as it was decided last: nothing is sent for them before."""
+        self._unfenced: set[str] = set()
+        """The applications whose record is as an earlier owner stored it. It is stored again before the first command,
+        so that a late write of that owner fails."""
         self._next_tick = 0.0
         self._had_hosts = False
         self._looked = False
@@ -333,6 +345,7 @@ class LatticeOwner:
         A host that was there a moment ago and does not answer is asked once more and given time: it may be busy."""
         for name, record in (await self._records.load()).items():
             self.interests.put_record(name, record)
+            self._unfenced.add(name)
             self.lattice.link_puts.expect_unsure(record.untold, record.changing)
         news = News()
         remembered = await self._roster.load()
@@ -444,6 +457,11 @@ class LatticeOwner:
                     self._read(item.name, news)
                 case Resume():
                     self._inquiries.call_roll(self._liveness.resume(news), self.lattice.hosts)
+                case RecordFound():
+                    known = self.interests.record(item.name)
+                    self.interests.put_record(item.name, known | item.record)
+                    self.lattice.link_puts.expect_unsure(item.record.untold, item.record.changing)
+                    news.applications.add(item.name)
                 case _:
                     self._fold_answer(item, news, now)
         except Malformed as error:
@@ -668,7 +686,8 @@ class LatticeOwner:
         for plan in plans:
             self.in_flight.settle(plan.settled, plan.application)
             self.interests.wants_hosts(plan.application, plan.wants_hosts)
-            if self.interests.put_record(plan.application, plan.record):
+            changed = self.interests.put_record(plan.application, plan.record)
+            if changed or (plan.actions and plan.application in self._unfenced):
                 self._unsaved.add(plan.application)
             if plan.application in self._unsaved:
                 to_save[plan.application] = plan.record
@@ -720,15 +739,18 @@ class LatticeOwner:
 
     async def _save(self, name: str, record: Record) -> bool:
         try:
-            await self._records.save(name, record)
+            stored = await self._records.save(name, record)
         except WadmError as error:
             self._limited.warning("record", "cannot record what is put", application=name, error=str(error))
             return False
         except Exception as error:  # noqa: BLE001 - the commands that wait for the record must not count as sent
             self._unexpected(error, "What is put could not be recorded", application=name)
             return False
+        self._unfenced.discard(name)
         if self.interests.record(name) == record:
             self._unsaved.discard(name)
+        if stored != record:
+            self._inbox.put(RecordFound(name, stored))
         return True
 
     def _say(self, plan: Plan, now: float) -> None:
@@ -749,7 +771,8 @@ class LatticeOwner:
             outcome = Change(now, version=self._under_way.pop(name), outcome=after.type)
             seconds = max(0.0, now - self._changed.pop(name, now))
             self.metrics.settling.observe(seconds, tracing.trace_of(self._scope, name))
-            self._transport.publish(subjects.revision(self._scope, name), encode_change(outcome))
+            subject = subjects.revision(self._scope, name)
+            self._transport.publish(subject, encode_change(outcome), headers=self._epoch_header)
         tracing.settled(self._scope, name, after.type)
 
     def _unexpected(self, error: Exception, doing: str, **fields: object) -> None:

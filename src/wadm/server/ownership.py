@@ -28,8 +28,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final, Literal
 
 import msgspec
@@ -50,6 +52,18 @@ _RENEWALS: Final = 5
 ROSTER: Final = "roster"
 _SESSION: Final = "instance."
 _LEASE: Final = "lattice."
+
+
+def lease_clock() -> Callable[[], float]:
+    """Return the clock that leases of a real process are to be counted with.
+
+    It goes on while the machine is suspended, as the clocks of the others do, and is read anew each time: the loops of
+    asyncio and uvloop count otherwise, and uvloop's clock stands still within a turn, so a process that was stopped in
+    the middle of one would go on to believe in its lease.
+    """
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic if clock is None else partial(time.clock_gettime, clock)
+
 
 Step = Literal["keep", "take", "release", "leave"]
 
@@ -128,7 +142,8 @@ class Leases:
     """The session of this instance, and the leases that it holds.
 
     ``acquired(scope, epoch)`` is called when a lattice comes into our hands; ``lost(scope)`` is awaited when it must
-    leave them, before the lease is let go of (where it still can be). ``clock`` counts seconds and never steps.
+    leave them, before the lease is let go of (where it still can be). ``clock`` counts seconds, never
+    steps, and goes on while the process or the machine stands still (:func:`lease_clock`).
     """
 
     def __init__(
@@ -181,6 +196,11 @@ class Leases:
     def held(self, scope: str) -> bool:
         """Whether a lattice is ours at this moment. To be asked before every effect."""
         return scope in self._held and self.alive
+
+    def holds(self, scope: str, epoch: int) -> bool:
+        """Whether a lattice is ours at this moment and has been since the write of that revision. To be asked before
+        every effect of what was decided under it."""
+        return self._held.get(scope) == epoch and self.alive
 
     def epoch(self, scope: str) -> int:
         """Return the epoch under which a lattice is ours; 0 where it is not."""

@@ -10,13 +10,14 @@ as its hosts have had that time already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from wadm.engine.liveness import KnownHost, Remembered
-from wadm.errors import WadmError
+from wadm.errors import StaleRevision, WadmError
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket
 
@@ -45,11 +46,14 @@ class Roster:
         self._stored: Remembered | None = None
         self._written = 0.0
         self._saving = False
+        self._revision = 0
+        """That of the roster as it was read or written last: what another owner has stored since is not overwritten."""
 
     async def load(self) -> Remembered:
         """Return what the former owner left; nothing where that is too old, or cannot be read."""
         try:
             entry = await self._bucket.get(self._key)
+            self._revision = 0 if entry is None else entry.revision
             stored = None if entry is None or entry.value is None else _decoder.decode(entry.value)
         except (WadmError, ValueError, RecursionError) as error:
             self._limited.warning("roster", "cannot read which hosts the lattice had", error=str(error))
@@ -69,9 +73,18 @@ class Roster:
         self._saving = True
         try:
             value = msgspec.json.encode(_Stored(self._now(), remembered.hosts, remembered.pause))
-            await self._bucket.put(self._key, value)
+            self._revision = await self._bucket.put(self._key, value, self._revision)
             self._stored, self._written = remembered, self._now()
+        except StaleRevision:
+            await self._follow()
         except WadmError as error:
             self._limited.warning("roster", "cannot store which hosts the lattice has", error=str(error))
         finally:
             self._saving = False
+
+    async def _follow(self) -> None:
+        """Take note of what was written in between, by an owner before us or by a write of ours that seemed to fail: it
+        has been read, so the next write may replace it."""
+        with suppress(WadmError):
+            entry = await self._bucket.get(self._key)
+            self._revision = 0 if entry is None else entry.revision

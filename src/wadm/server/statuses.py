@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from wadm.background import BackgroundTasks
 from wadm.errors import Malformed, WadmError
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
+from wadm.server.fencing import EPOCH, FencedTransport, Tenure
 from wadm.server.logging import Limited, get_logger
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
@@ -31,6 +32,8 @@ class Told(Struct, frozen=True, gc=False):
     raw: bytes
     type: StatusType
     message: str
+    by: Tenure | None = None
+    """The tenure of the owner that published it, where that is here."""
 
 
 class Statuses:
@@ -71,15 +74,22 @@ class Statuses:
         """Return the applications of a lattice that were last said to be something else than undeployed."""
         return [name for (of, name), told in self._told.items() if of == lattice and told.type != "undeployed"]
 
-    def publish(self, lattice: str, name: str, status: ApplicationStatus) -> bool:
+    def publish(self, lattice: str, name: str, status: ApplicationStatus, by: Tenure | None = None) -> bool:
         """Tell people, unless it is what they were told last; return whether it was told."""
         raw = fitting(status, self._transport.max_payload - ROOM_FOR_REPLY)
         told = self._told.get((lattice, name))
         if told is not None and told.raw == raw:
             return False
-        self._told[lattice, name] = Told(raw, status.type, status.message)
-        self._transport.publish(subjects.status(lattice, name), raw)
+        self._told[lattice, name] = Told(raw, status.type, status.message, by)
+        self._send(lattice, name, raw, by)
         return True
+
+    def _send(self, lattice: str, name: str, raw: bytes, by: Tenure | None) -> None:
+        subject = subjects.status(lattice, name)
+        if by is None:
+            self._transport.publish(subject, raw)
+        else:
+            FencedTransport(self._transport, by.holds).publish(subject, raw, headers={EPOCH: str(by.epoch)})
 
     def forget(self, lattice: str, name: str) -> None:
         """Drop, before long, the statuses of an application that has been deleted (S43)."""
@@ -106,7 +116,14 @@ class Statuses:
                 self._transport.publish(subjects.status(lattice, name), told.raw)
 
     def _hear(self, message: Message) -> None:
-        self._take(message.subject, message.data)
+        key = subjects.parse_status(message.subject)
+        told = None if key is None else self._told.get(key)
+        if key is None or told is None or told.by is None or not told.by.holds():
+            self._take(message.subject, message.data)
+        elif (message.headers or {}).get(EPOCH) != str(told.by.epoch) and message.data != told.raw:
+            # A late one of an earlier owner: it has replaced ours in the stream.
+            self._limited.warning("late", "A status of an earlier owner came late, ours is told again", lattice=key[0])
+            self._send(*key, told.raw, told.by)
 
     def _take(self, subject: str, raw: bytes) -> None:
         key = subjects.parse_status(subject)

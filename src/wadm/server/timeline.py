@@ -18,7 +18,7 @@ from wadm.model.events import Event
 from wadm.model.lattice import Lattice
 from wadm.model.timeline import Entry, EntryKind
 from wadm.server import tracing
-from wadm.transport.base import Transport
+from wadm.transport.base import Headers, Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import encode_moment
 
@@ -29,12 +29,13 @@ MOST_AT_ONCE = 200
 
 
 class Timeline:
-    """Notes what happens to the applications of one lattice. ``now`` is the owner's clock."""
+    """Notes what happens to the applications of one lattice. ``now`` is the owner's clock; ``headers`` go with each."""
 
-    def __init__(self, transport: Transport, scope: str, now: Callable[[], float]) -> None:
+    def __init__(self, transport: Transport, scope: str, now: Callable[[], float], headers: Headers) -> None:
         self._transport = transport
         self._scope = scope
         self._now = now
+        self._headers = headers
         self._noted: dict[str, list[Entry]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -58,7 +59,9 @@ class Timeline:
             self._timer = None
         noted, self._noted = self._noted, {}
         for application, entries in noted.items():
-            self._transport.publish(subjects.timeline(self._scope, application), encode_moment(entries))
+            self._transport.publish(
+                subjects.timeline(self._scope, application), encode_moment(entries), headers=self._headers
+            )
 
 
 class Narrator:

@@ -13,7 +13,7 @@ from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
 from wadm.model.status import ApplicationStatus
-from wadm.server import lattices, owner, records, roster, store
+from wadm.server import lattices, owner, ownership, records, roster, store
 from wadm.sim.simulation import simulate
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -24,7 +24,7 @@ MOST_SEEDS = 60
 
 def no_fencing(monkeypatch: pytest.MonkeyPatch) -> None:
     """An owner acts without asking whether the lattice is still its own."""
-    monkeypatch.setattr(lattices.Lattices, "_may_act", lambda *_: True)
+    monkeypatch.setattr(ownership.Leases, "holds", lambda *_: True)
 
     async def not_lost(*_: Any) -> None:
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from wadm.errors import Unavailable
+from wadm.errors import NotSent, Unavailable
 from wadm.transport.base import Message
 from wadm.transport.nats.connection import Connection
 from wadm.transport.nats.inbox import is_no_responders
@@ -39,6 +39,11 @@ class Gathering:
         if self._sent:
             self._ended, self._error = True, error
             self._something_new.set()
+
+    def drop(self, error: NotSent) -> None:
+        """Nobody gathers under a condition."""
+        self._ended, self._error = True, error
+        self._something_new.set()
 
     async def run(self, data: bytes, timeout: float, quiet: float | None) -> list[Message]:
         """Ask, and return the answers in the order in which they came."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from nats.nuid import NUID
 
-from wadm.errors import TimedOut, Unavailable
+from wadm.errors import NotSent, TimedOut, Unavailable
 from wadm.transport.base import Message
 
 _NO_RESPONDERS = "503"
@@ -31,6 +31,9 @@ class Expectation(Protocol):
 
     def fail(self, error: Unavailable) -> None:
         """Note that nothing more can come in answer to what was sent."""
+
+    def drop(self, error: NotSent) -> None:
+        """Note that the question will not be sent."""
 
 
 class Inbox:
@@ -98,6 +101,11 @@ class Call:
     def fail(self, error: Unavailable) -> None:
         """End, unless the question has yet to be sent: then it can still go out in the next session."""
         if self.on_its_way and not self.future.done():
+            self.future.set_exception(error)
+
+    def drop(self, error: NotSent) -> None:
+        """End, as the question will not be sent. One that was sent and is only repeated is still waited for."""
+        if not self.on_its_way and not self.future.done():
             self.future.set_exception(error)
 
     def expire(self, timeout: float) -> None:

@@ -7,8 +7,9 @@ from collections import deque
 
 from msgspec import Struct
 
-from wadm.errors import Unavailable
+from wadm.errors import NotSent, Unavailable
 from wadm.transport.base import Headers
+from wadm.transport.guards import Condition, current_condition
 from wadm.transport.nats.inbox import Inbox
 from wadm.transport.nats.session import Session
 
@@ -28,6 +29,8 @@ class Outgoing(Struct, gc=False):
     token: str
     size: int
     queued_at: float
+    condition: Condition | None
+    """Under which it is still to be sent."""
 
 
 class Outbox:
@@ -49,7 +52,8 @@ class Outbox:
             self._dropped += 1
             return
         self._bytes += size
-        self._queue.append(Outgoing(subject, data, reply, headers, token, size, self._loop.time()))
+        condition = current_condition()
+        self._queue.append(Outgoing(subject, data, reply, headers, token, size, self._loop.time(), condition))
         self._filled.set()
 
     async def written(self) -> Session:
@@ -89,11 +93,18 @@ class Outbox:
     def _is_wanted(self, message: Outgoing, horizon: float) -> bool:
         """Whether a message is still worth sending: somebody waits for the answer, or it is not too old."""
         if message.token:
-            expectation = self._inbox.waiting(message.token)
-            if expectation is not None:
-                expectation.sent()
-            return expectation is not None
+            return self._is_question_wanted(message)
         if message.queued_at < horizon:
             self._dropped += 1
             return False
+        return message.condition is None or message.condition()
+
+    def _is_question_wanted(self, message: Outgoing) -> bool:
+        expectation = self._inbox.waiting(message.token)
+        if expectation is None:
+            return False
+        if message.condition is not None and not message.condition():
+            expectation.drop(NotSent("it waited to be sent until it was not to be sent any more"))
+            return False
+        expectation.sent()
         return True
