@@ -73,6 +73,8 @@ class Stage:
         self.urls = tuple(urls)
         self.directory = directory
         self.instances: dict[str, Instance] = {}
+        self.configured = False
+        """Whether the applications that are deployed have a configuration each."""
         self.client: NatsTransport
         self.fleet: Fleet
         self._heard: Counted
@@ -174,7 +176,8 @@ class Stage:
     async def deploy(self, names: Iterable[str], instances: int = 3) -> None:
         """Put applications of one component each, and deploy them, until that is acknowledged."""
         for name in names:
-            assert (await self.insist("put", application(name, instances)))["result"] != "notfound"
+            body = application(name, instances, self.configured)
+            assert (await self.insist("put", body))["result"] != "notfound"
             await until(lambda name=name: self._deployed(name))  # type: ignore[misc]
 
     async def _deployed(self, name: str) -> bool:
@@ -231,10 +234,10 @@ def component_id(name: str) -> str:
     return f"{name}-api"
 
 
-def application(name: str, instances: int = 3) -> dict[str, Any]:
-    """Return an application of one component that is to be spread over all hosts, and has a configuration."""
-    config = {"name": f"{name}-settings", "properties": {"name": name}}
-    part = component("api", id=component_id(name), config=[config])
+def application(name: str, instances: int = 3, configured: bool = False) -> dict[str, Any]:
+    """Return an application of one component that is to be spread over all hosts."""
+    config = [{"name": f"{name}-settings", "properties": {"name": name}}] if configured else []
+    part = component("api", id=component_id(name), config=config)
     part["traits"][0]["properties"]["instances"] = instances
     return manifest(name, components=[part])
 

@@ -49,6 +49,7 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
     nats_server_factory: NatsServerFactory, set_up: SetUp
 ) -> None:
     stage = set_up([nats_server_factory().url])
+    stage.configured = True
     await stage.start(habits=SLOW)
     await stage.serve("a", "b")
     owner = await in_the_middle(stage)
