@@ -15,6 +15,9 @@ from wadm.client.client import Client
 from wadm.client.watch import NotReached
 from wadm.model.status import ApplicationStatus
 
+REPORTED_WITHIN = 10.0
+"""Seconds to wait for providers to report their health: a host asks them 5 s after their start."""
+
 Ends = dict[str, ApplicationStatus | NotReached]
 Ask = Callable[[Client, Release], Awaitable[str | None]]
 """Asks the server to have a release run; returns the version that it will be."""
@@ -46,7 +49,7 @@ def rollout(
             if waiting is None or timeout is None:
                 return {}, client.transport.now()
             versions = {release.name: release.version for release in releases}
-            ends = await waiting.until("deployed", timeout, versions, fail_fast)
+            ends = await _until_deployed(waiting, timeout, versions, fail_fast)
             for release in releases:
                 await _still_meant(client, release)
             return ends, client.transport.now()
@@ -60,6 +63,24 @@ def rollout(
             output.remark(f"Follow it with: wadm status {names} --watch. Have it stopped with: wadm undeploy {names}")
         raise
     _report(releases, ends, output, timeout or 0, now)
+
+
+async def _until_deployed(waiting: Waiting, timeout: float, versions: dict[str, str | None], fail_fast: bool) -> Ends:
+    """Wait until all are deployed, and a little for the first health reports of providers that were just started: one
+    that crashes at once is not there by then."""
+    while True:
+        ends = await waiting.until("deployed", timeout, versions, fail_fast)
+        if not any(isinstance(end, ApplicationStatus) and _unreported(end) for end in ends.values()):
+            return ends
+        told = await waiting.until(lambda status: not _unreported(status), REPORTED_WITHIN, versions)
+        if all(isinstance(end, NotReached) or end.type == "deployed" for end in told.values()):
+            return ends | {name: end for name, end in told.items() if not isinstance(end, NotReached)}
+
+
+def _unreported(status: ApplicationStatus) -> list[str]:
+    """Return what is not known yet of an application that is deployed."""
+    notes = [scaler.explanation.note for scaler in status.scalers if scaler.explanation.note]
+    return notes if status.type == "deployed" else []
 
 
 async def _still_meant(client: Client, release: Release) -> None:
@@ -101,5 +122,7 @@ def _say(release: Release, end: ApplicationStatus | NotReached | None, now: floa
         echo(f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch")
     elif not isinstance(end, NotReached):
         echo(f"Deployed {release.name} version {release.version}.")
+        for note in _unreported(end):
+            echo(f"{note}.")
     elif end.status is not None:
         show(status(release.name, end.status, release.version, now))

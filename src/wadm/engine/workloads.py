@@ -343,7 +343,17 @@ def _status(
     if progress.sick:
         text = f"Unhealthy provider on {len(progress.sick)} host(s)"
         return work.status(scaler, "unhealthy", text, explanation)
-    return work.status(scaler, "deployed", "", explanation)
+    return work.status(scaler, "deployed", "", replace(explanation, note=_unreported(progress)))
+
+
+def _unreported(progress: _Progress) -> str:
+    """Say which provider has not reported its health since it was started, if any; builtin ones never do."""
+    scaler, work = progress.scaler, progress.work
+    for host in work.lattice.where(scaler.entity_kind, scaler.entity_id) if scaler.entity_kind == "provider" else ():
+        start = work.lattice.provider_starts.get(host, scaler.entity_id)
+        if start is not None and start.silent_for(work.now) is not None:
+            return f"{scaler.entity_id} has not reported its health yet"
+    return ""
 
 
 def _waiting_for(progress: _Progress, placement: Placement) -> str:

@@ -16,7 +16,8 @@ SEVERITY: tuple[StatusType, ...] = ("failed", "undeployed", "waiting", "reconcil
 class Explanation(Struct, frozen=True, omit_defaults=True):
     """Why a scaler is as it is, beyond what the original's status can say. Empty fields say nothing.
 
-    ``waiting_for`` and ``next`` are sentences for people; times are seconds since 1970.
+    ``waiting_for`` and ``next`` are sentences for people; times are seconds since 1970. ``note`` is what is not known
+    yet of something that is as it should be.
     """
 
     waiting_for: str = ""
@@ -27,6 +28,7 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     last_error: str = ""
     wanted: int = 0
     running: int = 0
+    note: str = ""
 
 
 class ScalerStatus(Struct, frozen=True):

@@ -38,7 +38,8 @@ def status(
         says, then = _advice(name, current, version)
         parts += [Padding(Text(text), (0, 0, 0, 2)) for text in (says, "" if hints else then) if text]
     for scaler in current.scalers:
-        if scaler.type != "deployed" and (reasons := _reasons(scaler, now)).row_count:
+        shown = scaler.type != "deployed" or scaler.explanation.note
+        if shown and (reasons := _reasons(scaler, now)).row_count:
             parts += ["", Text(names.scaler(scaler.name, name), style=f"bold {states.style(scaler.type)}")]
             parts.append(Padding(reasons, (0, 0, 0, 2)))
     return Group(*parts)
@@ -95,6 +96,7 @@ def _reasons(scaler: ScalerStatus, now: float) -> Table:
         ("last error", told.last_error if told.last_error != scaler.message else ""),
         ("tried", count(told.attempts, "time") if told.attempts else ""),
         ("next", _next(scaler, now)),
+        ("note", told.note),
         ("to do", advice(f"{scaler.message} {told.last_error}")),
     )
 
