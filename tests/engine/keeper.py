@@ -185,7 +185,7 @@ class Keeper:
         while (due := self.next_due()) is not None and due <= end:
             self.now = max(self.now, due)
             news = News()
-            observe_due(self.in_flight, news, self.now)
+            observe_due(self.lattice, self.in_flight, news, self.now)
             if self._gathered < self.lattice.last_joined <= self.now - HOSTS_GATHER:
                 self._gathered = self.lattice.last_joined
                 news.applications |= self.interests.wanting()

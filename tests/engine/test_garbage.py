@@ -201,7 +201,7 @@ def test_a_start_that_may_still_come_is_remembered_for_the_case_that_another_ver
     app = an_app("shop", a_component("web", 3))
     lattice = a_lattice("h1")
     in_flight = asked(*plan(app, lattice).actions)
-    in_flight.due(60.0)
+    in_flight.due(60.0, lattice)
     gone = plan("shop", lattice, in_flight=in_flight, now=60.0)
     assert (gone.status.type, gone.settled) == ("undeployed", ())
     back = an_app("shop", a_component("web", 5, image="x/web:2"))
@@ -288,10 +288,89 @@ def test_a_configuration_stays_as_long_as_it_is_used(new: object, kept: bool) ->
     assert planned.status.type == ("deployed" if kept else "reconciling")
 
 
-def test_a_component_under_a_new_id_replaces_the_old_one() -> None:
-    renamed = an_app("shop", a_component("web", 3, id="web"), version="v2")
+# -- what an earlier version left may be what a new part replaces -----------------------------------
+
+RENAMED = an_app("shop", a_component("web", 3, id="web"), version="v2")
+
+
+def test_a_component_under_a_new_id_replaces_the_old_one_once_it_runs() -> None:
     lattice = a_lattice(a_host("h1", running(SLIM, "web")))
-    assert asks(plan(renamed, lattice)) == ["scale web to 3 on h1 (x/web:1)", "scale shop-web to 0 on h1 (x/web:1)"]
+    planned = plan(RENAMED, lattice)
+    assert asks(planned) == ["scale web to 3 on h1 (x/web:1)"]
+    assert planned.status.scalers[0].explanation.next.endswith("until then x/web:1 goes on running on h1")
+    lattice.put("h1", running(RENAMED, "web"))
+    assert asks(plan(RENAMED, lattice)) == ["scale shop-web to 0 on h1 (x/web:1)"]
+
+
+@pytest.mark.parametrize("error", ["no such image", "policy says no"])
+def test_while_a_new_part_does_not_start_nothing_of_an_earlier_version_is_stopped(error: str) -> None:
+    lattice = a_lattice(a_host("h1", running(SLIM, "web")))
+    in_flight = asked(*plan(RENAMED, lattice).actions)
+    in_flight.hold(("component", "h1", "web"), error, 1.0)
+    planned = plan(RENAMED, lattice, in_flight=in_flight, now=1.0)
+    assert (asks(planned), planned.status.type) == ([], "failed")
+    assert error in planned.status.message
+
+
+def test_what_is_removed_goes_at_once_where_nothing_new_is_to_come() -> None:
+    """That another part waits for its new image is no reason to keep it: that one has its own earlier version."""
+    before = an_app("shop", a_component("web"), a_component("gone"))
+    after = an_app("shop", a_component("web", image="x/web:2"), version="v2")
+    lattice = a_lattice(a_host("h1", running(before, "web"), running(before, "gone")))
+    assert asks(plan(after, lattice)) == ["update shop-web on h1 to x/web:2", "scale shop-gone to 0 on h1 (x/gone:1)"]
+
+
+def test_the_way_to_what_goes_on_stays_until_its_replacement_runs() -> None:
+    """The provider leads to the old component until the new one runs, and then to the new one alone."""
+    before = an_app("shop", a_component("ui"), a_provider("http", links=[a_link("ui", of="wasi:http")]))
+    after = an_app("shop", a_component("ui2"), a_provider("http", links=[a_link("ui2", of="wasi:http")]), version="v2")
+    host = a_host("h1", running(before, "ui"), providing(before, "http"))
+    lattice = a_lattice(host, links=linked(before))
+    planned = plan(after, lattice, record=recorded(before))
+    assert asks(planned) == ["scale shop-ui2 to 1 on h1 (x/ui2:1)"]
+    assert planned.status.scalers[2].explanation.waiting_for == (
+        "shop-ui2 to run; until then shop-http leads to shop-ui"
+    )
+    lattice.put("h1", running(after, "ui2"))
+    planned = plan(after, lattice, record=planned.record)
+    assert asks(planned) == ["delete link shop-http -(wasi:http)-> (default)"]
+    lattice.drop_link(linked(before)[0].key)
+    assert asks(plan(after, lattice, record=planned.record)) == [
+        "put link shop-http -(wasi:http)-> shop-ui2 (default)",
+        "scale shop-ui to 0 on h1 (x/ui:1)",
+    ]
+
+
+def test_what_an_earlier_version_calls_stays_while_that_version_goes_on() -> None:
+    """Its link and the configuration of that: the code that still runs cannot do without."""
+    config = [a_config("url", u="1")]
+    before = an_app("shop", a_component("web", links=[a_link("kv", config=config)]), a_provider("kv"))
+    after = an_app("shop", a_component("web", image="x/web:2"), a_provider("kv"), version="v2")
+    host = a_host("h1", running(before, "web"), providing(before, "kv"))
+    lattice = a_lattice(host, links=linked(before), configs=configs_of(before))
+    planned = plan(after, lattice, record=recorded(before))
+    assert asks(planned) == ["update shop-web on h1 to x/web:2"]
+    assert planned.record == recorded(before)
+    lattice.put("h1", running(after, "web"))
+    assert asks(plan(after, lattice, record=planned.record)) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
+
+
+def test_a_provider_that_is_to_listen_where_another_does_waits_for_it_to_go() -> None:
+    """Two cannot listen on one address: the new one would never hear anything."""
+
+    def serving(name: str, address: str) -> Manifest:
+        link = a_link("ui", of="wasi:http", source_config=[a_config(f"addr-{name}", address=address)])
+        return an_app("shop", a_component("ui"), a_provider(name, links=[link]), version=name)
+
+    before = serving("http", ":80")
+    lattice = a_lattice(
+        a_host("h1", running(before, "ui"), providing(before, "http")),
+        links=linked(before),
+        configs={**configs_of(before), "shop-addr_web": {"address": ":80"}, "shop-addr_other": {"address": ":81"}},
+    )
+    stop = "stop shop-http on h1"
+    assert stop in asks(plan(serving("web", ":80"), lattice, record=recorded(before)))
+    assert stop not in asks(plan(serving("other", ":81"), lattice, record=recorded(before)))
 
 
 # -- others -----------------------------------------------------------------------------------------

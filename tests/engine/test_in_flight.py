@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from tests.engine.builders import a_host, a_lattice
 from wadm.engine.in_flight import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
@@ -33,6 +34,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
+from wadm.model.lattice import Component
 
 
 def scale(count: int = 1, host: str = "h1", reference: str = "x/web:1") -> ScaleComponent:
@@ -109,7 +111,7 @@ def test_a_host_that_accepts_has_its_time_from_then_on() -> None:
 
 def test_a_host_that_accepts_late_what_was_sent_late_has_its_time_all_the_same() -> None:
     in_flight = asked()
-    in_flight.due(PATIENCE_WORKLOAD)
+    in_flight.due(PATIENCE_WORKLOAD, a_lattice())
     assert pending(in_flight).held
     in_flight.deliver(WEB, PATIENCE_WORKLOAD + 1)
     assert pending(in_flight).waits(2 * PATIENCE_WORKLOAD)
@@ -154,7 +156,7 @@ def test_a_failure_that_is_told_twice_counts_once_and_the_later_words_are_kept()
 
 def test_whether_the_host_may_still_be_at_work_on_what_has_failed() -> None:
     overdue = asked()
-    overdue.due(60.0)
+    overdue.due(60.0, a_lattice())
     assert pending(overdue).lingering
     overdue.hold(WEB, "no such image", 61.0)
     assert not pending(overdue).lingering, "now it is certain"
@@ -168,7 +170,7 @@ def test_what_is_put_off_has_its_time_like_what_has_failed() -> None:
     begun = begin(an_action(scale(), "other"), None, 1.0)
     in_flight.keep(replace(begun, held=True, retry_at=9.0))
     assert in_flight.of("shop") == []
-    assert in_flight.due(9.0) == ({"other"}, set())
+    assert in_flight.due(9.0, a_lattice()) == ({"other"}, set())
 
 
 def test_asking_again_carries_on_from_the_failures_before() -> None:
@@ -291,7 +293,7 @@ def test_what_should_show_is_looked_for_ever_less_often_until_it_is_overdue() ->
     while not pending(in_flight).held:
         now = in_flight.next_due()
         assert now is not None
-        applications, keys = in_flight.due(now)
+        applications, keys = in_flight.due(now, a_lattice())
         looks.append(now)
         assert (applications, keys) == ({"shop"}, {WEB})
     assert looks == [*LOOKS, PATIENCE_WORKLOAD]
@@ -299,7 +301,7 @@ def test_what_should_show_is_looked_for_ever_less_often_until_it_is_overdue() ->
 
 def test_what_is_overdue_is_held_and_says_what_may_be_the_matter() -> None:
     in_flight = asked()
-    in_flight.due(PATIENCE_WORKLOAD)
+    in_flight.due(PATIENCE_WORKLOAD, a_lattice())
     assert pending(in_flight).error == "Host h1 shows no sign of web after 60 s: it may still be fetching x/web:1"
     assert pending(in_flight).attempts == 1
 
@@ -308,14 +310,14 @@ def test_what_is_overdue_is_held_and_says_what_may_be_the_matter() -> None:
     ("command", "error"),
     [
         (START, "Host h1 shows no sign of kv after 60 s: it may still be fetching x/kv:1"),
-        (UPDATE, "Host h1 has not updated web within 15 s: it may not be able to fetch x/web:2"),
+        (UPDATE, "h1 still runs x/web:1 15 s after it was asked for x/web:2; its log says why"),
         (scale(0), "No sign that this was done within 10 s of asking"),
         (PUT_LINK, "No sign that this was done within 10 s of asking"),
     ],
 )
 def test_words_for_what_is_overdue(command: Command, error: str) -> None:
     in_flight = asked(command)
-    in_flight.due(1000.0)
+    in_flight.due(1000.0, a_lattice(a_host("h1", Component("web", "x/web:1", 1, {}))))
     assert pending(in_flight, command.key).error == error
 
 
@@ -323,7 +325,7 @@ def test_the_hosts_own_words_outlive_a_deadline() -> None:
     in_flight = asked()
     in_flight.hold(WEB, "no such image", 1.0)
     in_flight.ask(an_action(scale()), 3.0)
-    in_flight.due(1000.0)
+    in_flight.due(1000.0, a_lattice())
     assert pending(in_flight).error == "no such image"
 
 
@@ -332,16 +334,16 @@ def test_when_a_pause_is_over_its_application_is_due_once() -> None:
     in_flight.hold(WEB, "no", 1.0)
     at = pending(in_flight).retry_at
     assert in_flight.next_due() == at
-    assert in_flight.due(at - 0.01) == (set(), set())
-    assert in_flight.due(at) == ({"shop"}, set())
-    assert in_flight.due(at + 1) == (set(), set())
+    assert in_flight.due(at - 0.01, a_lattice()) == (set(), set())
+    assert in_flight.due(at, a_lattice()) == ({"shop"}, set())
+    assert in_flight.due(at + 1, a_lattice()) == (set(), set())
     assert in_flight.next_due() is None
 
 
 def test_after_a_long_sleep_everything_is_due_at_once() -> None:
     in_flight = asked()
     in_flight.ask(an_action(START, "store"), 0.0)
-    applications, looks = in_flight.due(10_000.0)
+    applications, looks = in_flight.due(10_000.0, a_lattice())
     assert applications == {"shop", "store"}
     assert looks == {WEB, START.key}
 

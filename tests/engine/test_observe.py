@@ -735,9 +735,9 @@ def test_what_became_of_a_command_that_nobody_waits_for_any_more_is_nothing() ->
 )
 def test_what_does_not_show_is_looked_for(command: Command, questions: Questions) -> None:
     world = World(asked=command)
-    observe_due(world.in_flight, world.news, 2.9)
+    observe_due(world.lattice, world.in_flight, world.news, 2.9)
     assert not world.news
-    observe_due(world.in_flight, world.news, 3.0)
+    observe_due(world.lattice, world.in_flight, world.news, 3.0)
     assert world.news.questions == questions
     assert world.news.applications == {"shop"}
 

@@ -102,7 +102,6 @@ def test_configurations_come_first_then_links_of_new_providers_then_what_runs_an
         "put configuration shop-c",
         "put link shop-web -(wasi:keyvalue)-> shop-kv (default)",
         "scale shop-new to 1 on h1 (x/new:1)",
-        "scale shop-gone to 0 on h1 (x/gone:1)",
     ]
     lattice.put_link(linked(app)[0])
     assert asks(plan(app, lattice)) == [
@@ -110,8 +109,11 @@ def test_configurations_come_first_then_links_of_new_providers_then_what_runs_an
         "scale shop-new to 1 on h1 (x/new:1)",
         "start shop-kv on h1 (x/kv:1)",
         "put link shop-web -(wasi:sql)-> shop-db (default)",
-        "scale shop-gone to 0 on h1 (x/gone:1)",
     ]
+    lattice.put_link(linked(app)[1])
+    for entity in (running(app, "slow"), running(app, "new"), providing(app, "kv")):
+        lattice.put("h1", entity)
+    assert asks(plan(app, lattice)) == ["put configuration shop-c", "scale shop-gone to 0 on h1 (x/gone:1)"]
 
 
 def test_scalers_are_told_in_the_order_of_the_manifest() -> None:

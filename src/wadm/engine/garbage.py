@@ -4,6 +4,9 @@ Components and providers bear the application's name. Links and configurations d
 (:class:`~wadm.engine.plan.Record`) until it is certain to be gone. Nothing that another application wants is touched:
 it stays on record, and goes when that application does not want it any more. A configuration goes only after everything
 of the application that could use it has gone.
+
+While a part of the wanted version runs nowhere yet, all that runs of earlier versions stays: it may be what that part
+replaces, under another name. What a component uses that goes on in an earlier version stays with it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from wadm.engine.in_flight import Pending, creates, starting
 from wadm.engine.plan import Record, Work, links_and_configs
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import DeleteConfig, DeleteLink, ScaleComponent, StopProvider
-from wadm.model.lattice import Component, LinkKey
+from wadm.model.lattice import Component, Link, LinkKey
 
 NOT_WANTED = "the application does not want it any more"
 
@@ -64,9 +67,14 @@ def _changing(work: Work, wanted: Record) -> frozenset[str]:
 
 def _workloads(work: Work, left: Leftovers) -> None:
     application = work.desired.application
-    wanted = {(s.entity_kind, s.entity_id) for s in work.desired.workloads}
-    for kind, host, entity in work.lattice.owned_by(application):
-        if (kind, entity.id) in wanted:
+    led_to = _led_to(work)
+    for kind, host, entity in work.left_over():
+        waits = bool(work.not_serving) and not _gives_way(kind, entity.id, work)
+        if waits:
+            work.still_serving.add((kind, entity.id))
+        if waits or (kind == "component" and entity.id in led_to):
+            work.seen.add((kind, host, entity.id))
+            left.add()
             continue
         stop: ScaleComponent | StopProvider
         if isinstance(entity, Component):
@@ -74,6 +82,43 @@ def _workloads(work: Work, left: Leftovers) -> None:
         else:
             stop = StopProvider(entity.id, host, application, entity.annotations)
         left.add(work.want(stop, "", NOT_WANTED))
+
+
+def _led_to(work: Work) -> set[str]:
+    """Return the targets of links of earlier versions that are still in force: a version that follows another has them
+    deleted first, so that nothing calls what is gone. An application that is undeployed need not be called."""
+    if work.desired.version is None:
+        return set()
+    return {
+        target
+        for key, target in work.record.links - links_and_configs(work.desired).links
+        if any(link.target == target for link in work.lattice.links.get(key, ())) and not work.needed.link(key, target)
+    }
+
+
+def _gives_way(kind: str, entity_id: str, work: Work) -> bool:
+    """Whether something must go before what replaces it can serve: a provider cannot listen on an address on which
+    another still does."""
+    if kind != "provider":
+        return False
+    new = {s.link for s in work.desired.links if ("provider", s.link.source_id) in work.not_serving}
+    addresses = {address for link in new for address in _addresses(link, work)}
+    old = [link for links in work.lattice.links.values() for link in links if link.source_id == entity_id]
+    return any(address in addresses for link in old for address in _addresses(link, work))
+
+
+def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
+    """Whether a link serves a component that goes on in an earlier version: as what that one calls, or as what leads to
+    it. What leads to a component that the manifest still has goes at once: its provider can have been told another."""
+    if ("component", key[0]) in work.still_serving:
+        return True
+    return ("component", target) in work.still_serving and target not in {w.entity_id for w in work.desired.workloads}
+
+
+def _addresses(link: Link, work: Work) -> list[str]:
+    """Return the addresses that the source of a link is told to listen on."""
+    configs = [work.desired.configs.get(name) or work.lattice.configs.get(name) or {} for name in link.source_config]
+    return [config["address"] for config in configs if "address" in config]
 
 
 def _under_way(work: Work, left: Leftovers) -> None:
@@ -117,6 +162,10 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
         kept.add((key, target))
         if work.needed.link(key, target):
             continue
+        if known and _serves_still(key, target, work):
+            work.seen.add(("link", *key, target))
+            left.add()
+            continue
         work.seen.add(("link", *key, target))
         delete = DeleteLink(*key[:3], key[3], work.desired.application)
         if known and not coming and key not in work.open_links and not work.must_wait(delete):
@@ -131,7 +180,7 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
 
 def _configs(work: Work, wanted: Record, left: Leftovers) -> frozenset[str]:
     kept = set()
-    wait = left.count > 0
+    wait = left.count > 0 or bool(work.still_serving)
     for name in sorted(work.record.configs - wanted.configs):
         key = ("config", name)
         gone = work.lattice.configs.get(name, "") is None

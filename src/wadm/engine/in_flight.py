@@ -36,6 +36,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
+from wadm.model.lattice import Lattice
 
 BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 60.0
@@ -155,13 +156,16 @@ def backoff(key: Key, attempts: int) -> float:
     return pause * (0.8 + 0.4 * draw)
 
 
-def overdue(pending: Pending) -> str:
+def overdue(pending: Pending, lattice: Lattice) -> str:
     """Return what to say of a command that has shown no effect by its deadline."""
     command, waited = pending.command, round(pending.deadline - pending.asked)
     match command:
         case UpdateComponent():
-            why = f"it may not be able to fetch {command.reference}"
-            return f"Host {command.host_id[:8]} has not updated {command.component_id} within {waited} s: {why}"
+            host, there = lattice.hosts.get(command.host_id), lattice.find("component", *command.key[1:])
+            called = host.called if host is not None else command.host_id
+            image = there.image if there is not None else "another image"
+            new = command.reference
+            return f"{called} still runs {image} {waited} s after it was asked for {new}; its log says why"
         case ScaleComponent() | StartProvider() if not isinstance(command, ScaleComponent) or command.count:
             what = command.component_id if isinstance(command, ScaleComponent) else command.provider_id
             why = f"it may still be fetching {command.reference}"
@@ -367,9 +371,9 @@ class InFlight:
             heapq.heappop(self._due)
         return None
 
-    def due(self, now: float) -> tuple[set[str], set[Key]]:
+    def due(self, now: float, lattice: Lattice) -> tuple[set[str], set[Key]]:
         """Return the applications to plan again, because a wait is over or has become long, and the things to look for
-        in the lattice."""
+        in the lattice. What is overdue is told in the lattice's words."""
         applications: set[str] = set()
         looks: set[Key] = set()
         while (at := self.next_due()) is not None and at <= now:
@@ -380,7 +384,7 @@ class InFlight:
                 continue
             looks.add(key)
             if now >= pending.deadline:
-                self.hold(key, pending.error or overdue(pending), now, lingering=True)
+                self.hold(key, pending.error or overdue(pending, lattice), now, lingering=True)
             else:
                 self._put(replace(pending, looked=pending.looked + 1))
         return applications, looks

@@ -102,6 +102,10 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if link.source_id in work.starting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=f"{link.source_id} to start"))
 
+    if (before := _led_to_before(link, work)) is not None:
+        waiting_for = f"{link.target} to run; until then {link.source_id} leads to {before}"
+        return _waiting(scaler, work, key, message, waiting_for)
+
     change, why = _change(scaler, same_target, outdated, work)
     if work.must_wait(change):
         return _waiting(scaler, work, change.key, message, f"another link of {link.source_id} to be put or deleted")
@@ -196,6 +200,16 @@ def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
         if ours and not work.needed.link(one.key, one.target):
             return one
     return None
+
+
+def _led_to_before(link: Link, work: Work) -> str | None:
+    """Return the component of an earlier version to which the link's source leads until its new target runs."""
+    if ("component", link.target) not in work.not_serving:
+        return None
+    running = {entity.id for kind, _, entity in work.left_over() if kind == "component"}
+    wanted = {(s.link.key, s.link.target) for s in work.desired.links}
+    led_to = {target for key, target in work.record.links - wanted if key[0] == link.source_id}
+    return min(led_to & running, default=None)
 
 
 def _configurations(names: list[str]) -> str:

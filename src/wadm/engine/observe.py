@@ -171,9 +171,9 @@ def observe_desired(before: Desired | None, after: Desired, news: News) -> None:
             news.configs |= desired.configs.keys()
 
 
-def observe_due(in_flight: InFlight, news: News, now: float) -> None:
+def observe_due(lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
     """Note that time has passed: who must be planned again, and what must be looked at."""
-    applications, looks = in_flight.due(now)
+    applications, looks = in_flight.due(now, lattice)
     news.applications |= applications
     for key in looks:
         news.look(key)

@@ -23,7 +23,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
-from wadm.model.lattice import Component, Lattice, LinkKey
+from wadm.model.lattice import Component, Entity, EntityKind, Lattice, LinkKey
 from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
@@ -127,6 +127,10 @@ class Work:
         self.failed = in_flight.failed(desired.application)
         self.starting: set[str] = set()
         """Ids of components and providers whose links should wait for a start."""
+        self.still_serving: set[tuple[EntityKind, str]] = set()
+        """Components and providers of which an earlier version goes on until the wanted one runs."""
+        self.not_serving: set[tuple[EntityKind, str]] = set()
+        """Wanted components and providers that run nowhere yet, in no version."""
         self.open_links: set[LinkKey] = set()
         """Identities under which a wanted link is not in force yet."""
         self.untold: set[LinkAt] = set()
@@ -217,6 +221,11 @@ class Work:
     ) -> ScalerStatus:
         """Return a scaler's status."""
         return ScalerStatus(scaler.id, scaler.kind, scaler.name, type_, message, explanation)
+
+    def left_over(self) -> list[tuple[EntityKind, str, Entity]]:
+        """Return what runs of the application that it does not want any more, as kind, host and entity."""
+        wanted = {(w.entity_kind, w.entity_id) for w in self.desired.workloads}
+        return [one for one in self.lattice.owned_by(self.desired.application) if (one[0], one[2].id) not in wanted]
 
     def host(self, host_id: str) -> str:
         """Return what people call a host."""

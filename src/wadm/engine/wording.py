@@ -1,9 +1,12 @@
-"""What people are told of hosts that are waited for: how many there are, why none of them will do, which are silent."""
+"""What people are told of what is waited for: hosts, why none will do, which are silent; and what serves until then."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from wadm.engine.plan import Work
 from wadm.engine.spread import Missing
-from wadm.model.lattice import EntityKind, Host, Lattice, Pause, Requirements
+from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Requirements
 
 HOSTS_NAMED = 3
 """Hosts that are told of one by one."""
@@ -85,3 +88,26 @@ def silent_hosts(lattice: Lattice) -> str:
 def _time_of_day(at: float) -> str:
     minutes, seconds = divmod(int(at) % 86400, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02} UTC"
+
+
+# -- what serves until then --------------------------------------------------------------------
+
+
+def until_then(earlier: Sequence[tuple[str, Entity]], work: Work) -> str:
+    """Return what goes on until its replacement runs, given with its host; nothing where nothing does.
+
+    For example: ``until then x/web:1 goes on running on alpha (NAAAAAAA) and beta (NBBBBBBB)``.
+    """
+    if not earlier:
+        return ""
+    images = " and ".join(sorted({entity.image for _, entity in earlier}))
+    goes = "go" if " and " in images else "goes"
+    return f"until then {images} {goes} on running on {some_hosts(sorted({host for host, _ in earlier}), work)}"
+
+
+def some_hosts(hosts: Iterable[str], work: Work) -> str:
+    """Return what hosts are called; after the first few, how many more there are."""
+    names = [work.host(host) for host in hosts]
+    if len(names) > HOSTS_NAMED:
+        return f"{', '.join(names[:HOSTS_NAMED])} and {len(names) - HOSTS_NAMED} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

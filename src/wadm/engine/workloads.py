@@ -12,9 +12,9 @@ The rules, in the order in which they are tried for each host of the placement:
                 another image or scaler      stop it, one host at a time; started again once it is gone
                 all right                    nothing
 
-What runs of it on hosts outside the placement is stopped only once the placement is right, and no number is lowered
-while a host of the placement lacks it, so that there is never less than what is wanted; where nothing eligible is left
-it is stopped at once, because it must not run there.
+What runs of it on hosts outside the placement is stopped only as its replacement runs
+(:mod:`wadm.engine.replacement`), and no number is lowered while a host of the placement lacks it, so that there is
+never less than what is wanted.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.links import awaited
 from wadm.engine.plan import Work, errors_of, explain, start_beside
+from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
-from wadm.engine.wording import goes_on, missing_hosts, silent_hosts
+from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Link, Provider, owner, scaler_of, spread_of
-from wadm.model.names import SCALER, strip_reference
+from wadm.model.names import SCALER, SPREAD, strip_reference
 from wadm.model.status import ScalerStatus
 
 HOSTS_GATHER = 5.0
@@ -62,10 +63,11 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
             work.seen.add(pending.command.key)
             if pending not in progress.pending and pending.command.key not in work.asked:
                 progress.pending.append(pending)
-    removing = _stop_the_rest(progress, placement, mine)
+    leaving = _stop_the_rest(progress, placement, mine)
+    progress.note_what_serves(mine)
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
-    return _status(progress, placement, foreign, removing)
+    return _status(progress, placement, mine, foreign, leaving)
 
 
 def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
@@ -141,10 +143,34 @@ class _Progress:
         self.unsure = False
         """Whether it is not started because it may run on a host of which it is not known what it runs."""
         self.running = 0
+        self.serving: dict[str, Entity] = {}
+        """What runs as this version wants it, where it is placed, though perhaps not as many; by host."""
+        self.placement = placement
 
     def right(self, host: str, count: int) -> None:
         self.running += count
         self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
+
+    def note_what_serves(self, mine: Mapping[str, Entity]) -> None:
+        """Tell the rest of the plan whether an earlier version still serves, or nothing does yet: what that one uses,
+        and what this may replace, must stay."""
+        thing = (self.scaler.entity_kind, self.scaler.entity_id)
+        if self.earlier(mine):
+            self.work.still_serving.add(thing)
+        wanted = any(share.target for share in self.scaler.shares)
+        starting = any(not pending.held and not pending.attempts for pending in self.pending)
+        if wanted and not (mine.keys() - self.serving.keys()) and (not self.serving or (self.lacking and starting)):
+            self.work.not_serving.add(thing)
+
+    def earlier(self, mine: Mapping[str, Entity]) -> dict[str, Entity]:
+        """Return what runs of earlier versions and goes on until this one runs, by host."""
+        if not (self.wrong or self.placement.missing):
+            return {}
+        return {
+            host: entity
+            for host, entity in sorted(mine.items())
+            if host not in self.placement.places or (host not in self.serving and scaler_of(entity) != self.scaler.id)
+        }
 
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
@@ -185,6 +211,13 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
     def scale(count: int) -> ScaleComponent:
         return ScaleComponent(name, host, count, scaler.image, scaler.application, annotations, scaler.config)
 
+    def rescale(count: int, reason: str) -> None:
+        # A host that has this very number and configuration ignores the request with all its annotations
+        # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
+        plain, nudge = scale(count), scale(count + 1)
+        ignored = before is not None and (before.ignored or before.command == nudge)
+        progress.want(nudge if ignored else plain, reason)
+
     if not isinstance(entity, Component):
         progress.wrong.append(host)
         start = scale(wanted.count)
@@ -193,6 +226,8 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
     progress.running += min(entity.count, wanted.count)
+    if entity.image == scaler.image and not entity.code and scaler_of(entity) == scaler.id:
+        progress.serving[host] = entity
     if entity.image != scaler.image:
         progress.wrong.append(host)
         if progress.ready:
@@ -213,14 +248,16 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
             progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
     elif wanted.count < entity.count and progress.lacking:
         progress.wrong.append(host)  # Others are to take over first.
+    elif wanted.count < entity.count and progress.placement.missing and spread_of(entity) != wanted.share:
+        # It also serves for a share that has no host: the number stays, and the name of its spread, which says so.
+        progress.wrong.append(host)
+        if progress.ready and scaler_of(entity) != scaler.id:
+            annotations = {**annotations, SPREAD: spread_of(entity)}
+            rescale(entity.count, f"what runs on {called} was started for an earlier version")
     elif scaler_of(entity) != scaler.id or spread_of(entity) != wanted.share:
         progress.wrong.append(host)
         if progress.ready:
-            # A host that has this very number and configuration ignores the request with all its annotations
-            # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
-            plain, nudge = scale(wanted.count), scale(wanted.count + 1)
-            ignored = before is not None and (before.ignored or before.command == nudge)
-            progress.want(nudge if ignored else plain, f"what runs on {called} was started for an earlier version")
+            rescale(wanted.count, f"what runs on {called} was started for an earlier version")
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
@@ -228,6 +265,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
     elif before is not None and work.under_way(key):
         # What an earlier version asked for may still happen: it is not right before that has shown, or is out of time.
         progress.wrong.append(host)
+        del progress.serving[host]
         progress.pending.append(before)
     else:
         work.is_right(key)
@@ -267,6 +305,8 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
         if entity.health in ("failed", "silent"):
             progress.sick.append(host)
             progress.silent = progress.silent or entity.health == "silent"
+        else:
+            progress.serving[host] = entity
         return
     progress.wrong.append(host)
     if progress.ready and not progress.restarting:
@@ -277,7 +317,7 @@ def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | No
 
 
 def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
-    """Stop what runs outside the placement, if it may go now. Return the hosts that it must leave."""
+    """Stop what runs outside the placement where it may go now. Return the hosts that it must leave."""
     scaler, work = progress.scaler, progress.work
     leaving = []
     for host in sorted(mine.keys() - placement.places.keys()):
@@ -285,13 +325,15 @@ def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str,
             work.questions.hosts.add(host)  # Its labels, which say whether it may stay, are not known yet.
         elif owner(mine[host]) is not None:
             leaving.append(host)
-    must_wait = bool(progress.wrong)
+    outside = {host: mine[host] for host in leaving}
+    serving = {host: one for host, one in progress.serving.items() if host not in work.lattice.silent}
+    may_go = may_stop(outside, scaler, placement, take_stock(placement, serving))
     for host in leaving:
         work.seen.add((scaler.entity_kind, host, scaler.entity_id))
         entity = mine[host]
         eligible = _eligible(scaler, host, work)
         why = "more run than are wanted" if eligible else "its labels match no spread"
-        if must_wait:
+        if host not in may_go:
             continue
         if isinstance(entity, Component):
             progress.want(stop_component(entity, host, scaler.application), f"{work.host(host)}: {why}")
@@ -306,7 +348,11 @@ def _eligible(scaler: WorkloadScaler, host: str, work: Work) -> bool:
 
 
 def _status(
-    progress: _Progress, placement: Placement, foreign: Mapping[str, Entity], leaving: list[str]
+    progress: _Progress,
+    placement: Placement,
+    mine: Mapping[str, Entity],
+    foreign: Mapping[str, Entity],
+    leaving: list[str],
 ) -> ScalerStatus:
     scaler, work = progress.scaler, progress.work
     trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
@@ -320,6 +366,11 @@ def _status(
             explanation = replace(explanation, next=next_config(scaler.config, work))
         elif placement.missing:
             explanation = replace(explanation, next=_next_host(placement))
+    earlier = list(progress.earlier(mine).items())
+    if (scaler.entity_kind, scaler.entity_id) in work.not_serving:
+        earlier += [(host, entity) for _, host, entity in work.left_over()]
+    if serves := until_then(earlier, work):
+        explanation = replace(explanation, next="; ".join(filter(None, (explanation.next, serves))))
     errors = errors_of(progress.pending)
     waits = progress.unsure or _may_come_back(placement, work)
     work.waits_for_silent |= waits or bool(progress.unreached)

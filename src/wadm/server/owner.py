@@ -572,7 +572,7 @@ class LatticeOwner:
     # -- timers ------------------------------------------------------------------------------
 
     def _timers(self, news: News, now: float) -> None:
-        observe_due(self.in_flight, news, now)
+        observe_due(self.lattice, self.in_flight, news, now)
         if now >= self._verify_at:
             self._verify_at, self._verified = math.inf, now
             self._verify(news)

@@ -4,7 +4,8 @@ Judged here, at the very moment of asking:
 
 * *restraint*: nothing is asked again while it is still under way, as far as whoever asks can know; nothing is asked
   again and again; and in quiet times nothing is asked that is so already;
-* *ownership*: nothing that is not wadm's is touched, and only who holds the lattice's lease asks at all.
+* *ownership*: nothing that is not wadm's is touched, and only who holds the lattice's lease asks at all;
+* *replacement*: nothing that serves is stopped before its replacement runs.
 """
 
 from __future__ import annotations
@@ -59,13 +60,18 @@ class Call(Struct):
     def __str__(self) -> str:
         return f"{self.verb} {' '.join(self.key)}{_details(self.body)}"
 
+    @property
+    def stops(self) -> bool:
+        """Whether it asks a host to stop something."""
+        return self.verb == "stop" or (self.verb == "scale" and not self.body.get("count"))
+
     def waits(self, now: float) -> bool:
         """Whether it is under way, as far as whoever asked can know."""
         if self.done or self.outcome in ("refused", "unanswered"):
             return False
         if not self.outcome:
             return now - self.at < ANSWER_WITHIN
-        stopping = self.verb == "scale" and not self.body.get("count")
+        stopping = self.verb == "scale" and self.stops
         return now - self.ended < WORK_WITHIN.get("stopping" if stopping else self.verb, 0.0)
 
 
@@ -80,6 +86,9 @@ class Judge(Protocol):
 
     def is_so(self, call: Call) -> bool:
         """Whether a call asks for what is so already, and has been for longer than news takes."""
+
+    def too_early(self, call: Call) -> str | None:
+        """Return why something must not be stopped yet, as far as whoever asks can know."""
 
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
@@ -114,6 +123,8 @@ class Calls:
         call = Call(self._judge.now(), who, verb, _key(noun, rest, body), body, self._judge.holder(lattice))
         self._judge_restraint(call)
         self._judge_ownership(call, lattice)
+        if call.stops and (why := self._judge.too_early(call)) is not None:
+            self._judge.failed("replacement", f"{call.who} stops too early: {why}")
         self.all.append(call)
         self._newest[who, call.key] = call
         if verb == "put":

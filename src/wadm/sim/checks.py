@@ -142,17 +142,28 @@ def _count(entity: Running) -> int:
 
 def _judge_each(workload: Workload, mine: Mapping[str, Running], verdict: Verdict) -> None:
     for name, entity in mine.items():
-        if entity.image != workload.image:
-            verdict.wrong.append(f"{workload.id} on {name} is {entity.image}, should be {workload.image}")
-        elif isinstance(entity, RunningComponent):
-            if entity.code != workload.image:
-                verdict.wrong.append(f"{workload.id} on {name} runs the code of {entity.code}")
-            if entity.config != workload.config:
-                verdict.wrong.append(f"{workload.id} on {name} is configured by {entity.config}")
+        verdict.wrong += _judge_one(workload, name, entity)
+
+
+def _judge_one(workload: Workload, name: str, entity: Running) -> Iterator[str]:
+    if entity.image != workload.image:
+        yield f"{workload.id} on {name} is {entity.image}, should be {workload.image}"
+    elif isinstance(entity, RunningComponent):
+        if entity.code != workload.image:
+            yield f"{workload.id} on {name} runs the code of {entity.code}"
+        if entity.config != workload.config:
+            yield f"{workload.id} on {name} is configured by {entity.config}"
+
+
+def _fits(workload: Workload, labels: Mapping[str, str]) -> bool:
+    return any(share.target and share.fits(labels) for share in workload.shares)
 
 
 def _judge_daemon(view: View, workload: Workload, verdict: Verdict) -> None:
     mine = _mine(view, workload)
+    if not all(any(share.fits(labels) for labels in view.labels.values()) for share in workload.shares):
+        verdict.short = True  # What ran before goes on where it does.
+        mine = {name: entity for name, entity in mine.items() if _fits(workload, view.labels[name])}
     _judge_each(workload, mine, verdict)
     for name, labels in view.labels.items():
         share = next((one for one in workload.shares if one.target and one.fits(labels)), None)
@@ -160,17 +171,18 @@ def _judge_daemon(view: View, workload: Workload, verdict: Verdict) -> None:
         there = _count(mine[name]) if name in mine else 0
         if there != should:
             verdict.wrong.append(f"{workload.id} runs {there} times on {name}, should {should}")
-    for share in workload.shares:
-        if not any(share.fits(labels) for labels in view.labels.values()):
-            verdict.short = True
 
 
 def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
     mine = _mine(view, workload)
-    _judge_each(workload, mine, verdict)
     shares = [share for share in workload.shares if share.target]
     each = [(share, 1 if workload.kind == "component" else share.target) for share in shares]
     housed = wanted.most_housed(each, view.labels)
+    fitted = sum(share.target for share in shares if any(share.fits(one) for one in view.labels.values()))
+    if fitted < sum(share.target for share in shares) or (workload.kind == "provider" and housed < fitted):
+        _judge_short(view, workload, mine, min(fitted, housed) if workload.kind == "provider" else fitted, verdict)
+        return
+    _judge_each(workload, mine, verdict)
     for name in mine:
         if not any(share.fits(view.labels[name]) for share in shares):
             verdict.wrong.append(f"{workload.id} runs on {name}, which no spread fits")
@@ -183,18 +195,23 @@ def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
         else:
             for share in shares:
                 _judge_share(view, workload, share, mine, verdict)
-        should = sum(share.target for share in shares)
-    elif workload.kind == "component":
-        # Shares live together where hosts are fewer than shares; one that no host fits runs nowhere.
-        should = sum(share.target for share in shares if any(share.fits(one) for one in view.labels.values()))
-        if any(not any(share.fits(one) for one in view.labels.values()) for share in shares):
-            verdict.short = True
-    else:
-        should = housed
-        verdict.short = True
     there = sum(_count(entity) for entity in mine.values())
-    if there != should:
-        verdict.wrong.append(f"{workload.id} runs {there} times, should {should}")
+    if there != fitted:  # Shares live together where hosts are fewer than shares.
+        verdict.wrong.append(f"{workload.id} runs {there} times, should {fitted}")
+
+
+def _judge_short(view: View, workload: Workload, mine: Mapping[str, Running], least: int, verdict: Verdict) -> None:
+    """Judge what there are too few hosts for: what there are hosts for runs, and in place of the rest may go on what
+    ran before."""
+    verdict.short = True
+    right = {
+        name: entity
+        for name, entity in mine.items()
+        if _fits(workload, view.labels[name]) and not list(_judge_one(workload, name, entity))
+    }
+    there = sum(_count(entity) for entity in right.values())
+    if there < least:
+        verdict.wrong.append(f"{workload.id} runs {there} times, should {least}")
 
 
 def _judge_share(view: View, workload: Workload, share: Share, mine: Mapping[str, Running], verdict: Verdict) -> None:
@@ -212,14 +229,18 @@ def leftovers(world: World, view: View) -> list[str]:
     wants = [wants for _, _, wants in view.applications.values()]
     workloads = {(workload.application, workload.kind, workload.id) for one in wants for workload in one.workloads}
     left = []
+    waiting = set(_waiting(view))
     for name, kind, id_, entity in _running(view):
-        if (owner := _owner(entity)) is not None and (owner, kind, id_) not in workloads:
+        if (owner := _owner(entity)) is not None and (owner, kind, id_) not in workloads and owner not in waiting:
             left.append(f"{kind} {id_} of {owner} is left on {name}")
     # What went with a NATS server that kept it in memory is found again only where an application is still deployed.
     if world.forgot:
         deployed = [name for name, (_, version, _) in view.applications.items() if version is not None]
         return [one for one in left if any(f" of {name} " in one for name in deployed)]
-    ever = [wanted.read(manifest) for manifest in world.user.manifests.values()]
+    # What goes on in place of what cannot run keeps what it uses.
+    going_on = waiting | {name for name in view.applications if judge(view, name).short}
+    manifests = world.user.manifests.items()
+    ever = [wanted.read(manifest) for (name, _), manifest in manifests if name not in going_on]
     links = {link.identity for one in wants for link in one.links}
     once = {link.identity for one in ever for link in one.links}
     late = world.calls.late
@@ -230,6 +251,18 @@ def leftovers(world: World, view: View) -> list[str]:
     named = sorted(name for name in view.configs if ("config", name) not in late)
     left += [f"configuration {name} is left" for name in named if name in once_named - configs]
     return left
+
+
+def _waiting(view: View) -> Iterator[str]:
+    """Yield the applications of which a part runs nowhere: all that ran before stays, as it may be what that part is
+    to replace."""
+    for name, (_, _, wants) in view.applications.items():
+        if any(_wants_any(one) and not _mine(view, one) for one in wants.workloads):
+            yield name
+
+
+def _wants_any(workload: Workload) -> bool:
+    return any(share.target for share in workload.shares)
 
 
 def unfinished(world: World) -> list[str]:

@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from wadm.server import logging
-from wadm.sim import checks
+from wadm.sim import checks, early_stops
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.manifests import Manifest
 from wadm.sim.world import SimulatedHost, SimulatedServer, World, WorldSink
@@ -163,6 +164,7 @@ def play(script: Callable[[Scenario], Awaitable[None]], seed: int = 0) -> World:
 
 async def _play(script: Callable[[Scenario], Awaitable[None]], seed: int) -> World:
     world = World(seed)
+    world.judge_stop = partial(early_stops.judge, world)
     logging.use(WorldSink(world))
     try:
         await script(Scenario(world))

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from wadm.server import logging
-from wadm.sim import checks
+from wadm.sim import checks, early_stops
 from wadm.sim.attack import Attack
 from wadm.sim.options import Options, draw_options
 from wadm.sim.timeline import Line
@@ -149,6 +150,7 @@ class Simulation:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
         world.calls.quiet = True
+        world.judge_stop = partial(early_stops.judge, world)
         world.on_status = lambda name, said: self._judge_honesty(world, name, said)
         for _ in range(4):
             self._changed_at = world.now()

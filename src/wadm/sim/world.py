@@ -273,10 +273,14 @@ class World:
         self.servers: list[SimulatedServer] = []
         self.user = User(WatchedTransport(self.broker, "user", self), LATTICE)
         self.stranger = WatchedTransport(self.broker, STRANGER, self)
+        self.judge_stop: Callable[[Call], str | None] = lambda _call: None
+        """Tells why something must not be stopped yet (:mod:`wadm.sim.early_stops`)."""
         self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
         self.status_changes = 0
         self._changed: dict[tuple[str, ...], float] = {}
         """When the hosts last told of a change of something."""
+        self._changed_last = -1.0
+        """When anything last happened that the plans of a server depend on."""
         self.forgot = False
         """Whether the NATS server was started again without what it kept in memory."""
 
@@ -403,6 +407,10 @@ class World:
         same = [one for one in links if all(one.get(key) == body.get(key, one.get(key)) for key in _LINK)]
         return not same if call.verb == "del" else body in same
 
+    def too_early(self, call: Call) -> str | None:
+        """Return why something must not be stopped yet. What has just happened need not have been heard of."""
+        return None if self.now() - self._changed_last < NEWS else self.judge_stop(call)
+
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
         value = self.value("wadm_leases", f"lattice.{lattice}")
@@ -427,7 +435,7 @@ class World:
             elif kind not in _NOISE:
                 told = json.loads(data)
                 about = _about(told["source"], told["data"])
-                self._changed[about] = self.now()
+                self._changed[about] = self._changed_last = self.now()
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
         elif subject.startswith("wadm.status."):
             name = subject.rpartition(".")[2]

@@ -1,0 +1,121 @@
+"""Make before break: nothing that serves is stopped before what replaces it runs.
+
+Judged at the moment at which a server asks a host to stop something of an application that is deployed, by what hosts
+run and what is stored at that moment. What is asked for in a manifest is read by :mod:`wadm.sim.wanted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wadm.sim.calls import Call
+from wadm.sim.checks import APPSPEC, MANAGED_BY, View, look
+from wadm.sim.components import RunningComponent
+from wadm.sim.providers import RunningProvider
+from wadm.sim.wanted import Wanted, Workload
+from wadm.sim.world import World
+
+Running = RunningComponent | RunningProvider
+
+
+def judge(world: World, call: Call) -> str | None:
+    """Return why what a call asks to be stopped must not be yet, ``None`` where it may."""
+    kind, host, id_ = call.key
+    view, name = look(world), world.names.get(host, "")
+    return too_early(view, name, kind, id_) if name in view.hosts else None
+
+
+def too_early(view: View, host: str, kind: str, id_: str) -> str | None:
+    """Return why something must not be stopped yet, ``None`` where it may. ``host`` is a name."""
+    running = {name: one for name in view.hosts if (one := _find(view, name, kind, id_)) is not None}
+    stopped = running.get(host)
+    application = _application(stopped)
+    if application is None or application not in view.applications:
+        return None
+    _, deployed, wants = view.applications[application]
+    if deployed is None:
+        return None
+    mine = {name: one for name, one in running.items() if _application(one) == application}
+    workload = next((one for one in wants.workloads if (one.kind, one.id) == (kind, id_)), None)
+    if workload is None:
+        return _of_an_earlier_version(view, application, wants, kind)
+    if workload.kind == "provider" and _fits(workload, view.labels[host]):
+        return _replaced_in_place(view, host, workload, mine)
+    return _replaced_elsewhere(view, host, workload, mine)
+
+
+def _replaced_elsewhere(view: View, host: str, workload: Workload, mine: Mapping[str, Running]) -> str | None:
+    others = {name: one for name, one in mine.items() if name != host}
+    right = sum(_count(one) for name, one in others.items() if _serves(view, name, one, workload))
+    if not any(share.target for share in workload.shares):
+        return None
+    if not right:
+        return f"{workload.id} is stopped on {host} and runs as wanted nowhere"
+    left = sum(_count(one) for name, one in others.items() if _works(one))
+    least = min(left + _count(mine[host]), _placeable(view, workload))
+    if left < least:
+        return f"{workload.id} is stopped on {host}, {left} are left, {least} could run"
+    return None
+
+
+def _placeable(view: View, workload: Workload) -> int:
+    """Return how many of a workload there are hosts for, if each of its shares gets a host of its own."""
+    fitting = [share for share in workload.shares if any(share.fits(labels) for labels in view.labels.values())]
+    if workload.daemon:
+        return sum(_fits(workload, labels) for labels in view.labels.values())
+    if workload.kind == "component":
+        return sum(share.target for share in fitting)
+    return min(sum(share.target for share in fitting), sum(_fits(workload, one) for one in view.labels.values()))
+
+
+def _replaced_in_place(view: View, host: str, workload: Workload, mine: Mapping[str, Running]) -> str | None:
+    """Judge a stop where the provider may stay. A host has one of an id at most, so several hosts take turns."""
+    others = {name: one for name, one in mine.items() if name != host}
+    ill = sorted(name for name, one in others.items() if _is_wanted(one, workload) and not _works(one))
+    if ill:
+        return f"{workload.id} is stopped on {host} though the new one on {ill[0]} does not work"
+    if len(others) < min(len(mine), _placeable(view, workload)) - 1:
+        return f"{workload.id} is stopped on {host} while it is away from another host, too"
+    return None
+
+
+def _of_an_earlier_version(view: View, application: str, wants: Wanted, kind: str) -> str | None:
+    if kind == "provider":
+        return None  # It may have to give way to one that listens on its address.
+    for workload in wants.workloads:
+        runs = any(_application(_find(view, name, workload.kind, workload.id)) == application for name in view.hosts)
+        if any(share.target for share in workload.shares) and not runs:
+            return f"a component of an earlier version is stopped while {workload.id} runs nowhere yet"
+    return None
+
+
+def _find(view: View, host: str, kind: str, id_: str) -> Running | None:
+    there = view.hosts[host].host
+    assert there is not None
+    return there.components.get(id_) if kind == "component" else there.providers.get(id_)
+
+
+def _application(one: Running | None) -> str | None:
+    if one is None or one.annotations.get(MANAGED_BY) != "wadm":
+        return None
+    return one.annotations.get(APPSPEC)
+
+
+def _count(one: Running) -> int:
+    return one.max_instances if isinstance(one, RunningComponent) else 1
+
+
+def _works(one: Running) -> bool:
+    return isinstance(one, RunningComponent) or (one.alive and not one.sick)
+
+
+def _is_wanted(one: Running | None, workload: Workload) -> bool:
+    return one is not None and one.image == workload.image
+
+
+def _fits(workload: Workload, labels: Mapping[str, str]) -> bool:
+    return any(share.target and share.fits(labels) for share in workload.shares)
+
+
+def _serves(view: View, host: str, one: Running, workload: Workload) -> bool:
+    return _is_wanted(one, workload) and _works(one) and _fits(workload, view.labels[host])
