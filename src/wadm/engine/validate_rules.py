@@ -31,7 +31,7 @@ from wadm.model.manifest import (
     SpreadProperties,
 )
 from wadm.model.names import DEFAULT_LINK_NAME, LATEST
-from wadm.model.text import compact_json, quoted
+from wadm.model.text import compact_json, excerpt
 
 
 def name_is_valid(name: str) -> bool:
@@ -110,7 +110,7 @@ def _keys(manifest: Manifest) -> Iterator[Problem]:
     ):
         for key, value in sorted(strings.items()):
             if not oam_key_is_valid(key):
-                message = f"Invalid OAM {what}: ({quoted(key)}, {quoted(value)})"
+                message = f"Invalid OAM {what}: ({excerpt(key)}, {excerpt(value)})"
                 yield error(code, message, f"metadata.{field}.{key}", _KEY_HINT)
 
 

@@ -9,6 +9,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+SHOWN_MOST = 500
+"""Characters of somebody's text that a message repeats."""
+
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
@@ -18,7 +21,14 @@ def quoted(text: str) -> str:
     >>> quoted('say "hi"\n')
     '"say \\"hi\\"\\n"'
     """
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return '"' + "".join(map(_spelt, text)) + '"'
+
+
+def excerpt(text: str) -> str:
+    """Return a string in double quotes as :func:`quoted` does, of a long one the beginning and how long it is."""
+    return quoted(cut(text, SHOWN_MOST))
 
 
 def _spelt(character: str) -> str:
@@ -85,13 +95,14 @@ def near_miss(word: str, known: Iterable[str]) -> str | None:
     >>> near_miss("atomic", ["store", "atomics"]), near_miss("spreadscalar", ["spreadscaler"]), near_miss("x", ["y"])
     ('atomics', 'spreadscaler', None)
     """
-    return next((candidate for candidate in islice(known, 100) if _is_near(word.lower(), candidate.lower())), None)
+    return next((candidate for candidate in islice(known, 100) if _is_near(word, candidate)), None)
 
 
 def _is_near(word: str, other: str) -> bool:
+    if abs(len(word) - len(other)) > 2:
+        return False  # before anything is made of a word that may have a million letters
+    word, other = word.lower(), other.lower()
     shorter, longer = sorted((len(word), len(other)))
-    if longer - shorter > 2:
-        return False
     same = 0
     while same < shorter and word[same] == other[same]:
         same += 1

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from wadm.model.text import quoted
+from wadm.model.text import cut, quoted
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest document that is looked at. NATS takes 1 MiB as a rule, and a manifest must fit into one message."""
@@ -24,6 +24,13 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_NODES = 100_000
 """The most values in a document, aliases counted as often as they are used. 1 MiB of manifest has some 40,000; the
 original has no such limit (docs/compatibility.md)."""
+
+MAX_EXPANDED = MAX_BYTES
+"""The most characters that aliases may repeat. A text of half a megabyte that is used ten thousand times is no small
+document any more once it is written out."""
+
+KEY_SHOWN = 200
+"""Characters of a key that a path shows."""
 
 MAX_DEPTH = 127
 """How deep lists and maps may nest."""
@@ -196,11 +203,6 @@ class Document:
     def _bytes(self, line: int, column: int) -> int:
         return len(self.lines[line][:column].encode("utf-8", "surrogateescape"))
 
-    def places(self) -> Iterator[tuple[tuple[Step, ...], Mark]]:
-        """Yield the path of every value in the document, with where it stands."""
-        yield (), self.mark
-        yield from _places(self.root, ())
-
     def repeated(self) -> Iterator[tuple[tuple[Step, ...], str, Mark]]:
         """Yield every key that is in its map already: the path to it, the key, and where it stands the last time."""
         yield from _repeated(self.root, ())
@@ -218,28 +220,19 @@ def _repeated(node: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, .
             yield from _repeated(value, (*path, index))
 
 
-def _places(node: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Mark]]:
-    if type(node) is Mapping:
-        for key, value in node.items():
-            yield (*path, key), node.value_marks[key]
-            yield from _places(value, (*path, key))
-    elif type(node) is Sequence:
-        for index, value in enumerate(node):
-            yield (*path, index), node.marks[index]
-            yield from _places(value, (*path, index))
-
-
 def dotted(path: Iterable[Step]) -> str:
-    """Write a path as the original does.
+    """Write a path as the original does; of a long key only the beginning.
 
     >>> dotted(("spec", "components", 0, "name"))
     'spec.components[0].name'
     """
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            name = step if isinstance(step, str) else step.text if isinstance(step, Plain) else "?"
-            text += f".{name}" if text else name
-    return text
+    return "".join(_written(step) for step in path).removeprefix(".")
+
+
+def _written(step: Step) -> str:
+    return f"[{step}]" if isinstance(step, int) else f".{shown_key(step)}"
+
+
+def shown_key(key: Any) -> str:
+    """Return a key as paths show it; ``?`` for one that is no scalar."""
+    return cut(key if isinstance(key, str) else key.text, KEY_SHOWN) if isinstance(key, str | Plain) else "?"

@@ -22,7 +22,7 @@ from wadm.model.manifest import (
     Spread,
     SpreadProperties,
 )
-from wadm.model.text import quoted
+from wadm.model.text import excerpt
 from wadm.wire import documents
 from wadm.wire.documents import Broken, Plain
 from wadm.wire.readers import Reader, Trail, Unfit
@@ -177,7 +177,7 @@ def complete(reader: Reader, value: Any, at: Trail) -> bool:
 
 def _stands_for_something(reader: Reader, value: Any, at: Trail) -> bool:
     if isinstance(value, Plain | documents.Mapping | documents.Sequence) and value.problem:
-        hint = "remove the tag" if isinstance(value, list | dict) else f"put it in quotes: {quoted(value.text)}"
+        hint = "remove the tag" if isinstance(value, list | dict) else f"put it in quotes: {excerpt(value.text)}"
         reader.fail("E105", value.problem, at, hint=hint)
         return False
     if isinstance(value, dict):

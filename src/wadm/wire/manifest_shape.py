@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wadm.model.manifest import Component, Kind, Manifest, Metadata, Policy, Properties, Specification, Trait
+from wadm.model.text import SHOWN_MOST, cut
 from wadm.wire import documents
 from wadm.wire.documents import ComplexKey, Plain
 from wadm.wire.manifest_properties import PROPERTIES, complete, trait_properties
@@ -96,7 +97,7 @@ def _kind(reader: Reader, value: Any, at: Trail) -> Kind:
     if type(value) is str:
         if value in _KINDS:
             return _KINDS[value]
-        message = f"unknown variant `{value}`, expected one of `actor`, `component`, `capability`"
+        message = f"unknown variant `{cut(value, SHOWN_MOST)}`, expected one of `actor`, `component`, `capability`"
         hint = nearest(value, _KINDS) or "a component is WebAssembly, a capability is a provider"
         reader.fail("E106", message, at, hint=hint)
     elif type(number := value.value if isinstance(value, Plain) else value) is int and 0 <= number < 2**64:

@@ -45,7 +45,8 @@ from wadm.model.manifest import (
     SpreadProperties,
     Trait,
 )
-from wadm.wire.documents import MAX_BYTES, Document, dotted
+from wadm.model.text import SHOWN_MOST, cut
+from wadm.wire.documents import KEY_SHOWN, MAX_BYTES, Document, Mapping, Sequence, dotted, shown_key
 from wadm.wire.json_documents import read_json
 from wadm.wire.manifest_shape import manifest
 from wadm.wire.readers import DocumentReader, Found, Reader, Stop, Unfit, path_of
@@ -105,14 +106,37 @@ class Positions:
 
     def __init__(self, document: Document, warnings: Iterable[Problem] = ()) -> None:
         self._document = document
-        self._places = {dotted(path): (mark.line + 1, mark.column + 1) for path, mark in document.places()}
+        self._named: dict[int, dict[str, Any]] = {}
+        """The keys of maps that were looked into, by what a path calls them. A table of all paths would be far larger
+        than the text: each repeats the keys above it."""
         self.warnings = tuple(self.locate(warning) for warning in warnings)
 
     def find(self, path: str) -> tuple[int, int]:
         """Return line and column, from 1, of what a path names, or of the nearest thing around it."""
-        while path not in self._places:
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return self._places[path]
+        mark, node, rest = self._document.mark, self._document.root, path
+        while rest:
+            name, step = self._step(node, rest.removeprefix("."))
+            if step is None:
+                break
+            mark = node.marks[step] if type(node) is Sequence else node.value_marks[step]
+            node, rest = node[step], rest.removeprefix(".")[len(name) :]
+        return mark.line + 1, mark.column + 1
+
+    def _step(self, node: Any, rest: str) -> tuple[str, Any]:
+        """Return what the first step of a path is called, and the key or index that it means, ``None`` for none."""
+        if type(node) is Sequence:
+            name, bracket, _ = rest.partition("]")
+            number = name[1:]
+            if name[:1] == "[" and bracket and number.isdecimal() and len(number) < 9 and int(number) < len(node):
+                return name + bracket, int(number)
+        elif type(node) is Mapping:
+            named = self._named.get(id(node))
+            if named is None:
+                named = self._named[id(node)] = {shown_key(key): key for key in node}
+            for end in _ends(rest):  # keys may have dots and brackets in them
+                if rest[:end] in named:
+                    return rest[:end], named[rest[:end]]
+        return "", None
 
     def repeated_keys(self) -> Iterator[Problem]:
         """Yield a problem for every key that is there again in a map of free keys: of fields, reading says so itself.
@@ -120,7 +144,7 @@ class Positions:
         The server takes the last one, as the original does; `wash app` refuses the text.
         """
         for path, key, mark in self._document.repeated():
-            message = f'duplicate entry with key "{key}": the last one counts, the others are lost'
+            message = f'duplicate entry with key "{cut(key, SHOWN_MOST)}": the last one counts, the others are lost'
             yield Problem(message, dotted(path), mark.line + 1, mark.column + 1, code="E110", hint="keep one of them")
 
     def locate(self, problem: Problem) -> Problem:
@@ -129,6 +153,13 @@ class Positions:
             return problem
         line, column = self.find(problem.path)
         return replace(problem, line=line, column=column)
+
+
+def _ends(path: str) -> Iterator[int]:
+    """Yield where the first step of a path may end, the longest first; no key is shown longer than so."""
+    for at in range(min(len(path), KEY_SHOWN + 32), 0, -1):
+        if at == len(path) or path[at] in ".[":
+            yield at
 
 
 def _read(data: bytes, content_type: str | None) -> tuple[Manifest, DocumentReader]:

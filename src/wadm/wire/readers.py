@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from wadm.model.manifest import Problem
-from wadm.model.text import float_text, near_miss, plain_float_text, quoted
+from wadm.model.text import SHOWN_MOST, cut, excerpt, float_text, near_miss, plain_float_text, quoted
 from wadm.wire.documents import Broken, ComplexKey, Document, Plain, Spot, Step, Unreadable, dotted
 
 MAX_PROBLEMS = 100
@@ -86,7 +86,7 @@ class Reader:
         hint = ""
         if expected == "a string" and isinstance(value, Plain | int | float):
             text = value.text if isinstance(value, Plain) else json.dumps(value)
-            hint = f"put it in quotes: {quoted(text)}" if text else "give it a value, or remove it"
+            hint = f"put it in quotes: {excerpt(text)}" if text else "give it a value, or remove it"
         elif expected in ("struct ComponentProperties", "struct CapabilityProperties"):
             hint = "give it an image, indented below: `image: registry.example/name:tag`"
         elif expected.startswith("struct ") and self.describe(value) in ("unit value", "null"):
@@ -113,7 +113,7 @@ class Reader:
                 number = plain_float_text(value) if self.yaml or not isfinite(value) else float_text(value)
                 return f"floating point `{number}`"
             case str():
-                return f"string {quoted(value)}"
+                return f"string {excerpt(value)}"
             case list():
                 return "sequence"
             case _:
@@ -121,7 +121,7 @@ class Reader:
 
     def duplicate(self, key: str, at: Trail) -> None:
         """Note that a field is there again."""
-        self.fail("E104", f"duplicate field `{key}`", (at, key), "key", "keep one of the two")
+        self.fail("E104", f"duplicate field `{cut(key, SHOWN_MOST)}`", (at, key), "key", "keep one of the two")
 
     def missing(self, field: str, at: Trail) -> None:
         """Note that a field is not there."""
@@ -184,7 +184,7 @@ class DocumentReader(Reader):
     def ignored(self, key: Any, at: Trail, known: Iterable[str]) -> None:
         """Warn of a key that is passed over."""
         if isinstance(key, str) and len(self.warnings) < MAX_PROBLEMS:
-            message = f"unknown key `{key}` is ignored"
+            message = f"unknown key `{cut(key, SHOWN_MOST)}` is ignored"
             path = dotted(path_of((at, key)))
             hint = _MERGE_HINT if key == "<<" else nearest(key, known)
             self.warnings.append(Problem(message, path, level="warning", code="W018", hint=hint))

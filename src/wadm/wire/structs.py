@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
+from wadm.model.text import SHOWN_MOST, cut
 from wadm.wire import documents
 from wadm.wire.documents import Broken, Plain
 from wadm.wire.readers import Reader, Trail, nearest
@@ -90,7 +91,7 @@ def _extra(reader: Reader, shape: Shape, key: Any, item: Any, at: Trail) -> None
         *most, last = (f"`{field}`" for field in shape.fields)
         expected = f"{most[0]} or {last}" if len(most) == 1 else f"one of {', '.join([*most, last])}"
         hint = misplaced(shape.name, name) or nearest(name, shape.fields)
-        reader.fail("E103", f"unknown field `{name}`, expected {expected}", (at, key), "key", hint)
+        reader.fail("E103", f"unknown field `{cut(name, SHOWN_MOST)}`, expected {expected}", (at, key), "key", hint)
     elif (shape.name, name) not in _FOR_OTHERS:
         reader.ignored(name, at, shape.fields)
     if type(item) is Broken:

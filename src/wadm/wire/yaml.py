@@ -28,10 +28,11 @@ from yaml.events import (
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
-from wadm.model.text import quoted
+from wadm.model.text import excerpt, quoted
 from wadm.wire.documents import (
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_EXPANDED,
     MAX_NODES,
     Broken,
     ComplexKey,
@@ -44,6 +45,10 @@ from wadm.wire.documents import (
     height,
 )
 
+MAX_TAG_DIRECTIVES = 100
+"""libyaml compares each with all that came before it."""
+_TAG_DIRECTIVES = re.compile(r"^%TAG", re.MULTILINE)
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -55,6 +60,8 @@ def read_yaml(data: bytes) -> Document:
         text = data.decode()
     except UnicodeDecodeError as error:
         return _unread(_not_utf8(error))
+    if text.count("%TAG") > MAX_TAG_DIRECTIVES and len(_TAG_DIRECTIVES.findall(text)) > MAX_TAG_DIRECTIVES:
+        return _unread(Unreadable(f"there are more than {MAX_TAG_DIRECTIVES} %TAG directives"))
     composer = _Composer(text.removeprefix("\ufeff"))
     try:
         return composer.document()
@@ -67,11 +74,12 @@ def _unread(error: Unreadable) -> Document:
 
 
 class _Anchored(NamedTuple):
-    """What an anchor stands for, where it stands, and how many values it is."""
+    """What an anchor stands for, where it stands, how many values it is, and how many characters they have."""
 
     node: Any
     mark: Mark
     nodes: int
+    characters: int
 
 
 class _Composer:
@@ -84,6 +92,9 @@ class _Composer:
         self._open: set[str] = set()
         """The anchors of containers that have not ended yet; an alias in there would go round for ever."""
         self._nodes = 0
+        self._characters = 0
+        self._expanded = 0
+        """Characters that stand there because an alias repeats them."""
         self._odd = False
 
     def close(self) -> None:
@@ -138,7 +149,7 @@ class _Composer:
         """Compose what begins with ``event``, and say where it stands; after a mistake, what there is of it."""
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
-        before, mark = self._nodes, _mark(event)
+        before, characters, mark = self._nodes, self._characters, _mark(event)
         self._count(1)
         if isinstance(event, ScalarEvent):
             node: Any = self._scalar(event)
@@ -150,7 +161,7 @@ class _Composer:
         if self._error is not None and not isinstance(node, Mapping | Sequence):
             return Broken(self._error), mark
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(node, mark, self._nodes - before)
+            self._anchors[event.anchor] = _Anchored(node, mark, self._nodes - before, self._characters - characters)
         return node, mark
 
     def _alias(self, event: AliasEvent, depth: int) -> tuple[Any, Mark]:
@@ -164,6 +175,10 @@ class _Composer:
             if depth + height(anchored.node) > MAX_DEPTH + 1:
                 self._stop("recursion limit exceeded", event)
             self._count(anchored.nodes)
+            self._characters += anchored.characters
+            self._expanded += anchored.characters
+            if self._expanded > MAX_EXPANDED:
+                self._stop("repetition limit exceeded", event)
             if self._error is None:
                 return anchored.node, anchored.mark
         assert self._error is not None
@@ -205,6 +220,7 @@ class _Composer:
 
     def _scalar(self, event: ScalarEvent) -> Any:
         text: str = event.value
+        self._characters += len(text)
         if event.tag is not None:
             scalar = _tagged(text, event.tag)
         elif event.style:
@@ -234,7 +250,8 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _INTEGER = re.compile(r"\+?0x([0-9a-fA-F]+)|\+?0o([0-7]+)|\+?0b([01]+)|\+?(0|[1-9][0-9]*)")
 _NEGATIVE = re.compile(r"-0x([0-9a-fA-F]+)|-0o([0-7]+)|-0b([01]+)|-(0|[1-9][0-9]*)")
 _BASES = (16, 8, 2, 10)
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Possessive: digits that were taken are not given back, or a long number would be tried over and over.
+_FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _ALL_DIGITS = re.compile(r"[+-]?[0-9]+")
 _SPECIAL_FLOAT = re.compile(r"([+-]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST_OF_NOT_TEXT = frozenset("+-.0123456789~nNtTfF")
@@ -310,7 +327,7 @@ def _tagged(text: str, tag: str) -> Any:
     else:
         return text
     if value is None:
-        return Plain(text, text, f"invalid value: string {quoted(text)}, expected {expected}")
+        return Plain(text, text, f"invalid value: string {excerpt(text)}, expected {expected}")
     return Plain(text, value, _too_big(value) if name == "int" else "")
 
 
