@@ -58,6 +58,8 @@ class Steps:
                 yield from self._all(list(branch), at)
         elif code is codes.MAX_REPEAT:
             yield from self._repeat(value, at)
+        elif code is codes.MIN_REPEAT:
+            yield from reversed(list(self._repeat(value, at)))
         elif code is codes.POSSESSIVE_REPEAT:
             yield from list(self._repeat(value, at))[:1]
         elif code is codes.AT:

@@ -13,7 +13,8 @@ from wadm.model.names import SHARED_ANNOTATION
 API_VERSION = "core.oam.dev/v1beta1"
 KIND = "Application"
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{.*?\}\}|<[A-Za-z_]+>|\$[A-Z_]{2,}")
+# Bounded, as a search begins anew at every character.
+_PLACEHOLDER = re.compile(r"\$\{[^}]{0,100}\}|\{\{.{0,100}?\}\}|<[A-Za-z_]{1,100}>|\$[A-Z_]{2,}")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _DIGEST = re.compile(r"@[a-z0-9]+:[0-9a-fA-F]+$")
 _TAG = re.compile(r":[\w][\w.-]{0,127}$", re.ASCII)
