@@ -214,7 +214,7 @@ class LatticeOwner:
         self._inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
         detector = FailureDetector(settings.overdue, settings.heartbeat, settings.pause)
         self._liveness = Liveness(self.lattice, self.in_flight, detector)
-        self._roster = Roster(FencedBucket(state, tenure.holds), self._scope, transport.now, settings.pause, log)
+        self._roster = Roster(transport, FencedBucket(state, tenure.holds), self._scope, self.now, settings.pause, log)
         self._pulses = Pulses()
         self._tick_every = min(TICK, settings.overdue / 6)
         self._heartbeats = HeartbeatFilter()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -19,25 +19,30 @@ from msgspec import Struct
 from wadm.engine.liveness import KnownHost, Remembered
 from wadm.errors import StaleRevision, WadmError
 from wadm.server.logging import Limited, Logger
-from wadm.transport.base import Bucket
+from wadm.transport.base import Bucket, Entry, Transport
 
 PREFIX: Final = "hosts"
 EVERY: Final = 60.0
+Clock: TypeAlias = Callable[[], float]
 
 
 class _Stored(Struct, frozen=True, omit_defaults=True):
-    written: float
     hosts: dict[str, KnownHost]
     pause: tuple[float, float] | None = None
+    """For how many seconds it had lasted and would last when this was written, 0 where its time did not run: the clocks
+    of two servers may differ."""
 
 
 _decoder = msgspec.json.Decoder(_Stored)
 
 
 class Roster:
-    """The roster of one lattice. ``now`` is in seconds since 1970; ``valid`` the seconds for which it counts."""
+    """The roster of one lattice. ``now`` is the owner's clock; ``valid`` are the seconds for which a roster counts."""
 
-    def __init__(self, bucket: Bucket, scope: str, now: Callable[[], float], valid: float, log: Logger) -> None:
+    def __init__(
+        self, transport: Transport, bucket: Bucket, scope: str, now: Clock, valid: float, log: Logger
+    ) -> None:
+        self._transport = transport
         self._bucket = bucket
         self._key = f"{PREFIX}.{scope}"
         self._now = now
@@ -50,20 +55,43 @@ class Roster:
         """That of the roster as it was read or written last: what another owner has stored since is not overwritten."""
 
     async def load(self) -> Remembered:
-        """Return what the former owner left; nothing where that is too old, or cannot be read."""
+        """Return what the former owner left; nothing where that is too old, or makes no sense.
+
+        Raises what the bucket raises: without knowing what was there an owner had better not begin.
+        """
+        entry = await self._bucket.get(self._key)
+        self._revision = 0 if entry is None else entry.revision
+        if entry is None or entry.value is None:
+            return Remembered({})
         try:
-            entry = await self._bucket.get(self._key)
-            self._revision = 0 if entry is None else entry.revision
-            stored = None if entry is None or entry.value is None else _decoder.decode(entry.value)
-        except (WadmError, ValueError, RecursionError) as error:
+            stored = _decoder.decode(entry.value)
+        except (ValueError, RecursionError) as error:
             self._limited.warning("roster", "cannot read which hosts the lattice had", error=str(error))
             return Remembered({})
-        if stored is None or abs(self._now() - stored.written) > self._valid:
+        try:
+            age = await self._age(entry.value)
+        except WadmError:
+            age = 0.0  # that cannot be told: it counts as new
+        if age > self._valid:
+            await self._bucket.purge(self._key)  # asking how old it is has made it new
             return Remembered({})
-        return Remembered(stored.hosts, stored.pause)
+        if stored.pause is None:
+            return Remembered(stored.hosts)
+        lasted, left = stored.pause
+        now = self._now() - age
+        return Remembered(stored.hosts, (now - lasted, now + left if left else 0.0))
+
+    async def _age(self, value: bytes) -> float:
+        """Return how long ago the roster was written by the clock of NATS: it is written once more, to compare the two
+        times."""
+        stream, subject = f"KV_{self._bucket.name}", f"$KV.{self._bucket.name}.{self._key}"
+        before = await self._transport.last(stream, subject)
+        self._revision = await self._bucket.put(self._key, value, self._revision)
+        after = await self._transport.last(stream, subject)
+        return after.time - before.time if before is not None and after is not None else 0.0
 
     def is_due(self, remembered: Remembered) -> bool:
-        """Whether it is to be written: it has changed, or is a minute old."""
+        """Whether it is to be written: it has changed, or has become old."""
         if self._saving or (not remembered.hosts and self._stored in (None, remembered)):
             return False
         return remembered != self._stored or self._now() - self._written >= EVERY
@@ -72,7 +100,7 @@ class Roster:
         """Store it. Where that fails it is tried again later; nothing waits for it."""
         self._saving = True
         try:
-            value = msgspec.json.encode(_Stored(self._now(), remembered.hosts, remembered.pause))
+            value = msgspec.json.encode(self._to_store(remembered))
             self._revision = await self._bucket.put(self._key, value, self._revision)
             self._stored, self._written = remembered, self._now()
         except StaleRevision:
@@ -81,6 +109,13 @@ class Roster:
             self._limited.warning("roster", "cannot store which hosts the lattice has", error=str(error))
         finally:
             self._saving = False
+
+    def _to_store(self, remembered: Remembered) -> _Stored:
+        if remembered.pause is None:
+            return _Stored(remembered.hosts)
+        since, until = remembered.pause
+        now = self._now()
+        return _Stored(remembered.hosts, (now - since, max(0.001, until - now) if until else 0.0))
 
     async def _follow(self) -> None:
         """Take note of what was written in between, by an owner before us or by a write of ours that seemed to fail: it
