@@ -361,7 +361,7 @@ def test_a_host_that_is_heard_of_for_the_first_time_is_asked() -> None:
 def test_a_heartbeat_is_the_whole_truth_of_a_host() -> None:
     other = Component("api", "x/api:1", 1, owned("other"))
     world = World(WEB, KV).hear(HostHeartbeat(inventory(replace(WEB, count=4), other)))
-    assert world.runs() == replace(WEB, count=4)
+    assert world.runs() == replace(WEB, count=4, rescaled=True)
     assert world.runs("component", "api") == other
     assert world.runs("provider", "kv") is None
     assert world.news.entities == {("component", "web"), ("component", "api"), ("provider", "kv")}

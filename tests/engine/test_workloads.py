@@ -550,9 +550,27 @@ def test_an_id_that_another_application_uses_is_left_to_it() -> None:
     )
 
 
-def test_a_component_that_wadm_did_not_start_is_taken_over_where_it_runs() -> None:
-    by_hand = Component("shop-web", "x/web:1", 1, {})
-    assert asks(plan(SHOP, a_lattice(a_host("h1", by_hand)))) == ["scale shop-web to 3 on h1 (x/web:1)"]
+@pytest.mark.parametrize("image", ["x/web:1", "x/other:1"])
+@pytest.mark.parametrize(
+    ("annotations", "marked"),
+    [
+        ({}, "it has no annotations"),
+        ({"wasmcloud.dev/managed-by": "somebody-else"}, "its annotations are wasmcloud.dev/managed-by=somebody-else"),
+        ({"wasmcloud.dev/appspec": "shop"}, "its annotations are wasmcloud.dev/appspec=shop"),
+    ],
+)
+def test_a_component_that_wadm_did_not_start_is_never_touched(
+    image: str, annotations: dict[str, str], marked: str
+) -> None:
+    """Not even where it is what is wanted: nobody knows its configuration, or who counts on it."""
+    lattice = a_lattice(a_host("h1", Component("shop-web", image, 1, annotations)))
+    assert str(plan(SHOP, lattice)) == (
+        "shop: failed Spread requirement conflict: default spread requires 3 instances vs 0 computed from "
+        f"reconciliation commands The id shop-web is used by {image}, which wadm did not start, on h1: {marked}. "
+        "Give one of the two another id, or stop that one."
+    )
+    join(lattice, a_host("h2"))
+    assert asks(plan(SHOP, lattice)) == ["scale shop-web to 3 on h2 (x/web:1)"]
 
 
 def test_beside_what_is_wanted_a_component_that_wadm_did_not_start_is_left_alone() -> None:
@@ -569,7 +587,8 @@ def test_a_provider_that_wadm_did_not_start_is_left_alone_where_it_is_another() 
     lattice = a_lattice(a_host("h1", Provider("store-kv", "x/another:1", {})))
     assert plan(STORE, lattice).status.message == (
         "Could not satisfy spread default for x/kv:1, 0/1 eligible hosts found. "
-        "The id store-kv is used by x/another:1, which wadm did not start, on h1."
+        "The id store-kv is used by x/another:1, which wadm did not start, on h1: it has no annotations. "
+        "Give one of the two another id, or stop that one."
     )
     join(lattice, a_host("h2"))
     assert asks(plan(STORE, lattice)) == ["start store-kv on h2 (x/kv:1)"]
@@ -757,3 +776,16 @@ def test_once_it_runs_elsewhere_the_failures_are_forgotten() -> None:
     assert done.status.type == "deployed"
     in_flight.settle(done.settled)
     assert not len(in_flight)
+
+
+def test_a_daemon_that_some_of_its_hosts_cannot_have_has_failed() -> None:
+    others = Component("shop-web", "x/other:1", 1, owned("other", "their-scaler"))
+    lattice = a_lattice(a_host("h1", others), "h2", "h3")
+    desired = an_app("shop", a_component("web", 1, daemon=True))
+    first = plan(desired, lattice)
+    assert asks(first) == ["scale shop-web to 1 on h2 (x/web:1)", "scale shop-web to 1 on h3 (x/web:1)"]
+    assert first.status.message == (
+        "Could not satisfy daemonscaler default for x/web:1, 2 eligible hosts found. "
+        "The id shop-web is used by application other on h1."
+    )
+    assert first.status.scalers[0].explanation.wanted == 3

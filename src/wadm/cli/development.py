@@ -25,9 +25,11 @@ from wadm.cli.output import echo
 from wadm.client.connection import open_client
 from wadm.client.fetching import safe_url
 from wadm.client.settings import Settings as ClientSettings
-from wadm.errors import Misconfigured, WadmError
+from wadm.errors import Misconfigured, NotFound, WadmError
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
 from wadm.server.logging import configure
+from wadm.server.resources import names
+from wadm.server.roster import forget_all
 from wadm.server.settings import Settings
 from wadm.sim.fleet import Fleet, simulated_hosts
 from wadm.sim.habits import HEALTHY, Habits
@@ -137,6 +139,8 @@ async def _server(nats: EmbeddedNats, log_level: str | None) -> AsyncIterator[Se
     transport = await connect(connect_options(settings))
     server = Server(transport, settings, new_instance())
     try:
+        with contextlib.suppress(NotFound):  # there is no such bucket at the first start
+            await forget_all(transport.bucket(names(settings).state))
         await server.start()
         yield server
     finally:

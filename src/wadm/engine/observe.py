@@ -368,17 +368,29 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
         elif told != wanted:
             if told.count == asked.count:
                 in_flight.answer(key)
+            told = _in_doubt(told, known)
             news.questions.hosts.add(host_id)
         _put(host_id, told, lattice, news)
+    elif isinstance(known, Component):
+        _put(host_id, _in_doubt(told, known), lattice, news)
     else:
         _put(host_id, told, lattice, news)
 
 
+def _in_doubt(told: Component, known: Component) -> Component:
+    """Return a component as told, marked where its number is another than before and wadm has not asked for that."""
+    return replace(told, rescaled=known.rescaled or told.count != known.count)
+
+
 def _with_code(listed: Component, known: Component, pending: Pending | None) -> Component:
     """Return a component as a host lists it, with the image whose code runs, if that is known to be another."""
+    asked = pending.command if pending is not None else None
+    if not isinstance(asked, ScaleComponent) or asked.count != listed.count:
+        listed = _in_doubt(listed, known)
+    elif known.rescaled:
+        listed = replace(listed, rescaled=known.count == listed.count)  # no event has told yet that it was carried out
     if known.image == listed.image:
         return replace(listed, code=known.code) if known.code else listed
-    asked = pending.command if pending is not None else None
     # What gets the name of another image because of a re-scale keeps its code.
     if isinstance(asked, ScaleComponent) and (asked.reference, asked.count) == (listed.image, listed.count):
         return replace(listed, code=_other_code(known, listed.image))

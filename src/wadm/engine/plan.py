@@ -270,7 +270,7 @@ def has_come_true(command: Command, lattice: Lattice, since: float = -math.inf) 
         case ScaleComponent():
             there = lattice.find("component", command.host_id, command.component_id)
             asked = Component(command.component_id, command.reference, command.count, command.annotations)
-            return isinstance(there, Component) and replace(there, code="") == asked
+            return isinstance(there, Component) and replace(there, code="", rescaled=False) == asked
         case UpdateComponent():
             there = lattice.find("component", command.host_id, command.component_id)
             return there is None or there.image == command.reference

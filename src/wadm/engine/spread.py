@@ -53,10 +53,19 @@ class Place(Struct, frozen=True):
 
 
 class Missing(Struct, frozen=True):
-    """A share that too few hosts are there for: there are ``found`` of ``share.target`` (for components 0)."""
+    """A share that too few hosts are there for: there are ``found`` of ``share.target`` (for components 0).
+
+    For a daemon ``found`` are the hosts that it can use, ``barred`` those that match and that another has the id on.
+    """
 
     share: Share
     found: int
+    barred: int = 0
+
+    @property
+    def lacking(self) -> int:
+        """How many instances are wanted and have no host."""
+        return self.share.target * self.barred if self.barred else self.share.target - self.found
 
 
 class Placement(Struct, frozen=True):
@@ -331,11 +340,15 @@ def place_daemon(
     """Place a daemon: on every host that a share matches; of several matching shares the first counts (P-11)."""
     places: dict[str, Place] = {}
     missing = []
+    refused: set[str] = set()
     for share in shares:
-        hosts = [h for h in lattice.eligible(share.requirements) if h not in bars.shut]
-        if not hosts:
-            missing.append(Missing(share, 0))
-        elif share.target:
+        matching = lattice.eligible(share.requirements)
+        hosts = [h for h in matching if h not in bars.shut]
+        barred = [h for h in matching if h in bars.shut and h not in refused] if share.target else []
+        refused.update(barred)
+        if barred or not hosts:
+            missing.append(Missing(share, len(hosts), len(barred)))
+        if share.target:
             for host in hosts:
                 if host in mine or host not in bars.silent:
                     places.setdefault(host, Place(share.target, share.name))

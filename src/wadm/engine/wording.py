@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wadm.engine.plan import Work
 from wadm.engine.spread import Missing
-from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Requirements
+from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Requirements, owner
 
 HOSTS_NAMED = 3
 """Hosts that are told of one by one."""
+ANNOTATIONS_TOLD = 4
 HOSTS_COUNTED = 20
 """Hosts that are counted. In a larger lattice the number is not told: it would change with every host that joins, and
 every change of a status is a message to all who watch."""
@@ -22,7 +23,7 @@ def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice) -> str:
     """
     share = missing.share
     labels = ", ".join(f"{key}={value}" for key, value in share.requirements)
-    lacking = share.target - missing.found if kind == "provider" and missing.found else 1
+    lacking = missing.barred or (share.target - missing.found if kind == "provider" and missing.found else 1)
     hosts = f"{lacking} more host{'s' * (lacking > 1)}" if missing.found else "a host"
     wanted = f"{hosts} with {labels}" if labels else hosts
     return f"{wanted} (spread {share.name}); {_those_there(share.requirements, missing.found, lattice)}"
@@ -54,6 +55,29 @@ def _lack(host: Host, requirements: Requirements) -> str:
         if has != wanted:
             return f"has {label}={has}"
     return ""
+
+
+# -- ids that others use -----------------------------------------------------------------------
+
+
+def used_by(entity_id: str, others: Mapping[str, Entity], lattice: Lattice) -> str:
+    """Return who has an id, and where. ``others`` are what runs under it for somebody else, by host.
+
+    For example: ``The id shop-api is used by registry.example/api:1, which wadm did not start, on alpha (NAAAAAAA): it
+    has no annotations. Give one of the two another id, or stop that one.``
+    """
+    host, entity = min(others.items())
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    where = f"{lattice.hosts[host].called}{more}"
+    application = owner(entity)
+    if application is not None:
+        return f"The id {entity_id} is used by application {application} on {where}."
+    annotations = ", ".join(f"{key}={value}" for key, value in sorted(entity.annotations.items())[:ANNOTATIONS_TOLD])
+    marked = f"its annotations are {annotations}" if annotations else "it has no annotations"
+    return (
+        f"The id {entity_id} is used by {entity.image}, which wadm did not start, on {where}: {marked}. "
+        "Give one of the two another id, or stop that one."
+    )
 
 
 # -- silent hosts ------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from wadm.engine.links import awaited
 from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
-from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then
+from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Link, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, SPREAD, strip_reference
@@ -71,12 +71,12 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
 
 
 def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
-    """Whether something with the scaler's id counts for it: what was started for its application does, and what wadm
-    did not start is taken over; but a provider with another image cannot be without stopping it."""
+    """Whether something with the scaler's id counts for it. What was started for its application does. What wadm did
+    not start is never touched: a provider with the wanted image serves as it is, everything else is in the way."""
     application = owner(entity)
     if application is None and isinstance(entity, Provider):
         return same_image(entity.image, scaler.image)
-    return application in (scaler.application, None)
+    return application == scaler.application
 
 
 def _failed(scaler: WorkloadScaler, work: Work) -> dict[str, Pending]:
@@ -131,7 +131,9 @@ class _Progress:
         """What a start waits for, besides configurations."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
-        self.gathering = bool(placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
+        self.gathering = (
+            not all(one.barred for one in placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
+        )
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
         self.restarting = self.lacking
         self.sick: list[str] = []
@@ -258,6 +260,11 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         progress.wrong.append(host)
         if progress.ready:
             rescale(wanted.count, f"what runs on {called} was started for an earlier version")
+    elif entity.rescaled:
+        progress.wrong.append(host)
+        if progress.ready:
+            why = f"somebody else re-scaled it on {called}, perhaps without its configuration"
+            progress.want(scale(wanted.count), why)
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
@@ -272,9 +279,11 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
 
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
-    """Whether a component may have another configuration than its annotations say, as the host may have carried out a
-    re-scale of which nothing was heard. An update that repeats those annotations would hide that for ever; one that
-    names no scaler has the configuration handed over after it."""
+    """Whether a component may have another configuration than its annotations say: somebody else has re-scaled it, or
+    the host may have carried out a re-scale of which nothing was heard. An update that repeats those annotations would
+    hide that for ever; one that names no scaler has the configuration handed over after it."""
+    if entity.rescaled:
+        return True
     if before is None:
         return False
     if isinstance(before.command, UpdateComponent):
@@ -357,7 +366,7 @@ def _status(
     scaler, work = progress.scaler, progress.work
     trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
     wanted = sum(p.count for p in placement.places.values())
-    wanted += sum(m.share.target - m.found for m in placement.missing)
+    wanted += sum(missing.lacking for missing in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
     if not explanation.next:
         if work.lattice.pause is not None and (progress.unreached or progress.unsure):
@@ -453,7 +462,7 @@ def _missing_texts(
     for one in missing:
         share = one.share
         if scaler.daemon:
-            text = f"Could not satisfy daemonscaler {share.name} for {scaler.image}, 0 eligible hosts found."
+            text = f"Could not satisfy daemonscaler {share.name} for {scaler.image}, {one.found} eligible hosts found."
         elif scaler.entity_kind == "provider":
             found = f"{one.found}/{share.target}"
             text = f"Could not satisfy spread {share.name} for {scaler.image}, {found} eligible hosts found."
@@ -464,10 +473,7 @@ def _missing_texts(
             )
         texts.append(text)
     if texts and foreign:
-        host, entity = min(foreign.items())
-        application = owner(entity)
-        whom = f"application {application}" if application is not None else f"{entity.image}, which wadm did not start,"
-        texts.append(f"The id {scaler.entity_id} is used by {whom} on {work.host(host)}.")
+        texts.append(used_by(scaler.entity_id, foreign, work.lattice))
     return texts
 
 

@@ -37,7 +37,8 @@ class Component(Struct, frozen=True):
     """A component that runs on a host, up to ``count`` instances at a time.
 
     ``code`` is the image whose code runs, where that is known to be another than the host says: a re-scale changes the
-    name alone (lattice reference, 2.4 row E).
+    name alone (lattice reference, 2.4 row E). ``rescaled``: somebody else changed the number since wadm asked for it
+    last, and may have changed the configuration with it, which no host tells.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Component(Struct, frozen=True):
     count: int
     annotations: dict[str, str]
     code: str = ""
+    rescaled: bool = False
 
 
 class Provider(Struct, frozen=True):

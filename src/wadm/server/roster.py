@@ -3,8 +3,8 @@
 Of hosts that do not answer it cannot be told what they run. A new owner that did not know of them would start all of
 that a second time; with the roster it asks for them first, and does not move anything while most of them are silent.
 
-Written when it changes, and once a minute: a roster that nobody has written for as long as a pause lasts says nothing,
-as its hosts have had that time already.
+Written when it changes, and once an hour, so that its age tells for how long no server was there: after more than that,
+all hosts may be others, and the roster says nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket, Entry, Transport
 
 PREFIX: Final = "hosts"
-EVERY: Final = 60.0
+EVERY: Final = 3600.0
 Clock: TypeAlias = Callable[[], float]
+
+
+async def forget_all(bucket: Bucket) -> None:
+    """Delete all rosters: for who starts NATS itself, and knows that no host of before can be there."""
+    for key in await bucket.keys():
+        if key.startswith(f"{PREFIX}."):
+            await bucket.purge(key)
 
 
 class _Stored(Struct, frozen=True, omit_defaults=True):
@@ -73,7 +80,7 @@ class Roster:
         except WadmError:
             age = 0.0  # that cannot be told: it counts as new
         if age > self._valid:
-            await self._bucket.purge(self._key)  # asking how old it is has made it new
+            self._revision = await self._bucket.purge(self._key)  # asking how old it is has made it new
             return Remembered({})
         if stored.pause is None:
             return Remembered(stored.hosts)

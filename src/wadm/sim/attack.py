@@ -448,6 +448,8 @@ class Attack:
         running = host.host.components[id_]
         body = {"component_id": id_, "component_ref": running.image, "host_id": host.spec.id}
         count = self._rng.choice((0, 0, running.max_instances + 1))
+        if count:
+            self.world.calls.meddler_rescales(host.spec.id, id_, LATTICE)
         await self._ask(f"component.scale.{host.spec.id}", {**body, "count": count, "annotations": running.annotations})
 
     async def _rewrite(self) -> None:

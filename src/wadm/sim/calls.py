@@ -105,6 +105,8 @@ class Calls:
         self.late: set[tuple[str, ...]] = set()
         """Configurations, and sources of links, of which a host has carried out a put after it had been given up, and
         nobody need know of it. Of a configuration an owner may not hear; all links it reads every minute."""
+        self.rescaled: dict[tuple[str, ...], str] = {}
+        """Components that a meddler re-scaled, with the session that held the lattice then, until a server does."""
         self._unanswered_puts: dict[tuple[str, ...], list[tuple[float, str]]] = {}
         """When each was asked, and as whom: a host that stood still may carry out an early one though a later one was
         answered."""
@@ -126,10 +128,16 @@ class Calls:
         if call.stops and (why := self._judge.too_early(call)) is not None:
             self._judge.failed("replacement", f"{call.who} stops too early: {why}")
         self.all.append(call)
+        if verb == "scale":
+            self.rescaled.pop(call.key, None)
         self._newest[who, call.key] = call
         if verb == "put":
             self._unanswered_puts.setdefault(call.key[:2], []).append((call.at, call.session))
         return call
+
+    def meddler_rescales(self, host: str, id_: str, lattice: str) -> None:
+        """Take note that somebody else re-scales a component of ours, without its configuration."""
+        self.rescaled["component", host, id_] = self._judge.holder(lattice)
 
     def meddler_puts(self, name: str) -> None:
         """Take note that somebody else asks for a configuration of ours to be put, which may happen late, too."""

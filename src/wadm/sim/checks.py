@@ -43,6 +43,9 @@ class View(Struct, frozen=True):
     """Whether what was on record may be lost, as the NATS server kept it in memory."""
     told_ill: frozenset[tuple[str, str]]
     """Providers, as host and id, that who holds the lattice has to take for ill, be they so or not."""
+    rescaled_before: frozenset[tuple[str, str]]
+    """Components, as name of the host and id, that a meddler re-scaled under their annotations and without their
+    configuration before who holds the lattice took it: neither inventories nor events show that (undecidable)."""
 
 
 def look(world: World) -> View:
@@ -54,7 +57,15 @@ def look(world: World) -> View:
     links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
     configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
     told_ill = world.health_heard.ill(world.holder(LATTICE).rpartition("-")[0])
-    return View(hosts, labels, links, configs, dict(_applications(world)), world.forgot, told_ill)
+    return View(
+        hosts, labels, links, configs, dict(_applications(world)), world.forgot, told_ill, _rescaled_before(world)
+    )
+
+
+def _rescaled_before(world: World) -> frozenset[tuple[str, str]]:
+    holder = world.holder(LATTICE)
+    found = world.calls.rescaled.items()
+    return frozenset((world.names[key[1]], key[2]) for key, session in found if session != holder)
 
 
 def _links(entries: Iterable[tuple[str, bytes]]) -> Iterator[wanted.Link]:
@@ -140,18 +151,18 @@ def _count(entity: Running) -> int:
     return entity.max_instances if isinstance(entity, RunningComponent) else 1
 
 
-def _judge_each(workload: Workload, mine: Mapping[str, Running], verdict: Verdict) -> None:
+def _judge_each(view: View, workload: Workload, mine: Mapping[str, Running], verdict: Verdict) -> None:
     for name, entity in mine.items():
-        verdict.wrong += _judge_one(workload, name, entity)
+        verdict.wrong += _judge_one(workload, name, entity, (name, workload.id) in view.rescaled_before)
 
 
-def _judge_one(workload: Workload, name: str, entity: Running) -> Iterator[str]:
+def _judge_one(workload: Workload, name: str, entity: Running, excused: bool) -> Iterator[str]:
     if entity.image != workload.image:
         yield f"{workload.id} on {name} is {entity.image}, should be {workload.image}"
     elif isinstance(entity, RunningComponent):
         if entity.code != workload.image:
             yield f"{workload.id} on {name} runs the code of {entity.code}"
-        if entity.config != workload.config:
+        if entity.config != workload.config and not excused:
             yield f"{workload.id} on {name} is configured by {entity.config}"
 
 
@@ -164,7 +175,7 @@ def _judge_daemon(view: View, workload: Workload, verdict: Verdict) -> None:
     if not all(any(share.fits(labels) for labels in view.labels.values()) for share in workload.shares):
         verdict.short = True  # What ran before goes on where it does.
         mine = {name: entity for name, entity in mine.items() if _fits(workload, view.labels[name])}
-    _judge_each(workload, mine, verdict)
+    _judge_each(view, workload, mine, verdict)
     for name, labels in view.labels.items():
         share = next((one for one in workload.shares if one.target and one.fits(labels)), None)
         should = 0 if share is None else share.target if workload.kind == "component" else 1
@@ -182,7 +193,7 @@ def _judge_spread(view: View, workload: Workload, verdict: Verdict) -> None:
     if fitted < sum(share.target for share in shares) or (workload.kind == "provider" and housed < fitted):
         _judge_short(view, workload, mine, min(fitted, housed) if workload.kind == "provider" else fitted, verdict)
         return
-    _judge_each(workload, mine, verdict)
+    _judge_each(view, workload, mine, verdict)
     for name in mine:
         if not any(share.fits(view.labels[name]) for share in shares):
             verdict.wrong.append(f"{workload.id} runs on {name}, which no spread fits")
@@ -207,7 +218,7 @@ def _judge_short(view: View, workload: Workload, mine: Mapping[str, Running], le
     right = {
         name: entity
         for name, entity in mine.items()
-        if _fits(workload, view.labels[name]) and not list(_judge_one(workload, name, entity))
+        if _fits(workload, view.labels[name]) and not list(_judge_one(workload, name, entity, (name, workload.id) in view.rescaled_before))
     }
     there = sum(_count(entity) for entity in right.values())
     if there < least:

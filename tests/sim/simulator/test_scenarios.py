@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from wadm.sim import checks
 from wadm.sim.habits import Habits, containing
 from wadm.sim.manifests import Manifest
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
+from wadm.sim.world import LATTICE
 
 
 def played(script: Callable[[Scenario], Awaitable[None]]) -> Callable[[], None]:
@@ -223,6 +225,60 @@ async def test_the_old_code_runs_again_though_an_update_away_from_it_was_done_af
         "update component host-1 shop-api registry.example/api:1 for default",
         "scale component host-1 shop-api x3 registry.example/api:1 for default",
     ]
+
+
+def configured(instances: int, image: str) -> dict[str, Any]:
+    part = component("api", instances, image=image)
+    part["properties"]["config"] = [{"name": "settings", "properties": {"level": "info"}}]
+    return dict(part)
+
+
+async def rescaled_by_a_stranger(scene: Scenario, count: int) -> None:
+    """Have somebody re-scale a component under its own annotations, without its configuration."""
+    ((name, _),) = scene.where("shop-api").items()
+    host = next(one for one in scene.world.hosts if one.name == name)
+    assert host.host is not None
+    running = host.host.components["shop-api"]
+    body = {"component_id": "shop-api", "component_ref": running.image, "count": count, "host_id": host.spec.id}
+    data = json.dumps({**body, "annotations": running.annotations}).encode()
+    scene.world.calls.meddler_rescales(host.spec.id, "shop-api", LATTICE)
+    await scene.world.stranger.request(f"wasmbus.ctl.v1.{LATTICE}.component.scale.{host.spec.id}", data, 2)
+
+
+@pytest.mark.parametrize("before", [0.0, 0.001, 0.002, 0.01, 5.0])
+def test_what_a_stranger_rescales_to_the_number_that_the_next_version_wants_gets_its_configuration_again(
+    before: float,
+) -> None:
+    """Neither an event nor an inventory shows that the configuration is gone; that somebody changed the number does."""
+
+    async def script(scene: Scenario) -> None:
+        await scene.start(servers=1, hosts=2)
+        await scene.deploy(application("shop", configured(2, "registry.example/api:1")))
+        await scene.until_whole(within=2)
+        await rescaled_by_a_stranger(scene, 3)
+        await scene.wait(before)
+        await scene.deploy(application("shop", configured(3, "registry.example/api:2"), version="v2"))
+        await scene.until_whole(within=10)
+        assert checks.look(scene.world).rescaled_before == frozenset()
+
+    play(script)
+
+
+@played
+async def test_what_a_stranger_rescaled_while_nobody_owned_the_lattice_cannot_be_told(scene: Scenario) -> None:
+    """An inventory has no configuration: under our annotations, with the wanted number, it looks right."""
+    await scene.start(servers=1, hosts=2)
+    await scene.deploy(application("shop", configured(2, "registry.example/api:1")))
+    await scene.until_whole(within=2)
+    await scene.owner().stop()
+    await rescaled_by_a_stranger(scene, 3)
+    scene.world.servers[0].start()
+    await scene.until_owned(within=10)
+    await scene.deploy(application("shop", configured(3, "registry.example/api:2"), version="v2"))
+    await scene.wait(20)
+    (excused,) = checks.look(scene.world).rescaled_before
+    assert excused[1] == "shop-api"
+    assert checks.unfinished(scene.world) == []
 
 
 @played
