@@ -19,7 +19,7 @@ from msgspec import Struct
 from wadm.engine.liveness import KnownHost, Remembered
 from wadm.errors import StaleRevision, WadmError
 from wadm.server.logging import Limited, Logger
-from wadm.transport.base import Bucket, Entry, Transport
+from wadm.transport.base import Bucket, Transport
 
 PREFIX: Final = "hosts"
 EVERY: Final = 3600.0
@@ -46,9 +46,7 @@ _decoder = msgspec.json.Decoder(_Stored)
 class Roster:
     """The roster of one lattice. ``now`` is the owner's clock; ``valid`` are the seconds for which a roster counts."""
 
-    def __init__(
-        self, transport: Transport, bucket: Bucket, scope: str, now: Clock, valid: float, log: Logger
-    ) -> None:
+    def __init__(self, transport: Transport, bucket: Bucket, scope: str, now: Clock, valid: float, log: Logger) -> None:
         self._transport = transport
         self._bucket = bucket
         self._key = f"{PREFIX}.{scope}"
