@@ -218,7 +218,8 @@ def _judge_short(view: View, workload: Workload, mine: Mapping[str, Running], le
     right = {
         name: entity
         for name, entity in mine.items()
-        if _fits(workload, view.labels[name]) and not list(_judge_one(workload, name, entity, (name, workload.id) in view.rescaled_before))
+        if _fits(workload, view.labels[name])
+        and not list(_judge_one(workload, name, entity, (name, workload.id) in view.rescaled_before))
     }
     there = sum(_count(entity) for entity in right.values())
     if there < least:
