@@ -57,7 +57,7 @@ def test_files_where_a_path_is_begun(hello: World) -> None:
 
 
 def test_formats(world: World) -> None:
-    assert world.complete("list", "-o", "") == ["text", "wide", "json", "yaml"]
+    assert world.complete("list", "-o", "") == ["text", "wide", "json", "yaml", "name", "jsonpath=", "custom-columns="]
 
 
 def test_nothing_is_offered_and_nothing_said_where_no_server_is(

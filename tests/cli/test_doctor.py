@@ -75,13 +75,13 @@ async def test_each_finding_says_what_to_do(nats_server_factory: NatsServerFacto
     assert [one for one in found if one.level in ("warning", "error") and not one.hint] == []
     told = {(one.level, one.area, one.text) for one in found}
     for level, area, words in (
-        ("warning", "storage", "streams or buckets are missing: wadm_notify, wadm_revisions, KV_wadm_leases"),
+        ("error", "storage", "the stream wadm_notify, the stream wadm_revisions, the bucket wadm_leases"),
         ("warning", "storage", "wadm_timeline: keeps messages for ever, and grows"),
-        ("warning", "storage", "wadm_timeline: is nearly full"),
+        ("warning", "storage", "the stream wadm_timeline is full"),
         ("warning", "leftovers", f"the original left the stream {next(iter(LEFT_BEHIND))}"),
-        ("error", "server", "the original wadm and this one serve the same lattices"),
+        ("error", "server", "the original wadm (0.21 or older) and this one serve the same lattices"),
         ("error", "hosts", "old-oak-1: older than 1.0"),
-        ("warning", "hosts", f"heard within the last minute, and no answer now: {SILENT[:8]}"),
+        ("warning", "hosts", f"heard within the last 65 s, and no answer now: {SILENT[:8]}"),
         ("warning", "clocks", f"the clock of host {SILENT[:8]} is 90 s ahead"),
     ):
         assert any(one[:2] == (level, area) and one[2].startswith(words) for one in told), (words, found)

@@ -149,7 +149,7 @@ def test_history_tells_who_and_what_for(world: World, file: File) -> None:
     revisions = json.loads(world.wadm("history", "shop", "-o", "json").out)["revisions"]
     told = [(one["action"], one["author"], one.get("message", ""), one["outcome"]) for one in revisions]
     assert told == [("deploy", "ann", "the first", "deployed"), ("undeploy", "bob", "", "undeployed")]
-    assert "by ann: the first" in world.wadm("history", "shop").out
+    assert "ann  v1\n" in world.wadm("history", "shop").out
 
 
 def test_without_an_author_it_is_who_is_at_the_machine(world: World, file: File) -> None:

@@ -305,7 +305,7 @@ def test_wide_view(name: str) -> None:
 def test_a_change_as_one_line() -> None:
     assert progress.line("my-shop", BAD, "v1") == (
         "my-shop  ✗ failed  version v1  1 of 4 scalers as wanted: "
-        "api: a host with label zone=east (3 hosts have no label zone)"
+        "api: waits for a host with label zone=east (3 hosts have no label zone)"
     )
 
 

@@ -53,6 +53,9 @@ class World:
 
     async def _start(self, server: bool) -> None:
         await self.fleet.start()
+        jetstream = self.transport("jetstream")
+        refusal = b'{"error":{"code":501,"description":"what is in memory has no JetStream"}}'
+        await jetstream.subscribe("$JS.API.>", lambda message: jetstream.publish(message.reply, refusal))
         if server:
             self.server = Server(self.transport("server"), ServerSettings(), "server")
             await self.server.start()

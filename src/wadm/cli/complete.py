@@ -63,9 +63,25 @@ def scalers(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
 
     async def ask(client: Client) -> Iterable[tuple[str, str]]:
         from wadm.cli.views import names
+        from wadm.model.status import SEVERITY, StatusType
 
         current = await client.status(named)
-        return [(names.scaler(one.name, named).partition(" ")[0], one.type) for one in current.scalers]
+        worst: dict[str, StatusType] = {}  # a provider and its link may begin with one word
+        for one in current.scalers:
+            word = names.scaler(one.name, named).partition(" ")[0]
+            worst[word] = min(worst.get(word, one.type), one.type, key=SEVERITY.index)
+        return worst.items()
+
+    return _offer(ctx, incomplete, ask)
+
+
+def configurations(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the names of configurations that deployed applications and links refer to."""
+
+    async def ask(client: Client) -> Iterable[tuple[str, str]]:
+        from wadm.cli.config_uses import config_uses
+
+        return [(one.name, one.application or "") for one in await config_uses(client)]
 
     return _offer(ctx, incomplete, ask)
 

@@ -11,6 +11,7 @@ from wadm.cli.development import Development, forever
 from wadm.cli.exits import DONE, FAILED, Failure
 from wadm.cli.output import echo, show
 from wadm.cli.views import names
+from wadm.cli.views.causes import cause
 from wadm.cli.views.status import status as status_view
 from wadm.client.client import Client
 from wadm.client.connection import open_client
@@ -98,11 +99,8 @@ class Progress:
 
 
 def _why(scaler: ScalerStatus) -> str:
-    if scaler.type == "deployed":
-        return ""
-    if scaler.explanation.waiting_for:
-        return f", waits for {scaler.explanation.waiting_for}"
-    return f": {scaler.message}" if scaler.message else ""
+    why = cause(scaler).sentence
+    return f": {why}" if why else ""
 
 
 def _shown(manifest: Path) -> str:

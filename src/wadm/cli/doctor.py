@@ -7,32 +7,47 @@ Everything is asked as any client would ask it, so what is found is what others 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
 from msgspec import DecodeError, Struct, json
 
-from wadm.cli.situation import BOTH, serving
+from wadm import COMPATIBLE_WITH, __version__
+from wadm.cli.place import start_a_host, start_a_server
+from wadm.cli.standing import (
+    ORIGINAL,
+    RECENT,
+    SKEW,
+    account_troubles,
+    full_stream,
+    heartbeats,
+    lattices_with_hosts,
+    managers,
+    missing_streams,
+    no_jetstream,
+    quietly,
+    skewed,
+    two_at_work,
+    unwritten,
+)
+from wadm.cli.views.table import count
 from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import StreamInfo
 from wadm.errors import NoResponders, NotFound, TimedOut, WadmError
 from wadm.server.resources import LEFT_BEHIND, Names, names, streams
 from wadm.server.settings import Settings
-from wadm.transport.base import Stored, StreamSpec
-from wadm.wire import subjects
+from wadm.transport.base import StreamSpec
 from wadm.wire.control import HostPing
+from wadm.wire.insight import ServerInfo
 
 Level = Literal["ok", "note", "warning", "error"]
 
 SLOW = 0.25
 """Seconds to NATS and back that are remarked upon: every command of the server takes several."""
-SKEW = 5.0
-"""Seconds between two clocks that are remarked upon."""
 ALONE = 1.0
 """Seconds that a host has to answer which was silent when all were asked."""
-NEARLY_FULL = 0.9
 OLDEST_HOST = (1, 0)
 
 
@@ -47,13 +62,21 @@ class Finding(Struct, frozen=True):
 
 async def examine(client: Client) -> AsyncIterator[Finding]:
     """Look at everything, in the order in which one thing needs the other."""
+    yield Finding("wadm", "ok", f"this is {__version__}, which speaks the protocol of {COMPATIBLE_WITH}")
     async for finding in _nats(client):
         yield finding
         if finding.level == "error":
             return
     called = names(Settings())
-    async for finding in _storage(client, called):
-        yield finding
+    servers = await quietly(managers(client), set[ServerInfo]())
+    ours = servers - {ORIGINAL}
+    elsewhere = sorted({one.domain for one in ours} - {client.settings.js_domain}) if ours else []
+    if elsewhere and client.settings.js_domain not in {one.domain for one in ours}:
+        text = f"the server keeps its things in the JetStream domain {elsewhere[0]!r}, and this looks elsewhere"
+        yield Finding("storage", "warning", text, f"look there with: wadm doctor --js-domain {elsewhere[0]}")
+    else:
+        async for finding in _storage(client, called):
+            yield finding
     async for finding in _servers(client, called):
         yield finding
     async for finding in _hosts(client, called):
@@ -80,14 +103,10 @@ async def _nats(client: Client) -> AsyncIterator[Finding]:
             "look at the load of the NATS server and the network; deployments take several such ways each",
         )
     try:
-        await jetstream.account(client)
+        account = await jetstream.account(client)
     except NoResponders:
-        yield Finding(
-            "JetStream",
-            "error",
-            "JetStream is off, or not for this account",
-            "start nats-server with -js (or `jetstream {}` in its configuration), or name the domain with --js-domain",
-        )
+        trouble = no_jetstream(client)
+        yield Finding("JetStream", "error", trouble.text, trouble.hint)
     except TimedOut:
         yield Finding(
             "JetStream",
@@ -99,7 +118,11 @@ async def _nats(client: Client) -> AsyncIterator[Finding]:
         hint = "allow JetStream for this account in the NATS configuration"
         yield Finding("JetStream", "error", str(error), _PERMISSIONS if "does not permit" in str(error) else hint)
     else:
-        yield Finding("JetStream", "ok", "is on")
+        full = list(account_troubles(account))
+        for trouble in full:
+            yield Finding("JetStream", "warning" if "nearly" in trouble.text else "error", trouble.text, trouble.hint)
+        if not full:
+            yield Finding("JetStream", "ok", "is on")
 
 
 _PERMISSIONS = "permit it to publish $JS.API.> and wadm.api.>, and to subscribe to _INBOX.>"
@@ -119,11 +142,15 @@ async def _storage(client: Client, called: Names) -> AsyncIterator[Finding]:
             continue
     missing = [name for name in (*wanted, *sorted(kept)) if name not in found]
     if not found:
-        yield Finding("storage", "note", "no wadm server has ever run on this NATS", "start one with: wadm")
+        text = "no wadm server has ever run on this NATS"
+        yield Finding("storage", "note", text, start_a_server(client.settings))
     elif missing:
-        text = f"streams or buckets are missing: {', '.join(missing)}"
-        yield Finding("storage", "warning", text, "a running server of ours makes them; start it, or start it anew")
+        trouble = missing_streams(missing)
+        yield Finding("storage", "error", trouble.text, trouble.hint)
     troubles = [one for name, info in found.items() for one in _judge(info, wanted.get(name))]
+    if f"KV_{called.manifests}" in found:
+        troubles += _forgetful(found[f"KV_{called.manifests}"])
+    troubles += [Finding("storage", "error", one.text, one.hint) for one in unwritten(found.get(f"KV_{called.leases}"))]
     for finding in troubles:
         yield finding
     if found and not missing and not troubles:
@@ -150,10 +177,28 @@ def _judge(info: StreamInfo, wanted: StreamSpec | None) -> list[Finding]:
             wrong(f"has retention {info.retention}, should have {wanted.retention}", "start the server anew", "error")
         if wanted.max_age and not info.max_age:
             wrong("keeps messages for ever, and grows", "start the server anew, which bounds it")
-    if info.max_bytes > 0 and info.bytes > NEARLY_FULL * info.max_bytes:
-        text = f"is nearly full: {info.bytes} of {info.max_bytes} bytes"
-        wrong(text, "allow it more with the server's --*-max-bytes options")
+    if full := full_stream(info, every=True):
+        findings.append(Finding("storage", _level(info, full.text), full.text, full.hint))
     return findings
+
+
+def _level(info: StreamInfo, text: str) -> Level:
+    return "error" if info.refuses_when_full and "nearly" not in text else "warning"
+
+
+SMALL = 128 * 1024
+"""Bytes that a stored application should at least be able to have; one with its versions is often larger."""
+
+
+def _forgetful(manifests: StreamInfo) -> Iterator[Finding]:
+    """Yield what makes the bucket of manifests lose applications, or refuse them."""
+    bucket = manifests.name.removeprefix("KV_")
+    if manifests.max_age > 0:
+        text = f"the bucket {bucket} forgets every application {manifests.max_age:.0f} s after it was last changed"
+        yield Finding("storage", "error", text, f"nats stream edit {manifests.name} --max-age=0")
+    if 0 < manifests.max_value_bytes < SMALL:
+        text = f"the bucket {bucket} takes no application of more than {manifests.max_value_bytes} bytes"
+        yield Finding("storage", "warning", text, f"nats stream edit {manifests.name} --max-msg-size=-1")
 
 
 async def _leftovers(client: Client, found: Mapping[str, StreamInfo]) -> AsyncIterator[Finding]:
@@ -177,6 +222,7 @@ async def _leftovers(client: Client, found: Mapping[str, StreamInfo]) -> AsyncIt
 
 class _Session(Struct, frozen=True):
     host: str = ""
+    version: str = ""
 
 
 class _Lease(Struct, frozen=True):
@@ -185,10 +231,10 @@ class _Lease(Struct, frozen=True):
 
 async def _servers(client: Client, called: Names) -> AsyncIterator[Finding]:
     try:
-        kinds = await serving(client)
+        found = await managers(client)
     except NoResponders:
         text = f"no wadm server answers for lattice {client.lattice}"
-        yield Finding("server", "error", text, "start one with: wadm (or `wadm up` for a whole local set-up)")
+        yield Finding("server", "error", text, start_a_server(client.settings))
         return
     except TimedOut:
         text = "a server listens and does not answer in time"
@@ -197,31 +243,33 @@ async def _servers(client: Client, called: Names) -> AsyncIterator[Finding]:
     except WadmError as error:
         yield Finding("server", "error", f"the server answers with an error: {error}", "look at the server's log")
         return
-    if kinds == {"original"}:
+    if found == {ORIGINAL}:
         text = "the original wadm serves the API: no plan, explain, events, history or rollback"
         yield Finding("server", "note", text, "stop it and start this one on the same NATS; nothing restarts")
         return
-    if len(kinds) == 2:
-        yield Finding("server", "error", BOTH, "stop one of the two")
+    if trouble := await quietly(two_at_work(client), None):
+        yield Finding("server", "error", trouble.text, trouble.hint)
     sessions, owner = await _ownership(client, called)
-    text = f"{len(sessions)} running: {', '.join(sorted(sessions.values()))}" if sessions else "the API is served"
+    told = sorted(f"{one.host} ({one.version or 'version unknown'})" for one in sessions.values())
+    text = f"{len(sessions)} running: {', '.join(told)}" if sessions else "the API is served"
     yield Finding("server", "ok", text)
+    if len(versions := {one.version for one in sessions.values()}) > 1:
+        text = f"the servers are of {len(versions)} versions"
+        yield Finding("server", "note", text, "fine while an upgrade is under way; else update the others")
     if owner is None:
-        text = f"nobody looks after lattice {client.lattice}"
-        hint = (
-            "normal while nothing is deployed and no host was heard; else wait some seconds, then see the server's log"
-        )
+        text = f"no server has taken up lattice {client.lattice} yet"
+        hint = "one does as soon as something is deployed there, or a host tells of itself (every 30 s)"
         yield Finding("owner", "note", text, hint)
     elif owner not in sessions:
         text = f"the server that looked after lattice {client.lattice} is gone, none has taken over yet"
         yield Finding("owner", "warning", text, "another takes over within ten seconds; if not, see its log")
     else:
-        yield Finding("owner", "ok", f"lattice {client.lattice} is looked after by {sessions[owner]}")
+        yield Finding("owner", "ok", f"lattice {client.lattice} is looked after by {sessions[owner].host}")
 
 
-async def _ownership(client: Client, called: Names) -> tuple[dict[str, str], str | None]:
-    """Return the servers by session (with what people call them), and the session that has the lattice."""
-    sessions: dict[str, str] = {}
+async def _ownership(client: Client, called: Names) -> tuple[dict[str, _Session], str | None]:
+    """Return the servers by session, and the session that has the lattice."""
+    sessions: dict[str, _Session] = {}
     owner = None
     bucket = client.transport.bucket(called.leases)
     try:
@@ -231,7 +279,8 @@ async def _ownership(client: Client, called: Names) -> tuple[dict[str, str], str
                 continue
             kind, _, name = key.partition(".")
             if kind == "instance":
-                sessions[name] = json.decode(entry.value, type=_Session).host or name
+                session = json.decode(entry.value, type=_Session)
+                sessions[name] = session if session.host else _Session(name, session.version)
             elif kind == "lattice" and name == client.lattice:
                 owner = json.decode(entry.value, type=_Lease).owner or None
     except (NotFound, DecodeError):
@@ -242,17 +291,12 @@ async def _ownership(client: Client, called: Names) -> tuple[dict[str, str], str
 # -- hosts ----------------------------------------------------------------------------------
 
 
-class _Beat(Struct, frozen=True):
-    source: str = ""
-    time: str = ""
-
-
 async def _hosts(client: Client, called: Names) -> AsyncIterator[Finding]:
     hosts = await client.hosts()
     if not hosts:
-        elsewhere = await _lattices_with_hosts(client, called) - {client.lattice}
+        elsewhere = await quietly(lattices_with_hosts(client), set[str]()) - {client.lattice}
         text = f"no host answers in lattice {client.lattice}"
-        hint = "start a wasmCloud host in it (`wadm up --hosts 1` simulates one)"
+        hint = start_a_host(client.settings)
         if elsewhere:
             hint = f"hosts are heard in {', '.join(sorted(elsewhere))}: name that with --lattice, or start one here"
         yield Finding("hosts", "error", text, hint)
@@ -267,23 +311,20 @@ async def _hosts(client: Client, called: Names) -> AsyncIterator[Finding]:
         if old := [host for host in hosts if _is_old(host)]:
             text = f"{', '.join(map(_called, old))}: older than 1.0, which wadm cannot manage"
             yield Finding("hosts", "error", text, "update these hosts")
-    beats = await _beats(client, called)
+    beats = await quietly(heartbeats(client), {}, 5)
     known = {host.host_id: _called(host) for host in hosts}
     asked = sorted(host for host in beats if host not in known)
     silent = [host for host in asked if not await _answers(client, host)]
     if silent:
-        text = f"heard within the last minute, and no answer now: {', '.join(host[:8] for host in silent)}"
+        text = f"heard within the last {RECENT:.0f} s, and no answer now: {', '.join(host[:8] for host in silent)}"
         hint = "look whether these hosts still run, and may subscribe to wasmbus.ctl.>"
         yield Finding("hosts", "warning", text, hint)
-    skewed = {host: skew for host, skew in beats.items() if abs(skew) > SKEW}
-    for host_id, skew in sorted(skewed.items()):
-        way = "ahead" if skew > 0 else "behind"
-        text = f"the clock of host {known.get(host_id, host_id[:8])} is {abs(skew):.0f} s {way}"
-        yield Finding(
-            "clocks", "warning", text, "let it follow a time server (NTP); wadm itself trusts no host's clock"
-        )
-    if beats and not skewed:
-        yield Finding("clocks", "ok", f"the clocks of {len(beats)} hosts agree with that of NATS")
+    wrong = skewed(beats, lambda host_id: known.get(host_id, host_id[:8]))
+    for trouble in wrong:
+        yield Finding("clocks", "warning", trouble.text, trouble.hint)
+    if beats and not wrong:
+        agree = "agrees" if len(beats) == 1 else "agree"
+        yield Finding("clocks", "ok", f"the clock of {count(len(beats), 'host')} {agree} with that of NATS")
 
 
 async def _answers(client: Client, host_id: str) -> bool:
@@ -294,37 +335,6 @@ async def _answers(client: Client, host_id: str) -> bool:
     except (TimeoutError, WadmError):
         return False
     return True
-
-
-async def _beats(client: Client, called: Names) -> dict[str, float]:
-    """Return by how many seconds the clock of each host heard lately is ahead of that of NATS, as the last heartbeat
-    of each shows."""
-    found: dict[str, float] = {}
-    subject = subjects.host_event(client.lattice, "host_heartbeat")
-    try:
-        async for stored in client.transport.history(called.host_events, [subject]):
-            if (beat := _beat(stored)) is not None:
-                found[beat.source] = _seconds(beat.time) - stored.time
-    except WadmError:
-        return {}
-    return found
-
-
-def _beat(stored: Stored) -> _Beat | None:
-    try:
-        beat = json.decode(stored.data, type=_Beat)
-    except (DecodeError, UnicodeDecodeError):
-        return None
-    return beat if beat.source and _seconds(beat.time) else None
-
-
-async def _lattices_with_hosts(client: Client, called: Names) -> set[str]:
-    try:
-        heard = await jetstream.subjects_of(client, called.host_events, subjects.host_event("*", "host_heartbeat"))
-    except WadmError:
-        return set()
-    parsed = (subjects.parse_host_event(subject, False) for subject in heard)
-    return {one.lattice for one in parsed if one is not None}
 
 
 def _is_old(host: HostPing) -> bool:
@@ -346,7 +356,10 @@ async def _applications(client: Client) -> AsyncIterator[Finding]:
         return  # said already
     bad = [one for one in applications if one.status.type != "deployed"]
     if applications and not bad:
-        yield Finding("applications", "ok", f"all {len(applications)} that should run do")
+        text = (
+            "the one that should run does" if len(applications) == 1 else f"all {len(applications)} that should run do"
+        )
+        yield Finding("applications", "ok", text)
     for one in bad[:10]:
         yield Finding("applications", "note", f"{one.name} is {one.status.type}", f"wadm status {one.name}")
     if len(bad) > 10:

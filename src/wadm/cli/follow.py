@@ -77,11 +77,17 @@ class Board:
         return progress.board(self.current, self.versions, self._now())
 
 
-async def follow_on(client: Client, name: str, version: str | None) -> None:
-    """Show an application's status and every change of it, until interrupted."""
-    with Board({name: version}, client.transport.now, sys.stdout, keep=True) as board:
-        async for status in client.watch_status(name):
-            board.update(name, status)
+async def follow_on(client: Client, versions: Mapping[str, str | None]) -> None:
+    """Show applications' statuses and every change of them, until interrupted."""
+    with Board(versions, client.transport.now, sys.stdout, keep=True) as board:
+
+        async def one(name: str) -> None:
+            async for status in client.watch_status(name):
+                board.update(name, status)
+
+        async with asyncio.TaskGroup() as group:
+            for name in versions:
+                group.create_task(one(name))
 
 
 class Waiting:

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "put": Entry(f"{_HERE}.put:put", "Store a manifest as the newest version of its application"),
     "plan": Entry(f"{_HERE}.plan:plan", "Show what deploying would do, without doing it"),
     "deploy": Entry(f"{_HERE}.deploy:deploy", "Have an application run"),
+    "wait": Entry(f"{_HERE}.wait:wait", "Wait until applications are in a state"),
     "undeploy": Entry(f"{_HERE}.undeploy:undeploy", "Have nothing of an application run"),
     "delete": Entry(f"{_HERE}.delete:delete", "Delete an application or a version of it"),
     "get": Entry(f"{_HERE}.get:get", "Print a stored manifest"),

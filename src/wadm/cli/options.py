@@ -5,16 +5,21 @@ The names are those of the ``nats`` command; those of ``wash`` are understood to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from wadm.cli.command import option
-from wadm.cli.output import Format, Output
+from wadm.cli.output import WITH_EXPRESSION, Format, Output
 from wadm.cli.session import Session
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[tuple[Format, str]]
+else:
+    _ParamType = click.ParamType
 
 CONNECTION = "Connection (what is not given: see `wadm context --help`)"
 
@@ -116,13 +121,39 @@ def connected(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+class FormatType(_ParamType):
+    """A format, for some with what is wanted behind an equals sign; a pair of both to the command."""
+
+    name = "format"
+
+    def __init__(self, formats: Sequence[Format]) -> None:
+        self.formats = tuple(formats)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Format, str]:
+        """Return the format and its expression."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, expression = str(value).partition("=")
+        if name not in self.formats:
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, self.formats))}.", param, ctx)
+        if (name in WITH_EXPRESSION) != bool(sign and expression):
+            wanted = f"write {name}=EXPRESSION" if name in WITH_EXPRESSION else f"{name} takes no expression"
+            self.fail(f"{wanted}, as in jsonpath='{{.name}}' or custom-columns=NAME:.name", param, ctx)
+        return name, expression
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the formats."""
+        names = (f"{one}=" if one in WITH_EXPRESSION else one for one in self.formats)
+        return [CompletionItem(one) for one in names if one.startswith(incomplete)]
+
+
 def printing(*formats: Format) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command ``-o`` with these formats, the first being the default, and an :class:`Output` as ``output``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def run(**parameters: Any) -> Any:
-            output = Output(parameters.pop("format"))
+            output = Output(*parameters.pop("format"))
             click.get_current_context().obj = output
             return function(output=output, **parameters)
 
@@ -130,10 +161,11 @@ def printing(*formats: Format) -> Callable[[Callable[..., Any]], Callable[..., A
             "-o",
             "--output",
             "format",
-            type=click.Choice(formats),
+            type=FormatType(formats),
             default=formats[0],
             show_default=True,
             section="Output",
+            metavar=f"[{'|'.join(f'{one}=...' if one in WITH_EXPRESSION else one for one in formats)}]",
             help="How to print the result.",
         )(run)
 

@@ -10,7 +10,7 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
 import click
@@ -20,7 +20,10 @@ from wadm.cli.visible import visible, visible_json
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-Format: TypeAlias = Literal["text", "wide", "json", "yaml"]
+Format: TypeAlias = Literal["text", "wide", "json", "yaml", "name", "jsonpath", "custom-columns"]
+
+WITH_EXPRESSION: Final = ("jsonpath", "custom-columns")
+"""Formats that are written with what is wanted: ``jsonpath={.name}``."""
 
 UNLIMITED = 4000
 """The width where nobody looks: nothing is wrapped."""
@@ -33,34 +36,59 @@ NARROWEST = 40
 class Output:
     """Where a command's result goes."""
 
-    def __init__(self, format: Format) -> None:  # noqa: A002  (it is the word for it)
+    def __init__(self, format: Format, expression: str = "") -> None:  # noqa: A002  (it is the word for it)
         self.format = format
+        self.expression = expression
 
     @property
     def structured(self) -> bool:
         """Whether the result is for a program."""
-        return self.format in ("json", "yaml")
+        return self.format not in ("text", "wide")
 
     @property
     def wide(self) -> bool:
         """Whether the reader wants all columns."""
         return self.format == "wide"
 
-    def show(self, data: Any, view: Callable[[], RenderableType]) -> None:
-        """Print the result: ``data`` for a program, else ``view`` for people (made only then)."""
+    def show(self, data: Any, view: Callable[[], RenderableType], names: Sequence[str] = ()) -> None:
+        """Print the result: ``data`` for a program, else ``view`` for people (made only then). ``names`` are what
+        ``-o name`` prints, a line each."""
         if self.format == "json":
             click.echo(as_json(data))
         elif self.format == "yaml":
             click.echo(as_yaml(data), nl=False)
+        elif self.format == "name":
+            click.echo("".join(f"{visible(name)}\n" for name in names), nl=False)
+        elif self.format in WITH_EXPRESSION:
+            self._pick(data)
         else:
             show(view(), self.wide)
+
+    def _pick(self, data: Any) -> None:
+        """Print what an expression takes out of the data."""
+        import msgspec
+
+        from wadm.cli.query import columns, evaluate
+
+        plain = msgspec.to_builtins(data)
+        if self.format == "jsonpath":
+            text = evaluate(self.expression, plain)
+            echo(text, end="" if text.endswith("\n") else "\n")
+            return
+        rows = columns(self.expression, plain)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def line(self, data: Any) -> None:
         """Print one of many results as they come: a line of JSON, or a document of YAML."""
         import msgspec
 
         line = visible_json(msgspec.json.encode(data).decode())
-        click.echo(line if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
+        if self.format in WITH_EXPRESSION:
+            self._pick(data)
+        else:
+            click.echo(line if self.format == "json" else f"---\n{as_yaml(data)}".rstrip())
 
     def say(self, data: Any, text: str) -> None:
         """Print a result that is one sentence."""
@@ -75,10 +103,10 @@ class Output:
             echo(text, err=True)
 
 
-def echo(text: str = "", *, head: str = "", err: bool = False, file: TextIO | None = None) -> None:
+def echo(text: str = "", *, head: str = "", err: bool = False, file: TextIO | None = None, end: str = "\n") -> None:
     """Print a sentence: what it quotes cannot make the terminal do anything. ``head`` stands before it, is our own
     and may be coloured."""
-    click.echo(f"{head} {visible(text)}" if head else visible(text), err=err, file=file)
+    click.echo((f"{head} {visible(text)}" if head else visible(text)) + end, err=err, file=file, nl=False)
 
 
 def as_json(data: Any) -> str:

@@ -3,28 +3,73 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
 
 from wadm.cli import exits
 from wadm.cli.dependents import uses
+from wadm.cli.place import start_a_host, start_a_server
+from wadm.cli.standing import (
+    SKEW,
+    Trouble,
+    heartbeats,
+    lattices_with_hosts,
+    quietly,
+    skewed,
+    store_troubles,
+    two_at_work,
+)
 from wadm.client.client import Client
+from wadm.client.replies import Summary
 from wadm.errors import NotSupported, Unavailable, WadmError
+from wadm.model.insight import ApplicationView
+from wadm.model.manifest import Manifest
 from wadm.wire.insight import STARTING
 
 PATIENCE = 1.5
 """Seconds that the owner of the lattice has to answer; one that is there does at once."""
 SLOW = 0.5
 """Seconds for an answer of the API that are remarked upon."""
-BOTH = "the original wadm and this one serve the same lattices, and work against each other"
-ASKED = 8
-"""Requests by which a second kind of server behind the same API is found: each is answered by any of them."""
 
 
-async def situation(client: Client, name: str, took: float) -> list[str]:
-    """Return what there is to say. ``took`` is how many seconds the API needed to answer."""
+class Situation(Struct, frozen=True):
+    """What is to be said, and what the owner of the lattice says of the application, if it does."""
+
+    hints: tuple[str, ...] = ()
+    view: ApplicationView | None = None
+
+
+async def situation(client: Client, name: str, took: float, deployed: bool = False) -> Situation:
+    """Return what there is to say of an application that should run. ``took`` is how many seconds the API needed to
+    answer; ``deployed``: it is as wanted, so that only what will harm it later is said."""
     if took > SLOW:  # then silence means nothing
-        return [f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which"]
-    return [*await _another_manager(client), *[hint async for hint in _owner(client, name)]]
+        return Situation((f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which",))
+    store, two, owner, clocks = await asyncio.gather(
+        store_troubles(client),
+        quietly(two_at_work(client), None),
+        _owner(client, name, deployed),
+        _clocks(client),
+    )
+    troubles = [*store, *([two] if two else []), *clocks]
+    return Situation((*(trouble.sentence for trouble in troubles), *owner.hints), owner.view)
+
+
+async def of_lattice(client: Client, summaries: Sequence[Summary]) -> list[str]:
+    """Return what there is to say of a lattice as a whole, for a list of its applications."""
+    some = next((one for one in summaries if one.deployed_version is not None), None)
+    if some is None:
+        return [trouble.sentence for trouble in await store_troubles(client)]
+    found = await situation(client, some.name, 0, all(one.status.type == "deployed" for one in summaries))
+    return [hint for hint in found.hints if not hint.startswith("version ")]
+
+
+async def _clocks(client: Client) -> list[Trouble]:
+    beats = await quietly(heartbeats(client), {}, 0.5)
+    if not any(abs(heard.ahead) > SKEW for heard in beats.values()):
+        return []
+    names = {host.host_id: host.friendly_name for host in await quietly(client.hosts(), ())}
+    return skewed(beats, lambda host_id: names.get(host_id) or host_id[:8])
 
 
 async def in_the_way(client: Client, name: str) -> list[str]:
@@ -42,14 +87,10 @@ async def in_the_way(client: Client, name: str) -> list[str]:
     return []
 
 
-async def missing_shared(client: Client, name: str, version: str) -> list[str]:
+async def missing_shared(client: Client, manifest: Manifest | None) -> list[str]:
     """Return which applications are not deployed whose components this one uses: its links lead nowhere."""
-    try:
-        used = uses(await client.get(name, version))
-    except WadmError:
-        return []
     said = []
-    for other, component in used:
+    for other, component in uses(manifest) if manifest is not None else ():
         try:
             there = any(one.deployed for one in await client.versions(other))
         except WadmError:
@@ -60,68 +101,70 @@ async def missing_shared(client: Client, name: str, version: str) -> list[str]:
     return said
 
 
-async def _another_manager(client: Client) -> list[str]:
-    """Return who else manages the lattice, as far as that shows: the original does not know of this server, and
-    answers some of the requests."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            kinds = await serving(client)
-    except (TimeoutError, WadmError):
-        return []
-    return [f"{BOTH}: stop one of the two (`wadm doctor` tells more)"] if len(kinds) == 2 else []
-
-
-async def serving(client: Client) -> set[str]:
-    """Return which kinds of server answer for the lattice: ``ours``, ``original``. Raises what a request raises."""
-
-    async def kind() -> str:
-        try:
-            await client.events(limit=1)
-        except NotSupported:
-            return "original"
-        return "ours"
-
-    return set(await asyncio.gather(*(kind() for _ in range(ASKED))))
-
-
-async def _owner(client: Client, name: str) -> AsyncIterator[str]:
+async def _owner(client: Client, name: str, deployed: bool) -> Situation:
+    """Return what the owner of the lattice says, or that there is none."""
     try:
         async with asyncio.timeout(PATIENCE):
             view = (await client.explain(name)).view
     except NotSupported:
-        return
+        return Situation()
     except Unavailable as error:
         if str(error).startswith(STARTING):
-            yield str(error)
-        elif hint := await _no_host(client):
-            yield hint
-        else:
-            yield _NOBODY
+            return Situation((str(error),))
+        return Situation((await _no_host(client) or nobody(client),))
     except TimeoutError:
-        yield await _no_host(client) or _NOBODY
+        return Situation((await _no_host(client) or nobody(client),))
     except WadmError:
-        return
-    else:
-        if not view.hosts and (hint := await _no_host(client)):
-            yield hint
-        superseded = await _superseded(client, name)
-        if superseded:
-            yield superseded
+        return Situation()
+    hints = []
+    if not view.hosts and not deployed and (hint := await _no_host(client)):
+        hints.append(hint)
+    hints += _gone(view)
+    if not deployed and (superseded := await quietly(_superseded(client, name), "")):
+        hints.append(superseded)
+    return Situation(tuple(hints), view)
 
 
-_NOBODY = (
-    "no server looks after this lattice at the moment: another takes over within seconds; `wadm doctor` tells more"
-)
+def _gone(view: ApplicationView) -> Iterator[str]:
+    if view.silent:
+        verb = "does" if len(view.silent) == 1 else "do"
+        yield (
+            f"{_some(view.silent)} {verb} not answer: what runs there is moved if that goes on; see whether the host "
+            "and its network are up, and its log"
+        )
+    if view.lost:
+        verb = "is" if len(view.lost) == 1 else "are"
+        yield (
+            f"{_some(view.lost)} fell silent and {verb} taken for lost: what ran there is placed elsewhere where that "
+            "is possible; see whether the host and its network are up"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"host{'s' * (len(names) > 1)} {', '.join(names[:3])}{more}"
+
+
+def nobody(client: Client) -> str:
+    """Return what is said of a lattice that has no owner."""
+    return (
+        f"no server looks after lattice {client.lattice} at the moment, so nothing is decided: another takes over "
+        f"within ten seconds; if not, {start_a_server(client.settings)} (`wadm doctor` tells more)"
+    )
 
 
 async def _no_host(client: Client) -> str:
     """Return what to say where the lattice has no host at all."""
     if await client.hosts():
         return ""
-    return (
-        f"no host is in lattice {client.lattice}, so nothing can run: start a wasmCloud host there "
-        "(`wadm up --hosts 1` simulates one), or name the lattice that is meant with --lattice"
-    )
+    elsewhere = await quietly(lattices_with_hosts(client), set[str]())
+    there = sorted(elsewhere - {client.lattice})[:5]
+    if there:
+        return (
+            f"no host is in lattice {client.lattice}, so nothing can run; hosts are heard in {', '.join(there)}: name "
+            "that with --lattice, or start a host here"
+        )
+    return f"no host is in lattice {client.lattice}, so nothing can run: {start_a_host(client.settings)}"
 
 
 async def _superseded(client: Client, name: str) -> str:

@@ -26,6 +26,15 @@ class StreamInfo(Struct, frozen=True):
     messages: int
     bytes: int
     time: str = ""
+    discard: str = "old"
+    max_value_bytes: int = -1
+    last: str = ""
+    """When the last message came in (RFC 3339)."""
+
+    @property
+    def refuses_when_full(self) -> bool:
+        """Whether what is new is refused at the limit, rather than what is old given up."""
+        return self.discard == "new"
 
 
 class ConsumerInfo(Struct, frozen=True):
@@ -35,6 +44,8 @@ class ConsumerInfo(Struct, frozen=True):
     durable: bool
     readers: int
     pending: int
+    created: str = ""
+    """When it was made (RFC 3339)."""
 
 
 class _Error(Struct, frozen=True):
@@ -49,14 +60,35 @@ class _Reply(Struct, frozen=True):
     consumers: Any = ()
     """A list of them, or (of the account) how many there are."""
     ts: str = ""
+    storage: int = 0
+    memory: int = 0
+    limits: dict[str, Any] = {}
+    streams: Any = ()
+    """Their names, or (of the account) how many there are."""
 
 
 _reply = json.Decoder(_Reply)
 
 
-async def account(client: Client) -> None:
-    """Return if JetStream can be used; raise NoResponders, TimedOut, or Rejected with what it says."""
-    await _ask(client, "INFO")
+class Account(Struct, frozen=True):
+    """How much the account keeps and may keep, in bytes; a limit of -1 is none."""
+
+    storage: int = 0
+    memory: int = 0
+    max_storage: int = -1
+    max_memory: int = -1
+
+
+async def account(client: Client) -> Account:
+    """Return what the account keeps; raise NoResponders, TimedOut, or Rejected with what JetStream says."""
+    reply = await _ask(client, "INFO")
+    limits = reply.limits
+    return Account(reply.storage, reply.memory, limits.get("max_storage", -1), limits.get("max_memory", -1))
+
+
+async def stream_names(client: Client) -> tuple[str, ...]:
+    """Return the names of the account's streams, those that buckets are made of too (the first thousand)."""
+    return tuple((await _ask(client, "STREAM.NAMES")).streams or ())
 
 
 async def stream(client: Client, name: str) -> StreamInfo:
@@ -73,6 +105,9 @@ async def stream(client: Client, name: str) -> StreamInfo:
         state.get("messages", 0),
         state.get("bytes", 0),
         reply.ts,
+        config.get("discard", "old"),
+        config.get("max_msg_size", -1),
+        state.get("last_ts", ""),
     )
 
 
@@ -91,6 +126,7 @@ async def consumers(client: Client, name: str) -> tuple[ConsumerInfo, ...]:
             bool(one.get("config", {}).get("durable_name")),
             one.get("num_waiting", 0),
             one.get("num_pending", 0) + one.get("num_ack_pending", 0),
+            one.get("created", ""),
         )
         for one in reply.consumers
     )

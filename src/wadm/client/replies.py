@@ -81,6 +81,8 @@ class Events(Struct, frozen=True):
 
     entries: tuple[Entry, ...]
     more: bool = False
+    server: insight.ServerInfo = insight.ServerInfo()
+    """Who answered, empty with older servers."""
 
 
 def read_put(data: bytes) -> PutResult:
@@ -152,7 +154,8 @@ def read_explanation(data: bytes) -> Explained:
 def read_events(data: bytes) -> Events:
     """Return what happened."""
     reply = _insight(data)
-    return Events(() if isinstance(reply.events, UnsetType) else reply.events, reply.more is True)
+    server = insight.ServerInfo() if isinstance(reply.server, UnsetType) else reply.server
+    return Events(() if isinstance(reply.events, UnsetType) else reply.events, reply.more is True, server)
 
 
 def read_history(data: bytes) -> tuple[Revision, ...]:

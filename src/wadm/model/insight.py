@@ -128,3 +128,7 @@ class ApplicationView(Struct, frozen=True):
     configurations: dict[str, str]
     planned: tuple[str, ...]
     waiting: tuple[Waiting, ...]
+    silent: tuple[str, ...] = ()
+    """Hosts of the lattice that do not answer at the moment, as people call them."""
+    lost: tuple[str, ...] = ()
+    """Hosts that fell silent and have not come back."""

@@ -36,6 +36,7 @@ from wadm.server.unexpected import UnexpectedErrors
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
+from wadm.wire.insight import ServerInfo
 from wadm.wire.reply_subjects import ReplyRules
 
 ENSURE_EVERY: Final = 60.0
@@ -76,6 +77,7 @@ class Server:
             called.timeline,
             called.revisions,
         )
+        self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
         self._metrics = metrics or ServerMetrics()
         self.api = Api(
             self.models,

@@ -75,10 +75,10 @@ async def read_events(
     return sorted(found[-limit:], key=lambda e: e.time), more or len(found) > limit
 
 
-def fit_events(events: list[Entry], more: bool, max_payload: int) -> bytes:
+def fit_events(events: list[Entry], more: bool, max_payload: int, server: insight.ServerInfo) -> bytes:
     """Return the reply, with as many of the newest events as one message holds."""
     while True:
-        reply = insight.events_found(events, more)
+        reply = insight.events_found(events, more, server)
         if len(reply) <= max_payload - ROOM or len(events) <= 1:
             return reply
         events, more = events[len(events) // 4 + 1 :], True

@@ -89,6 +89,7 @@ class Models:
         self.new_version = new_version
         self.timeline = timeline
         self.revisions = Revisions(transport, revisions)
+        self.about = insight.ServerInfo()
         self.notice: Callable[[Place], None] = lambda place: None
         """Called for a lattice that has no owner and is asked about."""
 
@@ -439,7 +440,7 @@ async def events(models: Models, request: Request) -> bytes:
     """Return what has happened to an application, or to all of the lattice, the newest that a reply holds."""
     ask = insight.decode_ask("events", request.body)
     found, more = await read_events(models.transport, models.timeline, request.place, request.name or None, ask)
-    return fit_events(found, more, models.transport.max_payload)
+    return fit_events(found, more, models.transport.max_payload, models.about)
 
 
 async def rollback(models: Models, request: Request) -> bytes:

@@ -67,6 +67,14 @@ def encode_ask(ask: Ask) -> bytes:
     return b"" if ask == Ask() else json.encode(ask)
 
 
+class ServerInfo(Struct, frozen=True, omit_defaults=True):
+    """The server that answered: its release, what people call it, the JetStream domain it keeps things in."""
+
+    version: str = ""
+    name: str = ""
+    domain: str = ""
+
+
 class InsightReply(Struct, frozen=True):
     """The reply of these operations: exactly one of the further fields is there where ``result`` is ``success``."""
 
@@ -80,6 +88,8 @@ class InsightReply(Struct, frozen=True):
     revisions: tuple[Revision, ...] | UnsetType = UNSET
     hosts: tuple[str, ...] | UnsetType = UNSET
     """The hosts that are given up, as people call them."""
+    server: ServerInfo | UnsetType = UNSET
+    """Beside ``events``: who answered."""
 
 
 _reply = json.Decoder(InsightReply)
@@ -137,9 +147,10 @@ def explained(name: str, explanation: bytes, events: Sequence[Entry]) -> bytes:
     return json.encode(InsightReply("success", message, explanation=Raw(explanation), events=tuple(events)))
 
 
-def events_found(events: Sequence[Entry], more: bool) -> bytes:
+def events_found(events: Sequence[Entry], more: bool, server: ServerInfo) -> bytes:
     """Return the reply of ``events``, oldest first."""
-    return json.encode(InsightReply("success", "Successfully fetched events", events=tuple(events), more=more))
+    message = "Successfully fetched events"
+    return json.encode(InsightReply("success", message, events=tuple(events), more=more, server=server))
 
 
 def history_found(name: str, revisions: Sequence[Revision]) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wadm.cli import complete
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     wadm config hello-listen_on -o json
     """,
 )
-@click.argument("name", required=False)
-@printing("text", "wide", "json", "yaml")
+@click.argument("name", required=False, shell_complete=complete.configurations)
+@printing("text", "wide", "json", "yaml", "name", "jsonpath", "custom-columns")
 @connected
 def config(name: str | None, session: Session, output: Output) -> None:
     """Show a named configuration, or list those that deployed applications and links refer to.
@@ -39,7 +40,7 @@ def config(name: str | None, session: Session, output: Output) -> None:
 
             return config(properties)
 
-        output.show(properties, content)
+        output.show(properties, content, names=sorted(properties))
         return
     from wadm.cli.config_uses import config_uses
 
@@ -50,4 +51,4 @@ def config(name: str | None, session: Session, output: Output) -> None:
 
         return configs(found, session.settings.lattice, output.wide)
 
-    output.show(found, view)
+    output.show(found, view, names=[one.name for one in found])

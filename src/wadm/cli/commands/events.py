@@ -57,7 +57,10 @@ def events(name: str | None, follow: bool, since: float | None, limit: int, sess
     if not found.entries and name is not None:
         session.run(lambda client: client.versions(name))  # raises where there is no such application
     if not found.entries:
-        output.show(found, lambda: "Nothing has happened" + (" in that time." if since is not None else " yet."))
+        output.show(
+            {"entries": (), "more": False},
+            lambda: "Nothing has happened" + (" in that time." if since is not None else " yet."),
+        )
         return
 
     def view() -> RenderableType:
@@ -65,7 +68,9 @@ def events(name: str | None, follow: bool, since: float | None, limit: int, sess
 
         return timeline(found.entries, now, of_one=name is not None)
 
-    output.show(found, view)
+    from wadm.cli.facts import timed
+
+    output.show(timed({"entries": found.entries, "more": found.more}, now), view)
     if found.more:
         output.remark("There are earlier events; ask for them with --limit.")
 
@@ -89,8 +94,10 @@ async def _follow(client: Client, name: str | None, since: float | None, limit: 
 
 def _print(entries: Sequence[Entry], now: float, of_one: bool, output: Output) -> None:
     if output.structured:
+        from wadm.cli.facts import timed
+
         for entry in entries:
-            output.line(entry)
+            output.line(timed(entry, now))
     elif entries:
         from wadm.cli.output import show
         from wadm.cli.views.timeline import timeline

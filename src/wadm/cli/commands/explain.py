@@ -51,7 +51,9 @@ def explain(name: str, scaler: str | None, session: Session, output: Output) -> 
 
         return explained(told, found.events if scaler is None else (), now)
 
-    output.show({"explanation": told, "events": found.events}, view)
+    from wadm.cli.facts import timed
+
+    output.show(timed({"explanation": told, "events": found.events}, now), view)
 
 
 def _only(view: ApplicationView, wanted: str) -> ApplicationView:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("name", shell_complete=complete.applications)
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "name", "jsonpath", "custom-columns")
 @connected
 def history(name: str, session: Session, output: Output) -> None:
     """Show the revisions of an application: every change of what is deployed, with who, what for, what became of it
@@ -49,4 +49,7 @@ def history(name: str, session: Session, output: Output) -> None:
 
         return history(revisions, versions, now)
 
-    output.show({"revisions": revisions, "versions": versions}, view)
+    from wadm.cli.facts import timed
+
+    data = timed({"revisions": revisions, "versions": versions}, now)
+    output.show(data, view, names=[one.version for one in reversed(versions)])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("host", required=False, shell_complete=complete.hosts)
-@printing("text", "wide", "json", "yaml")
+@printing("text", "wide", "json", "yaml", "name", "jsonpath", "custom-columns")
 @connected
 def inventory(host: str | None, session: Session, output: Output) -> None:
     """Show what runs on each host, and for which application.
@@ -53,7 +53,7 @@ def inventory(host: str | None, session: Session, output: Output) -> None:
 
         return inventories(found, silent, session.settings.lattice, output.wide)
 
-    output.show(found, view)
+    output.show(found, view, names=[one.friendly_name or one.host_id for one in found])
 
 
 def _chosen(hosts: Sequence[HostPing], wanted: str | None, lattice: str) -> Sequence[HostPing]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     wadm links -o json
     """,
 )
-@printing("text", "wide", "json", "yaml")
+@printing("text", "wide", "json", "yaml", "name", "jsonpath", "custom-columns")
 @connected
 def links(session: Session, output: Output) -> None:
     """List the links of a lattice, whoever put them. APPLICATION is that of the link's source."""
@@ -44,7 +44,7 @@ def links(session: Session, output: Output) -> None:
 
         return links(found, owner_of, session.settings.lattice, output.wide)
 
-    output.show(found, view)
+    output.show(found, view, names=[f"{one.source_id} {one.target} {one.name}" for one in found])
 
 
 def owners(inventories: Sequence[Inventory]) -> dict[str, str]:

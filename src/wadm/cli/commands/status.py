@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -19,9 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from wadm.cli.stand import Stand
     from wadm.client.client import Client
-    from wadm.model.lattice import Inventory
-    from wadm.model.status import ApplicationStatus
     from wadm.wire.api import Version
 
 
@@ -30,70 +27,63 @@ if TYPE_CHECKING:
     examples="""
     wadm status hello
     wadm status hello --watch
-    wadm status hello -o json
+    wadm status hello shop -o wide
+    wadm status hello --exit-code
+    wadm status hello -o jsonpath='{.status.type}'
     """,
 )
-@click.argument("name", shell_complete=complete.applications)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete.applications)
 @option("-w", "--watch", is_flag=True, help="Stay, and show every change until Ctrl-C.")
-@printing("text", "wide", "json", "yaml")
+@option("--exit-code", is_flag=True, help="End with 1 unless everything named is deployed.")
+@printing("text", "wide", "json", "yaml", "name", "jsonpath", "custom-columns")
 @connected
-def status(name: str, watch: bool, session: Session, output: Output) -> None:
-    """Show how an application is: per scaler what is wanted and runs, and what it waits for.
+def status(names: tuple[str, ...], watch: bool, exit_code: bool, session: Session, output: Output) -> None:
+    """Show how applications are: first why what is not as wanted is not, since when and what to do; then every scaler,
+    with how many run of how many wanted.
 
-    With -o wide the hosts are asked what runs, and ids are shown. With --watch and -o json every change is a line.
+    With -o wide also on which hosts, the ids, and the original's wording. With --watch and -o json every change is a
+    line. Of one application -o json prints an object, of several a list.
     """
-    session.run(lambda client: _watch(client, name, output) if watch else _once(client, name, output))
+    if watch:
+        session.run(lambda client: _watch(client, names, output))
+        return
+    from wadm.cli.stand import stand_of
 
+    async def work(client: Client) -> list[Stand]:
+        return [await stand_of(client, name, output.wide) for name in names]
 
-async def _once(client: Client, name: str, output: Output) -> None:
-    began = client.transport.now()
-    versions, current = await asyncio.gather(client.versions(name), client.status(name))
-    took = client.transport.now() - began
-    version = _deployed(versions)
-    hints = await _hints(client, name, version, current, took)
-    running = _running(await client.inventories()) if output.wide else None
+    found = session.run(work)
 
     def view() -> RenderableType:
-        from wadm.cli.views.status import status
+        from rich.console import Group
 
-        return status(name, current, version, client.transport.now(), running, output.wide, hints)
+        parts: list[RenderableType] = []
+        for one in found:
+            parts += [*([""] if parts else []), one.view(output.wide)]
+        return Group(*parts)
 
-    output.show({"name": name, "version": version, "status": current, "hints": hints}, view)
-
-
-async def _hints(client: Client, name: str, version: str | None, current: ApplicationStatus, took: float) -> list[str]:
-    """Return what is to be said besides: of other applications and, where this one is not as wanted, of the lattice."""
-    from wadm.cli.situation import in_the_way, missing_shared, situation
-
-    if version is None:
-        return await in_the_way(client, name)
-    hints = await missing_shared(client, name, version)
-    return hints if current.type == "deployed" else [*hints, *await situation(client, name, took)]
+    data = [one.as_data() for one in found]
+    output.show(data[0] if len(data) == 1 else data, view, names=[one.name for one in found])
+    if exit_code and not all(one.good for one in found):
+        raise click.exceptions.Exit(1)
 
 
-async def _watch(client: Client, name: str, output: Output) -> None:
-    version = _deployed(await client.versions(name))
+async def _watch(client: Client, names: Sequence[str], output: Output) -> None:
+    versions = {name: _deployed(await client.versions(name)) for name in names}
     if output.structured:
-        async for current in client.watch_status(name):
-            output.line({"time": client.transport.now(), "name": name, "status": current})
-    else:
-        from wadm.cli.follow import follow_on
+        if len(names) > 1:
+            raise click.UsageError("--watch with -o json follows one application")
+        async for current in client.watch_status(names[0]):
+            from wadm.cli.facts import scaler_facts, timed
 
-        await follow_on(client, name, version)
+            now = client.transport.now()
+            data = {"time": now, "name": names[0], "status": scaler_facts(current, names[0])}
+            output.line(timed(data, now))
+        return
+    from wadm.cli.follow import follow_on
+
+    await follow_on(client, versions)
 
 
 def _deployed(versions: Sequence[Version]) -> str | None:
     return next((one.version for one in versions if one.deployed), None)
-
-
-def _running(inventories: Sequence[Inventory]) -> Counter[str]:
-    """Count what runs by the scaler it runs for."""
-    from wadm.model.lattice import scaler_of
-
-    running: Counter[str] = Counter()
-    for inventory in inventories:
-        for component in inventory.components:
-            running[scaler_of(component)] += component.count
-        for provider in inventory.providers:
-            running[scaler_of(provider)] += 1
-    return running

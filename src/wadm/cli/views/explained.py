@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from wadm.cli.views import names, states
+from wadm.cli.views.causes import cause
 from wadm.cli.views.table import count, facts
 from wadm.cli.views.timeline import timeline
 from wadm.cli.views.times import clock, duration
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Waiting
-from wadm.model.status import StatusType
+from wadm.model.status import Explanation, ScalerStatus, StatusType
 from wadm.model.timeline import Entry
 
 _SHOWN = 8
@@ -48,8 +49,7 @@ def _scaler(scaler: ScalerView, application: str, now: float) -> list[Renderable
     pairs = [
         ("wants", scaler.wants),
         ("runs", _running(scaler.running)),
-        ("message", scaler.message),
-        ("waits for", scaler.waiting_for),
+        ("why", _why(scaler)),
         ("since", f"{clock(scaler.since)} ({duration(now - scaler.since)} ago)" if scaler.since else ""),
         ("next", scaler.next),
     ]
@@ -57,6 +57,13 @@ def _scaler(scaler: ScalerView, application: str, now: float) -> list[Renderable
     parts += [Padding(_share(share), (0, 0, 0, 2)) for share in scaler.shares]
     parts += [_waiting(one, now) for one in scaler.waiting]
     return parts
+
+
+def _why(scaler: ScalerView) -> str:
+    """Return the cause in the words of every other view."""
+    told = Explanation(scaler.waiting_for, last_error=next((one.error for one in scaler.waiting if one.error), ""))
+    kind = cast(StatusType, scaler.status)
+    return cause(ScalerStatus(scaler.id, scaler.kind, scaler.name, kind, scaler.message, told), scaler).sentence
 
 
 def _running(running: Sequence[OnHost]) -> str:

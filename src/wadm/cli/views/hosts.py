@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from wadm.cli.standing import Heard
 from wadm.cli.views import names
 from wadm.cli.views.table import one_line, or_nothing, table
 from wadm.cli.views.times import duration
@@ -37,6 +38,19 @@ def hosts(
             or_nothing(labels) if wide or not labels else one_line(labels),
         )
     return result
+
+
+def with_silent(shown: RenderableType, silent: Mapping[str, Heard], now: float) -> RenderableType:
+    """Return the hosts with those below that were heard lately and do not answer."""
+    lines = [
+        Text(
+            f"{one.name or 'a host'} ({names.host_id(host_id)}) was heard {duration(now - one.at)} ago and does not answer: "
+            "see whether it and its network are up",
+            style="yellow",
+        )
+        for host_id, one in sorted(silent.items())
+    ]
+    return Group(shown, "", *lines) if lines else shown
 
 
 def _running(inventory: Inventory | None, wide: bool) -> tuple[str, ...]:

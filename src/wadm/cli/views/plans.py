@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wadm.cli.views import names, states
+from wadm.cli.views.causes import cause
 from wadm.cli.views.table import count
 from wadm.model.insight import Effect, Planned, PlannedStep
 
@@ -34,8 +35,9 @@ def plan(planned: Planned, how: str = "", refused: str = "") -> RenderableType:
     parts += ["", _afterwards(planned)]
     for scaler in planned.status.scalers:
         if scaler.type != "deployed":
-            text = scaler.explanation.waiting_for or scaler.message
-            line = Text.assemble((names.scaler(scaler.name, planned.application), "bold"), f": {text}")
+            line = Text.assemble(
+                (names.scaler(scaler.name, planned.application), "bold"), f": {cause(scaler).sentence}"
+            )
             parts.append(Padding(line, (0, 0, 0, 2)))
     if planned.consequences:
         parts += ["", Text("Other applications:", style="bold")]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 
-from wadm.cli.views import names, states
+from wadm.cli.views import causes, states
 from wadm.cli.views.status import headline, status
 from wadm.cli.views.table import one_line, table
 from wadm.model.status import ApplicationStatus
@@ -33,9 +33,5 @@ def line(name: str, current: ApplicationStatus, version: str | None) -> str:
 
 
 def detail(name: str, current: ApplicationStatus) -> str:
-    """Return what the first scaler that is not as it should be is about."""
-    for scaler in current.scalers:
-        if scaler.type != "deployed":
-            text = scaler.explanation.waiting_for or scaler.message
-            return f"{names.scaler(scaler.name, name)}: {text}" if text else names.scaler(scaler.name, name)
-    return states.message(current)
+    """Return why the worst of its scalers is not as it should be, and what to do."""
+    return causes.first(name, current)

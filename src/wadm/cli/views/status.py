@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wadm.cli.views import names, states
+from wadm.cli.views.causes import cause
 from wadm.cli.views.table import count, facts, or_nothing, table
 from wadm.cli.views.times import clock, duration
-from wadm.model.advice import advice
+from wadm.model.insight import ScalerView
 from wadm.model.status import ApplicationStatus, ScalerStatus
 
 Running = Mapping[str, int]
@@ -27,22 +28,27 @@ def status(
     running: Running | None = None,
     wide: bool = False,
     hints: Sequence[str] = (),
+    views: Mapping[str, ScalerView] | None = None,
+    hosts: Mapping[str, str] | None = None,
 ) -> RenderableType:
-    """Return the status of an application of which ``version`` should run. ``now`` is in seconds since 1970; ``hints``
-    are what is to be said of the lattice as a whole."""
+    """Return the status of an application of which ``version`` should run: the causes first, then all its scalers.
+
+    ``now`` is in seconds since 1970; ``hints`` are what is to be said of the lattice as a whole; ``views`` what the
+    owner of the lattice says of a scaler, and ``hosts`` where it runs, by scaler id.
+    """
     parts: list[RenderableType] = [headline(name, current, version)]
     parts += [Padding(Text(f"! {hint}", style="yellow"), (0, 0, 0, 2)) for hint in hints]
-    if current.scalers:
-        parts += ["", _scalers(name, current, running or {}, wide)]
-    else:
+    if not current.scalers:
         says, then = _advice(name, current, version)
         parts += [Padding(Text(text), (0, 0, 0, 2)) for text in (says, "" if hints else then) if text]
+        return Group(*parts)
     for scaler in current.scalers:
+        view = (views or {}).get(scaler.id)
         shown = scaler.type != "deployed" or scaler.explanation.note
-        if shown and (reasons := _reasons(scaler, now)).row_count:
+        if shown and (reasons := _reasons(scaler, view, now, wide)).row_count:
             parts += ["", Text(names.scaler(scaler.name, name), style=f"bold {states.style(scaler.type)}")]
             parts.append(Padding(reasons, (0, 0, 0, 2)))
-    return Group(*parts)
+    return Group(*parts, "", _scalers(name, current, running or {}, wide, hosts or {}))
 
 
 def _advice(name: str, current: ApplicationStatus, version: str | None) -> tuple[str, str]:
@@ -66,8 +72,10 @@ def headline(name: str, current: ApplicationStatus, version: str | None) -> Text
     return parts
 
 
-def _scalers(name: str, current: ApplicationStatus, running: Running, wide: bool) -> RenderableType:
-    columns = ("SCALER", "KIND", "STATUS", "RUNNING", *(("ID",) if wide else ()))
+def _scalers(
+    name: str, current: ApplicationStatus, running: Running, wide: bool, hosts: Mapping[str, str]
+) -> RenderableType:
+    columns = ("SCALER", "KIND", "STATUS", "RUNNING", *(("HOSTS", "ID") if wide else ()))
     result = table(*columns, flexible="SCALER")
     for scaler in current.scalers:
         result.add_row(
@@ -75,7 +83,7 @@ def _scalers(name: str, current: ApplicationStatus, running: Running, wide: bool
             names.kind(scaler.kind),
             states.state(scaler.type),
             _running(scaler, running),
-            *((scaler.id,) if wide else ()),
+            *((or_nothing(hosts.get(scaler.id, "")), scaler.id) if wide else ()),
         )
     return result
 
@@ -87,17 +95,18 @@ def _running(scaler: ScalerStatus, running: Running) -> Text:
     return or_nothing(str(running[scaler.id]) if scaler.id in running else "")
 
 
-def _reasons(scaler: ScalerStatus, now: float) -> Table:
+def _reasons(scaler: ScalerStatus, view: ScalerView | None, now: float, wide: bool) -> Table:
     told = scaler.explanation
+    why = cause(scaler, view).sentence
     return facts(
-        ("message", scaler.message),
-        ("waits for", told.waiting_for),
+        ("why", why),
         ("since", f"{clock(told.since)} ({duration(now - told.since)} ago)" if told.since else ""),
-        ("last error", told.last_error if told.last_error != scaler.message else ""),
-        ("tried", count(told.attempts, "time") if told.attempts else ""),
         ("next", _next(scaler, now)),
         ("note", told.note),
-        ("to do", advice(f"{scaler.message} {told.last_error}")),
+        ("tried", count(told.attempts, "time") if told.attempts else ""),
+        ("waits for", told.waiting_for if wide else ""),
+        ("message", scaler.message if wide else ""),
+        ("last error", told.last_error if wide and told.last_error != scaler.message else ""),
     )
 
 

@@ -19,7 +19,9 @@ def history(revisions: Sequence[Revision], stored: Sequence[Version], now: float
     """Return the revisions and the versions, both oldest first as given; without revisions only the versions."""
     if not revisions:
         return versions(stored, now)
-    result = table("#", "ACTION", "WHEN", "OUTCOME", "VERSION", flexible="VERSION")
+    signed = any(one.author for one in revisions)
+    last = "VERSION, AND WHAT FOR" if any(one.message for one in revisions) else "VERSION"
+    result = table("#", "ACTION", "WHEN", "OUTCOME", *(("BY",) * signed), last, flexible=last)
     for one in reversed(revisions):
         took = f" in {duration(one.seconds)}" if one.outcome == "deployed" else ""
         result.add_row(
@@ -27,22 +29,19 @@ def history(revisions: Sequence[Revision], stored: Sequence[Version], now: float
             one.action,
             f"{duration(now - one.time)} ago",
             Text(f"{one.outcome or 'under way'}{took}", style=_OUTCOMES.get(one.outcome, "")),
-            Text.assemble(or_nothing(one.version), (_by_whom(one), "dim")),
+            *((or_nothing(one.author),) * signed),
+            Text.assemble(or_nothing(one.version), (f"\n{one.message}" if one.message else "", "dim")),
         )
     return Group(result, "", versions(stored, now))
 
 
-def _by_whom(one: Revision) -> str:
-    """Return who did it and what for, on a line of its own."""
-    said = ": ".join(part for part in (one.author and f"by {one.author}", one.message) if part)
-    return f"\n{said}" if said else ""
-
-
 def versions(stored: Sequence[Version], now: float) -> RenderableType:
     """Return the versions, oldest first in ``stored``. When one was put is known where the server named it."""
-    result = table("VERSION", "DEPLOYED", "PUT")
-    for one in reversed(stored):
-        put = ulid_time(one.version)
+    times = [ulid_time(one.version) for one in stored]
+    dated = any(time is not None for time in times)
+    result = table("VERSION", "DEPLOYED", *(("PUT",) * dated))
+    for one, put in reversed(list(zip(stored, times, strict=True))):
         when = f"{moment(put)} ({duration(now - put)} ago)" if put is not None else ""
-        result.add_row(one.version, Text("✓ yes", style="green") if one.deployed else or_nothing(""), or_nothing(when))
+        cells = (Text("✓ yes", style="green") if one.deployed else or_nothing(""), *((or_nothing(when),) * dated))
+        result.add_row(one.version, *cells)
     return result

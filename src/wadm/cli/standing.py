@@ -1,0 +1,256 @@
+"""What applications stand on, as far as it shows from here: JetStream, what is kept in it, who manages the lattice.
+
+`list` and `status` say what is wrong with it, `doctor` all that was looked at; so all three agree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import DecodeError, Struct, json
+
+from wadm.client import jetstream
+from wadm.client.client import Client
+from wadm.client.jetstream import Account, StreamInfo
+from wadm.errors import NoResponders, NotFound, NotSupported, WadmError
+from wadm.server.resources import names, streams
+from wadm.server.settings import Settings
+from wadm.wire.insight import ServerInfo
+
+T = TypeVar("T")
+
+PATIENCE = 1.5
+"""Seconds that looking may take where a person waits for something else."""
+FULL = 0.97
+NEARLY_FULL = 0.9
+"""Parts of a limit from which on somebody should know."""
+ASKED = 8
+"""Requests by which a second kind of server behind the same API is found: each is answered by any of them."""
+RENEWED = 20.0
+"""Seconds after which a server that answers should have renewed its session; it does so every two."""
+ORIGINALS = ("wadm_event_consumer", "wadm_commands")
+"""Streams that the original reads, each by a durable consumer of a lattice."""
+
+
+class Trouble(Struct, frozen=True):
+    """What is wrong, and what to do."""
+
+    text: str
+    hint: str
+
+    @property
+    def sentence(self) -> str:
+        """Both in one sentence."""
+        return f"{self.text}: {self.hint}"
+
+
+# -- the store ------------------------------------------------------------------------------
+
+
+async def store_troubles(client: Client) -> list[Trouble]:
+    """Return what keeps the server from storing anything, or will soon; nothing where this identity may not look."""
+    called = names(Settings())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            account, there = await asyncio.gather(jetstream.account(client), jetstream.stream_names(client))
+            kept = [f"KV_{bucket}" for bucket in (called.manifests, called.state, called.leases)]
+            wanted = [*kept, *(spec.name for spec in streams(Settings(), 1))]
+            found = await asyncio.gather(*(_info(client, name) for name in wanted if name in there))
+    except NoResponders:
+        return [no_jetstream(client)]
+    except (WadmError, TimeoutError):
+        return []
+    infos = [info for info in found if info is not None]
+    missing = [name for name in wanted if name not in there] if infos else []
+    troubles = [*account_troubles(account), *(one for info in infos if (one := full_stream(info)))]
+    if missing:
+        troubles.append(missing_streams(missing))
+    return troubles or unwritten(next((info for info in infos if info.name == f"KV_{called.leases}"), None))
+
+
+def no_jetstream(client: Client) -> Trouble:
+    """Return what is said where JetStream does not answer."""
+    domain = f" in domain {client.settings.js_domain}" if client.settings.js_domain else ""
+    return Trouble(
+        f"JetStream is off{domain}, so a server that runs waits for it and nothing can be stored",
+        "start nats-server with -js (or `jetstream {}` in its configuration), or name the domain with --js-domain",
+    )
+
+
+def account_troubles(account: Account) -> Iterable[Trouble]:
+    """Yield what is full of an account."""
+    for kind, used, most in (
+        ("file storage", account.storage, account.max_storage),
+        ("memory", account.memory, account.max_memory),
+    ):
+        if most > 0 and used >= NEARLY_FULL * most:
+            word = "full" if used >= FULL * most else "nearly full"
+            text = f"the JetStream {kind} of this account is {word} ({used} of {most} bytes)"
+            yield Trouble(text, "raise the account's limit in the NATS configuration, or delete what is not needed")
+
+
+def full_stream(info: StreamInfo, every: bool = False) -> Trouble | None:
+    """Return what is said of a stream or bucket that is full. Where old messages make room it is told only where
+    ``every`` is wanted: nothing is refused, but less is remembered."""
+    if info.max_bytes <= 0 or info.bytes < NEARLY_FULL * info.max_bytes or not (every or info.refuses_when_full):
+        return None
+    word = "full" if info.bytes >= FULL * info.max_bytes else "nearly full"
+    what = f"the bucket {info.name[3:]}" if info.name.startswith("KV_") else f"the stream {info.name}"
+    text = f"{what} is {word} ({info.bytes} of {info.max_bytes} bytes)"
+    edit = f"nats stream edit {info.name} --max-bytes={2 * info.max_bytes}"
+    return Trouble(text, f"raise its limit ({edit}), or delete what is not needed")
+
+
+def missing_streams(missing: Iterable[str]) -> Trouble:
+    """Return what is said of streams and buckets that are gone."""
+    told = ", ".join(f"the bucket {name[3:]}" if name.startswith("KV_") else f"the stream {name}" for name in missing)
+    return Trouble(f"{told} is missing", "a server of ours makes it when it starts: start it anew")
+
+
+def unwritten(leases: StreamInfo | None) -> list[Trouble]:
+    """Return that nothing is stored any more, where a server that answers does not renew its own session: the NATS
+    server as a whole may be full, which it tells no account."""
+    if leases is None or not leases.messages:
+        return []
+    try:
+        late = datetime.fromisoformat(leases.time).timestamp() - datetime.fromisoformat(leases.last).timestamp()
+    except ValueError:
+        return []
+    if late < RENEWED:
+        return []
+    text = f"nothing has been stored for {late:.0f} s: NATS takes no writes (its disk or max_file_store may be full)"
+    return [Trouble(text, "make room on the NATS server or raise max_file_store, and see its log")]
+
+
+async def _info(client: Client, name: str) -> StreamInfo | None:
+    try:
+        return await jetstream.stream(client, name)
+    except NotFound:
+        return None
+
+
+# -- who manages the lattice ------------------------------------------------------------------
+
+
+ORIGINAL = ServerInfo("0.21 or older", "the original")
+"""What stands for a server of the original, which tells nothing of itself."""
+
+
+async def managers(client: Client) -> set[ServerInfo]:
+    """Return the servers that answer for the lattice, as far as a few requests show. Raises what a request raises."""
+
+    async def one() -> ServerInfo:
+        try:
+            return (await client.events(limit=1)).server
+        except NotSupported:
+            return ORIGINAL
+
+    return set(await asyncio.gather(*(one() for _ in range(ASKED))))
+
+
+async def two_at_work(client: Client) -> Trouble | None:
+    """Return that the original manages the lattice beside this one, since when, and what to do."""
+    found = await managers(client)
+    if ORIGINAL not in found or len(found) < 2:
+        return None
+    since = await _since(client)
+    at_work = f", at work since {since}" if since else ""
+    text = (
+        f"the original wadm (0.21 or older{at_work}) and this one serve the same lattices, and work against each other"
+    )
+    return Trouble(text, "stop one of the two (`wadm doctor` tells where this one runs)")
+
+
+async def _since(client: Client) -> str:
+    """Return when the original took up this lattice: its durable consumer tells."""
+    for stream in ORIGINALS:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await jetstream.consumers(client, stream)
+        except (WadmError, TimeoutError):
+            continue
+        for consumer in found:
+            if consumer.name == f"{stream}-{client.lattice}" and consumer.created:
+                try:
+                    return datetime.fromisoformat(consumer.created).strftime("%Y-%m-%d %H:%M:%SZ")
+                except ValueError:
+                    return consumer.created
+    return ""
+
+
+async def quietly(work: Awaitable[T], otherwise: T, patience: float = PATIENCE) -> T:
+    """Return the result of something that is looked at besides, and nothing where it fails or takes long."""
+    try:
+        async with asyncio.timeout(patience):
+            return await work
+    except (WadmError, TimeoutError, DecodeError):
+        return otherwise
+
+
+# -- hosts' clocks ----------------------------------------------------------------------------
+
+SKEW = 5.0
+"""Seconds between two clocks that are remarked upon."""
+RECENT = 65.0
+"""Seconds within which a host that is there has told of itself twice."""
+
+
+class _Body(Struct, frozen=True):
+    friendly_name: str = ""
+
+
+class _Beat(Struct, frozen=True):
+    source: str = ""
+    time: str = ""
+    data: _Body = _Body()
+
+
+class Heard(Struct, frozen=True):
+    """A host as its last heartbeat shows it: when that came in, by how many seconds its clock is ahead of NATS'."""
+
+    at: float
+    ahead: float
+    name: str = ""
+
+
+async def heartbeats(client: Client, recent: float = RECENT) -> dict[str, Heard]:
+    """Return the hosts that were heard lately, by id. Raises where this identity may not read the stream."""
+    from wadm.wire import subjects
+
+    found: dict[str, Heard] = {}
+    stream = names(Settings()).host_events
+    subject = subjects.host_event(client.lattice, "host_heartbeat")
+    since = client.transport.now() - recent
+    async for stored in client.transport.history(stream, [subject], since=since):
+        try:
+            beat = json.decode(stored.data, type=_Beat)
+            if beat.source:
+                ahead = datetime.fromisoformat(beat.time).timestamp() - stored.time
+                found[beat.source] = Heard(stored.time, ahead, beat.data.friendly_name)
+        except (DecodeError, UnicodeDecodeError, ValueError):
+            continue
+    return found
+
+
+def skewed(beats: Mapping[str, Heard], called: Callable[[str], str]) -> list[Trouble]:
+    """Return the hosts whose clock is wrong."""
+    found = []
+    for host, heard in sorted(beats.items()):
+        if abs(heard.ahead) > SKEW:
+            way = "ahead" if heard.ahead > 0 else "behind"
+            text = f"the clock of host {called(host)} is {abs(heard.ahead):.0f} s {way}"
+            found.append(Trouble(text, "let it follow a time server (NTP); wadm itself trusts no host's clock"))
+    return found
+
+
+async def lattices_with_hosts(client: Client) -> set[str]:
+    """Return the lattices that hosts have been heard in."""
+    from wadm.wire import subjects
+
+    pattern = subjects.host_event("*", "host_heartbeat")
+    heard = await jetstream.subjects_of(client, names(Settings()).host_events, pattern)
+    parsed = (subjects.parse_host_event(subject, False) for subject in heard)
+    return {one.lattice for one in parsed if one is not None}

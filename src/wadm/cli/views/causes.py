@@ -1,0 +1,145 @@
+"""Why a scaler is not as wanted: one sentence that begins with the cause and ends with the next step.
+
+Every view says it in the same words: `list`, `status`, `deploy --wait`, `explain`. The original's wording of statuses,
+which its clients match, is left to the wire and to ``-o wide``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from wadm.model.advice import advice, plain
+from wadm.model.insight import ScalerView, Waiting
+from wadm.model.status import ApplicationStatus, ScalerStatus
+
+_ORIGINAL: Final = re.compile(
+    r"Scaling (?:component|provider) on \d+ host\(s\)"
+    r"|Found \w+ running on ineligible hosts, removing them\."
+    r"|Spread requirement conflict: \S+ spread requires \d+ instances vs 0 computed from reconciliation commands"
+    r"|Could not satisfy (?:spread|daemonscaler) .+?, \S+ eligible hosts found\."
+    r"|Putting link definition between \S+ and \S+"
+    r"|Unhealthy provider on \d+ host\(s\)"
+    r"|On \d+ silent host\(s\)"
+    r"|Waiting for silent hosts to say what they run"
+)
+"""What the original says of a status, and we on the wire; it names neither cause nor object."""
+_ASKED: Final = re.compile(r"(?P<hosts>.+) to run (?P<image>\S+)$")
+_NO_HOST: Final = re.compile(r"a host(?: with (?P<labels>.+?))? \(spread (?P<spread>.+?)\); (?P<there>.+)$")
+_TOO_FEW: Final = re.compile(
+    r"(?P<number>\d+) more hosts?(?: with (?P<labels>.+?))? \(spread (?P<spread>.+?)\); (?P<there>.+)$"
+)
+_SICK: Final = re.compile(r"(?P<what>.+) on (?P<hosts>.+) to be healthy again$")
+_MUTE: Final = re.compile(r"(?P<what>.+) on (?P<hosts>.+) to tell of its health again: (?P<maybe>.+)$")
+_FOREIGN_LINK: Final = re.compile(r"another's link (?P<link>.+) to go$")
+_HOST_OF_COMMAND: Final = re.compile(r" on (\S+ \([A-Z0-9]{8}\))")
+
+
+class Cause(Struct, frozen=True):
+    """Why, and what to do (empty where there is nothing but waiting)."""
+
+    why: str
+    todo: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Both in one sentence."""
+        return f"{self.why}; to do: {self.todo}" if self.todo else self.why
+
+
+def cause(scaler: ScalerStatus, view: ScalerView | None = None) -> Cause:
+    """Return why a scaler is not as wanted. ``view``, where there is one, tells which host said what."""
+    if scaler.type == "deployed":
+        return Cause("")
+    told = scaler.explanation
+    if link := _FOREIGN_LINK.fullmatch(told.waiting_for):
+        why = f"link {link['link']} is there already, goes elsewhere and is not of this application"
+        return Cause(why, "delete that link (wash link del), or give this one another name")
+    asked = _ASKED.fullmatch(told.waiting_for)
+    image = asked["image"] if asked else ""
+    if view is not None and (errors := _errors(view.waiting)):
+        # Each error with the hosts that said it; where there are several, each with what to do about it.
+        whys = [_by(plain(error, image), _some(hosts)) for error, hosts in errors.items()]
+        steps = list(dict.fromkeys(step for error in errors if (step := advice(error))))
+        return Cause("; ".join(whys), "; or ".join(steps[:2]))
+    said = _rest(scaler.message)
+    error = told.last_error
+    if error or said:
+        why = _by(plain(error or said, image), asked["hosts"] if asked else "")
+        return Cause(why, advice(f"{error or said} {told.last_error}"))
+    why = _waiting(told.waiting_for)
+    return Cause(why or scaler.message, advice(why) or advice(scaler.message))
+
+
+_UNHEARD: Final = re.compile(r"Host (?P<id>[A-Z0-9]{8}) did not answer")
+
+
+def _by(why: str, hosts: str) -> str:
+    """Return the cause with the hosts that it came from."""
+    why = why.rstrip(".")
+    if not hosts or hosts in why or hosts.partition(" (")[0] in why:
+        return why
+    if found := _UNHEARD.match(why):
+        return why.replace(f"Host {found['id']}", hosts) if found["id"] in hosts else why
+    if " cannot be fetched: " in why:
+        return why.replace(" cannot be fetched: ", f" cannot be fetched by {hosts}: ", 1)
+    if " is not there: " in why:
+        return why.replace(" is not there: ", f" is not there on {hosts}: ", 1)
+    return f"{why} (on {hosts})"
+
+
+def _rest(message: str) -> str:
+    """Return what a message says beyond the original's words."""
+    return _ORIGINAL.sub("", message).strip(" ,")
+
+
+def _waiting(waiting_for: str) -> str:
+    if found := _NO_HOST.fullmatch(waiting_for):
+        labels = f"has {found['labels']}" if found["labels"] else "is there"
+        if found["there"].startswith("no host is there"):
+            return f"{found['there']}, so nothing can run (spread {found['spread']})"
+        return f"no host {labels if found['labels'] else 'will do'} (spread {found['spread']}): {found['there']}"
+    if found := _TOO_FEW.fullmatch(waiting_for):
+        labels = f" with {found['labels']}" if found["labels"] else ""
+        noun = "host" if found["number"] == "1" else "hosts"
+        return f"{found['number']} {noun}{labels} too few (spread {found['spread']}): {found['there']}"
+    if found := _ASKED.fullmatch(waiting_for):
+        return f"{found['hosts']} was asked to run {found['image']}, which takes a while"
+    if found := _MUTE.fullmatch(waiting_for):
+        return f"{found['what']} on {found['hosts']} does not tell of its health any more: {found['maybe']}"
+    if found := _SICK.fullmatch(waiting_for):
+        return f"{found['what']} on {found['hosts']} is not healthy, by its own word"
+    return f"waits for {waiting_for}" if waiting_for else ""
+
+
+def _errors(waiting: Iterable[Waiting]) -> dict[str, list[str]]:
+    """Return what went wrong with the hosts that said so."""
+    found: dict[str, list[str]] = {}
+    for one in waiting:
+        if one.error:
+            hosts = found.setdefault(one.error, [])
+            if (host := _HOST_OF_COMMAND.search(one.command)) and host[1] not in hosts:
+                hosts.append(host[1])
+    return found
+
+
+def _some(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+    return f"{', '.join(hosts[:3])}{more}"
+
+
+def first(name: str, current: ApplicationStatus) -> str:
+    """Return the sentence about the first scaler that is not as it should be, the worst before the others."""
+    from wadm.cli.views import names, states
+    from wadm.model.status import SEVERITY
+
+    bad = [scaler for scaler in current.scalers if scaler.type != "deployed"]
+    if not bad:
+        return states.message(current)
+    worst = min(bad, key=lambda scaler: SEVERITY.index(scaler.type))
+    sentence = cause(worst).sentence
+    called = names.scaler(worst.name, name)
+    return f"{called}: {sentence}" if sentence else called
