@@ -56,7 +56,7 @@ def test_a_file_that_is_nearly_right(world: World, tmp_path: Path, monkeypatch: 
         ("-o json status hello", "hint:  options stand behind the command: wadm status -o json hello"),
         ("--lattice x", "hint:  --lattice is an option of the commands, as in: wadm list --lattice ..."),
         ("--nats-sever x", "hint:  did you mean --nats-server?"),
-        ("list --latice x", "did you mean '--lattice'"),
+        ("list --latice x", "--lattice"),
         ("wadm.yaml", "to have a manifest run: wadm deploy wadm.yaml"),
     ],
 )

@@ -16,8 +16,6 @@ from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import Account, StreamInfo
 from wadm.errors import NoResponders, NotFound, NotSupported, WadmError
-from wadm.server.resources import names, streams
-from wadm.server.settings import Settings
 from wadm.wire.insight import ServerInfo
 
 T = TypeVar("T")
@@ -52,6 +50,9 @@ class Trouble(Struct, frozen=True):
 
 async def store_troubles(client: Client) -> list[Trouble]:
     """Return what keeps the server from storing anything, or will soon; nothing where this identity may not look."""
+    from wadm.server.resources import names, streams  # not at the top: a list of applications is there sooner
+    from wadm.server.settings import Settings
+
     called = names(Settings())
     try:
         async with asyncio.timeout(PATIENCE):
@@ -221,7 +222,7 @@ async def heartbeats(client: Client, recent: float = RECENT) -> dict[str, Heard]
     from wadm.wire import subjects
 
     found: dict[str, Heard] = {}
-    stream = names(Settings()).host_events
+    stream = _host_events()
     subject = subjects.host_event(client.lattice, "host_heartbeat")
     since = client.transport.now() - recent
     async for stored in client.transport.history(stream, [subject], since=since):
@@ -246,11 +247,18 @@ def skewed(beats: Mapping[str, Heard], called: Callable[[str], str]) -> list[Tro
     return found
 
 
+def _host_events() -> str:
+    from wadm.server.resources import names
+    from wadm.server.settings import Settings
+
+    return names(Settings()).host_events
+
+
 async def lattices_with_hosts(client: Client) -> set[str]:
     """Return the lattices that hosts have been heard in."""
     from wadm.wire import subjects
 
     pattern = subjects.host_event("*", "host_heartbeat")
-    heard = await jetstream.subjects_of(client, names(Settings()).host_events, pattern)
+    heard = await jetstream.subjects_of(client, _host_events(), pattern)
     parsed = (subjects.parse_host_event(subject, False) for subject in heard)
     return {one.lattice for one in parsed if one is not None}

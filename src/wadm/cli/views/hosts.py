@@ -44,8 +44,8 @@ def with_silent(shown: RenderableType, silent: Mapping[str, Heard], now: float) 
     """Return the hosts with those below that were heard lately and do not answer."""
     lines = [
         Text(
-            f"{one.name or 'a host'} ({names.host_id(host_id)}) was heard {duration(now - one.at)} ago and does not answer: "
-            "see whether it and its network are up",
+            f"{one.name or 'a host'} ({names.host_id(host_id)}) was heard {duration(now - one.at)} ago and does not "
+            "answer: see whether it and its network are up",
             style="yellow",
         )
         for host_id, one in sorted(silent.items())
