@@ -54,5 +54,5 @@ def test_accounts_are_not_mixed(nats_server_factory: NatsServerFactory, tmp_path
 
 def test_without_the_libraries_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(Misconfigured, match=r"pip install 'wadm\[http\]'"):
+    with pytest.raises(Misconfigured, match=r"HTTP needs the module \w+: .* (-m pip|uv|pipx) "):
         need_http()
