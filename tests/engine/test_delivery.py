@@ -32,7 +32,7 @@ from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News, Touched, observe, observe_config, observe_links, observe_outcome
 from wadm.engine.plan import Record
-from wadm.model.commands import Action, Outcome, PutLink
+from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartProvider
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted
 from wadm.model.lattice import Lattice, Link
 from wadm.model.manifest import Manifest
@@ -156,6 +156,25 @@ def test_delivery(steps: list[Step], state: str) -> None:
         step(world)
         world.now += SLOW
     assert world.state == state
+
+
+def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_again_once_its_provider_listens() -> None:
+    world = World()
+    other = ScaleComponent("other", "h1", 1, "x/other:1", "other", {})
+    world.in_flight.ask(Action(other, "other", "", ""), world.now)
+    world.now += 0.1
+    world.put()
+    world.now += 0.1
+    start = StartProvider("hello-http", "h1", "x/http:1", "hello", {})
+    world.in_flight.ask(Action(start, "hello", "", ""), world.now)
+    world.now += 0.1
+    world.start()
+    assert world.state == "delivered", "most likely"
+    world.now += 5.0
+    world.report()
+    assert world.state == "missed"
+    world.put()
+    assert world.state == "delivered"
 
 
 def test_a_link_is_delivered_once_every_host_has_it() -> None:

@@ -61,13 +61,12 @@ def test_the_plainest_hello_world_from_nothing_to_deployed() -> None:
     scaling = "Scaling component on 1 host(s), Scaling provider on 1 host(s)"
     linking = "Putting link definition between hello-http and hello-ui"
     assert told == [
+        f"hello: reconciling {scaling}, {linking}",
+        f"hello: reconciling {scaling}, {linking}\n  put configuration hello-addr  because it is not in the lattice",
         f"hello: reconciling {scaling}, {linking}\n"
-        "  scale hello-ui to 4 on h1 (x/ui:1)  because spread default wants 4 on h1, none runs there",
-        f"hello: reconciling Scaling provider on 1 host(s), {linking}\n"
-        "  put configuration hello-addr  because it is not in the lattice",
-        f"hello: reconciling Scaling provider on 1 host(s), {linking}\n"
         "  put link hello-http -(wasi:http)-> hello-ui (default)  because it is not in the lattice",
-        "hello: reconciling Scaling provider on 1 host(s)\n"
+        f"hello: reconciling {scaling}\n"
+        "  scale hello-ui to 4 on h1 (x/ui:1)  because spread default wants 4 on h1, none runs there\n"
         "  start hello-http on h1 (x/http:1)  because spread default wants it on h1, it does not run there",
         "hello: deployed",
     ]
@@ -101,7 +100,6 @@ def test_configurations_come_first_then_links_of_new_providers_then_what_runs_an
     assert asks(plan(app, lattice)) == [
         "put configuration shop-c",
         "put link shop-web -(wasi:keyvalue)-> shop-kv (default)",
-        "scale shop-new to 1 on h1 (x/new:1)",
     ]
     lattice.put_link(linked(app)[0])
     assert asks(plan(app, lattice)) == [

@@ -19,6 +19,8 @@
     it was put while a provider started          unconfirmed        waited for: it may have been heard or not
     the same, and now the provider listens       missed             put again: nothing is interrupted by that
     every provider has it                        delivered          in force
+    the same, for all that can be known: its     delivered          in force; put again once the provider
+    host was at work on a component                                 listens, as it may be missing in its list
 
 Values are those that this owner has seen. With no report for 40 s what is put counts as heard: more cannot be known.
 """
@@ -62,7 +64,8 @@ def delivery(link: Link, lattice: Lattice) -> Delivery:
     # What was put for one that is not known to listen is waited for: it may have heard it.
     due = [start for _, start in lacking if start.listens is not None or put.put is None]
     if not due:
-        return Delivery("unconfirmed", who)
+        likely = all(put.since <= start.likely for _, start in lacking)
+        return Delivery("delivered" if likely else "unconfirmed", who)
     # A link with secrets is not passed on again by hosts as long as it is there.
     sealed = any(name.startswith(SECRET_PREFIX) for name in link.configs)
     outdated = sealed or any(put.may_be_outdated(start) for start in due)

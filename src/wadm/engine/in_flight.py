@@ -84,6 +84,9 @@ class Pending(Struct, frozen=True):
     ignored: bool = False
     lingering: bool = False
     beside: bool = False
+    links_as_of: float = 0.0
+    """Of a start of a provider: links put before then are certain to be in its list. A host takes no link into its copy
+    while it is at work on a start of a component (lattice reference, 2.11): it is when the first of those was asked."""
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
@@ -182,6 +185,8 @@ class InFlight:
         self._by_application: dict[str, set[Key]] = {}
         self._links_of: dict[str, set[Key]] = {}
         """Links being put or deleted, by their source."""
+        self._components_on: dict[str, set[Key]] = {}
+        """What is pending for components, by their host."""
         self._due: list[tuple[float, Key]] = []
         self._repeats: dict[Key, list[_Repeat]] = {}
         self._repeats_most = 1000
@@ -243,6 +248,8 @@ class InFlight:
         if before is not None and before.command == action.command and not before.held and before.waits(now):
             return False
         pending = begin(action, before, now)
+        if isinstance(action.command, StartProvider):
+            pending = replace(pending, links_as_of=self._idle_since(action.command.host_id, pending.since))
         if (before is None or before.command != action.command) and not action.again:
             self._remember(action, now)
         if before is not None and before.application != action.application:
@@ -251,10 +258,17 @@ class InFlight:
         self._by_application.setdefault(action.application, set()).add(key)
         if key[0] == "link":
             self._links_of.setdefault(key[1], set()).add(key)
+        if key[0] == "component":
+            self._components_on.setdefault(key[1], set()).add(key)
         if isinstance(action.command, UpdateComponent):
             self._echoes.add(key)
         self._schedule(pending)
         return True
+
+    def _idle_since(self, host_id: str, now: float) -> float:
+        """Return since when a host may be at work on components without a pause; ``now`` where it is not."""
+        keys = self._components_on.get(host_id, ())
+        return min((p.asked for key in keys if not (p := self._pending[key]).held and p.waits(now)), default=now)
 
     def decide(self, application: str, now: float) -> None:
         """Note that another version of an application is wanted, or none. What it undoes is undone by decision."""
@@ -405,6 +419,10 @@ class InFlight:
             self._links_of[key[1]].discard(key)
             if not self._links_of[key[1]]:
                 del self._links_of[key[1]]
+        if key[0] == "component" and key[1] in self._components_on:
+            self._components_on[key[1]].discard(key)
+            if not self._components_on[key[1]]:
+                del self._components_on[key[1]]
         keys = self._by_application.get(pending.application)
         if keys is not None:
             keys.discard(pending.command.key)

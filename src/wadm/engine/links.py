@@ -39,13 +39,13 @@ def goes_first(scaler: LinkScaler, work: Work) -> bool:
 def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
     """Return a link that is to be in the lattice before a workload is started, and is not.
 
-    A provider is started with a list of its links; so is, in the record of the lattice, what a component has that runs
-    nowhere yet. A link that fails, or has to wait itself for the first start of its source, is not waited for.
+    A provider is started with a list of its links. A host takes a new link into that list only between two starts of
+    components (lattice reference, 2.11), so those are not begun either before the links of new providers are put. A
+    link that fails, or has to wait itself for the first start of its source, is not waited for.
     """
     for one in work.desired.links:
-        link = one.link
-        ends = (link.source_id, link.target) if scaler.entity_kind == "provider" else (link.source_id,)
-        if scaler.entity_id not in ends or (scaler.entity_kind == "component" and not goes_first(one, work)):
+        link, is_provider = one.link, scaler.entity_kind == "provider"
+        if (scaler.entity_id not in (link.source_id, link.target)) if is_provider else not goes_first(one, work):
             continue
         there = work.lattice.link(link.at)
         if (there is None or not there.same_as(link)) and _is_coming(link, work):
@@ -78,7 +78,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if same_target is not None and same_target.same_as(link):
         again = True
         told = delivery(same_target, work.lattice)
-        if told.state != "delivered":
+        if told.lacking:
             work.untold.add(link.at)
         if told.state in ("delivered", "unconfirmed") or trouble or not work.out_of_sync.isdisjoint(names):
             work.is_right(key)

@@ -233,8 +233,8 @@ def observe_inventory(
                 if found:
                     starts.found(host_id, provider.id, provider.image, now)
                 else:
-                    when_asked = _when_asked(host_id, provider, in_flight)
-                    starts.missed(host_id, provider.id, provider.image, now, when_asked)
+                    since, as_of = _when_asked(host_id, provider, in_flight)
+                    starts.missed(host_id, provider.id, provider.image, now, since, as_of)
             _put(host_id, listed, lattice, news)
 
 
@@ -465,8 +465,8 @@ def _provider_started(event: ProviderStarted, lattice: Lattice, in_flight: InFli
     known = lattice.find("provider", event.host_id, provider.id)
     if not isinstance(known, Provider) or (known.image, known.annotations) != (provider.image, provider.annotations):
         # Else it is an event that came twice, or after an inventory that told the same.
-        when_asked = _when_asked(event.host_id, provider, in_flight)
-        lattice.provider_starts.started(event.host_id, provider.id, provider.image, now, when_asked)
+        asked, as_of = _when_asked(event.host_id, provider, in_flight)
+        lattice.provider_starts.started(event.host_id, provider.id, provider.image, now, asked, as_of)
     _put(event.host_id, provider, lattice, news)
 
 
@@ -479,13 +479,14 @@ def _when_put(link: Link, in_flight: InFlight) -> float | None:
     return pending.asked
 
 
-def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> float | None:
-    """Return when this server asked a host for the start of a provider that the host tells of, if it did."""
+def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> tuple[float | None, float | None]:
+    """Return when this server asked a host for the start of a provider that the host tells of, and as of when links are
+    certain to be in the list that it is started with; ``None`` where it did not ask."""
     pending = in_flight.get(("provider", host_id, provider.id))
     if pending is None or not isinstance(pending.command, StartProvider):
-        return None
+        return None, None
     same = strip_reference(pending.command.reference) == strip_reference(provider.image)
-    return pending.since if same else None
+    return (pending.since, pending.links_as_of) if same else (None, None)
 
 
 def _health(event: ProviderHealth, lattice: Lattice, news: News, now: float) -> None:

@@ -32,7 +32,7 @@ from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
-from wadm.model.lattice import Component, Entity, Link, Provider, owner, scaler_of, spread_of
+from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, SPREAD, strip_reference
 from wadm.model.status import ScalerStatus
 
@@ -177,11 +177,6 @@ class _Progress:
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
 
-    def _awaited(self) -> Link | None:
-        if self.scaler.entity_kind == "component" and self.runs:
-            return None
-        return awaited(self.scaler, self.work)
-
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
@@ -189,7 +184,7 @@ class _Progress:
             self.unsure = True
         elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)
-        elif self.ready and (link := self._awaited()) is not None:
+        elif self.ready and (link := awaited(self.scaler, self.work)) is not None:
             self.awaits = f"the link from {link.source_id} to {link.target} to be in the lattice"
             if isinstance(command, ScaleComponent):
                 self.work.starting.add(name)

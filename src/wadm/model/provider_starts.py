@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.model.names import is_builtin
 
 REPLICA_LAG = 1.0
 """Seconds, at most, after which a link that one host has put is known to every other host."""
+NOTED_WITHIN = 0.25
+"""Seconds, at most, in which a host that is not at work on a component takes note of a link that was put."""
 SUBSCRIBES_WITHIN = 40.0
 """Seconds after its start at which a provider that has not reported its health counts as one that does not report:
 two probes are over by then."""
@@ -28,7 +31,9 @@ class ProviderStart(Struct, frozen=True):
 
     ``started``: when the host said so; ``None`` where the provider was found running. ``reported``: when its first
     health report came, of whatever content. ``listed``: every link that was in the lattice by then is in the list that
-    the process was started with. ``listens``: since when it is known to hear what is put, if it is.
+    the process was started with. ``likely``: what was there by then is most likely in it too: the host was at work on
+    starts of components, and takes no link into its own copy meanwhile (lattice reference, 2.11). ``listens``: since
+    when it is known to hear what is put, if it is.
     """
 
     started: float | None
@@ -36,6 +41,7 @@ class ProviderStart(Struct, frozen=True):
     listens: float | None = None
     reported: float | None = None
     builtin: bool = False
+    likely: float = -math.inf
 
     def silent_for(self, now: float) -> float | None:
         """Return the seconds that have passed since the start without a health report; ``None`` where it has reported,
@@ -75,17 +81,42 @@ class ProviderStarts:
 
     # -- what happens ------------------------------------------------------------------------
 
-    def started(self, host_id: str, provider_id: str, image: str, now: float, asked: float | None = None) -> None:
-        """Note that a host said it has started a provider. ``asked``: when this server asked it to, if it did."""
-        listed = max(now - REPLICA_LAG, asked if asked is not None else -math.inf)
-        builtin = is_builtin(image)
-        self._put((host_id, provider_id), ProviderStart(now, listed, now if builtin else None, builtin=builtin))
+    def started(
+        self,
+        host_id: str,
+        provider_id: str,
+        image: str,
+        now: float,
+        asked: float | None = None,
+        as_of: float | None = None,
+    ) -> None:
+        """Note that a host said it has started a provider. ``asked``: when this server asked it to, if it did;
+        ``as_of``: since when the host may have been too busy to take note of links then."""
+        busy = asked is not None and as_of is not None and as_of < asked
+        listed = (
+            as_of - NOTED_WITHIN
+            if busy and as_of is not None
+            else max(now - REPLICA_LAG, -math.inf if asked is None else asked)
+        )
+        self._begin((host_id, provider_id), image, now, listed, asked)
 
-    def missed(self, host_id: str, provider_id: str, image: str, now: float, asked: float | None = None) -> None:
+    def missed(
+        self,
+        host_id: str,
+        provider_id: str,
+        image: str,
+        now: float,
+        asked: float | None = None,
+        as_of: float | None = None,
+    ) -> None:
         """Note a provider that was started without that having been heard: some time before ``now``."""
+        known = [at for at in (asked, as_of) if at is not None]
+        self._begin((host_id, provider_id), image, now, min(known, default=-math.inf), asked)
+
+    def _begin(self, at: ProviderAt, image: str, now: float, listed: float, asked: float | None) -> None:
         builtin = is_builtin(image)
-        listed = asked if asked is not None else -math.inf
-        self._put((host_id, provider_id), ProviderStart(now, listed, now if builtin else None, builtin=builtin))
+        likely = listed if asked is None else max(listed, asked)
+        self._put(at, ProviderStart(now, listed, now if builtin else None, builtin=builtin, likely=likely))
 
     def found(self, host_id: str, provider_id: str, image: str, now: float) -> None:
         """Note a provider that was found running on a host not known before: it counts as one that has all links there
@@ -103,7 +134,7 @@ class ProviderStarts:
             return False
         self._unreported.pop(at, None)
         listens = now if start.listens is None or (passed and not start.builtin) else start.listens
-        self._starts[at] = ProviderStart(start.started, start.listed, listens, now, start.builtin)
+        self._starts[at] = replace(start, listens=listens, reported=now)
         return True
 
     def stopped(self, host_id: str, provider_id: str) -> None:
@@ -131,7 +162,7 @@ class ProviderStarts:
             del self._unreported[at]
             if silent_for is not None:
                 found.append(at)
-                self._starts[at] = ProviderStart(start.started, start.listed, now, None, start.builtin)
+                self._starts[at] = replace(start, listens=now)
         return found
 
     def _put(self, at: ProviderAt, start: ProviderStart) -> None:
