@@ -29,7 +29,7 @@ def timed(data: Any, now: float) -> Any:
 
 
 def _timed(value: Any, now: float) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_timed(one, now) for one in value]
     if not isinstance(value, dict):
         return value

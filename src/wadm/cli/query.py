@@ -86,8 +86,10 @@ def _field(value: Any, key: str) -> list[Any]:
 
 def _items(value: Any, index: str) -> list[Any]:
     if index == "*":
-        return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else []
-    return [value[int(index)]] if isinstance(value, list) and int(index) < len(value) else []
+        return (
+            list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list | tuple) else []
+        )
+    return [value[int(index)]] if isinstance(value, list | tuple) and int(index) < len(value) else []
 
 
 def shown(value: Any) -> str:
@@ -104,7 +106,7 @@ def columns(specification: str, data: Any) -> list[list[str]]:
     pairs = [part.partition(":") for part in specification.split(",")]
     if not all(heading.strip() and path.strip() for heading, _, path in pairs):
         raise ValueError("write custom-columns=HEADING:PATH,... as in NAME:.name,STATE:.status.type")
-    rows = data if isinstance(data, list) else [data]
+    rows = data if isinstance(data, list | tuple) else [data]
     table = [[heading.strip() for heading, _, _ in pairs]]
     for row in rows:
         table.append([",".join(map(shown, select(path.strip(), row))) or "<none>" for _, _, path in pairs])

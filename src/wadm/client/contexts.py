@@ -1,12 +1,14 @@
 """Contexts: named connection settings as ``wash`` and the ``nats`` command keep them in files.
 
-Read, never written. ``wash`` keeps ``contexts/<name>.json`` and the default's name in ``contexts/default`` (wash
-reference, section 2); ``nats`` keeps ``nats/context/<name>.json`` and the selected one's name in ``nats/context.txt``.
+Read, and written in their own form, so that both programs understand what is made here. ``wash`` keeps
+``contexts/<name>.json`` and the default's name in ``contexts/default`` (wash reference, section 2); ``nats`` keeps
+``nats/context/<name>.json`` and the selected one's name in ``nats/context.txt``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from wadm.client.layers import Layer, layer
-from wadm.errors import Malformed, NotFound
+from wadm.errors import AlreadyExists, Malformed, Misconfigured, NotFound
 
 Kind = Literal["wash", "nats"]
 
@@ -106,6 +108,30 @@ class ContextStore:
         """Return the context to use when none is named: wash's default, else the one selected in nats."""
         return next((context for context in self.all() if context.selected), None)
 
+    def create(self, name: str, kind: Kind, values: Mapping[str, str], replace: bool = False) -> Context:
+        """Write a context of a program; ``values`` are under our own names (``servers``, ``lattice``, ``creds``, ...).
+
+        Raises Misconfigured for a name that cannot be one, or a value that this program's contexts cannot hold, and
+        AlreadyExists unless it may be replaced.
+        """
+        if not _NAME.fullmatch(name) or name == "default":
+            raise Misconfigured(
+                f"{name!r} cannot be the name of a context: letters, digits, - _ and . only, not default"
+            )
+        content = _wash_content(name, values) if kind == "wash" else _nats_content(values)
+        directory = self.wash_directory if kind == "wash" else self.nats_directory
+        path = directory / f"{name}.json"
+        if path.exists() and not replace:
+            raise AlreadyExists(f"there is a context {name!r} of {kind} already: {path}")
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(path, msgspec.json.format(msgspec.json.encode(content)))
+        return Context(name, kind, path, description=str(content.get("description") or ""))
+
+    def use(self, context: Context) -> None:
+        """Make a context the one that its program, and we, use when none is named."""
+        pointer = self.wash_directory / "default" if context.kind == "wash" else self._nats_selected
+        _write(pointer, context.name.encode())
+
     def _of(self, kind: Kind) -> Iterator[Context]:
         directory, pointer = (
             (self.wash_directory, self.wash_directory / "default")
@@ -115,6 +141,58 @@ class ContextStore:
         selected = _read_name(pointer)
         for path in sorted(directory.glob("*.json")):
             yield Context(path.stem, kind, path, path.stem == selected, _description(path))
+
+
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
+
+
+def _wash_content(name: str, values: Mapping[str, str]) -> dict[str, object]:
+    """Return a context as wash writes it: one address as host and port, no user, no client certificate."""
+    content: dict[str, object] = {"name": name}
+    for field, value in values.items():
+        if field == "servers":
+            content |= _host_and_port(value)
+            continue
+        key = next((key for key, known in _WASH_FIELDS.items() if known == field), None)
+        if key is None:
+            words = field.replace("_", " ")
+            raise Misconfigured(
+                f"contexts of wash hold no {words}; make one of nats with --of nats (it holds no lattice)"
+            )
+        content[key] = value == "true" if field == "tls_first" else value
+    return content
+
+
+def _host_and_port(servers: str) -> dict[str, object]:
+    scheme, _, rest = servers.rpartition("://")
+    host, _, port = rest.rstrip("/").partition(":")
+    if "," in servers or "@" in rest or scheme not in ("", "nats") or not (port or "4222").isdecimal():
+        raise Misconfigured(
+            "contexts of wash hold one address without user, as HOST:PORT; make one of nats with --of nats (it holds "
+            "no lattice)"
+        )
+    return {"ctl_host": host, "ctl_port": int(port or "4222")}
+
+
+def _nats_content(values: Mapping[str, str]) -> dict[str, object]:
+    content: dict[str, object] = {}
+    for field, value in values.items():
+        key = next((key for key, known in _NATS_FIELDS.items() if known == field and key != "nkey"), None)
+        if key is None:
+            words = field.replace("_", " ")
+            raise Misconfigured(f"contexts of nats hold no {words}; make one of wash, or give --{words} each time")
+        content[key] = value == "true" if field == "tls_first" else value
+    return content
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    draft.replace(path)
 
 
 def _home(env: Mapping[str, str]) -> Path:

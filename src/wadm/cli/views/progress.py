@@ -28,7 +28,7 @@ def board(current: Mapping[str, ApplicationStatus], versions: Mapping[str, str |
 
 def line(name: str, current: ApplicationStatus, version: str | None) -> str:
     """Return a change as one line, for logs."""
-    text = detail(name, current)
+    text = detail(name, current) if version is not None else ""
     return f"{headline(name, current, version).plain}{f': {text}' if text else ''}"
 
 
