@@ -34,6 +34,7 @@ from tests.engine.builders import (
 from tests.engine.keeper import Keeper, shortcomings
 from tests.engine.model_lattice import ModelLattice, RunningComponent
 from wadm.engine.spread import place_component, place_daemon, place_provider
+from wadm.engine.steps import finish
 from wadm.model.events import ComponentScaled, ConfigDeleted, HostStarted, ProviderStopped
 from wadm.model.lattice import owner
 from wadm.model.manifest import Component, ConfigProperty, Manifest, Spread
@@ -207,7 +208,7 @@ def _in_both(world: ModelLattice, *versions: Manifest) -> dict[tuple[str, str], 
         for workload in compiled(version).workloads:
             kind = workload.entity_kind
             place = place_daemon if workload.daemon else place_component if kind == "component" else place_provider
-            places = place(workload.entity_id, workload.shares, lattice, {}).places
+            places = finish(place(workload.entity_id, workload.shares, lattice, {})).places
             count = len(places) - 1 if kind == "provider" else sum(there.count for there in places.values())
             counts[kind, workload.entity_id] = count
         wanted.append(counts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wadm.engine.plan import Work
+from wadm.engine.steps import Steps
 from wadm.model.commands import PutConfig
 
 OUT_OF_SYNC = "Configuration out of sync"
@@ -23,9 +24,10 @@ def next_config(names: Iterable[str], work: Work) -> str:
     return f"goes on as soon as somebody puts it (wash config put {missing[0]} KEY=VALUE)"
 
 
-def plan_configs(work: Work) -> None:
+def plan_configs(work: Work) -> Steps[None]:
     """Plan all configurations of an application; note in ``work`` which are ready and what is wrong with others."""
     for name, wanted in work.desired.configs.items():
+        yield
         key = ("config", name)
         if name not in work.lattice.configs:
             work.seen.add(key)

@@ -15,10 +15,11 @@ from msgspec import Struct, field
 
 from wadm.engine.delivery import delivery
 from wadm.engine.in_flight import Pending, creates, starting
-from wadm.engine.plan import Record, Work, links_and_configs
+from wadm.engine.plan import Record, Work
+from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component
-from wadm.model.commands import DeleteConfig, DeleteLink, ScaleComponent, StopProvider
-from wadm.model.lattice import Component, Link, LinkKey
+from wadm.model.commands import DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
+from wadm.model.lattice import Component, EntityKind, Link, LinkKey
 
 NOT_WANTED = "the application does not want it any more"
 
@@ -28,26 +29,26 @@ class Leftovers(Struct):
 
     record: Record
     count: int = 0
-    errors: list[str] = field(default_factory=list)
+    errors: dict[str, None] = field(default_factory=dict)
 
     def add(self, pending: Pending | None = None) -> None:
         """Count one thing, with what is pending to remove it."""
         self.count += 1
-        if pending is not None and pending.error and pending.error not in self.errors:
-            self.errors.append(pending.error)
+        if pending is not None and pending.error:
+            self.errors[pending.error] = None
 
 
-def plan_garbage(work: Work) -> Leftovers:
+def plan_garbage(work: Work) -> Steps[Leftovers]:
     """Plan the removal of what is left over."""
-    wanted = links_and_configs(work.desired)
+    wanted = work.wanted
     left = Leftovers(wanted)
-    _workloads(work, left)
-    links = _links(work, wanted, left)
-    _under_way(work, left)
-    configs = _configs(work, wanted, left)
+    yield from _workloads(work, left)
+    links = yield from _links(work, wanted, left)
+    yield from _under_way(work, left)
+    configs = yield from _configs(work, wanted, left)
     untold = frozenset(work.untold & wanted.links)
     left.record = Record(wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted))
-    _settle_the_rest(work)
+    yield from _settle_the_rest(work)
     return left
 
 
@@ -65,11 +66,13 @@ def _changing(work: Work, wanted: Record) -> frozenset[str]:
     return frozenset((work.config_changes | (work.record.changing - told)) & wanted.configs)
 
 
-def _workloads(work: Work, left: Leftovers) -> None:
+def _workloads(work: Work, left: Leftovers) -> Steps[None]:
     application = work.desired.application
     led_to = _led_to(work)
-    for kind, host, entity in work.left_over():
-        waits = bool(work.not_serving) and not _gives_way(kind, entity.id, work)
+    in_the_way = _in_the_way(work)
+    for kind, host, entity in work.left_over:
+        yield
+        waits = bool(work.not_serving) and not (kind == "provider" and entity.id in in_the_way)
         if waits:
             work.still_serving.add((kind, entity.id))
         if waits or (kind == "component" and entity.id in led_to):
@@ -91,20 +94,20 @@ def _led_to(work: Work) -> set[str]:
         return set()
     return {
         target
-        for key, target in work.record.links - links_and_configs(work.desired).links
+        for key, target in work.record.links - work.wanted.links
         if any(link.target == target for link in work.lattice.links.get(key, ())) and not work.needed.link(key, target)
     }
 
 
-def _gives_way(kind: str, entity_id: str, work: Work) -> bool:
-    """Whether something must go before what replaces it can serve: a provider cannot listen on an address on which
-    another still does."""
-    if kind != "provider":
-        return False
+def _in_the_way(work: Work) -> set[str]:
+    """Return the ids of providers that must go before what replaces them can serve: a provider cannot listen on an
+    address on which another still does."""
     new = {s.link for s in work.desired.links if ("provider", s.link.source_id) in work.not_serving}
     addresses = {address for link in new for address in _addresses(link, work)}
-    old = [link for links in work.lattice.links.values() for link in links if link.source_id == entity_id]
-    return any(address in addresses for link in old for address in _addresses(link, work))
+    if not addresses:
+        return set()
+    links = (link for links in work.lattice.links.values() for link in links)
+    return {link.source_id for link in links if not addresses.isdisjoint(_addresses(link, work))}
 
 
 def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
@@ -112,7 +115,9 @@ def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
     it. What leads to a component that the manifest still has goes at once: its provider can have been told another."""
     if ("component", key[0]) in work.still_serving:
         return True
-    return ("component", target) in work.still_serving and target not in {w.entity_id for w in work.desired.workloads}
+    return ("component", target) in work.still_serving and not (
+        {("component", target), ("provider", target)} & work.wanted_things
+    )
 
 
 def _addresses(link: Link, work: Work) -> list[str]:
@@ -121,16 +126,18 @@ def _addresses(link: Link, work: Work) -> list[str]:
     return [config["address"] for config in configs if "address" in config]
 
 
-def _under_way(work: Work, left: Leftovers) -> None:
+def _under_way(work: Work, left: Leftovers) -> Steps[None]:
     """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
-    for pending in work.in_flight.of(work.desired.application):
+    for number, pending in enumerate(work.in_flight.of(work.desired.application)):
+        if number % SHARES_A_STEP == 0:
+            yield
         key = pending.command.key
         if key[0] != "config" and key not in work.seen and creates(pending.command) and work.under_way(key):
             work.seen.add(key)
             left.add()
 
 
-def _settle_the_rest(work: Work) -> None:
+def _settle_the_rest(work: Work) -> Steps[None]:
     """Settle what is pending for things that this plan does not care for.
 
     A link that is being deleted is waited for all the same: others of its source must be. While it is not known whether
@@ -138,20 +145,27 @@ def _settle_the_rest(work: Work) -> None:
     may still be at work on a start, for the case that it is wanted again with another image
     (:func:`~wadm.engine.plan.start_beside`).
     """
-    wanted = {(w.entity_kind, w.entity_id) for w in work.desired.workloads}
-    for pending in work.in_flight.of(work.desired.application):
+    for number, pending in enumerate(work.in_flight.of(work.desired.application)):
+        if number % SHARES_A_STEP == 0:
+            yield
         key = pending.command.key
         deleting = isinstance(pending.command, DeleteLink) and (
             work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
         )
-        at_work = pending.lingering and starting(pending.command) is not None and (key[0], key[2]) not in wanted
+        at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
         if key not in work.seen and not deleting and not at_work:
             work.settled.add(key)
 
 
-def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkKey, str]]:
+def _is_wanted(key: Key, work: Work) -> bool:
+    kind: EntityKind = "provider" if key[0] == "provider" else "component"
+    return (kind, key[2]) in work.wanted_things
+
+
+def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple[LinkKey, str]]]:
     kept = set()
     for key, target in sorted(work.record.links - wanted.links):
+        yield
         known = work.lattice.knows_link(key)
         coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
@@ -178,10 +192,11 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> frozenset[tuple[LinkK
     return frozenset(kept)
 
 
-def _configs(work: Work, wanted: Record, left: Leftovers) -> frozenset[str]:
+def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
     wait = left.count > 0 or bool(work.still_serving)
     for name in sorted(work.record.configs - wanted.configs):
+        yield
         key = ("config", name)
         gone = work.lattice.configs.get(name, "") is None
         if gone and not work.under_way(key):

@@ -29,9 +29,10 @@ def goes_first(scaler: LinkScaler, work: Work) -> bool:
     link = scaler.link
     if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
         return False
-    providers = {w.entity_id for w in work.desired.workloads if w.entity_kind == "provider"}
     return any(
-        end in providers and not work.lattice.where("provider", end) and ("provider", end) not in work.starts
+        ("provider", end) in work.wanted_things
+        and not work.lattice.where("provider", end)
+        and ("provider", end) not in work.starts
         for end in (link.source_id, link.target)
     )
 
@@ -43,14 +44,17 @@ def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
     components (lattice reference, 2.11), so those are not begun either before the links of new providers are put. A
     link that fails, or has to wait itself for the first start of its source, is not waited for.
     """
-    for one in work.desired.links:
-        link, is_provider = one.link, scaler.entity_kind == "provider"
-        if (scaler.entity_id not in (link.source_id, link.target)) if is_provider else not goes_first(one, work):
-            continue
-        there = work.lattice.link(link.at)
-        if (there is None or not there.same_as(link)) and _is_coming(link, work):
-            return link
-    return None
+    if scaler.entity_kind == "provider":
+        return next((one.link for one in work.links_at.get(scaler.entity_id, ()) if _is_awaited(one.link, work)), None)
+    if work.first_link is None:
+        first = (one.link for one in work.desired.links if goes_first(one, work) and _is_awaited(one.link, work))
+        work.first_link = (next(first, None),)
+    return work.first_link[0]
+
+
+def _is_awaited(link: Link, work: Work) -> bool:
+    there = work.lattice.link(link.at)
+    return (there is None or not there.same_as(link)) and _is_coming(link, work)
 
 
 def _is_coming(link: Link, work: Work) -> bool:
@@ -192,7 +196,7 @@ def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
 
     Any other is left alone: the host's refusal, which names it, becomes the status.
     """
-    wanted = {(s.link.key, s.link.target) for s in work.desired.links}
+    wanted = work.wanted.links
     for one in there:
         if one.target == link.target or not set(one.interfaces) & set(link.interfaces):
             continue
@@ -206,10 +210,8 @@ def _led_to_before(link: Link, work: Work) -> str | None:
     """Return the component of an earlier version to which the link's source leads until its new target runs."""
     if ("component", link.target) not in work.not_serving:
         return None
-    running = {entity.id for kind, _, entity in work.left_over() if kind == "component"}
-    wanted = {(s.link.key, s.link.target) for s in work.desired.links}
-    led_to = {target for key, target in work.record.links - wanted if key[0] == link.source_id}
-    return min(led_to & running, default=None)
+    led_to = {target for _, target in work.outlived_links.get(link.source_id, ())}
+    return min(led_to & work.left_over_components, default=None)
 
 
 def _configurations(names: list[str]) -> str:

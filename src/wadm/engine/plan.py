@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.engine.compile import Desired, Scaler
+from wadm.engine.compile import Desired, LinkScaler, Scaler
 from wadm.engine.in_flight import InFlight, Pending, begin
 from wadm.model.commands import (
     Action,
@@ -23,7 +24,7 @@ from wadm.model.commands import (
     StopProvider,
     UpdateComponent,
 )
-from wadm.model.lattice import Component, Entity, EntityKind, Lattice, LinkKey
+from wadm.model.lattice import Component, Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
@@ -116,6 +117,10 @@ class Work:
         self.asked: dict[Key, Pending] = {}
         self.changing: dict[str, set[Key]] = {}
         """The links that this plan puts or deletes, by their source."""
+        self.first_link: tuple[Link | None] | None = None
+        """The link that no component is started before, once it has been looked for."""
+        self._links_under_way: dict[str, set[Key]] = {}
+        """The links of each source, as far as looked at, that are being put or deleted."""
         self.settled: set[Key] = set()
         self.seen: set[Key] = set()
         self.put_off: list[Pending] = []
@@ -192,8 +197,19 @@ class Work:
         Hosts keep all links of a source in one record, which they read and write back without looking (lattice
         reference, 2.9): of two changes made at the same time one is lost, though both are confirmed.
         """
-        under_way = self.in_flight.links_of(change.source_id, self.now) - self.settled
-        return bool((under_way | self.changing.get(change.source_id, set())) - {change.key})
+        source = change.source_id
+        if source not in self._links_under_way:
+            self._links_under_way[source] = self.in_flight.links_of(source, self.now)
+        changing = self.changing.get(source, set())
+        return any(key != change.key for key in changing) or any(
+            key != change.key and key not in self.settled for key in self._links_under_way[source]
+        )
+
+    def resume(self, now: float) -> None:
+        """Go on after an interruption: commands may have been asked or answered meanwhile."""
+        self.now = now
+        self._links_under_way.clear()
+        self.first_link = None
 
     def _undone(self, action: Action) -> Pending | None:
         """Return the command as put off, if somebody undoes it again and again."""
@@ -222,10 +238,45 @@ class Work:
         """Return a scaler's status."""
         return ScalerStatus(scaler.id, scaler.kind, scaler.name, type_, message, explanation)
 
+    @cached_property
     def left_over(self) -> list[tuple[EntityKind, str, Entity]]:
-        """Return what runs of the application that it does not want any more, as kind, host and entity."""
-        wanted = {(w.entity_kind, w.entity_id) for w in self.desired.workloads}
-        return [one for one in self.lattice.owned_by(self.desired.application) if (one[0], one[2].id) not in wanted]
+        """What runs of the application that it does not want any more, as kind, host and entity."""
+        owned = self.lattice.owned_by(self.desired.application)
+        return [one for one in owned if (one[0], one[2].id) not in self.wanted_things]
+
+    @cached_property
+    def left_over_components(self) -> frozenset[str]:
+        """The ids of the components among them."""
+        return frozenset(entity.id for kind, _, entity in self.left_over if kind == "component")
+
+    # -- what is wanted, by what one asks for ------------------------------------------------
+
+    @cached_property
+    def wanted(self) -> Record:
+        """The links and configurations that must be on record."""
+        return links_and_configs(self.desired)
+
+    @cached_property
+    def wanted_things(self) -> frozenset[tuple[EntityKind, str]]:
+        """Kind and id of the wanted components and providers."""
+        return frozenset((w.entity_kind, w.entity_id) for w in self.desired.workloads)
+
+    @cached_property
+    def links_at(self) -> dict[str, list[LinkScaler]]:
+        """The wanted links by the ids of their source and target."""
+        found: dict[str, list[LinkScaler]] = {}
+        for scaler in self.desired.links:
+            for end in {scaler.link.source_id, scaler.link.target}:
+                found.setdefault(end, []).append(scaler)
+        return found
+
+    @cached_property
+    def outlived_links(self) -> dict[str, list[LinkAt]]:
+        """The links on record that are not wanted any more, by their source."""
+        found: dict[str, list[LinkAt]] = {}
+        for at in sorted(self.record.links - self.wanted.links):
+            found.setdefault(at[0][0], []).append(at)
+        return found
 
     def host(self, host_id: str) -> str:
         """Return what people call a host."""

@@ -20,10 +20,14 @@ from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.in_flight import InFlight
 from wadm.engine.links import goes_first, plan_link
 from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
+from wadm.engine.steps import Steps, finish
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
 from wadm.model.lattice import Lattice
 from wadm.model.status import UNDEPLOYED, ApplicationStatus, ScalerStatus, aggregate
+
+ERRORS_TOLD = 10
+"""Different errors that the status of an application names of what is still to go."""
 
 
 def reconcile(
@@ -33,11 +37,19 @@ def reconcile(
 
     ``now`` is in seconds of the clock that ``in_flight`` was told. ``needed`` answers for the other applications.
     """
-    work = Work(desired, record, lattice, in_flight, now, needed)
-    plan_configs(work)
+    return finish(plan_all(Work(desired, record, lattice, in_flight, now, needed)))
+
+
+def plan_all(work: Work) -> Steps[Plan]:
+    """Plan an application step by step; :class:`~wadm.engine.planning.Planning` interrupts it."""
+    desired = work.desired
+    yield from plan_configs(work)
     turns = [_turn(scaler, work) for scaler in desired.scalers]
-    statuses = {i: _plan(desired.scalers[i], work) for i in sorted(range(len(turns)), key=turns.__getitem__)}
-    left = plan_garbage(work)
+    statuses = {}
+    for i in sorted(range(len(turns)), key=turns.__getitem__):
+        yield
+        statuses[i] = yield from _plan(desired.scalers[i], work)
+    left = yield from plan_garbage(work)
     return Plan(
         desired.application,
         tuple(work.actions),
@@ -57,9 +69,9 @@ def _turn(scaler: Scaler, work: Work) -> int:
     return 0 if goes_first(scaler, work) else 2
 
 
-def _plan(scaler: Scaler, work: Work) -> ScalerStatus:
+def _plan(scaler: Scaler, work: Work) -> Steps[ScalerStatus]:
     if isinstance(scaler, WorkloadScaler):
-        return plan_workload(scaler, work)
+        return (yield from plan_workload(scaler, work))
     if isinstance(scaler, LinkScaler):
         return plan_link(scaler, work)
     return work.status(scaler, "failed", scaler.message)
@@ -75,5 +87,5 @@ def _status(work: Work, status: ApplicationStatus, left: Leftovers) -> Applicati
     if deployed and status.type != "deployed":
         return status
     of = "an earlier version" if deployed else "the application"
-    message = " ".join([f"Removing what is left of {of}: {left.count} to go", *left.errors])
+    message = " ".join([f"Removing what is left of {of}: {left.count} to go", *list(left.errors)[:ERRORS_TOLD]])
     return ApplicationStatus("failed" if left.errors else "reconciling", message, status.scalers)

@@ -12,7 +12,7 @@ shares do two live together, added up. A provider's share is a number of hosts, 
 
 Where a share already lives it stays (also split over several hosts, as the original sometimes leaves it, while the sum
 is right): placing is asked again after every event and must not move what is right. A share that needs a host takes the
-first eligible one that is free, counted round from where its name points (:func:`turns`). So every server picks the
+first eligible one that is free, counted round from where its name points (:func:`turn`). So every server picks the
 same host in the same lattice, load spreads evenly without anybody counting it, the choice costs no more among thousands
 of hosts than among three, and as what lives somewhere stays, a host that goes moves only what lived there. A host that
 has failed to start the thing again and again comes last. Where spreads overlap and all hosts of one are taken by
@@ -26,12 +26,14 @@ Host a stops: east moves to b, west stays. Host a returns: nothing moves.
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from msgspec import Struct
 
+from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.lattice import Entity, Lattice, Requirements, requirements, spread_of
 from wadm.model.manifest import DEFAULT_WEIGHT, Spread, SpreadProperties
 from wadm.model.names import DEFAULT_SPREAD_NAME
@@ -128,25 +130,24 @@ def everywhere(spread: SpreadProperties) -> tuple[Share, ...]:
 
 def _names(spreads: Sequence[Spread]) -> list[str]:
     """Return the spreads' names, made different where the manifest repeats one: what runs is told apart by them."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    tried: dict[str, int] = {}
     for spread in spreads:
-        name, n = spread.name, 1
+        name, n = spread.name, tried.get(spread.name, 1)
         while name in names:
             n += 1
             name = f"{spread.name}-{n}"
-        names.append(name)
-    return names
+        names[name] = None
+        tried[spread.name] = n
+    return list(names)
 
 
-def turns(thing: str, hosts: Sequence[str]) -> Iterator[str]:
-    """Yield the hosts in their order, round once, beginning at the one that the thing's name points at.
+def turn(thing: str, hosts: int) -> int:
+    """Return the place in the order of so many hosts at which a thing's turn begins.
 
-    The beginning is the same on every server and after every restart, evenly drawn over things, otherwise meaningless.
+    It is the same on every server and after every restart, evenly drawn over things, otherwise meaningless.
     """
-    if hosts:
-        begin = zlib.crc32(thing.encode()) % len(hosts)
-        yield from islice(hosts, begin, None)
-        yield from islice(hosts, 0, begin)
+    return zlib.crc32(thing.encode()) % hosts
 
 
 # -- components -------------------------------------------------------------------------------
@@ -154,32 +155,40 @@ def turns(thing: str, hosts: Sequence[str]) -> Iterator[str]:
 
 def place_component(
     entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
-) -> Placement:
+) -> Steps[Placement]:
     """Place the shares of a component: whole on one host each, where they live already if they may.
 
     ``mine`` is what runs of it, or is being started, by host id.
     """
     plan = _Placing(entity_id, shares, lattice, mine, bars)
     homeless = []
-    for share in shares:
+    for number, share in enumerate(shares):
+        if number % SHARES_A_STEP == 0:
+            yield
         if share.target:
-            homes = _homes(share, lattice, mine, bars.shut)
+            homes = _homes(share, plan)
             plan.places |= homes
             if not homes:
                 homeless.append(share)
     # The pickiest choose first. Those for which no host can be freed share one, once all others have theirs.
-    left = [share for share in plan.pickiest_first(homeless) if not plan.house(share, share.target)]
-    missing = [Missing(share, 0) for share in left if not plan.crowd(share)]
+    left = []
+    for number, share in enumerate((yield from plan.pickiest_first(homeless))):
+        if number % SHARES_A_STEP == 0:
+            yield
+        if not (yield from plan.house(share, share.target)):
+            left.append(share)
+    missing = []
+    for number, share in enumerate(left):
+        if number % SHARES_A_STEP == 0:
+            yield
+        if not plan.crowd(share):
+            missing.append(Missing(share, 0))
     return plan.placement(missing, crowded=len(missing) < len(left))
 
 
-def _homes(share: Share, lattice: Lattice, mine: Mapping[str, Entity], shut: Collection[str]) -> dict[str, Place]:
+def _homes(share: Share, plan: _Placing) -> dict[str, Place]:
     """Return the hosts on which a share lives already and may stay."""
-    counts = {
-        host_id: getattr(entity, "count", 1)
-        for host_id, entity in mine.items()
-        if spread_of(entity) == share.name and host_id not in shut and may_stay(lattice, host_id, share)
-    }
+    counts = {host_id: getattr(plan.mine[host_id], "count", 1) for host_id in plan.may_stay(share)}
     if len(counts) > 1 and sum(counts.values()) == share.target:
         return {host_id: Place(count, share.name) for host_id, count in counts.items()}
     if not counts:
@@ -188,45 +197,86 @@ def _homes(share: Share, lattice: Lattice, mine: Mapping[str, Entity], shut: Col
     return {home: Place(share.target, share.name)}
 
 
-def may_stay(lattice: Lattice, host_id: str, share: Share) -> bool:
-    """Whether what runs on a host may count for a share. A host whose labels are not known yet has the benefit of the
-    doubt: nothing is moved away from it before it was asked."""
-    host = lattice.hosts[host_id]
-    return host.meets(share.requirements) or not host.known
-
-
 # -- providers --------------------------------------------------------------------------------
 
 
 def place_provider(
     entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
-) -> Placement:
+) -> Steps[Placement]:
     """Place the shares of a provider: on ``target`` hosts each, first where it runs already. Arguments as above."""
     plan = _Placing(entity_id, shares, lattice, mine, bars)
     lacking: dict[str, int] = {}
-    for share in shares:
-        here = [
-            host
-            for host, entity in mine.items()
-            if spread_of(entity) == share.name and host not in bars.shut and may_stay(lattice, host, share)
-        ]
+    for number, share in enumerate(shares):
+        if number % SHARES_A_STEP == 0:
+            yield
         # By id, not by turns: the same stay while the others are being stopped one after the other.
-        kept = sorted(here)[: share.target]
+        kept = sorted(plan.may_stay(share))[: share.target]
         plan.settle(share, kept, 1)
         lacking[share.name] = share.target - len(kept)
     # First what is free, then by moving others on: the other way round, whom something is missing for would depend on
     # what has been started already.
-    wanting = plan.pickiest_first([share for share in shares if lacking[share.name]])
-    for share in wanting:
+    wanting = yield from plan.pickiest_first([share for share in shares if lacking[share.name]])
+    for number, share in enumerate(wanting):
+        if number % SHARES_A_STEP == 0:
+            yield
         lacking[share.name] = plan.house_many(share, lacking[share.name])
-    for share in wanting:
-        while lacking[share.name] and plan.house(share, 1):
+    for number, share in enumerate(wanting):
+        if number % SHARES_A_STEP == 0:
+            yield
+        while lacking[share.name] and (yield from plan.house(share, 1)):
             lacking[share.name] -= 1
     return plan.placement([Missing(s, s.target - lacking[s.name]) for s in wanting if lacking[s.name]])
 
 
+class _Candidates:
+    """The hosts that spreads with the same requirements may use, and which of them may still be free.
+
+    Hosts only ever become occupied while places are chosen, so each is passed over once.
+    """
+
+    def __init__(self, hosts: Sequence[str], running: Sequence[str], failed: Sequence[str]) -> None:
+        self.hosts = hosts
+        """In their order, from which each share takes them beginning where its turn begins."""
+        self.failed = failed
+        """Those that failed, which come last."""
+        self._running = deque(running)
+        self._failed = deque(failed)
+        self._next = list(range(len(hosts) + 1))
+        """For each place in the order: where to look for the next host that may be free."""
+
+    def free(self, begin: int, taken: Mapping[str, Place]) -> str | None:
+        """Return the free host to be taken next: one that runs the thing already, else the next from ``begin``."""
+        for first in (self._running, self._failed):
+            while first and first[0] in taken:
+                first.popleft()
+        if self._running:
+            return self._running[0]
+        for start in (begin, 0):
+            place = self._find(start, taken)
+            if place < len(self.hosts):
+                return self.hosts[place]
+        return self._failed[0] if self._failed else None
+
+    def _find(self, place: int, taken: Mapping[str, Place]) -> int:
+        passed = []
+        while place < len(self.hosts):
+            if self._next[place] != place:
+                passed.append(place)
+                place = self._next[place]
+            elif self.hosts[place] in taken:
+                self._next[place] = place + 1
+            else:
+                break
+        for one in passed:
+            self._next[one] = place
+        return place
+
+
 class _Placing:
-    """Places as they are being chosen: a matching of shares and hosts that grows along augmenting paths."""
+    """Places as they are being chosen: a matching of shares and hosts that grows along augmenting paths.
+
+    The cost grows with the number of shares, and with the hosts for each different set of requirements.
+    """
 
     def __init__(
         self,
@@ -242,30 +292,70 @@ class _Placing:
         self.mine = mine
         self.bars = bars
         self.places: dict[str, Place] = {}
+        self._by_name = {share.name: share for share in shares}
+        self._serving: dict[str, list[str]] = {}
+        """The hosts on which something runs, by the spread for which it does."""
+        for host_id, entity in mine.items():
+            self._serving.setdefault(spread_of(entity), []).append(host_id)
+        self._failed = sorted(bars.failed, key=lambda host: (bars.failed[host], host))
+        self._candidates: dict[Requirements, _Candidates] = {}
+        self._full: set[str] = set()
+        """Hosts from which no share can be moved to a free one, by whatever detours. It stays so: of what can be
+        reached from them nothing is free, and nothing becomes free."""
 
     def placement(self, missing: list[Missing], crowded: bool = False) -> Placement:
-        by_share = sorted(missing, key=lambda m: self.shares.index(m.share))
+        order = {share.name: number for number, share in enumerate(self.shares)}
+        by_share = sorted(missing, key=lambda m: order[m.share.name])
         return Placement(self.places, tuple(by_share), crowded)
 
-    def pickiest_first(self, shares: Sequence[Share]) -> list[Share]:
-        return sorted(shares, key=lambda share: len(self.lattice.eligible(share.requirements)))
+    def may_stay(self, share: Share) -> list[str]:
+        """Return the hosts on which what runs counts for a share. A host whose labels are not known yet has the benefit
+        of the doubt: nothing is moved away from it before it was asked."""
+        hosts = self.lattice.hosts
+        return [
+            host
+            for host in self._serving.get(share.name, ())
+            if host not in self.bars.shut and (hosts[host].meets(share.requirements) or not hosts[host].known)
+        ]
+
+    def pickiest_first(self, shares: Sequence[Share]) -> Steps[list[Share]]:
+        picky: dict[Requirements, int] = {}
+        for share in shares:
+            if share.requirements not in picky:
+                picky[share.requirements] = len(self.lattice.eligible(share.requirements))
+                yield
+        return sorted(shares, key=lambda share: picky[share.requirements])
+
+    def candidates(self, share: Share) -> _Candidates:
+        found = self._candidates.get(share.requirements)
+        if found is None:
+            barred = {*self.bars.shut, *self.bars.failed, *self.bars.silent}
+            hosts = [host for host in self.lattice.eligible(share.requirements) if host not in barred]
+            running = [host for host in sorted(self.mine) if self.fits(host, share)]
+            failed = [host for host in self._failed if self.fits(host, share)]
+            found = self._candidates[share.requirements] = _Candidates(hosts, running, failed)
+        return found
 
     def usable(self, share: Share) -> Iterator[str]:
         """Yield the hosts that a share may use, beginning where its turn begins, those that failed last."""
-        shut, failed = self.bars.shut, self.bars.failed
-        hosts = self.lattice.eligible(share.requirements)
-        for host in turns(f"{self.entity_id}/{share.name}", hosts):
-            if host not in shut and host not in failed and host not in self.bars.silent:
-                yield host
-        for host in sorted(failed, key=lambda host: (failed[host], host)):
-            if self.fits(host, share):
-                yield host
+        candidates = self.candidates(share)
+        begin = self._begin(share, candidates)
+        yield from islice(candidates.hosts, begin, None)
+        yield from islice(candidates.hosts, 0, begin)
+        yield from candidates.failed
 
-    def free(self, share: Share) -> Iterator[str]:
-        """Yield the free hosts for a share: first those that run the thing already, which serve without a start."""
-        running = [host for host in sorted(self.mine) if host not in self.places and self.fits(host, share)]
-        yield from running
-        yield from (host for host in self.usable(share) if host not in self.places and host not in running)
+    def _begin(self, share: Share, candidates: _Candidates) -> int:
+        """Return where a share's turn begins, counted in all hosts that fit: those that are barred are passed over."""
+        hosts = self.lattice.eligible(share.requirements)
+        if not hosts or not candidates.hosts:
+            return 0
+        begin = turn(f"{self.entity_id}/{share.name}", len(hosts))
+        return begin if len(hosts) == len(candidates.hosts) else bisect_left(candidates.hosts, hosts[begin])
+
+    def free(self, share: Share) -> str | None:
+        """Return a free host for a share: first one that runs the thing already, which serves without a start."""
+        candidates = self.candidates(share)
+        return candidates.free(self._begin(share, candidates), self.places)
 
     def fits(self, host: str, share: Share) -> bool:
         return (
@@ -280,37 +370,47 @@ class _Placing:
 
     def house_many(self, share: Share, hosts: int) -> int:
         """Put a share of one each on free hosts. Return how many it lacks."""
-        chosen = list(islice(self.free(share), hosts))
-        self.settle(share, chosen, 1)
-        return hosts - len(chosen)
+        while hosts and (host := self.free(share)) is not None:
+            self.settle(share, [host], 1)
+            hosts -= 1
+        return hosts
 
-    def house(self, share: Share, count: int) -> bool:
+    def house(self, share: Share, count: int) -> Steps[bool]:
         """Find a host for a share: a free one, else one that is freed by moving others on."""
-        host = next(self.free(share), None)
+        host = self.free(share)
         if host is None:
-            host = self.make_room(share)
+            host = yield from self.make_room(share)
         if host is not None:
             self.settle(share, [host], count)
         return host is not None
 
-    def make_room(self, wanting: Share) -> str | None:
+    def make_room(self, wanting: Share) -> Steps[str | None]:
         """Free a host for a share by moving the share that lives there to another, and, if need be, further shares in
         turn: the shortest way there is. Return the freed host, or ``None`` where hosts are fewer than shares."""
-        by_name = {share.name: share for share in self.shares}
         leads_to: dict[str, tuple[str, str]] = {wanting.name: ("", "")}
         """Of each share seen: the host it would leave, and the share that would take it."""
+        seen: set[str] = set()
+        looked_through: set[Requirements] = set()
         queue = deque([wanting])
         while queue:
             taker = queue.popleft()
+            if taker.requirements in looked_through:
+                continue
+            looked_through.add(taker.requirements)
+            yield
             for host in self.usable(taker):
-                mover = by_name[self.places[host].share]
+                if host in self._full or host in seen:
+                    continue
+                seen.add(host)
+                mover = self._by_name[self.places[host].share]
                 if mover.name in leads_to:
                     continue
                 leads_to[mover.name] = (host, taker.name)
-                free = next(self.free(mover), None)
+                free = self.free(mover)
                 if free is not None:
                     return self._move_along(mover.name, free, leads_to)
                 queue.append(mover)
+        self._full |= seen
         return None
 
     def _move_along(self, mover: str, free: str, leads_to: Mapping[str, tuple[str, str]]) -> str:
@@ -336,23 +436,34 @@ class _Placing:
 
 def place_daemon(
     entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
-) -> Placement:
+) -> Steps[Placement]:
     """Place a daemon: on every host that a share matches; of several matching shares the first counts (P-11)."""
     places: dict[str, Place] = {}
     missing = []
     refused: set[str] = set()
-    for share in shares:
-        matching = lattice.eligible(share.requirements)
-        hosts = [h for h in matching if h not in bars.shut]
-        barred = [h for h in matching if h in bars.shut and h not in refused] if share.target else []
-        refused.update(barred)
-        if barred or not hosts:
-            missing.append(Missing(share, len(hosts), len(barred)))
-        if share.target:
-            for host in hosts:
-                if host in mine or host not in bars.silent:
-                    places.setdefault(host, Place(share.target, share.name))
+    hosts_with: dict[Requirements, int] = {}
+    """How many hosts with these labels may be used."""
+    taken: set[Requirements] = set()
+    """Labels whose hosts all have a share."""
+    for number, share in enumerate(shares):
+        if number % SHARES_A_STEP == 0:
+            yield
+        key, barred = share.requirements, 0
+        if key not in hosts_with or (share.target and key not in taken):
+            matching = lattice.eligible(key)
+            hosts = [host for host in matching if host not in bars.shut]
+            hosts_with[key] = len(hosts)
+            if share.target:
+                taken.add(key)
+                newly = [host for host in matching if host in bars.shut and host not in refused]
+                refused.update(newly)
+                barred = len(newly)
+                for host in hosts:
+                    if host in mine or host not in bars.silent:
+                        places.setdefault(host, Place(share.target, share.name))
+        if barred or not hosts_with[key]:
+            missing.append(Missing(share, hosts_with[key], barred))
     return Placement(places, tuple(missing))
 
 
-Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Bars], Placement]
+Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Bars], Steps[Placement]]

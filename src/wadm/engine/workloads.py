@@ -19,7 +19,7 @@ never less than what is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -30,17 +30,20 @@ from wadm.engine.links import awaited
 from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
 from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, SPREAD, strip_reference
 from wadm.model.status import ScalerStatus
 
+TOLD = 20
+"""Spreads, labels, or things that an earlier version runs, that are told of one by one. Of more the number is told."""
 HOSTS_GATHER = 5.0
 """Seconds after a host joined in which more may follow: hosts of a lattice start together."""
 
 
-def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
+def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
     """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
     present = work.lattice.where(scaler.entity_kind, scaler.entity_id)
     mine = {host: entity for host, entity in present.items() if _may_be_ours(scaler, entity)}
@@ -48,20 +51,23 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> ScalerStatus:
     place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
     failed = _failed(scaler, work)
     bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
-    placement = place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
+    placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
     attempts = max((pending.attempts for pending in failed.values()), default=0)
     progress = _Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
-    for host, wanted in placement.places.items():
+    for number, (host, wanted) in enumerate(placement.places.items()):
+        if number % SHARES_A_STEP == 0:
+            yield
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))
         else:
             _provider(progress, host, wanted, mine.get(host))
     if progress.wrong:
         # Until it is right, who failed at it is remembered, with the reason.
+        told = {pending.command.key for pending in progress.pending}
         for pending in failed.values():
             work.seen.add(pending.command.key)
-            if pending not in progress.pending and pending.command.key not in work.asked:
+            if pending.command.key not in told and pending.command.key not in work.asked:
                 progress.pending.append(pending)
     leaving = _stop_the_rest(progress, placement, mine)
     progress.note_what_serves(mine)
@@ -348,7 +354,7 @@ def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str,
 
 
 def _eligible(scaler: WorkloadScaler, host: str, work: Work) -> bool:
-    return any(work.lattice.hosts[host].meets(share.requirements) for share in scaler.shares)
+    return any(work.lattice.hosts[host].meets(wanted) for wanted in {share.requirements for share in scaler.shares})
 
 
 def _status(
@@ -372,7 +378,7 @@ def _status(
             explanation = replace(explanation, next=_next_host(placement))
     earlier = list(progress.earlier(mine).items())
     if (scaler.entity_kind, scaler.entity_id) in work.not_serving:
-        earlier += [(host, entity) for _, host, entity in work.left_over()]
+        earlier += [(host, entity) for _, host, entity in work.left_over[:TOLD]]
     if serves := until_then(earlier, work):
         explanation = replace(explanation, next="; ".join(filter(None, (explanation.next, serves))))
     errors = errors_of(progress.pending)
@@ -420,7 +426,8 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         names = ", ".join(name for name in scaler.config if name not in work.ready)
         return f"configuration {names} to be in the lattice"
     if placement.missing:
-        return " and ".join(missing_hosts(m, scaler.entity_kind, work.lattice) for m in placement.missing)
+        told = [missing_hosts(m, scaler.entity_kind, work.lattice) for m in placement.missing[:TOLD]]
+        return " and ".join(_first(told, len(placement.missing), "spreads without a host"))
     if progress.awaits:
         return progress.awaits
     if progress.wrong:
@@ -440,21 +447,23 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
 def _may_come_back(placement: Placement, work: Work) -> bool:
     """Whether a silent host would do for something that no other can be had for."""
     silent = [work.lattice.hosts[host] for host in work.lattice.silent]
-    return any(host.meets(missing.share.requirements) for missing in placement.missing for host in silent)
+    lacking = {missing.share.requirements for missing in placement.missing} if silent else set()
+    return any(host.meets(wanted) for wanted in lacking for host in silent)
 
 
 def _next_host(placement: Placement) -> str:
     labels = sorted({f"{key}={value}" for m in placement.missing for key, value in m.share.requirements})
-    label = f", or one of those there gets {' '.join(labels)}" if labels else ""
+    told = " ".join(_first(labels[:TOLD], len(labels), "labels"))
+    label = f", or one of those there gets {told}" if labels else ""
     return f"goes on as soon as such a host joins{label}"
 
 
 def _missing_texts(
-    scaler: WorkloadScaler, missing: Iterable[Missing], foreign: Mapping[str, Entity], work: Work
+    scaler: WorkloadScaler, missing: Sequence[Missing], foreign: Mapping[str, Entity], work: Work
 ) -> list[str]:
     """Return the original's words for shares without enough hosts, and who is in the way."""
     texts = []
-    for one in missing:
+    for one in missing[:TOLD]:
         share = one.share
         if scaler.daemon:
             text = f"Could not satisfy daemonscaler {share.name} for {scaler.image}, {one.found} eligible hosts found."
@@ -467,9 +476,15 @@ def _missing_texts(
                 "computed from reconciliation commands"
             )
         texts.append(text)
+    texts = _first(texts, len(missing), "spreads lack hosts.")
     if texts and foreign:
         texts.append(used_by(scaler.entity_id, foreign, work.lattice))
     return texts
+
+
+def _first(told: list[str], of: int, what: str) -> list[str]:
+    """Return what is told, and how many more there are."""
+    return [*told, f"{of - len(told)} more {what}"] if of > len(told) else told
 
 
 def stop_component(entity: Component, host: str, application: str) -> ScaleComponent:
