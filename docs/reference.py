@@ -12,7 +12,7 @@ import click
 import msgspec
 import yaml
 
-from wadm import COMPATIBLE_WITH
+from wadm import COMPATIBLE_WITH, __version__
 from wadm.cli.group import LazyGroup
 from wadm.cli.main import COMMANDS
 from wadm.model.insight import ApplicationView, Planned
@@ -204,6 +204,60 @@ def _anything(kind: type) -> dict[str, Any]:
     return {}  # bytes that are kept as they are: any JSON
 
 
+# -- manual pages ------------------------------------------------------------------------------
+
+
+def manual() -> dict[str, str]:
+    """Return the manual pages by file name: one for the program, one for each command."""
+    from wadm.server.flags import FLAGS
+
+    group = LazyGroup(COMMANDS)
+    listed = "".join(f".TP\n.B wadm {name}\n{_roff(entry.summary)}.\n" for name, entry in COMMANDS.items())
+    options = "".join(
+        f".TP\n.B {_roff(', '.join(filter(None, (flag.short, flag.long))))}"
+        f"{' ' + flag.value if flag.value else ''}\n{_roff(flag.help)} [{flag.env}]\n"
+        for flag in FLAGS
+        if not flag.hidden
+    )
+    about = "keeps wasmCloud applications running as declared"
+    pages = {
+        "wadm.1": _page("wadm", about, ".B wadm\n[OPTIONS]\n.br\n.B wadm\nCOMMAND [ARGUMENTS]\n")
+        + ".SH DESCRIPTION\nWithout a command it is the server, and takes the options below.\n"
+        + f".SH COMMANDS\n{listed}.SH OPTIONS OF THE SERVER\n{options}"
+    }
+    for name, entry in COMMANDS.items():
+        if name in NOT_A_COMMAND_LINE:
+            continue
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"wadm {name}", terminal_width=90, max_content_width=90)
+        usage, _, rest = command.get_help(context).partition("\n\n")
+        synopsis = f".B {_roff(usage.removeprefix('Usage: '))}\n"
+        pages[f"wadm-{name}.1"] = (
+            _page(f"wadm-{name}", entry.summary, synopsis)
+            + f".SH DESCRIPTION\n.nf\n{_roff(rest.rstrip())}\n.fi\n.SH SEE ALSO\n.BR wadm (1)\n"
+        )
+    return pages
+
+
+def _page(name: str, about: str, synopsis: str) -> str:
+    what = about[:1].lower() + about[1:]
+    return (
+        '.\\" Written by scripts/reference.\n'
+        f'.TH {name.upper()} 1 "" "wadm {__version__}" "wadm"\n'
+        f".SH NAME\n{name} \\- {_roff(what)}\n.SH SYNOPSIS\n{synopsis}"
+    )
+
+
+def _roff(text: str) -> str:
+    """Return text as roff takes it: backslashes and hyphens spelt out, no line that begins as a request does."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    lines = (f"\\&{line}" if line.startswith((".", "'")) else line for line in escaped.split("\n"))
+    return "\n".join(lines)
+
+
+MANUAL = Path(__file__).parent / "man"
+
 FILES: dict[str, Callable[[], str]] = {"commands.md": commands, "manifest.md": manifest, "asyncapi.yaml": asyncapi}
 
 
@@ -212,6 +266,13 @@ def main() -> None:
     os.environ["COLUMNS"] = "100"
     for name, make in FILES.items():
         (HERE / name).write_text(make())
+    MANUAL.mkdir(exist_ok=True)
+    pages = manual()
+    for old in MANUAL.glob("*.1"):
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        (MANUAL / name).write_text(text)
 
 
 if __name__ == "__main__":

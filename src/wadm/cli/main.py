@@ -58,8 +58,9 @@ COMMANDS: Final = {
     "context": Entry(f"{_HERE}.context:context", "Show what commands connect with, and why"),
     "version": Entry(f"{_HERE}.version:version", "Show the version of this wadm"),
     "schema": Entry(f"{_HERE}.schema:schema", "Print the JSON schema of manifests"),
+    "health": Entry(f"{_HERE}.health:health", "Ask whether a server on this machine is ready"),
     "operator": Entry("wadm.cli.operator:operator", "Run the Kubernetes operator"),
-    "completion": Entry(f"{_HERE}.completion:completion", "Print the script for completion in the shell"),
+    "completion": Entry(f"{_HERE}.completion:completion", "Have the shell complete names and options"),
 }
 """What can be called, in the order in which it is listed."""
 

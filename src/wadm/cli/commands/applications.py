@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     wadm list --all-lattices -o custom-columns=LATTICE:.lattice,NAME:.name,STATE:.state
     """,
 )
-@click.argument("names", metavar="NAME...", nargs=-1, shell_complete=complete.applications)
+@click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=complete.applications)
 @selector_option("Only those whose manifest has these labels.")
 @option("-A", "--all-lattices", is_flag=True, help="Of all lattices in which a host or an application is heard.")
 @option("-w", "--watch", is_flag=True, help="Stay, and show every change until Ctrl-C.")
