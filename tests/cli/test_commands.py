@@ -91,6 +91,14 @@ def test_a_version_with_another_content_is_refused_unless_replaced(world: World,
     assert json.loads(world.wadm("get", "shop", "-o", "json").out) == json.loads(a_manifest(instances=5))
 
 
+def test_what_has_nothing_to_start_is_not_waited_for(world: World, file: File) -> None:
+    began = world.loop.time()
+    done = world.wadm("deploy", file(a_manifest(name="idle", traits=[])), "--wait")
+    assert done.code == 0
+    assert "idle has nothing that could be started: its status stays undeployed." in done.err
+    assert world.loop.time() - began < 30
+
+
 def test_without_waiting_the_next_step_is_named(world: World, file: File) -> None:
     assert world.wadm("deploy", file()).out == ("Deploying shop version v1. Follow it with: wadm status shop --watch\n")
 

@@ -141,7 +141,6 @@ def test_the_order_in_which_hosts_came_does_not_matter() -> None:
 def test_an_application_with_nothing_to_do_is_deployed() -> None:
     only_references = an_app("user", a_reference("lib", "base", "lib"))
     assert str(plan(only_references, a_lattice())) == "user: deployed"
-    assert str(plan(an_app("idle", a_bare("web", image="x/web:1")), a_lattice())) == "idle: deployed"
 
 
 def test_what_is_hopeless_fails_and_the_rest_goes_on() -> None:
@@ -239,3 +238,9 @@ def test_take_over() -> None:
     assert str(planned) == "hello: deployed"
     assert not planned.questions
     assert planned.record == recorded(HELLO), "what the original put is on record from now on"
+
+
+def test_an_application_that_wants_nothing_at_all_is_undeployed() -> None:
+    """As in the original (M-5)."""
+    assert str(plan(an_app("idle", a_bare("web", image="x/web:1")), a_lattice())) == "idle: undeployed"
+    assert plan(an_app("shop"), a_lattice(a_host("h1"))).status == ApplicationStatus("undeployed")

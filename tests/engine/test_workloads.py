@@ -789,3 +789,13 @@ def test_a_daemon_that_some_of_its_hosts_cannot_have_has_failed() -> None:
         "The id shop-web is used by application other on h1."
     )
     assert first.status.scalers[0].explanation.wanted == 3
+
+
+def test_more_instances_than_a_host_can_be_asked_for_have_failed_at_once_and_what_runs_stays() -> None:
+    lattice = a_lattice(a_host("h1", WEB))
+    many = an_app("shop", a_component("web", 2**40))
+    assert str(plan(many, lattice)) == (
+        "shop: failed 1099511627776 instances is more than a host can take (4294967295)"
+    )
+    most = an_app("shop", a_component("web", 2**32 - 1))
+    assert asks(plan(most, lattice)) == ["scale shop-web to 4294967295 on h1 (x/web:1)"]

@@ -361,6 +361,18 @@ async def test_deploy_and_undeploy_are_told_to_other_programs(lab: Lab) -> None:
     assert told[0][1]["metadata"]["name"] == "shop"
 
 
+async def test_undeploying_what_never_ran_says_that_it_is_undeployed(lab: Lab) -> None:
+    """`wash app delete --all-undeployed` goes by the status."""
+    await lab.put("shop")
+    (listed,) = (await lab.ask("get"))["models"]
+    assert listed["detailed_status"]["status"]["type"] == "waiting"
+    await lab.ask("undeploy.shop")
+    said = (await lab.ask("status.shop"))["status"]["status"]
+    assert said == {"type": "undeployed", "message": "Manifest has been undeployed"}
+    (listed,) = (await lab.ask("get"))["models"]
+    assert listed["detailed_status"]["status"]["type"] == "undeployed"
+
+
 async def test_the_owner_is_told_of_what_changes_for_it(lab: Lab) -> None:
     await lab.put("shop")
     await lab.ask("deploy.shop")

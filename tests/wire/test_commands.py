@@ -132,3 +132,8 @@ def test_anything_else_is_malformed(data: bytes) -> None:
 def test_noise_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         decode_command(data)
+
+
+def test_a_command_that_nobody_could_read_is_not_written() -> None:
+    with pytest.raises(Malformed, match=r"^4294967296 instances is more than a host can take \(4294967295\)$"):
+        encode_command(ScaleComponent("shop-api", "NHOST", 2**32, "x/api:1", "shop", {}))

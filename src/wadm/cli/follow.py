@@ -96,6 +96,8 @@ class Waiting:
     def __init__(self, client: Client, names: Sequence[str]) -> None:
         self._client = client
         self._names = names
+        self.idle: set[str] = set()
+        """Those of them that are not waited for."""
         self._watches: dict[str, StatusWatch] = {}
         self._stack = AsyncExitStack()
 
@@ -142,8 +144,9 @@ class Waiting:
                     return NotReached(FAILED, watch.current)
                 return watch.current
 
-            ends = await asyncio.gather(*(one(name) for name in self._names))
-        return dict(zip(self._names, ends, strict=True))
+            names = [name for name in self._names if name not in self.idle]
+            ends = await asyncio.gather(*(one(name) for name in names))
+        return dict(zip(names, ends, strict=True))
 
 
 def _either(goal: Goal) -> Goal:

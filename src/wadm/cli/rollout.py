@@ -46,6 +46,9 @@ def rollout(
             for release in releases:
                 release.version = await ask(client, release)
                 asked.append(release.name)
+                if waiting is not None and await _wants_nothing(client, release):
+                    waiting.idle.add(release.name)
+                    output.remark(f"{release.name} has nothing that could be started: its status stays undeployed.")
             if waiting is None or timeout is None:
                 return {}, client.transport.now()
             versions = {release.name: release.version for release in releases}
@@ -63,6 +66,18 @@ def rollout(
             output.remark(f"Follow it with: wadm status {names} --watch. Have it stopped with: wadm undeploy {names}")
         raise
     _report(releases, ends, output, timeout or 0, now)
+
+
+async def _wants_nothing(client: Client, release: Release) -> bool:
+    """Whether a version has nothing to start or to link, nor anything of another application: it never is more than
+    undeployed."""
+    manifest = await client.get(release.name, release.version)
+    return not any(
+        component.kind == "capability"
+        or component.properties.application is not None
+        or any(trait.is_scaler or trait.is_link for trait in component.traits or ())
+        for component in manifest.spec.components
+    )
 
 
 async def _until_deployed(waiting: Waiting, timeout: float, versions: dict[str, str | None], fail_fast: bool) -> Ends:

@@ -83,6 +83,8 @@ def _status(work: Work, status: ApplicationStatus, left: Leftovers) -> Applicati
     if work.waits_for_silent and work.lattice.pause is not None:
         status = replace(status, message=f"{paused(work.lattice.pause)} {status.message}".strip())
     if not left.count:
+        if deployed and not work.desired.scalers and not work.desired.shared:
+            return ApplicationStatus("undeployed")  # It wants nothing at all: the original's word for that (M-5).
         return status if deployed else UNDEPLOYED
     if deployed and status.type != "deployed":
         return status

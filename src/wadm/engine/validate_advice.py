@@ -8,6 +8,7 @@ from typing import Any
 
 from wadm.engine.manifest_walk import components, configs, did_you_mean, secrets, traits, traits_of, warning
 from wadm.engine.validate_rules import name_is_valid
+from wadm.model.commands import MOST_INSTANCES
 from wadm.model.manifest import LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import config_name, entity_id, secret_name
 
@@ -16,6 +17,9 @@ def _spreads(manifest: Manifest) -> Iterator[Problem]:
     for path, trait in traits(manifest):
         if not (trait.is_scaler and isinstance(trait.properties, SpreadProperties)):
             continue
+        if trait.properties.instances > MOST_INSTANCES:
+            message = f"{trait.properties.instances} instances is more than a host can take ({MOST_INSTANCES})"
+            yield warning("W060", message, f"{path}.properties.instances", "ask for fewer")
         spreads = trait.properties.spread
         where = f"{path}.properties.spread"
         if spreads and all(spread.weight == 0 for spread in spreads):

@@ -32,7 +32,7 @@ from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
-from wadm.model.commands import ScaleComponent, StartProvider, StopProvider, UpdateComponent
+from wadm.model.commands import MOST_INSTANCES, ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, SPREAD, strip_reference
 from wadm.model.status import ScalerStatus
@@ -146,6 +146,8 @@ class _Progress:
         """Hosts on which it runs and says that it is not well, or says nothing any more."""
         self.silent = False
         """Whether there is one on which it says nothing."""
+        self.impossible = ""
+        """Why what is wanted cannot be had of any host."""
         self.unreached = sorted(h for h in placement.places if h in mine and h in work.lattice.silent)
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
@@ -221,6 +223,10 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         ignored = before is not None and (before.ignored or before.command == nudge)
         progress.want(nudge if ignored else plain, reason)
 
+    if wanted.count > MOST_INSTANCES:
+        progress.wrong.append(host)
+        progress.impossible = f"{wanted.count} instances is more than a host can take ({MOST_INSTANCES})"
+        return
     if not isinstance(entity, Component):
         progress.wrong.append(host)
         start = scale(wanted.count)
@@ -382,6 +388,8 @@ def _status(
     if serves := until_then(earlier, work):
         explanation = replace(explanation, next="; ".join(filter(None, (explanation.next, serves))))
     errors = errors_of(progress.pending)
+    if progress.impossible:
+        errors.append(progress.impossible)
     waits = progress.unsure or _may_come_back(placement, work)
     work.waits_for_silent |= waits or bool(progress.unreached)
     if trouble or errors or (placement.missing and not waits):

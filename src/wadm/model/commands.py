@@ -18,6 +18,10 @@ package, name, target)``, ``("config", name)``. At most one command per key is i
 identity alone, so that key has no target."""
 
 
+MOST_INSTANCES = 2**32 - 1
+"""Instances of a component that a host can be asked for: more do not fit into the number of its request."""
+
+
 class ScaleComponent(Struct, frozen=True):
     """Run exactly ``count`` (maximum) instances of a component on a host; 0 stops it."""
 

@@ -57,8 +57,7 @@ NO_HOSTS_MESSAGE = "Waiting for status: Lattice contains no hosts, deployment no
 def aggregate(scalers: Iterable[ScalerStatus]) -> ApplicationStatus:
     """Add up the statuses of an application's scalers.
 
-    An application without any scaler is deployed: there is nothing left to do for it
-    (the original says undeployed; compatibility list, M-5).
+    Without any scaler it is deployed: there is nothing left to do.
     """
     scalers = tuple(scalers)
     worst: StatusType = min((s.type for s in scalers), key=SEVERITY.index, default="deployed")

@@ -92,7 +92,7 @@ class Commands:
         self._metrics.sent[type(command)] += 1
         try:
             await self._transport.append(self._subject, encode_command(command))
-        except TooLarge as error:
+        except (Malformed, TooLarge) as error:
             self._report(Outcome(command, "refused", str(error)))
         except WadmError as error:
             self._limited.warning("stream", "cannot publish commands; they will be planned again", error=str(error))

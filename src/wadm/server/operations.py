@@ -21,6 +21,7 @@ from wadm.engine.validate import check_deploy, missing_shared, refusal, validate
 from wadm.errors import AlreadyExists, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
+from wadm.model.status import UNDEPLOYED
 from wadm.server.insights import (
     EVENTS_WITH_EXPLANATION,
     OWNER_PAUSE,
@@ -365,6 +366,9 @@ async def undeploy(models: Models, request: Request) -> bytes:
         return api.undeploy_failed(error, name)
     if was_deployed:
         await models.revisions.note(request.place, name, "undeploy", None, ask)
+    elif models.statuses.get(request.place.lattice, name) is None:
+        # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
+        models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
     try:
         await models.publish_undeployed(request.place, name)
     except Unavailable:

@@ -45,7 +45,12 @@ _decoders: dict[str, json.Decoder[Command]] = {kind.__name__: json.Decoder(kind)
 
 
 def encode_command(command: Command) -> bytes:
-    """Return the message for the command stream, fields in the original's order."""
+    """Return the message for the command stream, fields in the original's order.
+
+    Raises :class:`~wadm.errors.Malformed` for what nobody could read, such as numbers that are too large.
+    """
+    if isinstance(command, ScaleComponent) and command.count > MAX_COUNT:
+        raise Malformed(f"{command.count} instances is more than a host can take ({MAX_COUNT})")
     return json.encode({type(command).__name__: _fields(command)})
 
 

@@ -8,10 +8,11 @@ from msgspec import Meta, Raw
 from msgspec.json import Decoder
 
 from wadm.errors import Malformed
+from wadm.model.commands import MOST_INSTANCES
 
 T = TypeVar("T")
 
-MAX_COUNT = 2**32 - 1
+MAX_COUNT = MOST_INSTANCES
 """The most instances that can be asked for; hosts count in 32 bits."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
