@@ -154,8 +154,11 @@ def _step(round_: int, action: Action, lattice: Lattice) -> Step:
 
 def _restarts(steps: list[Step]) -> tuple[Step, ...]:
     """Mark stops that are followed by a start of the same thing on the same host for what they are."""
-    started = {s.command.key for s in steps if isinstance(s.command, StartProvider)}
-    return tuple(replace(s, effect="restart") if s.effect == "stop" and s.command.key in started else s for s in steps)
+    started = {s.command.key: s.round for s in steps if s.effect == "start"}
+    return tuple(
+        replace(s, effect="restart") if s.effect == "stop" and started.get(s.command.key, 0) > s.round else s
+        for s in steps
+    )
 
 
 def _identify(desired: Desired, steps: list[Step], record: Record) -> str:

@@ -85,6 +85,9 @@ def _workloads(work: Work, left: Leftovers) -> Steps[None]:
         else:
             stop = StopProvider(entity.id, host, application, entity.annotations)
         left.add(work.want(stop, "", NOT_WANTED))
+    for _, host, entity in work.trials_over:
+        if isinstance(entity, Component):
+            left.add(work.want(stop_component(entity, host, application), "", "the new image has been tried"))
 
 
 def _led_to(work: Work) -> set[str]:

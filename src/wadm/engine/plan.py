@@ -26,7 +26,7 @@ from wadm.model.commands import (
 )
 from wadm.model.lattice import Component, Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
-from wadm.model.names import SECRET_PREFIX
+from wadm.model.names import SECRET_PREFIX, trial_id
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 
 
@@ -140,6 +140,8 @@ class Work:
         """Identities under which a wanted link is not in force yet."""
         self.untold: set[LinkAt] = set()
         """Wanted links in the lattice that not every provider is known to have as they are wanted."""
+        self.on_trial: set[tuple[str, str]] = set()
+        """New images that are tried beside the old ones, as host and id (:mod:`wadm.engine.trial`)."""
         self.config_changes: set[str] = set()
         """Configurations whose values are about to change, though links refer to them."""
         self.ready: set[str] = set()
@@ -242,7 +244,20 @@ class Work:
     def left_over(self) -> list[tuple[EntityKind, str, Entity]]:
         """What runs of the application that it does not want any more, as kind, host and entity."""
         owned = self.lattice.owned_by(self.desired.application)
-        return [one for one in owned if (one[0], one[2].id) not in self.wanted_things]
+        kept = self.wanted_things | self.trials
+        return [one for one in owned if (one[0], one[2].id) not in kept]
+
+    @cached_property
+    def trials(self) -> frozenset[tuple[EntityKind, str]]:
+        """Kind and id of the trials of wanted components (:mod:`wadm.engine.trial`)."""
+        components = {id_ for kind, id_ in self.wanted_things if kind == "component"}
+        return frozenset(("component", trial_id(id_)) for id_ in components) - self.wanted_things
+
+    @property
+    def trials_over(self) -> list[tuple[EntityKind, str, Entity]]:
+        """The trials that are not needed any more, as kind, host and entity."""
+        owned = self.lattice.owned_by(self.desired.application)
+        return [one for one in owned if (one[0], one[2].id) in self.trials and (one[1], one[2].id) not in self.on_trial]
 
     @cached_property
     def left_over_components(self) -> frozenset[str]:

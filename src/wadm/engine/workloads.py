@@ -4,6 +4,7 @@ The rules, in the order in which they are tried for each host of the placement:
 
     component   not there                    start it
                 another image                update it live (no request is lost); its configuration follows
+                the same, called over lattice  try the new one beside it, then stop it; started again once it is gone
                 code of another image        call it by that one's name again, so that it can be updated
                 annotations not the scaler's scale it to the same number, which hands over annotations and configuration
                 another number               scale it
@@ -31,10 +32,11 @@ from wadm.engine.plan import Work, errors_of, explain, start_beside
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.trial import is_called_over_lattice, next_trial
 from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
 from wadm.model.commands import MOST_INSTANCES, ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
-from wadm.model.names import SCALER, SPREAD, strip_reference
+from wadm.model.names import SCALER, SPREAD, strip_reference, trial_id
 from wadm.model.status import ScalerStatus
 
 TOLD = 20
@@ -229,6 +231,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         return
     if not isinstance(entity, Component):
         progress.wrong.append(host)
+        work.on_trial.add((host, trial_id(name)))
         start = scale(wanted.count)
         if before is not None and before.application == scaler.application and (before.lingering or not before.held):
             start = start_beside(start, before)
@@ -237,7 +240,11 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
     progress.running += min(entity.count, wanted.count)
     if entity.image == scaler.image and not entity.code and scaler_of(entity) == scaler.id:
         progress.serving[host] = entity
-    if entity.image != scaler.image:
+    if entity.image != scaler.image and is_called_over_lattice(name, work):
+        progress.wrong.append(host)
+        if progress.ready:
+            _exchange(progress, host, wanted, entity)
+    elif entity.image != scaler.image:
         progress.wrong.append(host)
         if progress.ready:
             # Annotations name the scaler, the scaler's id covers the configuration: they may only become the new ones
@@ -283,6 +290,20 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         progress.pending.append(before)
     else:
         work.is_right(key)
+
+
+def _exchange(progress: _Progress, host: str, wanted: Place, entity: Component) -> None:
+    """Have another image run in place of one that is called over the lattice (:mod:`wadm.engine.trial`)."""
+    scaler, work = progress.scaler, progress.work
+    name, called = scaler.entity_id, work.host(host)
+    differs = f"{entity.image} runs on {called}, {scaler.image} is wanted"
+    trial = next_trial(scaler, host, wanted.share, work)
+    if trial is not None:
+        progress.want(trial, f"{differs}: it is tried beside the old one first")
+    elif not progress.restarting:
+        progress.restarting = True
+        stop = stop_component(entity, host, scaler.application)
+        progress.want(stop, f"{differs}: {name} is stopped and started anew, which interrupts calls to it for a moment")
 
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:

@@ -207,6 +207,8 @@ class Lattice:
         """What each configuration held when it was last known to be there."""
         self._naming: dict[str, dict[LinkAt, None]] = {}
         """The links that refer to each configuration."""
+        self._to: dict[str, dict[LinkAt, None]] = {}
+        """The links to each target."""
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
@@ -265,6 +267,7 @@ class Lattice:
         other.link_puts = self.link_puts.copy()
         other._values = dict(self._values)
         other._naming = {name: dict(links) for name, links in self._naming.items()}
+        other._to = {target: dict(links) for target, links in self._to.items()}
         other.links_known = self.links_known
         other.doubtful = set(self.doubtful)
         other.unread = dict(self.unread)
@@ -462,11 +465,19 @@ class Lattice:
             del self.links[key]
         return True
 
+    def links_to(self, target: str) -> list[LinkAt]:
+        """Return the links to a component or provider."""
+        return list(self._to.get(target, ()))
+
     def _index(self, link: Link) -> None:
+        self._to.setdefault(link.target, {})[link.at] = None
         for name in link.configs:
             self._naming.setdefault(name, {})[link.at] = None
 
     def _unindex(self, link: Link) -> None:
+        del self._to[link.target][link.at]
+        if not self._to[link.target]:
+            del self._to[link.target]
         for name in dict.fromkeys(link.configs):
             del self._naming[name][link.at]
             if not self._naming[name]:
@@ -486,6 +497,7 @@ class Lattice:
         self.links, self.links_known = after, True
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         self._naming.clear()
+        self._to.clear()
         for link in (link for there in after.values() for link in there):
             self._index(link)
         if now is None:

@@ -57,6 +57,11 @@ def secret_name(application: str, secret: str) -> str:
     return f"{SECRET_PREFIX}{sanitize(application)}-{sanitize(secret)}"
 
 
+def trial_id(component_id: str) -> str:
+    """Return the id under which a new image of a component is tried beside the old one."""
+    return f"{component_id}-next"
+
+
 def scaler_id(*parts: str) -> str:
     """Return the id of a scaler: SHA-256 over the parts, run together (reconciliation reference, appendix B)."""
     return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -16,6 +16,9 @@ from wadm.sim.wanted import Wanted, Workload
 from wadm.sim.world import World
 
 Running = RunningComponent | RunningProvider
+TRIAL = "-next"
+"""What the id of a new image ends with that is tried beside the old one."""
+KINDS = ("component", "provider")
 
 
 def judge(world: World, call: Call) -> str | None:
@@ -37,11 +40,34 @@ def too_early(view: View, host: str, kind: str, id_: str) -> str | None:
         return None
     mine = {name: one for name, one in running.items() if _application(one) == application}
     workload = next((one for one in wants.workloads if (one.kind, one.id) == (kind, id_)), None)
+    if kind == "component" and any(f"{one.id}{TRIAL}" == id_ for one in wants.workloads):
+        return None  # Nobody is linked to a trial.
+    if workload is not None and kind == "component" and _is_tried(view, host, workload):
+        away = len(mine) - 1 < _hosts_for(view, workload) - 1
+        return f"{id_} is stopped on {host} while it is away from another host, too" if away else None
     if workload is None:
         return _of_an_earlier_version(view, application, wants, kind)
     if workload.kind == "provider" and _fits(workload, view.labels[host]):
         return _replaced_in_place(view, host, workload, mine)
     return _replaced_elsewhere(view, host, workload, mine)
+
+
+def _is_tried(view: View, host: str, workload: Workload) -> bool:
+    """Whether a component cannot be updated live, because it is called over the lattice, and the new image has been shown
+    to run on its host."""
+    trial = _find(view, host, "component", f"{workload.id}{TRIAL}")
+    if not _is_wanted(trial, workload) or not _fits(workload, view.labels[host]):
+        return False
+    sources = {link.source for link in view.links if link.target == workload.id}
+    return any(_find(view, name, kind, id_) for name in view.hosts for kind in KINDS for id_ in sources)
+
+
+def _hosts_for(view: View, workload: Workload) -> int:
+    shares = sum(
+        any(share.fits(labels) for labels in view.labels.values()) for share in workload.shares if share.target
+    )
+    hosts = sum(_fits(workload, labels) for labels in view.labels.values())
+    return hosts if workload.daemon else min(shares, hosts)
 
 
 def _replaced_elsewhere(view: View, host: str, workload: Workload, mine: Mapping[str, Running]) -> str | None:
