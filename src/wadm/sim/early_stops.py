@@ -53,8 +53,8 @@ def too_early(view: View, host: str, kind: str, id_: str) -> str | None:
 
 
 def _is_tried(view: View, host: str, workload: Workload) -> bool:
-    """Whether a component cannot be updated live, because it is called over the lattice, and the new image has been shown
-    to run on its host."""
+    """Whether a component cannot be updated live, because it is called over the lattice, and the new image has been
+    shown to run on its host."""
     trial = _find(view, host, "component", f"{workload.id}{TRIAL}")
     if not _is_wanted(trial, workload) or not _fits(workload, view.labels[host]):
         return False
