@@ -69,6 +69,10 @@ class NoRoom(Unavailable):
     """NATS does not keep it: its disk, the account or the bucket is full. Once there is room, trying again succeeds."""
 
 
+class NotPermitted(Unavailable):
+    """NATS does not let this identity do it: trying again is of use once somebody has permitted it."""
+
+
 class NotSent(Unavailable):
     """It was not sent, and will not be: the condition under which it was to be sent did not hold any more."""
 

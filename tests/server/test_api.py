@@ -181,6 +181,13 @@ async def test_lattices_that_cannot_be_keys_have_no_applications(lab: Lab, latti
     assert (await lab.ask("get.shop", lattice=lattice))["result"] in ("error", "notfound")
 
 
+async def test_nothing_is_put_or_deployed_in_a_lattice_that_no_host_can_be_in(lab: Lab) -> None:
+    """Hosts keep links in a bucket called after the lattice, whose name has no slash."""
+    reply = await lab.put("shop", lattice="a/b")
+    assert reply["result"] == "error"
+    assert reply["message"].startswith("Lattice a/b cannot have hosts, so nothing can run in it: ")
+
+
 async def test_an_error_in_the_server_is_answered_too(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, unexpected_errors: list[dict[str, Any]]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.server.lab import Idle, Lab, in_virtual_time, manifest
-from wadm.errors import Unavailable
+from wadm.errors import NotPermitted, Unavailable
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.app import Server, new_version
 from wadm.server.fencing import Tenure
@@ -19,7 +19,7 @@ from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
 from wadm.server.view import Place
-from wadm.transport.base import BucketSpec, StreamSpec
+from wadm.transport.base import BucketSpec, Handler, StreamSpec, Subscription
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 
 
@@ -249,3 +249,41 @@ async def test_no_statuses_are_kept_of_applications_that_were_deleted() -> None:
     kept = [stored.subject async for stored in lab.client.history("wadm_status", ["wadm.status.>"])]
     assert kept == []
     assert (await lab.ask("status.deployed"))["status"]["status"] == {"type": "undeployed"}
+
+
+class Interrupted(MemoryTransport):
+    """A connection that is lost at the first subscriptions to some subjects."""
+
+    def __init__(self, broker: MemoryBroker, name: str, *failing: str, permitted: bool = True) -> None:
+        super().__init__(broker, name)
+        self.failing = list(failing)
+        self.permitted = permitted
+        self.subscribed: list[str] = []
+
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
+        if subject in self.failing:
+            self.failing.remove(subject)
+            raise Unavailable("the connection was lost") if self.permitted else NotPermitted(f"not {subject}")
+        self.subscribed.append(subject)
+        return await super().subscribe(subject, handler, queue)
+
+
+@in_virtual_time
+async def test_a_connection_that_is_lost_while_a_server_subscribes_is_waited_for() -> None:
+    lab = Lab()
+    events = ["wasmbus.evt.*.host_started", "wasmbus.evt.*.host_heartbeat"]
+    transport = Interrupted(lab.broker, "server", "wadm.api.>", "wadm.api.>", events[1])
+    server = Server(transport, lab.settings, "server", lambda *_: Idle())
+    await server.start()
+    assert (await lab.ask("get"))["models"] == []
+    assert [one for one in transport.subscribed if one in events] == [events[0], *events]
+    assert len(server.lattices._subscriptions) == 2
+    await server.stop()
+
+
+@in_virtual_time
+async def test_a_server_that_may_not_subscribe_ends_and_says_so() -> None:
+    lab = Lab()
+    transport = Interrupted(lab.broker, "server", "wadm.api.>", permitted=False)
+    with pytest.raises(NotPermitted):
+        await Server(transport, lab.settings, "server", lambda *_: Idle()).start()

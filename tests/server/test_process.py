@@ -152,6 +152,25 @@ def test_signals_end_it_soon_and_in_order(
     assert "Traceback" not in log
 
 
+def test_a_signal_that_is_ignored_from_the_start_stays_so(
+    start: Start, nats_server_factory: NatsServerFactory, tmp_path: Path
+) -> None:
+    """As under ``nohup``."""
+    port = free_port()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("-s", nats_server_factory().url, "--http-admin", f"127.0.0.1:{port}")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(lambda: get(port, "/readyz")[0] == 200)
+    process.send_signal(signal.SIGHUP)
+    assert get(port, "/livez")[0] == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert "Received SIGTERM" in (tmp_path / "log").read_text()
+    assert "Received SIGHUP" not in (tmp_path / "log").read_text()
+
+
 def test_while_nats_is_away_it_waits_says_so_once_and_is_not_ready(
     start: Start, nats_server_factory: NatsServerFactory, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ from wadm.server.logging import configure
 from wadm.server.resources import names
 from wadm.server.roster import forget_all
 from wadm.server.settings import Settings
+from wadm.signals import heeded
 from wadm.sim.fleet import Fleet, simulated_hosts
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
@@ -234,13 +235,14 @@ async def forever() -> NoReturn:
 async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
+    numbers = heeded(_SIGNALS)
+    for number in numbers:
         loop.add_signal_handler(number, stop.set)
 
     async def stopped() -> int:
         await stop.wait()
         echo("\nStopping what was started ...", err=True)
-        for number in _SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)
         return INTERRUPTED
 

@@ -29,6 +29,7 @@ from wadm.operator.services import Services
 from wadm.operator.store import Store
 from wadm.operator.targets import Target, target_of
 from wadm.operator.web import Metric, Sample, Web
+from wadm.signals import heeded
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Operator:
     async def run(self) -> None:
         """Run until told to end by a signal."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in heeded((signal.SIGINT, signal.SIGTERM)):
             loop.add_signal_handler(number, self._stop.set)
         if self.settings.http:
             await self._web.start(*self.settings.http)

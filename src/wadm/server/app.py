@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.errors import Misconfigured, NotFound, StaleRevision, TooLarge, Unavailable, WadmError
+from wadm.errors import Misconfigured, NotFound, NotPermitted, StaleRevision, TooLarge, Unavailable, WadmError
 from wadm.metrics import Part
 from wadm.server import tracing
 from wadm.server.api import Api
@@ -33,6 +33,7 @@ from wadm.server.settings import Settings, hide_credentials
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
 from wadm.server.unexpected import UnexpectedErrors
+from wadm.signals import heeded
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
@@ -123,13 +124,13 @@ class Server:
         self._transport.on_reconnect(self._come_back)
         await self._begin(self.store.start)
         await self._begin(self.statuses.start)
-        await self.api.start()
+        await self._listen(self.api.start)
         self._run(self._look_after_resources())
         if self._settings.max_jobs == 0:
             log.info("Only the API is served, as --max-jobs is 0")
         else:
             await self._begin(self.leases.start)
-            await self.lattices.start()
+            await self._listen(self.lattices.start)
             self._run(self.leases.run())
             self._run(self.lattices.run())
         self._missing = ""
@@ -196,6 +197,17 @@ class Server:
                 return await reading()
             except (Unavailable, NotFound) as error:
                 log.warning("What is stored cannot be read, trying on", reason=error)
+            await self._transport.sleep(ENSURE_AGAIN)
+
+    async def _listen(self, subscribing: Callable[[], Awaitable[None]]) -> None:
+        """Subscribe, again and again where the connection is lost meanwhile; not where NATS does not permit it."""
+        while True:
+            try:
+                return await subscribing()
+            except NotPermitted:
+                raise
+            except Unavailable as error:
+                log.warning("Subscriptions cannot be had, trying on", reason=error)
             await self._transport.sleep(ENSURE_AGAIN)
 
     async def _come_back(self) -> None:
@@ -387,14 +399,15 @@ def _on_signals(stop: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
 
     def heard(number: signal.Signals) -> None:
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for other in numbers:
             loop.remove_signal_handler(other)  # a second one ends the process at once
         log.info(
             "Received Ctrl+C, shutting down" if number is signal.SIGINT else f"Received {number.name}, shutting down"
         )
         stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = heeded((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    for number in numbers:
         loop.add_signal_handler(number, heard, number)
 
 

@@ -92,9 +92,13 @@ class Lattices:
         self._store.on_change = self._changed
         for place in self._store.view.places():
             self._want(place)
-        for event in HEARD_THROUGH:
-            subject = subjects.host_events_filter(self._multitenant).replace(">", event)
-            self._subscriptions.append(await self._transport.subscribe(subject, self._hear))
+        try:
+            for event in HEARD_THROUGH:
+                subject = subjects.host_events_filter(self._multitenant).replace(">", event)
+                self._subscriptions.append(await self._transport.subscribe(subject, self._hear))
+        except BaseException:
+            await self._hear_no_more()
+            raise
 
     async def run(self) -> None:
         """Let go of lattices that nobody needs any more, until cancelled."""
@@ -105,7 +109,11 @@ class Lattices:
     async def stop(self) -> None:
         """Listen no more. The owners end as their leases are released."""
         self._store.on_change = None
-        for subscription in self._subscriptions:
+        await self._hear_no_more()
+
+    async def _hear_no_more(self) -> None:
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
             await subscription.stop()
 
     def states(self) -> dict[str, bytes]:
@@ -149,8 +157,8 @@ class Lattices:
         self.shares.want(scope)
 
     def _is_welcome(self, place: Place) -> bool:
-        if not subjects.is_token(place.scope):
-            return False  # nothing can be stored for it
+        if not subjects.is_lattice(place.lattice):
+            return False  # no host can be in it
         if self._accounts.setdefault(place.lattice, place.account) != place.account:
             # Commands and statuses know the lattice only (S20), so one of the two has to stand back.
             self._limited.warning(

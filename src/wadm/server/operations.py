@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from wadm.engine import history
 from wadm.engine.validate import check_deploy, missing_shared, refusal, validate
-from wadm.errors import AlreadyExists, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
+from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
 from wadm.model.status import UNDEPLOYED
@@ -148,12 +148,23 @@ async def _aside(request: Request, work: Callable[P, R], *args: P.args, **kwargs
 
 async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
+    _check_lattice(request.place)
     problems = await _aside(request, validate, manifest)
     if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
         return api.error(refused.message, problems)
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     return await _store_version(models, request.place, manifest, problems)
+
+
+def _check_lattice(place: Place) -> None:
+    """Raise :class:`~wadm.errors.Malformed` for a lattice that no host can be in. What is stored for it can be read and
+    deleted."""
+    if not subjects.is_lattice(place.lattice):
+        raise Malformed(
+            f"Lattice {place.lattice} cannot have hosts, so nothing can run in it: the name of a lattice consists of "
+            "letters, digits, dashes and underscores"
+        )
 
 
 async def _store_version(models: Models, place: Place, manifest: Manifest, warnings: list[Problem]) -> bytes:
@@ -309,6 +320,7 @@ async def _deploy(
     models: Models, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
 ) -> bytes:
     place, name, staged, before = request.place, request.name, version or "", None
+    _check_lattice(place)
 
     def mark(application: Application | None) -> Application:
         nonlocal staged, before

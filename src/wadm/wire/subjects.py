@@ -22,6 +22,7 @@ API_QUEUE = "wadm_server"
 """The queue group through which several servers share the API."""
 
 _TOKEN = re.compile(r"[-/_=A-Za-z0-9]+")
+_LATTICE = re.compile(r"[-_A-Za-z0-9]+")
 _ENDS = " \t\r\n\f\v.>*"
 
 Operation = tuple[str, str, bool]
@@ -62,6 +63,11 @@ OPERATIONS = ORIGINAL_OPERATIONS | FURTHER_OPERATIONS
 def is_token(text: str) -> bool:
     """Whether ``text`` may be one token of a subject and part of a key, as lattice and application names must."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_lattice(text: str) -> bool:
+    """Whether a lattice may have hosts: they keep its links and configurations in buckets that bear its name."""
+    return _LATTICE.fullmatch(text) is not None
 
 
 # -- prefixes as operators write them (API reference, 1.7) -------------------------------------

@@ -14,7 +14,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 
 from wadm.background import BackgroundTasks, report_unexpected
-from wadm.errors import NoResponders, Unavailable
+from wadm.errors import NoResponders, NotPermitted, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders, new_inbox
 from wadm.transport.nats.outbox import Outbox
@@ -337,7 +337,7 @@ class Connection:
             if confirm:
                 await self.flush()
             if subscription.denied:
-                raise Unavailable(f"NATS does not permit subscribing to {subject}")
+                raise NotPermitted(f"NATS does not permit subscribing to {subject}")
         except BaseException:
             await subscription.stop()
             raise

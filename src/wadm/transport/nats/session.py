@@ -154,7 +154,7 @@ class Session:
         """
         task = asyncio.create_task(self._client.flush(timeout=2**31))
         self._flushes.add(task)
-        task.add_done_callback(self._flushes.discard)
+        task.add_done_callback(self._flushed)
         waited_for: list[asyncio.Future[Any]] = [task, self._lost]
         await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -163,6 +163,11 @@ class Session:
             task.result()
         except _FAILS as error:
             raise Unavailable(f"NATS: {error}") from error
+
+    def _flushed(self, task: asyncio.Task[None]) -> None:
+        self._flushes.discard(task)
+        if not task.cancelled():
+            task.exception()  # of a session that was lost nobody waits for it any more, and asyncio would report that
 
     def give_up(self, reason: str) -> None:
         """Count the session as lost."""
