@@ -70,7 +70,11 @@ def test_a_group_with_an_inbox_prefix_of_its_own_is_permitted_it() -> None:
 
 
 def test_servers_answer_each_other() -> None:
-    assert ReplyRules(barred=()).refusal(f"{SERVER_INBOX}.AzK3pNhx.17") == ""
+    assert ReplyRules().for_servers().refusal(f"{SERVER_INBOX}.AzK3pNhx.17") == ""
+    own = ReplyRules(barred=("_INBOX_wadm",))
+    assert own.refusal("_INBOX_wadm.AzK3pNhx.17") != ""
+    assert own.for_servers().refusal("_INBOX_wadm.AzK3pNhx.17") == ""
+    assert own.for_servers().refusal("wadm.api.b.model.del.x") == "reserved"
 
 
 @pytest.mark.parametrize("subject", [*LISTENED_TO, "_INBOX.x", "_R_.x", "_INBOX_ops.x", f"{SERVER_INBOX}.x", "a.*", ""])

@@ -121,10 +121,10 @@ class Api:
         scope = request.place.scope
         if key == operations.PUT:
             self._metrics.requests["put"] += 1
-            manifest = await operations.read_put(request)
+            checked = await operations.read_put(self._models, request)
             admit()
-            async with self._locks.hold((scope, manifest.name.strip())):
-                return await operations.put(self._models, request, manifest)
+            async with self._locks.hold((scope, checked.manifest.name.strip())):
+                return await operations.put(self._models, request, checked)
         operation = self._table.get(key)
         self._metrics.requests["unsupported" if operation is None else key[1]] += 1
         if operation is None:

@@ -28,6 +28,7 @@ from wadm.server.logging import get_logger
 from wadm.server.metrics import ServerMetrics, exposition
 from wadm.server.operations import Models
 from wadm.server.ownership import Leases, lease_clock
+from wadm.server.reading import InProcesses, Reading
 from wadm.server.resources import clear_away, ensure, names
 from wadm.server.settings import Settings, hide_credentials
 from wadm.server.statuses import Statuses
@@ -63,6 +64,7 @@ class Server:
         make_owner: MakeOwner | None = None,
         metrics: ServerMetrics | None = None,
         clock: Callable[[], float] | None = None,
+        reading: Reading | None = None,
     ) -> None:
         called = names(settings)
         self._transport = transport
@@ -77,6 +79,7 @@ class Server:
             lambda: new_version(transport.now()),
             called.timeline,
             called.revisions,
+            reading,
         )
         self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
         self._metrics = metrics or ServerMetrics()
@@ -144,6 +147,7 @@ class Server:
         """Answer what was asked, hand the lattices over, and let go of everything but the connection."""
         self._missing = "the server is stopping"
         await self.api.stop()
+        await self.models.reading.stop()
         await self.lattices.stop()
         for task in self._tasks:
             task.cancel()
@@ -335,7 +339,12 @@ class Process:
         )
         try:
             self._server = Server(
-                self._transport, self._settings, new_instance(), metrics=self._metrics, clock=lease_clock()
+                self._transport,
+                self._settings,
+                new_instance(),
+                metrics=self._metrics,
+                clock=lease_clock(),
+                reading=InProcesses(),
             )
             await self._server.start()
             _calm_the_collector()

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
-from msgspec.structs import replace
 
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
@@ -47,8 +46,7 @@ class Desk:
         self, owner: LatticeOwner, transport: Transport, scope: str, log: Logger, reply_rules: ReplyRules | None = None
     ) -> None:
         self._owner = owner
-        # Servers ask here, so their own inboxes are open.
-        rules = replace(reply_rules or ReplyRules(), barred=())
+        rules = (reply_rules or ReplyRules()).for_servers()
         self._replies = Replies(transport, rules, Limited(log), owner.metrics.replies_refused)
         self._transport = transport
         self._scope = scope

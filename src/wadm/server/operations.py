@@ -11,13 +11,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 from wadm.engine import history
-from wadm.engine.validate import check_deploy, missing_shared, refusal, validate
+from wadm.engine.validate import check_deploy, missing_shared
 from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
@@ -34,21 +34,16 @@ from wadm.server.insights import (
 )
 from wadm.server.listing import Listing
 from wadm.server.logging import get_logger
+from wadm.server.reading import Checked, InThreads, Reading
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
 from wadm.server.view import Place, Record
 from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
-from wadm.wire.manifests import manifest_to_builtins, read_manifest
+from wadm.wire.manifests import manifest_to_builtins
 
 CONTENT_TYPE: Final = "Content-Type"
-LARGE: Final = 32 * 1024
-"""Bytes from which on a manifest is read and checked in a thread: a megabyte of YAML takes seconds."""
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
 
 log = get_logger("wadm.server.api")
@@ -82,12 +77,14 @@ class Models:
         new_version: Callable[[], str],
         timeline: str = "wadm_timeline",
         revisions: str = "wadm_revisions",
+        reading: Reading | None = None,
     ) -> None:
         self.transport = transport
         self.store = store
         self.statuses = statuses
         self.listing = Listing(store, statuses, transport.max_payload)
         self.new_version = new_version
+        self.reading = reading or InThreads()
         self.timeline = timeline
         self.revisions = Revisions(transport, revisions)
         self.about = insight.ServerInfo()
@@ -134,24 +131,17 @@ Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
 # -- put ------------------------------------------------------------------------------------
 
 
-async def read_put(request: Request) -> Manifest:
+async def read_put(models: Models, request: Request) -> Checked:
     """Read the manifest of a put request; raise :class:`~wadm.errors.ManifestInvalid`."""
-    return await _aside(request, read_manifest, request.body, request.headers.get(CONTENT_TYPE))
+    return await models.reading.check(request.body, request.headers.get(CONTENT_TYPE))
 
 
-async def _aside(request: Request, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Do work that takes long for a large request: then in a thread, so that others need not wait."""
-    if len(request.body) < LARGE:
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
-
-
-async def put(models: Models, request: Request, manifest: Manifest) -> bytes:
+async def put(models: Models, request: Request, checked: Checked) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
     _check_lattice(request.place)
-    problems = await _aside(request, validate, manifest)
-    if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
-        return api.error(refused.message, problems)
+    if checked.refused is not None:
+        return api.error(checked.refused.message, checked.problems)
+    manifest, problems = checked.manifest, checked.problems
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     return await _store_version(models, request.place, manifest, problems)
@@ -407,11 +397,10 @@ async def plan(models: Models, request: Request) -> bytes:
 
 async def plan_manifest(models: Models, request: Request) -> bytes:
     """Say what deploying a manifest would do that has not been put."""
-    manifest = await read_put(request)
-    problems = await _aside(request, validate, manifest)
-    if any(problem.level == "error" for problem in problems) and (refused := refusal(manifest)):
-        return api.error(refused.message, problems)
-    return await _plan(models, request.place, manifest.name, manifest)
+    checked = await read_put(models, request)
+    if checked.refused is not None:
+        return api.error(checked.refused.message, checked.problems)
+    return await _plan(models, request.place, checked.manifest.name, checked.manifest)
 
 
 async def _plan(models: Models, place: Place, name: str, manifest: Manifest | None) -> bytes:

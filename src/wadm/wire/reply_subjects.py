@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.wire.subjects import API_PREFIX
 
@@ -58,6 +59,10 @@ class ReplyRules(Struct, frozen=True):
         if not _is_under(reply, (*ALWAYS, *self.prefixes)):
             return "not_an_inbox"
         return "own_inbox" if _is_under(reply, self.barred) else ""
+
+    def for_servers(self) -> ReplyRules:
+        """Return the rules for questions that only servers ask each other: their own inboxes are open to them."""
+        return replace(self, prefixes=(*self.prefixes, *self.barred), barred=())
 
     def bars(self, subject: str) -> str:
         """Say in words why nothing but an answer may be published to a subject, empty where it may: a webhook's."""
