@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -257,6 +258,23 @@ def _roff(text: str) -> str:
 
 
 MANUAL = Path(__file__).parent / "man"
+LINT = Path(__file__).parent / "lint"
+
+
+def lint() -> dict[str, str]:
+    """Return the pages about the codes of ``wadm validate`` by file name."""
+    return dict(lint_codes().pages())
+
+
+def lint_codes() -> Any:
+    """Return the module that they are declared in, beside this one."""
+    spec = importlib.util.spec_from_file_location("lint_codes", Path(__file__).with_name("lint_codes.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 FILES: dict[str, Callable[[], str]] = {"commands.md": commands, "manifest.md": manifest, "asyncapi.yaml": asyncapi}
 
@@ -266,13 +284,18 @@ def main() -> None:
     os.environ["COLUMNS"] = "100"
     for name, make in FILES.items():
         (HERE / name).write_text(make())
-    MANUAL.mkdir(exist_ok=True)
-    pages = manual()
-    for old in MANUAL.glob("*.1"):
+    _write_all(MANUAL, "*.1", manual())
+    _write_all(LINT, "*.md", lint())
+
+
+def _write_all(directory: Path, pattern: str, pages: Mapping[str, str]) -> None:
+    """Write the pages of a directory, and remove those that are not made any more."""
+    directory.mkdir(exist_ok=True)
+    for old in directory.glob(pattern):
         if old.name not in pages:
             old.unlink()
     for name, text in pages.items():
-        (MANUAL / name).write_text(text)
+        (directory / name).write_text(text)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import yaml
 
 from tests.cli.json_schema import mismatches
 from tests.cli.world import World
+from tests.project.following import Reader
 from wadm.client.client import Client
 from wadm.client.settings import Settings
 from wadm.server.operations import OPERATIONS, PUT
@@ -109,8 +110,21 @@ def test_the_server_answers_as_the_asyncapi_file_says() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     docs = ROOT / "docs"
-    pages = [str(path.relative_to(docs)) for path in (*docs.glob("*.md"), *docs.glob("reference/*.md"))]
+    found = (*docs.glob("*.md"), *docs.glob("reference/*.md"), *docs.glob("tutorials/*.md"))
+    pages = [str(path.relative_to(docs)) for path in found]
     assert [page for page in sorted(pages) if page not in navigation] == []
+
+
+def test_no_page_links_to_a_file_that_the_site_does_not_have() -> None:
+    """What lies outside docs/ is named by its path; as a link it would lead nowhere on the site."""
+    docs = ROOT / "docs"
+    outside = [
+        (path.name, target)
+        for path in docs.glob("**/*.md")
+        for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", path.read_text())
+        if "://" not in target and not (path.parent / target.partition("#")[0]).resolve().is_relative_to(docs)
+    ]
+    assert outside == []
 
 
 def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
@@ -123,27 +137,14 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
     assert (tmp_path / "build/site/quickstart/index.html").exists()
 
 
-def test_the_quickstart_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each `wadm` line in memory; the others in a shell."""
-    world = World("a", "b")
+FOLLOWED = ["quickstart.md", *(f"tutorials/{path.name}" for path in sorted((ROOT / "docs/tutorials").glob("*.md")))]
+
+
+@pytest.mark.parametrize("page", FOLLOWED)
+def test_a_page_is_true_when_it_is_followed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `wadm` line in memory, the others in a shell; what they print is compared with what the page shows."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/quickstart.md").read_text(), flags=re.DOTALL | re.MULTILINE)
-    lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) > 10
-    try:
-        for line in lines:
-            if line.startswith("wadm doctor"):
-                continue  # needs a real NATS; it has tests of its own
-            command, _, target = line.partition(" > ")
-            if command.startswith("wadm "):
-                words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', command)][1:]
-                result = world.wadm(*words)
-                assert result.code == 0, (line, result)
-                if target:
-                    (tmp_path / target).write_text(result.out)
-            else:
-                subprocess.run(line, shell=True, check=True)
-        assert world.wadm("list", "-o", "json").out == "[]\n"
-    finally:
-        world.close()
+    reader = Reader(ROOT / "docs" / page, tmp_path)
+    reader.follow()
+    assert len(reader.done) >= 5

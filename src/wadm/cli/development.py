@@ -33,7 +33,7 @@ from wadm.server.roster import forget_all
 from wadm.server.settings import Settings
 from wadm.signals import heeded
 from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import HEALTHY, Habits
+from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 T = TypeVar("T")
@@ -182,18 +182,19 @@ def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]])
     return asyncio.run(_until_signal(_with(wanted, work)))
 
 
-def run_simulated(settings: ClientSettings, groups: Sequence[HostGroup]) -> int:
+def run_simulated(settings: ClientSettings, groups: Sequence[HostGroup], unfetchable: Sequence[str] = ()) -> int:
     """Run simulated hosts in the lattice of the settings until a signal; return the exit code.
 
     Being stopped is how it ends: that is no failure.
     """
-    code = asyncio.run(_until_signal(_simulated(settings, groups)))
+    habits = Habits(images=containing(*unfetchable)) if unfetchable else HEALTHY
+    code = asyncio.run(_until_signal(_simulated(settings, groups, habits)))
     return DONE if code == INTERRUPTED else code
 
 
-async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup]) -> int:
+async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup], habits: Habits) -> int:
     client = await open_client(settings)
-    specs = [spec for group in groups for spec in simulated_hosts(group.count, group.labels, HEALTHY, token_hex(8))]
+    specs = [spec for group in groups for spec in simulated_hosts(group.count, group.labels, habits, token_hex(8))]
     fleet = Fleet(client.transport, settings.lattice, specs, address=safe_url(settings.servers[0]))
     try:
         await fleet.start()

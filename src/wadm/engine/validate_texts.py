@@ -18,6 +18,9 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]{0,100}\}|\{\{.{0,100}?\}\}|<[A-Za-z_]{1,100
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _DIGEST = re.compile(r"@[a-z0-9]+:[0-9a-fA-F]+$")
 _TAG = re.compile(r":[\w][\w.-]{0,127}$", re.ASCII)
+_BUILTIN = "wasmcloud+builtin://"
+_BUILTINS = ("http-client", "http-server", "messaging-nats")
+"""What hosts 1.4 to 1.9 know."""
 _NAME = "write it as registry.example/name:tag"
 
 
@@ -46,6 +49,10 @@ def why_doubtful(image: str) -> tuple[str, str] | None:
         )
     if image.startswith("file://"):
         return None
+    if image.startswith(_BUILTIN):
+        name = image.removeprefix(_BUILTIN)
+        known = ", ".join(_BUILTINS)
+        return None if name in _BUILTINS else ("is no builtin provider that hosts know", f"hosts know {known}")
     if _DRIVE.match(image) or "\\" in image:
         return "is a path of Windows; hosts read file:// URLs", "write it as file:///C:/path/file.wasm"
     if image.startswith(("/", "./", "../", "~")) or image.endswith((".wasm", ".par.gz")):

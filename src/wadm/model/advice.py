@@ -94,6 +94,10 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("the host is full", "out of memory"), "start another host, or ask for less"),
     (("no room left",), "make room in NATS, or raise the limit that it names; `wadm doctor` shows what is full"),
     (("did not answer in time", "did not answer"), "see whether the host still runs (wadm hosts), and its log"),
+    (
+        ("still runs ",),
+        "see that host's log, correct the image and deploy a new version, or go back (`wadm rollback`)",
+    ),
     (("shows no sign of",), "see the host's log: it accepted this and did not say what became of it"),
     (("The id ", "is used by"), "give the component another id, or stop what uses it there"),
     (("Somebody undoes this",), "see who else manages this lattice: wadm doctor"),
