@@ -368,6 +368,22 @@ async def test_deploy_and_undeploy_are_told_to_other_programs(lab: Lab) -> None:
     assert told[0][1]["metadata"]["name"] == "shop"
 
 
+async def test_a_deploy_tells_whose_generated_id_it_shares(lab: Lab) -> None:
+    """The original compares explicit ids only, and its answer stays the same."""
+    await lab.put("my-app", components=[component("api")])
+    await lab.ask("deploy.my-app")
+    await lab.put("my_app", components=[component("api")])
+    reply = await lab.ask("deploy.my_app")
+    assert reply["result"] == "acknowledged"
+    assert [problem["message"] for problem in reply["problems"]] == [
+        "api gets the id my_app-api, which application my-app has too: either may be reached"
+    ]
+    await lab.ask("undeploy.my-app")
+    assert "problems" not in await lab.ask("deploy.my_app")
+    await lab.put("third", components=[component("web", id="my_app-api")])
+    assert len((await lab.ask("deploy.third"))["problems"]) == 1
+
+
 async def test_undeploying_what_never_ran_says_that_it_is_undeployed(lab: Lab) -> None:
     """`wash app delete --all-undeployed` goes by the status."""
     await lab.put("shop")

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import DecodeError, Struct, json
 
 from wadm import COMPATIBLE_WITH, __version__
+from wadm.cli.foresee import conflicts_of_all
 from wadm.cli.place import start_a_host, start_a_server
 from wadm.cli.standing import (
     ORIGINAL,
@@ -354,6 +355,9 @@ async def _applications(client: Client) -> AsyncIterator[Finding]:
         applications = [one for one in await client.list() if one.deployed_version is not None]
     except WadmError:
         return  # said already
+    for text in await conflicts_of_all(client):
+        hint = "give one of the two another id, address or host"
+        yield Finding("applications", "warning", text, hint)
     bad = [one for one in applications if one.status.type != "deployed"]
     if applications and not bad:
         text = (

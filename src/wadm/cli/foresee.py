@@ -11,12 +11,13 @@ import asyncio
 from wadm.cli.dependents import deployed_manifests
 from wadm.client.client import Client
 from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.conflicts import conflicts
 from wadm.engine.forecast import forecast
 from wadm.engine.interests import Interests
 from wadm.engine.plan import links_and_configs
 from wadm.errors import NoResponders, NotFound, Unavailable
 from wadm.model.insight import Planned, PlannedStep
-from wadm.model.lattice import Entity, Lattice
+from wadm.model.lattice import Entity, EntityKind, Lattice
 from wadm.model.manifest import Manifest
 
 
@@ -38,7 +39,23 @@ async def foresee(client: Client, name: str, manifest: Manifest | None) -> Plann
     lattice = await _lattice(client, desired)
     told = forecast(desired, interests, lattice, client.transport.now())
     steps = tuple(PlannedStep(s.round, s.effect, s.what, s.host, s.reason) for s in told.steps)
-    return Planned(told.application, told.version, told.id, steps, told.status, told.consequences)
+    return Planned(told.application, told.version, told.id, steps, told.status, told.consequences, told.warnings)
+
+
+async def conflicts_of_all(client: Client) -> list[str]:
+    """Return what deployed applications take from each other: ids, and addresses on one host."""
+    manifests = await _deployed(client)
+    wanted = [compile_manifest(one, manifests.get) for one in manifests.values()]
+    lattice = Lattice(client.lattice)
+    for inventory in await client.inventories():
+        lattice.put_host(inventory.host_id, inventory.friendly_name, inventory.labels, inventory.version, 0.0)
+        for provider in inventory.providers:
+            lattice.put(inventory.host_id, provider)
+
+    def where(kind: EntityKind, entity_id: str) -> list[str]:
+        return [lattice.hosts[host].called for host in lattice.where(kind, entity_id)]
+
+    return sorted({text for n, one in enumerate(wanted) for text in conflicts(one, wanted[n + 1 :], where)})
 
 
 async def _deployed(client: Client) -> dict[str, Manifest]:

@@ -57,6 +57,8 @@ class DeployResult(Struct, frozen=True):
     name: str
     version: str | None
     message: str
+    warnings: tuple[Problem, ...] = ()
+    """What the application shares with others (the original never says)."""
 
 
 class DeleteResult(Struct, frozen=True):
@@ -122,7 +124,8 @@ def read_deploy(data: bytes) -> DeployResult:
     """Return what was accepted, for deploy and undeploy alike. Raises NotFound for a name or version that is not."""
     reply = decode_answer(api.DeployReply, data)
     _check(reply)
-    return DeployResult(reply.name, reply.version, reply.message)
+    problems = () if isinstance(reply.problems, UnsetType) else reply.problems
+    return DeployResult(reply.name, reply.version, reply.message, problems)
 
 
 def read_delete(name: str, data: bytes) -> DeleteResult:

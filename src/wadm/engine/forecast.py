@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired
+from wadm.engine.conflicts import conflicts, uses_of
 from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News
@@ -54,6 +55,8 @@ class Forecast(Struct, frozen=True):
     steps: tuple[Step, ...]
     status: ApplicationStatus
     consequences: tuple[Consequence, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What it would share with other applications that only one can have, and who would miss it."""
 
 
 def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Forecast:
@@ -87,7 +90,14 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
         _restarts(steps),
         plan.status,
         _consequences(desired, interests, lattice, world, news, now),
+        _warnings(desired, interests, world),
     )
+
+
+def _warnings(desired: Desired, interests: Interests, world: Lattice) -> tuple[str, ...]:
+    others = [other for name in interests if (other := interests.desired(name)) is not None]
+    found = conflicts(desired, others, lambda kind, id_: [world.hosts[host].called for host in world.where(kind, id_)])
+    return found if desired.version is not None else (*found, *uses_of(desired.application, others))
 
 
 def apply(command: Command, lattice: Lattice, news: News, now: float) -> None:

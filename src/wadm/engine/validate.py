@@ -56,7 +56,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from wadm.engine.manifest_walk import components, error, list_of_names
+from wadm.engine.manifest_walk import components, error, list_of_names, warning
 from wadm.engine.validate_advice import ADVICE
 from wadm.engine.validate_rules import (
     LATEST_HINT,
@@ -69,10 +69,10 @@ from wadm.engine.validate_rules import (
 )
 from wadm.engine.validate_texts import TEXTS
 from wadm.model.manifest import Component, Manifest, Problem
-from wadm.model.names import LATEST, SHARED_ANNOTATION
+from wadm.model.names import LATEST, SHARED_ANNOTATION, entity_id
 from wadm.model.text import quoted
 
-__all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid", "refusal", "validate"]
+__all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid", "refusal", "shared_ids", "validate"]
 
 
 def validate(manifest: Manifest) -> list[Problem]:
@@ -137,6 +137,22 @@ def _taken_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) ->
             message = f"Component identifier '{id_}' is already deployed in a different application '{other}'."
             hint = f"give it another id, or undeploy {other}"
             yield error("E041", message, f"{path}.properties.id", hint)
+
+
+def shared_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) -> list[Problem]:
+    """Return what a manifest runs under an id that another deployed application has, generated ids included.
+
+    Explicit ids that two manifests give are refused (:func:`check_deploy`); of the others the original knows nothing.
+    """
+    found = []
+    for path, component in components(manifest):
+        if component.properties.image is None:
+            continue
+        id_ = component.properties.id or entity_id(manifest.name, component.name)
+        for other in sorted(set(owners_of(id_)) - {manifest.name}):
+            message = f"{component.name} gets the id {id_}, which application {other} has too: either may be reached"
+            found.append(warning("W061", message, path, f"give it another id, or undeploy {other}"))
+    return found
 
 
 def _not_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> Iterator[Problem]:

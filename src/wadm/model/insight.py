@@ -49,6 +49,8 @@ class Planned(Struct, frozen=True):
     steps: tuple[PlannedStep, ...]
     status: ApplicationStatus
     consequences: tuple[Consequence, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What it would share with other applications that only one can have, and who would miss it."""
 
 
 # -- why it is so ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from wadm.engine import history
-from wadm.engine.validate import check_deploy, missing_shared
+from wadm.engine.validate import check_deploy, missing_shared, shared_ids
 from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
@@ -342,7 +342,7 @@ async def _deploy(
             await asyncio.gather(models.publish_deployed(place, manifest), noted)
     except Unavailable:
         return api.deploy_not_notified(name, staged)
-    return api.deployed(name, staged)
+    return api.deployed(name, staged, shared_ids(manifest, lambda id_: models.store.view.deployed_as(place, id_)))
 
 
 async def undeploy(models: Models, request: Request) -> bytes:

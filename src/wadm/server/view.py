@@ -111,6 +111,7 @@ class View:
         self._applications: dict[str, dict[str, Record]] = {}
         self._deployed: dict[str, dict[str, Record]] = {}
         self._ids: dict[str, dict[str, set[str]]] = {}
+        """Deployed applications by the ids under which they run something, and those that their manifests give."""
         self._sorted: dict[str, list[str]] = {}
         self._deleted_before: frozenset[str] = frozenset()
         """Keys that bore a deletion marker in a bucket that is lost."""
@@ -182,7 +183,12 @@ class View:
 
     def deployed_with_id(self, place: Place, explicit: str) -> frozenset[str]:
         """Return the deployed applications that give this explicit id to something."""
-        return frozenset(self._ids.get(place.scope, {}).get(explicit, ()))
+        names = self._ids.get(place.scope, {}).get(explicit, ())
+        return frozenset(name for name in names if explicit in self._deployed[place.scope][name].glance.ids)
+
+    def deployed_as(self, place: Place, entity_id: str) -> frozenset[str]:
+        """Return the deployed applications that run something under this id, be it explicit or generated."""
+        return frozenset(self._ids.get(place.scope, {}).get(entity_id, ()))
 
     def evidence(self, place: Place, name: str) -> Evidence:
         """Return what is known of an application's fate.
@@ -231,8 +237,8 @@ class View:
         self._applications.setdefault(scope, {})[name] = after
         if after.glance.deployed is not None:
             self._deployed.setdefault(scope, {})[name] = after
-            for explicit in after.glance.ids:
-                self._ids.setdefault(scope, {}).setdefault(explicit, set()).add(name)
+            for one in after.glance.ids | after.glance.entity_ids:
+                self._ids.setdefault(scope, {}).setdefault(one, set()).add(name)
 
     def _sort_in(self, scope: str, name: str, present: bool) -> None:
         """Keep the names of a lattice sorted that has been asked for them; others are sorted when it is."""
@@ -248,11 +254,11 @@ class View:
 
     def _remove_ids(self, scope: str, record: Record) -> None:
         ids = self._ids.get(scope, {})
-        for explicit in record.glance.ids:
-            names = ids.get(explicit, set())
+        for one in record.glance.ids | record.glance.entity_ids:
+            names = ids.get(one, set())
             names.discard(record.name)
             if not names:
-                ids.pop(explicit, None)
+                ids.pop(one, None)
         if not ids:
             self._ids.pop(scope, None)
 

@@ -179,6 +179,8 @@ class DeployReply(Struct, frozen=True):
     message: str = ""
     name: str = ""
     version: str | None = None
+    problems: Problems = UNSET
+    """Warnings: what it shares with other applications."""
 
 
 class StatusReply(Struct, frozen=True):
@@ -427,10 +429,10 @@ def _deleted(message: str, undeploy: bool) -> bytes:
 # -- deploy and undeploy -----------------------------------------------------------------------
 
 
-def deployed(name: str, version: str) -> bytes:
+def deployed(name: str, version: str, warnings: Iterable[Problem] = ()) -> bytes:
     """Return the reply for a deployed version."""
     message = f"Successfully deployed application {name} {version}"
-    return json.encode(DeployReply("acknowledged", message, name, version))
+    return json.encode(DeployReply("acknowledged", message, name, version, _problems(warnings)))
 
 
 def deploy_not_found(name: str, version: str | None) -> bytes:

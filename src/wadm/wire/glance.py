@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Raw, Struct, json
 
 from wadm.errors import Malformed
-from wadm.model.names import DESCRIPTION_ANNOTATION, SHARED_ANNOTATION
+from wadm.model.names import DESCRIPTION_ANNOTATION, SHARED_ANNOTATION, entity_id
 from wadm.wire.reading import read
 
 
@@ -26,6 +26,8 @@ class Glance(Struct, frozen=True, gc=False):
     deployed_version: str | None = None
     deployed: bytes | None = None
     ids: frozenset[str] = frozenset()
+    entity_ids: frozenset[str] = frozenset()
+    """All ids under which it runs something, generated ones too."""
     shared: bool = False
 
 
@@ -45,10 +47,12 @@ class _Newest(Struct, frozen=True):
 
 class _Properties(Struct, frozen=True):
     id: str | None = None
+    image: str | None = None
 
 
 class _Component(Struct, frozen=True):
     properties: _Properties
+    name: str = ""
 
 
 class _Specification(Struct, frozen=True):
@@ -97,5 +101,10 @@ def glance(value: bytes) -> Glance:
         deployed_version=stored.deployed_version,
         deployed=bytes(raw),
         ids=frozenset(c.properties.id for c in deployed.spec.components if c.properties.id is not None),
+        entity_ids=frozenset(
+            c.properties.id or entity_id(deployed.metadata.name, c.name)
+            for c in deployed.spec.components
+            if c.properties.image is not None
+        ),
         shared=(deployed.metadata.annotations or {}).get(SHARED_ANNOTATION) == "true",
     )

@@ -94,6 +94,8 @@ def deploy(
         if plan is not None:
             await client.events(limit=1)  # raises for the original, which would not look at the plan
         done = await client.deploy(release.name, release.version, plan=plan, author=by.author, message=by.message)
+        for one in done.warnings:
+            output.remark(f"warning: {one.message} ({one.hint})" if one.hint else f"warning: {one.message}")
         return done.version
 
     gone: list[str] = []

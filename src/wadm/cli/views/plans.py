@@ -43,6 +43,9 @@ def plan(planned: Planned, how: str = "", refused: str = "") -> RenderableType:
         parts += ["", Text("Other applications:", style="bold")]
         for one in planned.consequences:
             parts.append(Padding(Text(f"{one.application}: now {one.before}; then {one.after}"), (0, 0, 0, 2)))
+    if planned.warnings:
+        parts += ["", Text("Mind:", style="bold yellow")]
+        parts += [Padding(Text(f"{warning}."), (0, 0, 0, 2)) for warning in planned.warnings]
     if planned.steps and refused:
         parts += ["", Text(refused, style="yellow")]
     elif planned.steps and how:
