@@ -780,3 +780,23 @@ def test_no_news_is_false() -> None:
 )
 def test_any_news_is_true(news: News) -> None:
     assert news
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("x/kv:1", ""),
+        (
+            "wasmcloud+builtin://http-servr",
+            ": it may know no builtin provider http-servr (hosts have http-client, http-server, messaging-nats)",
+        ),
+        ("wasmcloud+builtin://http-server", ": its builtin provider http-server may be switched off"),
+    ],
+)
+def test_a_start_of_a_builtin_provider_that_gets_no_answer_says_what_that_means(image: str, why: str) -> None:
+    start = StartProvider("shop-http", "h1", image, "shop", {})
+    world = World(asked=start)
+    observe_outcome(Outcome(start, "unanswered"), world.lattice, world.in_flight, News(), Touched(), 2.0)
+    pending = world.in_flight.get(start.key)
+    assert pending is not None
+    assert pending.error == f"Host h1 did not answer in time{why}"

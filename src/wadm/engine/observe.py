@@ -49,7 +49,7 @@ from wadm.model.events import (
     ProviderStopped,
 )
 from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
-from wadm.model.names import strip_reference
+from wadm.model.names import BUILTIN_PROVIDERS, is_builtin, strip_reference
 
 ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
 NOT_RUNNING = "provider with that ID is not running"
@@ -271,11 +271,24 @@ def observe_outcome(
 
 def _no_answer(outcome: Outcome) -> str:
     host_id = getattr(outcome.command, "host_id", None)
+    if outcome.result == "unanswered" and isinstance(outcome.command, StartProvider):
+        return f"Host {outcome.command.host_id[:8]} did not answer in time{_builtin(outcome.command.reference)}"
     if outcome.result == "unanswered":
         return f"Host {host_id[:8]} did not answer in time" if host_id else "No host answered in time"
     if outcome.result == "unreachable":
         return f"Host {host_id[:8]} cannot be reached" if host_id else "There is no host to answer"
     return "Refused without a reason"
+
+
+def _builtin(reference: str) -> str:
+    """Return why a host may not answer to the start of a builtin provider: one that it does not know, or that is
+    switched off, it leaves without an answer (lattice reference, 2.6)."""
+    if not is_builtin(reference):
+        return ""
+    name = strip_reference(reference)
+    if name not in BUILTIN_PROVIDERS:
+        return f": it may know no builtin provider {name} (hosts have {', '.join(BUILTIN_PROVIDERS)})"
+    return f": its builtin provider {name} may be switched off"
 
 
 def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:

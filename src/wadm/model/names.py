@@ -26,6 +26,8 @@ SECRET_PREFIX: Final = "SECRET_"
 
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 _BUILTIN: Final = "wasmcloud+builtin://"
+BUILTIN_PROVIDERS: Final = ("http-client", "http-server", "messaging-nats")
+"""The providers that are part of a wasmCloud host."""
 _SCHEMES: Final = ("oci://", "http://", "https://", "file://", _BUILTIN)
 
 
