@@ -1,4 +1,4 @@
-"""Writes the Grafana dashboard beside it: `python deploy/observability/render.py`. A test holds the two together."""
+"""Writes the Grafana dashboards beside it: `python deploy/observability/render.py`. A test holds them together."""
 
 from __future__ import annotations
 
@@ -155,17 +155,124 @@ ROWS: list[list[dict[str, Any]]] = [
 ]
 
 
-def dashboard() -> dict[str, Any]:
-    """Return the dashboard."""
-    panels = []
+def seconds(q: float, metric: str) -> str:
+    """Return the expression of a quantile of a histogram of the operator."""
+    return f"histogram_quantile({q}, sum by (le) (rate({metric}_bucket[$__rate_interval])))"
+
+
+def each(metric: str, by: str) -> str:
+    """Return the expression of a rate of the operator, summed up."""
+    return f"sum by ({by}) (rate({metric}[$__rate_interval]))"
+
+
+PHASES = [{**one, "matcher": {"id": "byName", "options": one["matcher"]["options"].capitalize()}} for one in BY_STATUS]
+OPERATOR_ROWS: list[list[dict[str, Any]]] = [
+    [
+        stat("Acting", "Operators that act: one.", "sum(wadm_operator_leading)", 2),
+        stat("Not ready", "Operators that cannot do their work.", "count(wadm_operator_ready == 0) or vector(0)", 1),
+        stat(
+            "Lattices away",
+            "Whose wadm does not answer.",
+            "count(wadm_operator_lattice_connected == 0) or vector(0)",
+            1,
+        ),
+        stat("Failed", "Applications.", 'sum(wadm_operator_applications{phase="Failed"}) or vector(0)', 1),
+        stat("Host configs", "That are served.", "sum(wadm_operator_host_configs)"),
+        stat("Lease", "Seconds since it was renewed.", "max(wadm_operator_lease_age_seconds)", 10),
+    ],
+    [
+        panel(
+            "Applications by phase",
+            "What `kubectl get` shows.",
+            {"{{phase}}": "sum by (phase) (wadm_operator_applications)"},
+            drawn=STACKED,
+            overrides=PHASES,
+        ),
+        panel(
+            "Queue",
+            "Objects that are due, and how long the first has waited.",
+            {"due": 'sum(wadm_operator_queue{due="true"})', "lag (s)": "max(wadm_operator_queue_lag_seconds)"},
+        ),
+        panel(
+            "Wait",
+            "From being due to being looked at.",
+            {
+                "median": seconds(0.5, "wadm_operator_queue_wait_seconds"),
+                "99 %": seconds(0.99, "wadm_operator_queue_wait_seconds"),
+            },
+            "s",
+        ),
+    ],
+    [
+        panel(
+            "Passes",
+            "Looks at objects.",
+            {"{{what}} {{result}}": each("wadm_operator_passes_total", "what, result")},
+            "ops",
+        ),
+        panel(
+            "Time of a pass",
+            "By what is looked at, 99 %.",
+            {
+                "{{what}}": "histogram_quantile(0.99, sum by (what, le) "
+                "(rate(wadm_operator_pass_duration_seconds_bucket[$__rate_interval])))"
+            },
+            "s",
+        ),
+    ],
+    [
+        panel(
+            "Requests to the API server",
+            "By verb and code; none: no answer.",
+            {"{{verb}} {{code}}": each("wadm_operator_kube_requests_total", "verb, code")},
+            "reqps",
+        ),
+        panel(
+            "Time of a request",
+            "To the API server.",
+            {
+                "median": seconds(0.5, "wadm_operator_kube_request_duration_seconds"),
+                "99 %": seconds(0.99, "wadm_operator_kube_request_duration_seconds"),
+            },
+            "s",
+        ),
+        panel("Broken watches", "By kind.", {"{{kind}}": each("wadm_operator_watch_breaks_total", "kind")}, "ops"),
+        panel("Memory", "Resident.", {"{{instance}}": "process_resident_memory_bytes"}, "bytes"),
+    ],
+]
+
+
+def placed(rows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the panels of rows with their places."""
+    panels: list[dict[str, Any]] = []
     top = 0
-    for row in ROWS:
+    for row in rows:
         height = 4 if row[0]["type"] == "stat" else 8
         width = 24 // len(row)
         for column, one in enumerate(row):
             place = {"x": column * width, "y": top, "w": width, "h": height}
             panels.append({"id": len(panels) + 1, "gridPos": place, **one})
         top += height
+    return panels
+
+
+def operator_dashboard() -> dict[str, Any]:
+    """Return the dashboard of the Kubernetes operator."""
+    source = {"name": "source", "label": "Source", "type": "datasource", "query": "prometheus"}
+    return {
+        "title": "wadm operator",
+        "uid": "wadm-operator",
+        "tags": ["wadm", "wasmcloud", "kubernetes"],
+        "schemaVersion": 39,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "templating": {"list": [source]},
+        "panels": placed(OPERATOR_ROWS),
+    }
+
+
+def dashboard() -> dict[str, Any]:
+    """Return the dashboard."""
     query = "label_values(wadm_lattice_owned, lattice)"
     return {
         "title": "wadm",
@@ -190,9 +297,10 @@ def dashboard() -> dict[str, Any]:
                 },
             ]
         },
-        "panels": panels,
+        "panels": placed(ROWS),
     }
 
 
 if __name__ == "__main__":
     (HERE / "grafana.json").write_text(json.dumps(dashboard(), indent=1) + "\n")
+    (HERE / "operator-grafana.json").write_text(json.dumps(operator_dashboard(), indent=1) + "\n")

@@ -43,8 +43,8 @@ REFUSED = Condition("Accepted", "False", "Invalid", "spec.components[0]: no")
         (facts(), "Deployed", "True", None),
         (facts(status=ApplicationStatus("reconciling", "", (WAITING,))), "Reconciling", "False", "Reconciling"),
         (facts(status=ApplicationStatus("waiting")), "Waiting", "False", "Reconciling"),
-        (facts(status=ApplicationStatus("failed", "boom")), "Failed", "False", "Stalled"),
-        (facts(status=ApplicationStatus("unhealthy")), "Unhealthy", "False", None),
+        (facts(status=ApplicationStatus("failed", "boom")), "Failed", "False", "Reconciling"),
+        (facts(status=ApplicationStatus("unhealthy")), "Unhealthy", "False", "Reconciling"),
         (facts(version="v2"), "Reconciling", "False", "Reconciling"),
         (facts(version=""), "Reconciling", "False", "Reconciling"),
         (facts(refusal=REFUSED), "Failed", "False", "Stalled"),
@@ -64,6 +64,30 @@ def test_phase_and_what_tools_read(of: Facts, phase: str, deployed: str, kstatus
     assert told["Deployed"][0] == deployed
     assert told["Ready"] == told["Deployed"]
     assert {"Reconciling", "Stalled"} & told.keys() == ({kstatus} if kstatus else set())
+
+
+def test_without_progress_it_is_stalled_after_the_deadline_and_any_progress_begins_it_anew() -> None:
+    waits = facts(status=ApplicationStatus("failed", "no host", (WAITING,)), deadline=60.0)
+    first = conditions.application_status(waits, 1, {}, 1000.0)
+    assert {"Reconciling"} == {"Reconciling", "Stalled"} & {one["type"] for one in first["conditions"]}
+    assert conditions.application_status(waits, 1, first, 1059.0)["progress"] == first["progress"]
+    late = conditions.application_status(waits, 1, first, 1060.0)
+    stalled = next(one for one in late["conditions"] if one["type"] == "Stalled")
+    assert stalled["reason"] == "ProgressDeadlineExceeded"
+    assert stalled["message"] == "no progress for 60 s: shop-web: a host with zone=a"
+    moved = facts(status=ApplicationStatus("reconciling", "", (WAITING,)), deadline=60.0)
+    again = conditions.application_status(moved, 1, late, 1061.0)
+    assert {"Reconciling"} == {"Reconciling", "Stalled"} & {one["type"] for one in again["conditions"]}
+    assert "progress" not in conditions.application_status(facts(), 1, again, 1062.0)
+
+
+def test_nothing_is_said_without_words() -> None:
+    for of in (
+        facts(),
+        facts(status=ApplicationStatus("undeployed"), version="", deployed_version=""),
+        facts(lattice=""),
+    ):
+        assert all(one.message for one in conditions.application_conditions(of)), of
 
 
 def test_a_wadm_that_is_away_is_said_beside_what_was_last_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import yaml
 from tests.operator.cluster import Cluster
 from tests.operator.world import ROOT
 from wadm import __version__
-from wadm.operator import crds
+from wadm.operator import admission, crds
 
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "wadm-operator"
@@ -31,8 +32,8 @@ def written() -> dict[str, str]:
     return files
 
 
-@pytest.mark.parametrize("name", ["crds.yaml", "operator.yaml"])
-def test_the_plain_manifests_are_what_their_sources_say(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(written()))
+def test_what_is_written_is_what_its_sources_say(name: str) -> None:
     assert (DEPLOY / name).read_text() == written()[name], "run python deploy/render.py"
 
 
@@ -66,7 +67,7 @@ def test_the_chart_grants_what_the_plain_manifests_grant() -> None:
 
 
 def test_no_right_is_a_wildcard_and_secrets_are_never_listed() -> None:
-    for path in (CHART / "files").glob("*.yaml"):
+    for path in (CHART / "files").glob("*rules.yaml"):
         for rule in yaml.safe_load(path.read_text()):
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
             if "secrets" in rule["resources"]:
@@ -96,7 +97,7 @@ def test_the_originals_values_are_there_and_used(path: str) -> None:
 
 EVERYTHING = {
     "replicaCount": 2,
-    "image": {"repository": "registry.local/operator", "tag": "dev", "pullPolicy": "Always"},
+    "image": {"repository": "registry.local/operator", "tag": "dev", "pullPolicy": "Always", "digest": ""},
     "imagePullSecrets": [{"name": "pull"}],
     "additionalLabels": {"team": "edge"},
     "serviceAccount": {"name": "runner", "annotations": {"note": "x"}, "automount": True},
@@ -109,12 +110,35 @@ EVERYTHING = {
     "podAnnotations": {"a": "1"},
     "podLabels": {"b": "2"},
     "service": {"type": "NodePort", "port": 9090},
-    "resources": {"limits": {"memory": "256Mi"}},
+    "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
     "nodeSelector": {"disk": "fast"},
     "tolerations": [{"operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
+    "extraArgs": ["--no-leader-election"],
     "extraEnv": [{"name": "WADM_API_PREFIX", "value": "x"}],
+    "extraVolumes": [{"name": "authorities", "configMap": {"name": "authorities"}}],
+    "extraVolumeMounts": [{"name": "authorities", "mountPath": "/etc/authorities", "readOnly": True}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
+    ],
+    "priorityClassName": "system-cluster-critical",
+    "terminationGracePeriodSeconds": 7,
+    "lease": {"duration": 30, "renewDeadline": 20, "retry": 4},
+    "podDisruptionBudget": {"enabled": True, "maxUnavailable": "50%"},
+    "networkPolicy": {
+        "enabled": True,
+        "ingressFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+        "egress": [{"ports": [{"port": 443}]}],
+    },
+    "admissionPolicy": {"enabled": True},
+    "crds": {"install": True},
+    "nameOverride": "",
+    "fullnameOverride": "",
+    "podSecurityContext": {"runAsNonRoot": True},
+    "securityContext": {"readOnlyRootFilesystem": True},
+    "serviceMonitor": {"enabled": False, "interval": "10s", "labels": {"release": "prometheus"}},
 }
+POLICY = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 
 
 def helm(*arguments: str, values: dict[str, Any] | None = None) -> str:
@@ -134,7 +158,8 @@ def helm(*arguments: str, values: dict[str, Any] | None = None) -> str:
 def rendered(values: dict[str, Any]) -> dict[tuple[str, str], Any]:
     """Render the chart; return its objects by kind and name."""
     helm("lint", "--strict", str(CHART), values=values)
-    text = helm("template", "wadm-operator", str(CHART), "--namespace", "wadm-operator", values=values)
+    options = ("--namespace", "wadm-operator", "--api-versions", POLICY, "--include-crds")
+    text = helm("template", "wadm-operator", str(CHART), *options, values=values)
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
 
 
@@ -168,6 +193,9 @@ def test_every_value_of_the_chart_is_rendered() -> None:
         "WADM_OPERATOR_INSTALL_CRDS": "true",
         "WADM_OPERATOR_TAKE_OVER": "true",
         "WADM_OPERATOR_MIRROR": "false",
+        "WADM_OPERATOR_LEASE_DURATION": "30",
+        "WADM_OPERATOR_LEASE_RENEW_DEADLINE": "20",
+        "WADM_OPERATOR_LEASE_RETRY": "4",
         "WADM_OPERATOR_LOG_LEVEL": "debug",
         "WADM_STRUCTURED_LOGGING": "true",
         "WADM_OPERATOR_NAMESPACE": "wild",
@@ -176,7 +204,20 @@ def test_every_value_of_the_chart_is_rendered() -> None:
         "WADM_NATS_CREDS_FILE": "/etc/nats-creds/user.creds",
         "WADM_API_PREFIX": "x",
     }
+    assert container["args"] == ["operator", "--no-leader-election"]
+    assert [one["name"] for one in pod["spec"]["volumes"]] == ["nats-creds", "authorities"]
     assert pod["spec"]["volumes"][0]["secret"] == {"secretName": "creds"}
+    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/etc/nats-creds", "/etc/authorities"]
+    assert pod["spec"]["priorityClassName"] == "system-cluster-critical"
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 7
+    assert pod["spec"]["topologySpreadConstraints"] == EVERYTHING["topologySpreadConstraints"]
+    assert chart["PodDisruptionBudget", "wadm-operator"]["spec"]["maxUnavailable"] == "50%"
+    network = chart["NetworkPolicy", "wadm-operator"]["spec"]
+    assert network["policyTypes"] == ["Ingress", "Egress"]
+    assert network["ingress"][0]["from"] == [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    assert network["egress"] == [{"ports": [{"port": 443}]}]
+    bound = chart["ValidatingAdmissionPolicyBinding", "wadm-operator-applications"]["spec"]
+    assert bound["matchResources"]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "wild"}
     service = chart["Service", "wadm-operator"]["spec"]
     assert (service["type"], service["ports"][0]["port"]) == ("NodePort", 9090)
     assert chart["ServiceAccount", "runner"]["metadata"]["annotations"] == {"note": "x"}
@@ -188,6 +229,59 @@ def test_every_value_of_the_chart_is_rendered() -> None:
     assert (served["metadata"]["namespace"], served["rules"]) == ("wild", rules_of("rules"))
     (test,) = chart["Pod", "wadm-operator-test"]["spec"]["containers"]
     assert (test["image"], test["args"]) == (container["image"], ["http://wadm-operator:9090/readyz"])
+
+
+def test_each_value_has_a_default_and_is_in_the_schema_and_tried() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema["properties"]) - {"global"} == set(values) == set(EVERYTHING)
+    for name, value in values.items():
+        if isinstance(value, dict) and "properties" in schema["properties"][name]:
+            assert set(schema["properties"][name]["properties"]) == set(value), name
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"image": {"digets": "x"}}, "digets"),
+        ({"replicaCount": "two"}, "replicaCount"),
+        ({"nats": {"lattice": "a.b"}}, "lattice"),
+        ({"image": {"digest": "latest"}}, "digest"),
+        ({"replicas": 2}, "replicas"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_by_name(values: dict[str, Any], words: str) -> None:
+    program = shutil.which("helm") or pytest.skip("needs helm")
+    done = subprocess.run(
+        [program, "template", "x", str(CHART), "--values", "-"],
+        input=yaml.safe_dump(values), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_a_digest_pins_the_image_and_one_replica_has_no_budget() -> None:
+    digest = "sha256:" + "0" * 64
+    chart = rendered({"image": {"digest": digest, "tag": "ignored"}})
+    (container,) = chart["Deployment", "wadm-operator"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"wadm@{digest}"
+    assert ("PodDisruptionBudget", "wadm-operator") not in chart
+
+
+def test_the_monitor_of_prometheus_is_rendered_where_it_is_asked_for() -> None:
+    monitor = rendered({"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}})
+    monitor = monitor["ServiceMonitor", "wadm-operator"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
+
+
+def test_the_chart_holds_the_definitions_and_the_policy_that_the_operator_knows() -> None:
+    chart = rendered({})
+    for definition in crds.definitions():
+        assert chart["CustomResourceDefinition", definition["metadata"]["name"]]["spec"] == definition["spec"]
+    assert chart["ValidatingAdmissionPolicy", "wadm-operator-applications"]["spec"] == admission.policy()[0]["spec"]
+    off = rendered({"admissionPolicy": {"enabled": False}})
+    assert not [kind for kind, _ in off if kind.startswith("Validating")]
 
 
 def test_an_account_of_somebody_else_and_other_names() -> None:

@@ -245,8 +245,17 @@ def test_delete_can_leave_it_running(world: World, lattice: str) -> None:
 
 
 def test_explain_tells_the_fields(world: World) -> None:
-    out = world.cluster.kubectl("explain", "application.spec.components.traits").stdout
-    assert "spreadscaler, daemonscaler or link" in out
+    for path, words in (
+        ("traits", "spreadscaler, daemonscaler or link"),
+        ("traits.properties.instances", "how many instances"),
+        ("traits.properties.spread.requirements", "Labels that a host must have"),
+        ("traits.properties.target.name", "Name of the component or provider"),
+        ("properties.secrets.properties.key", "Its key in the backend"),
+        ("properties.config.properties", "texts by name"),
+        ("properties.application.component", "Name of the component"),
+    ):
+        told = world.cluster.kubectl("explain", f"applications.core.oam.dev.spec.components.{path}").stdout
+        assert words in " ".join(told.split()), path
 
 
 @pytest.mark.parametrize("example", sorted(Path("examples").glob("*.yaml")), ids=lambda path: path.stem)

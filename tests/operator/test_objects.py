@@ -12,7 +12,9 @@ from wadm.client import manifests as client_manifests
 from wadm.errors import ManifestInvalid
 from wadm.operator import manifests, names, ownership
 from wadm.operator.conditions import Condition
-from wadm.operator.targets import Target, choose, target_of
+from wadm.operator.targets import Place, Target, choose, target_of
+
+SHOP = Place(Target("main"), "shop")
 
 
 def body(name: str = "shop", **metadata: Any) -> dict[str, Any]:
@@ -45,6 +47,31 @@ def test_what_is_not_a_tools_note_is_carried() -> None:
     assert set(made.manifest.metadata.annotations) == {"description", "wasmcloud.dev/authors", "corp.example/x"}
 
 
+@pytest.mark.parametrize(
+    ("annotations", "labels"),
+    [({}, {"velero.io/restore-name": "x"}), ({"corp.example/run": "7"}, {}), ({}, {"skaffold.dev/run-id": "1"})],
+)
+def test_only_spec_version_and_description_make_a_version(annotations: Any, labels: Any) -> None:
+    plain, noted = manifests.wanted(body()), manifests.wanted(body(annotations=annotations, labels=labels))
+    assert (noted.digest, noted.version) == (plain.digest, plain.version)
+    assert manifests.same(noted.manifest, plain.manifest)
+    described = manifests.wanted(body(annotations={"description": "new"}))
+    assert described.digest != plain.digest
+    assert not manifests.same(described.manifest, plain.manifest)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "is_it"),
+    [
+        ("v1", "v1", True), ("v1", "v1+0a1b", True), ("v1", "v10", False), ("v2", "v1", False), (None, "k8s-0a", True),
+        (None, "v1", False),
+    ],
+)  # fmt: skip
+def test_which_stored_version_may_be_what_is_asked_for(asked: str | None, stored: str, is_it: bool) -> None:
+    wanted = manifests.wanted(body(annotations={"version": asked} if asked else {}))
+    assert wanted.is_version(stored) is is_it
+
+
 def test_versions() -> None:
     unnamed, named = manifests.wanted(body()), manifests.wanted(body(annotations={"version": "v1"}))
     assert unnamed.version == f"k8s-{unnamed.digest}"
@@ -71,7 +98,7 @@ def test_a_name_that_wadm_cannot_have_is_refused_and_can_be_given_in_an_annotati
 
 def test_a_mirror_shows_the_manifest_and_reads_back_as_it() -> None:
     manifest = client_manifests.read(manifests.wanted(body()).data("v3"))
-    shown = manifests.mirror(manifest, "v3", "main", "wild")
+    shown = manifests.mirror(manifest, "v3", "main", "wild", "shop")
     assert ownership.is_mirror(shown)
     assert shown["metadata"]["annotations"] == {
         "version": "v3",
@@ -127,23 +154,37 @@ def test_applying_the_very_same_takes_it_over_too() -> None:
 def test_who_has_it_keeps_it() -> None:
     older, holder = body("a"), body("b")
     holder["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
-    holder["status"] = {"applied": {"version": "v1"}}
-    assert ownership.foremost([older, holder]) is holder
+    for one in (older, holder):
+        one["metadata"]["annotations"] = {"wasmcloud.dev/application": "shop"}
+    holder["status"] = {"lattice": "main", "applied": {"version": "v1"}}
+    assert ownership.foremost([older, holder], SHOP) is holder
+
+
+def test_who_had_another_application_before_comes_after_who_is_there() -> None:
+    here, moved = body("b"), body("a")
+    here["status"] = {"lattice": "main", "applied": {"version": "v1", "name": "shop", "lattice": "main"}}
+    moved["status"] = {"lattice": "main", "applied": {"version": "v1", "name": "old", "lattice": "main"}}
+    here["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    assert ownership.foremost([moved, here], SHOP) is here
 
 
 def test_the_oldest_counts_and_a_mirror_last() -> None:
     older, newer, shown = body("a"), body("b"), body("c", labels={"wasmcloud.dev/owner": "wadm"})
     newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
     shown["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
-    assert ownership.foremost([shown, newer, older]) is older
-    assert ownership.foremost([shown, newer]) is newer
+    assert ownership.foremost([shown, newer, older], SHOP) is older
+    assert ownership.foremost([shown, newer], SHOP) is newer
 
 
 # -- lattices ----------------------------------------------------------------------------------
 
 
-def host_config(lattice: str, **spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": lattice, "namespace": "wild"}, "spec": {"lattice": lattice, "version": "1", **spec}}
+def host_config(lattice: str, status: Any = None, **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": lattice, "namespace": "wild", "uid": lattice, "generation": 2},
+        "spec": {"lattice": lattice, "version": "1", **spec},
+        **({"status": status} if status else {}),
+    }
 
 
 OWN = Target("own")
@@ -173,6 +214,40 @@ def test_how_a_lattice_is_reached() -> None:
     assert target_of(host_config("main")) == Target("main", "nats://nats.default.svc.cluster.local:4222")
     target = target_of(host_config("main", natsAddress="tls://hub", natsClientPort=4333, secretName="creds"))
     assert target == Target("main", "tls://hub:4333", ("wild", "creds"))
+
+
+def verdict(status: str, generation: int = 2) -> dict[str, Any]:
+    """The status of a host config whose settings were accepted when it was of the lattice ``old``."""
+    conditions = [{"type": "Accepted", "status": status}]
+    return {"accepted": {"lattice": "old"}, "observedGeneration": generation, "conditions": conditions}
+
+
+@pytest.mark.parametrize(
+    ("body", "lattice"),
+    [
+        (host_config("new", verdict("True")), "new"),
+        (host_config("new", verdict("False")), "old"),
+        (host_config("new", verdict("True", 1)), "old"),
+        (host_config("new"), "new"),
+        (host_config("no t"), None),
+        (host_config("no t", verdict("False")), "old"),
+    ],
+    ids=["accepted", "refused", "not looked at yet", "new", "never valid", "not valid any more"],
+)
+def test_a_change_that_is_not_accepted_moves_no_application(body: dict[str, Any], lattice: str | None) -> None:
+    target = target_of(body)
+    assert (target.lattice if target else None) == lattice
+
+
+def test_a_namespace_whose_host_config_was_never_accepted_says_so() -> None:
+    found = choose(body(), [host_config("no t")], OWN)
+    assert isinstance(found, Condition)
+    assert found.message == "host config no t of namespace wild is not accepted: the lattice is not known before"
+
+
+def test_a_lattice_at_two_addresses_is_no_choice() -> None:
+    two = (host_config("a"), host_config("a", natsAddress="nats://elsewhere"))
+    assert chosen(*two, **{"wasmcloud.dev/lattice": "a"}) == "AmbiguousLattice"
 
 
 def test_the_argument_is_not_changed() -> None:

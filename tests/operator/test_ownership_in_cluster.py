@@ -99,14 +99,6 @@ def test_applying_a_mirror_makes_it_kubernetes_own(world: World, lattice: str) -
         assert [one.version for one in client.versions("adopted")] == ["v1"]
 
 
-def test_deleting_a_mirror_deletes_the_application(world: World, lattice: str) -> None:
-    put(world, lattice, "removed")
-    shown(world, lattice, "removed")
-    world.cluster.kubectl("delete", "app", "removed", "-n", lattice, "--timeout=60s")
-    with connect_sync(world.nats.url, lattice=lattice) as client:
-        assert "removed" not in [one.name for one in client.list()]
-
-
 def test_names_that_kubernetes_does_not_take_are_mirrored_under_others(world: World, lattice: str) -> None:
     put(world, lattice, "Odd_Name")
 
@@ -164,8 +156,6 @@ def broken(name: str, change: str) -> dict[str, Any]:
             components[0]["type"] = "widget"
         case "target":
             components[1]["traits"][1]["properties"]["target"]["name"] = "nobody"
-        case "twice":
-            components[1]["name"] = components[0]["name"]
         case "version":
             body["metadata"]["annotations"] = {"version": "latest"}
     return body
@@ -176,7 +166,6 @@ def broken(name: str, change: str) -> dict[str, Any]:
     [
         ("type", "spec.components[0]"),
         ("target", "nobody"),
-        ("twice", "greeter"),
         ("version", "latest"),
     ],
 )
@@ -202,12 +191,17 @@ def test_a_bad_change_leaves_what_runs_alone(world: World, lattice: str) -> None
         assert {one.name: one.deployed_version for one in client.list()}["solid"] == version
 
 
-def test_types_are_refused_by_the_api_server_with_the_field(world: World, lattice: str) -> None:
+def test_types_and_names_are_refused_by_the_api_server_with_the_field(world: World, lattice: str) -> None:
     body = application("typed")
-    body["spec"]["components"][0]["properties"]["image"] = 7
+    first, second = body["spec"]["components"]
+    first["properties"]["image"] = 7
     done = world.cluster.kubectl("apply", "-n", lattice, "-f", "-", stdin=body, check=False)
     assert done.returncode == 1
     assert "spec.components[0].properties.image" in done.stderr
+    first["properties"]["image"], second["name"] = "x", first["name"]
+    done = world.cluster.kubectl("apply", "-n", lattice, "-f", "-", stdin=body, check=False)
+    assert done.returncode == 1
+    assert "spec.components[1]: Duplicate value" in done.stderr
 
 
 def test_an_application_without_a_lattice_says_where_it_would_come_from(world: World) -> None:

@@ -12,7 +12,11 @@ async def run(
     handle: Callable[[str], Awaitable[float | None]], feed: Callable[[WorkQueue[str]], Awaitable[None]]
 ) -> list[str]:
     failed: list[str] = []
-    queue: WorkQueue[str] = WorkQueue(handle, lambda key, error, failures: failed.append(f"{key} {error} {failures}"))
+
+    async def note(key: str, error: Exception, again: float) -> None:
+        failed.append(f"{key} {error} {FIRST_PAUSE * 0.75 <= again <= FIRST_PAUSE * 1.25}")
+
+    queue: WorkQueue[str] = WorkQueue(handle, note)
     working = asyncio.create_task(queue.run(2))
     await feed(queue)
     working.cancel()
@@ -88,7 +92,7 @@ async def test_a_failure_is_told_and_tried_again() -> None:
         queue.add("a")
         await asyncio.sleep(FIRST_PAUSE * 1.25 + 0.1)
 
-    assert await run(handle, feed) == ["a no 1"]
+    assert await run(handle, feed) == ["a no True"]
     assert looked == ["a", "a"]
 
 

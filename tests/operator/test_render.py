@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from wadm.operator import render
-from wadm.operator.host_config import HostConfig, Unacceptable, read
+from wadm.operator.host_config import HostConfig, Unacceptable, read, variables_set
 from wadm.operator.kube import Object
 from wadm.operator.render import Authority, Plain, Registry, Surroundings
 
@@ -296,11 +296,49 @@ def test_the_service_leads_to_the_leaf() -> None:
     assert body["spec"] == {"selector": selector, "ports": [{"port": 4222}]}
 
 
-def test_hosts_may_look_after_services() -> None:
+def test_hosts_have_no_rights_and_no_token() -> None:
     account, role, binding = render.access(config())
-    assert account["kind"] == "ServiceAccount"
-    assert role["rules"][0]["verbs"] == ["get", "list", "create", "update", "patch", "delete"]
+    assert account["automountServiceAccountToken"] is False
+    assert role["rules"] == []
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "lake", "namespace": "wild"}]
+
+
+@pytest.mark.parametrize(
+    ("volume", "paths"),
+    [
+        ({"secret": {"secretName": "ca"}}, ("a.crt", "b.crt")),
+        ({"secret": {"secretName": "ca", "items": [{"key": "a.crt", "path": "corp/root.pem"}]}}, ("corp/root.pem",)),
+        ({"configMap": {"name": "ca", "items": [{"key": "c", "path": "c.crt"}]}}, ("c.crt",)),
+        ({"configMap": {"name": "ca", "items": [{"key": "gone.crt", "path": "x.crt"}]}}, ()),
+    ],
+    ids=["keys", "at another path", "named by its path", "not there"],
+)
+def test_certificates_are_named_by_where_they_are(volume: Object, paths: tuple[str, ...]) -> None:
+    assert render.certificates(volume, ["b.crt", "a.crt", "c"]) == paths
+
+
+def test_variables_that_the_operator_sets_are_known_and_those_of_users_that_it_overrides_pointed_out() -> None:
+    settings = {
+        "controlTopicPrefix": "x", "configServiceEnabled": True, "allowLatest": True, "allowedInsecure": ["r"],
+        "policyService": {"topic": "t", "changesTopic": "c", "timeoutMs": 5}, "secretsTopicPrefix": "s",
+        "maxLinearMemoryBytes": 7, "registryCredentialsSecret": "pull", "hostLabels": {"zone": "a"},
+    }  # fmt: skip
+    of = config(**settings)
+    around = Surroundings(registry=Registry("r", "u", "p"))
+    assert sorted(variables_set(of.spec)) == sorted(one["name"] for one in render.environment(of, around, None))
+    plain = config(configServiceEnabled=False)
+    rendered = render.environment(plain, Surroundings(), None)
+    assert sorted(variables_set(plain.spec)) == sorted(one["name"] for one in rendered)
+    env = [{"name": "WASMCLOUD_LATTICE", "value": "x"}, {"name": "RUST_LOG", "value": "info"}]
+    overridden = config(schedulingOptions={"containerTemplateAdditions": {"wasmcloud": {"env": env}}})
+    assert overridden.ignored == (
+        "spec.schedulingOptions.containerTemplateAdditions.wasmcloud.env: WASMCLOUD_LATTICE has no effect: "
+        "the operator sets it",
+    )
+
+
+def test_a_port_of_zero_is_pointed_out() -> None:
+    assert config(natsLeafnodePort=0).ignored == ("spec.natsLeafnodePort: 0 is no port and has no effect: 7422 counts",)
 
 
 def docker(auths: Any) -> Object:
@@ -364,6 +402,8 @@ CORP = {"name": "corp", "secret": {"secretName": "ca"}}
         ("Invalid", "spec.leafNodeDomain", {"leafNodeDomain": 'x" }'}),
         ("Invalid", "spec.jetstreamDomain", {"jetstreamDomain": "a.b"}),
         ("Invalid", "spec.natsAddress", {"natsAddress": "nats://"}),
+        ("Invalid", "spec.natsAddress", {"natsAddress": "http://hub"}),
+        ("Invalid", "spec.logLevel", {"logLevel": "LOUD"}),
         ("Invalid", "spec.hostLabels: 'a/b'", {"hostLabels": {"a/b": "c"}}),
         ("Invalid", "spec.hostLabels.zone", {"hostLabels": {"zone": "west coast"}}),
         ("Contradiction", "spec.hostLabels.kubernetes", {"hostLabels": {"kubernetes": "false"}}),
@@ -540,7 +580,5 @@ def test_the_full_example_of_the_original() -> None:
             },
         },
     }  # fmt: skip
-    assert [text.split()[0] for text in of.ignored] == [
-        "spec.schedulingOptions.podTemplateAdditions.spec",
-        "spec.hostReplicas",
-    ]
+    # One replica is what the definition gives whoever asks for none, so it is not pointed out beside a DaemonSet.
+    assert [text.split()[0] for text in of.ignored] == ["spec.schedulingOptions.podTemplateAdditions.spec"]

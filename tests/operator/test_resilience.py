@@ -12,7 +12,6 @@ import pytest
 
 from tests.operator.world import World, application, condition, eventually
 from wadm.client import connect_sync
-from wadm.operator import lease
 
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(240)]
 
@@ -61,7 +60,7 @@ def test_after_the_api_server_was_away_the_same_process_goes_on(world: World, la
     assert world.operator.process is not None
     pid = world.operator.process.pid
     world.cluster.stop_api(signal.SIGKILL)
-    time.sleep(lease.DEADLINE + 2)  # so long that the Lease is lost
+    eventually(lambda: "The Lease was lost" in world.operator.log.read_text())
     world.cluster.start_api()
     world.cluster.apply(application("after", namespace=lattice))
     eventually(lambda: "after" in deployed(world, lattice))
@@ -117,7 +116,7 @@ def test_health_and_metrics(world: World, lattice: str) -> None:
 
     def serving() -> bool:
         try:
-            return "wadm_operator_objects" in fetch("/metrics") and fetch("/readyz") == "ok\n"
+            return "wadm_operator_applications" in fetch("/metrics") and fetch("/readyz") == "ok\n"
         except OSError:
             return False
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wadm.operator.services import Services
+from wadm.operator import names
+from wadm.operator.service_objects import ServiceObjects
 
 
 class Recorded:
@@ -26,21 +27,22 @@ def kept(application: str, owners: tuple[str, ...] = (), finalizers: tuple[str, 
 
 async def test_only_what_nobody_owns_and_no_application_is_named_as_goes() -> None:
     kube = Recorded()
-    services = Services(kube, None, None, lambda key: None)  # type: ignore[arg-type]
+    services = ServiceObjects(kube, None, None, lambda key: None)  # type: ignore[arg-type]
     services.services.objects = {
         ("wild", "gone"): kept("gone", finalizers=("operator.k8s.wasmcloud.dev/service",)),
         ("wild", "there"): kept("there"),
         ("wild", "ours"): kept("ours", owners=("uid",)),
     }
-    await services.sweep(["there"])
+    services.services.objects["unknown", "gone"] = kept("gone")
+    await services.sweep({"wild": ["there"]})
     assert kube.asked == ["clear finalizers of wild/gone", "delete wild/gone"]
 
 
 async def test_what_was_written_while_the_object_went_goes_too() -> None:
     kube = Recorded()
-    services = Services(kube, None, None, lambda key: None)  # type: ignore[arg-type]
+    services = ServiceObjects(kube, None, None, lambda key: None)  # type: ignore[arg-type]
     for name in ("late", "other"):
-        services._made_for["Service", ("wild", name)] = ("wild", name)
+        services._made_for[names.SERVICES, ("wild", name)] = ("wild", name)
         services.services.objects["wild", name] = kept(name, owners=("uid",))
     await services.clear(("wild", "late"))
     assert kube.asked == ["delete wild/late"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,6 +173,26 @@ class World:
         body = self.cluster.get("application", name, namespace) or {}
         status: dict[str, Any] = body.get("status", {})
         return status
+
+    def client(self, lattice: str) -> Any:
+        """A client of the lattice, to be used in a ``with`` statement."""
+        return connect_sync(self.nats.url, lattice=lattice)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric of the operator over the samples that have these labels, -1 where it has none."""
+        port = self.operator.arguments[self.operator.arguments.index("--http") + 1]
+        try:
+            with urllib.request.urlopen(f"http://{port}/metrics", timeout=5) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return -1.0
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        found = [
+            float(line.rpartition(" ")[2])
+            for line in lines
+            if line.startswith((f"{name} ", f"{name}{{")) and all(one in line for one in wanted)
+        ]
+        return sum(found) if found else -1.0
 
     def logs(self) -> str:
         """The last lines that each program wrote."""

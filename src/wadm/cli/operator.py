@@ -48,6 +48,33 @@ _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount
     help="Let one of several operators act.",
 )
 @option(
+    "--lease-duration",
+    envvar="WADM_OPERATOR_LEASE_DURATION",
+    type=float,
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After which a Lease that is not renewed may be taken by another operator.",
+)
+@option(
+    "--lease-renew-deadline",
+    envvar="WADM_OPERATOR_LEASE_RENEW_DEADLINE",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Without a renewal after which the operator stops acting.",
+)
+@option(
+    "--lease-retry",
+    envvar="WADM_OPERATOR_LEASE_RETRY",
+    type=float,
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two renewals.",
+)
+@option(
     "--mirror/--no-mirror",
     envvar="WADM_OPERATOR_MIRROR",
     default=True,
@@ -78,6 +105,9 @@ def operator(
     namespace: str | None,
     http: str,
     leader_election: bool,
+    lease_duration: float,
+    lease_renew_deadline: float,
+    lease_retry: float,
     mirror: bool,
     install_crds: bool,
     take_over: bool,
@@ -101,10 +131,10 @@ def operator(
         _print_definitions()
         return
     from wadm.client.settings import resolve
-    from wadm.operator.watching import quiet
+    from wadm.operator.lease import Timing
 
     _log(log_level, structured_logging)
-    quiet()
+    timing = Timing(duration=lease_duration, deadline=lease_renew_deadline, retry=lease_retry).check()
     own_namespace = _own_namespace()
     settings = Settings(
         nats=replace(resolve(nats), timeout=REQUEST_TIMEOUT),
@@ -114,6 +144,7 @@ def operator(
         mirror_namespace=namespace or own_namespace,
         http=_address(http),
         leader_election=leader_election,
+        lease=timing,
         identity=_identity(),
         lease_namespace=own_namespace,
         install_definitions=install_crds,
@@ -166,6 +197,7 @@ def _log(level: str, structured: bool) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("aiohttp").setLevel(logging.ERROR)
 
 
 class _Json(logging.Formatter):

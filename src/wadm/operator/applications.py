@@ -4,25 +4,21 @@ Every pass begins with what is there, so it can be killed at any point:
 
 * the finalizer is on the object before wadm is given anything;
 * a version's name stands for its content (:mod:`.manifests`), so putting again finds it stored;
-* ``status.applied`` is only a note that spares looking: without it the same is found out by asking.
+* ``status.applied`` says what was handed over where (:mod:`.handover`); only that is ever taken back.
+
+Nothing is removed on ignorance: until a lattice has answered, Services, slices and statuses stay as they are.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from math import ceil
 from typing import Any, Final
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from wadm.client import Client
-from wadm.errors import AlreadyExists, ManifestInvalid, NotFound, Rejected, Unavailable
-from wadm.model.lattice import Entity, Inventory, owner
+from wadm.errors import ManifestInvalid, Rejected, TooLarge, Unavailable
 from wadm.model.status import ApplicationStatus
 from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.conditions import Condition, Facts
+from wadm.operator.handover import LOOK_AGAIN, Applied, Handover, applied_of, note_of
 from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.manifests import Wanted, application_name
@@ -30,29 +26,9 @@ from wadm.operator.names import Key, key_of
 from wadm.operator.recorder import Recorder
 from wadm.operator.services import Services
 from wadm.operator.store import CLAIMED, Store
-from wadm.operator.targets import Target, choose
-
-LOOK_AGAIN: Final = 1.0
-"""Seconds after which is looked whether hosts have stopped what is to be gone."""
-SETTLE: Final = 2.0
-"""Seconds for which *deployed* must hold after an upgrade: right after it, what was published last is still about the
-version before."""
-CORRECT_AGAIN: Final = 30.0
-"""Seconds at least between two corrections of what somebody else deployed, so that two who disagree do no harm."""
+from wadm.operator.targets import Place, Target, choose, same_lattice, target_of
 
 SETTLING: Final = ApplicationStatus("reconciling", "the new version was handed over a moment ago")
-
-
-class Applied(Struct, frozen=True):
-    """What was handed over: the content's digest, the version it is stored as, what the server found doubtful.
-
-    ``settled`` is the time, in seconds since 1970, before which *deployed* may be said of the version before.
-    """
-
-    digest: str
-    version: str
-    warnings: tuple[str, ...] = ()
-    settled: int = 0
 
 
 class Applications:
@@ -73,16 +49,52 @@ class Applications:
         self._services = services
         self._recorder = recorder
         self._default = default
-        self._corrected: dict[str, float] = {}
+        self._handover = Handover(lattices, recorder, self.claimants)
         self._read: dict[str, tuple[Any, Wanted]] = {}
 
     def target(self, body: Object) -> Target | Condition:
         """Return the lattice of an Application, or why it has none."""
         return choose(body, self._store.host_configs_of(body["metadata"]["namespace"]), self._default)
 
-    def claimants(self, name: str, target: Target) -> list[Object]:
-        """Return the Applications that mean ``name`` in this lattice."""
-        return [body for body in self._store.named(name) if _same_lattice(self.target(body), target)]
+    def claimants(self, place: Place) -> list[Object]:
+        """Return the Applications that mean the application at ``place``."""
+        return [body for body in self._store.named(place.name) if same_lattice(self.target(body), place.target)]
+
+    def owned(self, target: Target) -> set[str]:
+        """Return the names of the applications of a lattice that are Kubernetes' own.
+
+        Those that an object has moved away from, and that are not left yet, are among them.
+        """
+        found = set()
+        for body in self._store.applications.values():
+            if ownership.is_mirror(body) and not body[CLAIMED]:
+                continue
+            if same_lattice(self.target(body), target):
+                found.add(application_name(body))
+            found |= {
+                place.name for place in ownership.places_of_record(body) if place.target.lattice == target.lattice
+            }
+        return found
+
+    def concerns(self, body: Object, target: Target) -> bool:
+        """Whether an Application is of a lattice, or has moved away from it and still has to leave it."""
+        if self.target(body) == target:
+            return True
+        return any(place.target == target for place in ownership.places_of_record(body))
+
+    def by_namespace(self) -> dict[str, set[str]]:
+        """Return the names of all applications by namespace, of the namespaces of whose lattices all are known now."""
+        found = {}
+        for namespace in {namespace for namespace, _ in self._store.host_configs}:
+            targets = [target_of(body) for body in self._store.host_configs_of(namespace)]
+            views = [self._lattices.view(target) if target else None for target in targets]
+            if all(view is not None and view.heard and not view.unavailable for view in views):
+                found[namespace] = {name for view in views if view is not None for name in view.summaries}
+        for (namespace, _), body in self._store.applications.items():
+            if namespace in found:
+                found[namespace].add(application_name(body))
+                found[namespace] |= {place.name for place in ownership.places_of_record(body)}
+        return found
 
     async def look(self, key: Key) -> float | None:
         """Look at an Application; return after how many seconds to look again."""
@@ -90,13 +102,39 @@ class Applications:
         if body is None:
             await self._services.clear(key)
             return None
-        if body[CLAIMED]:
-            await self._adopt(body)
+        if ownership.is_mirror(body) and await self._look_at_mirror(body):
             return None
         facts, applied, again = await self._pass(body)
-        if facts is not None:
-            await self._tell(body, facts, applied)
-        return again
+        if facts is None:
+            return again
+        left = await self._tell(body, facts, applied)
+        return again if left is None else min(left, again or left)
+
+    async def _look_at_mirror(self, body: Object) -> bool:
+        """Do what is special about a mirror; return whether that is all for now."""
+        if body[CLAIMED]:
+            await self._adopt(body)
+            return True
+        if "deletionTimestamp" in body["metadata"] or isinstance(self.target(body), Condition):
+            # Whatever it showed is not Kubernetes'; nobody's host config is of its lattice any more, or somebody
+            # deletes the object.
+            await self._release(body)
+            if "deletionTimestamp" not in body["metadata"]:
+                await self._kube.delete(names.APPLICATIONS, *key_of(body), uid=body["metadata"]["uid"])
+            return True
+        if names.APPLICATION_FINALIZER in body["metadata"].get("finalizers", ()):
+            await self._set_finalizers(body, _without_ours(body))  # of release 0.22; it would only delay a deletion
+        return False
+
+    async def say_failed(self, key: Key, error: Exception, again: float) -> None:
+        """Say on an Application that looking at it failed, and when that is tried again."""
+        body = self._store.applications.get(key)
+        if body is None:
+            return
+        words = conditions.failure(error, again)
+        self._recorder.say(body, "Warning", "PassFailed", words)
+        metadata, before = body["metadata"], body.get("status") or {}
+        await self._write_status(body, conditions.with_failure(before, words, metadata["generation"], time.time()))
 
     # -- one pass ----------------------------------------------------------------------------
 
@@ -106,97 +144,118 @@ class Applications:
         target = self.target(body)
         if isinstance(target, Condition):
             if deleting:
-                if _applied(body) is not None:
+                if applied_of(body) is not None:
                     left = f"deleted here only: the application stays as it is in wadm, because {target.message}"
                     self._recorder.say(body, "Warning", target.reason, left)
                 await self._release(body)
                 return None, None, None
-            return Facts(owner=_owner(body), refusal=target), _applied(body), None
-        first = ownership.foremost(self.claimants(application_name(body), target))
+            return self._known_before(body, refusal=target), applied_of(body), None
+        place = Place(target, application_name(body))
+        if deleting:
+            return await self._take_back(body, place)
+        first = ownership.foremost(self.claimants(place), place)
         if key_of(first) != key_of(body):
-            if deleting:
-                await self._release(body)
-                return None, None, None
-            return Facts(owner=_owner(body), lattice=target.lattice, refusal=_taken(body, first)), None, None
+            return (
+                self._known_before(body, lattice=target.lattice, refusal=_taken(place, first)),
+                applied_of(body),
+                None,
+            )
         view = self._lattices.view(target)
         if view is None:
-            return Facts(owner=_owner(body), lattice=target.lattice), _applied(body), LOOK_AGAIN
-        if deleting:
-            return await self._undeploy(body, view)
-        return await self._deploy(body, view)
+            return self._known_before(body, lattice=target.lattice), applied_of(body), LOOK_AGAIN
+        return await self._deploy(body, place, view)
 
-    async def _deploy(self, body: Object, view: LatticeView) -> tuple[Facts, Applied | None, float | None]:
-        applied, again, unavailable = _applied(body), None, ""
+    async def _deploy(
+        self, body: Object, place: Place, view: LatticeView
+    ) -> tuple[Facts, Applied | None, float | None]:
+        applied, again, unavailable = applied_of(body), None, ""
         refusal = wanted = None
+        warnings: tuple[str, ...] = ()
         try:
             wanted = self._wanted(body)
-            if not ownership.is_mirror(body):
+            if not ownership.is_mirror(body) and view.heard:
                 await self._add_finalizer(body)
-                applied, again = await self._hand_over(body, wanted, applied, view)
+                applied, again = await self._handover.give(body, wanted, applied, place, view)
+                if applied.former:
+                    applied, left = await self._handover.leave_former(body, applied)
+                    warnings, again = ((left,), LOOK_AGAIN) if left else ((), again)
         except ManifestInvalid as error:
             refusal = conditions.invalid(error)
         except Rejected as error:
             refusal = Condition("Accepted", "False", "Rejected", str(error))
+        except TooLarge as error:
+            refusal = Condition("Accepted", "False", "TooLarge", f"the manifest is too large for wadm: {error}")
         except Unavailable as error:
             again, unavailable = LOOK_AGAIN, str(error)
-        summary = view.summaries.get(application_name(body))
+        current = wanted is not None and applied is not None and applied.digest == wanted.digest
+        reachable, ask_again = await self._look_at_services(body, wanted if refusal is None else None, current, view)
+        again = again if ask_again is None else min(ask_again, again or ask_again)
+        unavailable = view.unavailable or unavailable
+        version = applied.version if applied and current else ""
+        doubts = map(conditions.warning, wanted.doubts) if wanted and not ownership.is_mirror(body) else ()
+        warnings = tuple(dict.fromkeys((*warnings, *doubts, *(applied.warnings if applied and current else ()))))
+        if not view.heard:
+            facts = self._known_before(
+                body,
+                lattice=place.target.lattice,
+                refusal=refusal,
+                unavailable=unavailable,
+                version=version,
+                warnings=warnings,
+                reachable=reachable,
+                unchanged=current and ownership.places_of_record(body)[0].names_same(place),
+            )
+            return facts, applied, again
+        summary = view.summaries.get(place.name)
         deployed = (summary.deployed_version if summary else None) or ""
         status = summary.status if summary else None
-        if status and applied and (left := applied.settled - time.time()) > 0 and status.type == "deployed":
-            status, again = SETTLING, min(left, again or left)
-        reachable, ask_again = await self._services.look(body, wanted.manifest if wanted and deployed else None, view)
-        again = again if ask_again is None else min(ask_again, again or ask_again)
-        current = wanted is not None and applied is not None and applied.digest == wanted.digest
-        return (
-            Facts(
-                owner=_owner(body),
-                lattice=view.target.lattice,
-                refusal=refusal,
-                warnings=applied.warnings if applied and current else (),
-                unavailable=view.unavailable or unavailable,
-                version=deployed if ownership.is_mirror(body) else applied.version if applied and current else "",
-                deployed_version=deployed,
-                latest_version=summary.version if summary else "",
-                status=status,
-                reachable=reachable,
-            ),
-            applied,
-            again,
+        if status and applied and (left_to_settle := applied.settled - time.time()) > 0 and status.type == "deployed":
+            status, again = SETTLING, min(left_to_settle, again or left_to_settle)
+        facts = Facts(
+            owner=_owner(body),
+            lattice=place.target.lattice,
+            refusal=refusal,
+            warnings=warnings,
+            unavailable=unavailable,
+            version=deployed if ownership.is_mirror(body) else version,
+            deployed_version=deployed,
+            latest_version=summary.version if summary else "",
+            status=status,
+            reachable=reachable,
+            deadline=_deadline(body),
         )
+        return facts, applied, again
 
-    async def _hand_over(
-        self, body: Object, wanted: Wanted, applied: Applied | None, view: LatticeView
-    ) -> tuple[Applied, float | None]:
-        """Have wadm deploy what is wanted, if it does not yet."""
-        client = view.connected()
-        summary = view.summaries.get(wanted.name)
-        deployed = summary.deployed_version if summary else None
-        if applied is not None and applied.digest == wanted.digest:
-            if deployed == applied.version:
-                return applied, None
-            if (wait := self._may_not_correct_yet(body)) > 0:
-                return applied, wait
-            await view.refresh()  # what is known may be from before our own deploy
+    async def _look_at_services(
+        self, body: Object, wanted: Wanted | None, current: bool, view: LatticeView
+    ) -> tuple[Condition | None, float | None]:
+        """Bring Services in line with what is deployed; leave them where that is not known.
+
+        What Kubernetes owns is in its object, and is deployed again if it is not; a mirror's is known from wadm only.
+        """
+        if wanted is None or not (view.heard or current):
+            return self._services.said_before(body), None
+        if ownership.is_mirror(body):
             summary = view.summaries.get(wanted.name)
-            deployed = summary.deployed_version if summary else None
-            if deployed == applied.version:
-                return applied, None
-            self._say_changed(body, applied.version, deployed)
-        stored = await _stored(client, wanted)
-        if deployed != stored.version:
-            if deployed:
-                stored = replace(stored, settled=ceil(time.time() + SETTLE))
-            await client.deploy(wanted.name, stored.version)
-            self._recorder.say(body, "Normal", "Deploying", f"version {stored.version} is to run")
-        if stored.version == wanted.other_version:
-            self._recorder.say(
-                body,
-                "Normal",
-                "VersionTaken",
-                f"version {wanted.version} is stored with other contents; this is stored as {stored.version}",
-            )
-        await view.refresh()
-        return stored, None
+            if summary is None:
+                return self._services.said_before(body), None  # the mirror goes, or is about to show something else
+            return await self._services.look(body, wanted.manifest if summary.deployed_version else None, view)
+        if not current:
+            return self._services.said_before(body), None
+        return await self._services.look(body, wanted.manifest, view)
+
+    def _known_before(self, body: Object, *, unchanged: bool = False, **changes: Any) -> Facts:
+        """Return what the status says, for as long as nothing newer is known."""
+        before = body.get("status") or {}
+        facts: dict[str, Any] = {
+            "owner": _owner(body),
+            "deployed_version": before.get("deployedVersion") or "",
+            "latest_version": before.get("latestVersion") or "",
+            "reachable": self._services.said_before(body),
+            "before": before if before.get("conditions") and (unchanged or ownership.is_mirror(body)) else None,
+            "deadline": _deadline(body),
+        }
+        return Facts(**facts | changes)
 
     def _wanted(self, body: Object) -> Wanted:
         """Return what the object asks for, read once for as long as it stays the same."""
@@ -207,68 +266,50 @@ class Applications:
             known = self._read[metadata["uid"]] = (stamp, manifests.wanted(body))
         return known[1]
 
-    def _may_not_correct_yet(self, body: Object) -> float:
-        """Return how many seconds to wait before what somebody else deployed is corrected."""
-        uid, now = body["metadata"]["uid"], time.monotonic()
-        left = self._corrected.get(uid, float("-inf")) + CORRECT_AGAIN - now
-        if left <= 0:
-            self._corrected[uid] = now
-        return left
-
-    def _say_changed(self, body: Object, version: str, deployed: str | None) -> None:
-        found = f"version {deployed} was deployed" if deployed else "it was undeployed or deleted"
-        self._recorder.say(
-            body,
-            "Warning",
-            "ChangedElsewhere",
-            f"{found} with another tool; this object owns the application, so version {version} is deployed again",
-        )
-
     # -- deletion ----------------------------------------------------------------------------
 
-    async def _undeploy(self, body: Object, view: LatticeView) -> tuple[Facts | None, Applied | None, float | None]:
-        name = application_name(body)
+    async def _take_back(self, body: Object, place: Place) -> tuple[Facts | None, Applied | None, float | None]:
         if names.APPLICATION_FINALIZER not in body["metadata"].get("finalizers", ()):
             return None, None, None  # another's finalizer holds it; ours has done its work
-        await self._services.look(body, None, view)
-        left = ""
-        if body["metadata"].get("annotations", {}).get(names.ON_DELETE) != "keep":
-            try:
-                left = await self._take_down(name, view)
-            except (Unavailable, Rejected) as error:
-                left = f"wadm has to be told: {error}"
+        if ownership.is_orphaning(body):
+            self._services.forget(body)
+        else:
+            await self._services.remove(body)
+        try:
+            wanted = self._wanted(body)
+        except ManifestInvalid:
+            wanted = None
+        left = await self._handover.take_back(body, place, wanted)
         if not left:
             await self._release(body)
             return None, None, None
-        facts = Facts(owner=_owner(body), lattice=view.target.lattice, unavailable=view.unavailable, deleting=left)
-        return facts, _applied(body), LOOK_AGAIN
-
-    async def _take_down(self, name: str, view: LatticeView) -> str:
-        """Delete the application in wadm; return in words what still runs of it, empty for nothing."""
-        client = view.connected()
-        if not view.heard or name in view.summaries:
-            await client.delete(name)
-            await view.refresh()
-        inventories = await view.inventories(LOOK_AGAIN)
-        hosts = [inventory.friendly_name or inventory.host_id for inventory in inventories if _runs(inventory, name)]
-        return f"still running on {len(hosts)} host{'s' * (len(hosts) != 1)}: {', '.join(hosts[:5])}" if hosts else ""
+        view = self._lattices.view(place.target)
+        unavailable = view.unavailable if view else ""
+        return (
+            self._known_before(body, lattice=place.target.lattice, unavailable=unavailable, deleting=left),
+            applied_of(body),
+            LOOK_AGAIN,
+        )
 
     # -- writing to Kubernetes ---------------------------------------------------------------
 
-    async def _tell(self, body: Object, facts: Facts, applied: Applied | None) -> None:
+    async def _tell(self, body: Object, facts: Facts, applied: Applied | None) -> float | None:
+        """Write the status where it is another now; return after how many seconds it would be without any news."""
         before = body.get("status") or {}
         metadata = body["metadata"]
         status = conditions.application_status(facts, metadata["generation"], before, time.time())
         if applied is not None:
-            status["applied"] = {
-                "digest": applied.digest,
-                "version": applied.version,
-                "warnings": list(applied.warnings),
-                "settled": applied.settled,
-            }
-        if status == before:
-            return
-        self._say_differences(body, before, status)
+            status["applied"] = note_of(applied)
+        if status != before:
+            self._say_differences(body, before, status)
+            await self._write_status(body, status)
+        if "progress" not in status:
+            return None
+        left = conditions.seconds_left(status["progress"], facts.deadline, time.time())
+        return left + 1 if left > 0 else None
+
+    async def _write_status(self, body: Object, status: dict[str, Any]) -> None:
+        metadata, before = body["metadata"], body.get("status") or {}
         patch = status | dict.fromkeys(before.keys() - status.keys())
         try:
             answer = await self._kube.merge(
@@ -293,18 +334,20 @@ class Applications:
     async def _add_finalizer(self, body: Object) -> None:
         finalizers = body["metadata"].get("finalizers", [])
         if names.APPLICATION_FINALIZER not in finalizers:
-            await self._set_metadata(body, {"finalizers": [*finalizers, names.APPLICATION_FINALIZER]})
+            await self._set_finalizers(body, [*finalizers, names.APPLICATION_FINALIZER])
 
     async def _release(self, body: Object) -> None:
         """Let the object go."""
-        finalizers = body["metadata"].get("finalizers", [])
-        if names.APPLICATION_FINALIZER in finalizers:
-            rest = [one for one in finalizers if one != names.APPLICATION_FINALIZER]
-            await self._set_metadata(body, {"finalizers": rest})
-            self._read.pop(body["metadata"]["uid"], None)
-            self._corrected.pop(body["metadata"]["uid"], None)
-            if not rest:
-                self._store.drop_application(key_of(body))
+        self._read.pop(body["metadata"]["uid"], None)
+        self._handover.forget(body["metadata"]["uid"])
+        if names.APPLICATION_FINALIZER in body["metadata"].get("finalizers", ()):
+            rest = _without_ours(body)
+            await self._set_finalizers(body, rest)
+            if not rest and "deletionTimestamp" in body["metadata"]:
+                self._store.forget_application(key_of(body))
+
+    async def _set_finalizers(self, body: Object, finalizers: list[str]) -> None:
+        await self._set_metadata(body, {"finalizers": finalizers})
 
     async def _adopt(self, body: Object) -> None:
         """Take a mirror whose spec somebody wrote as Kubernetes' own."""
@@ -323,52 +366,25 @@ class Applications:
         body["metadata"] = answer["metadata"]
 
 
-async def _stored(client: Client, wanted: Wanted) -> Applied:
-    """Have the content stored; return the version it is stored as."""
-    for version in (wanted.version, wanted.other_version):
-        try:
-            stored = await client.get(wanted.name, version)
-        except NotFound:
-            try:
-                result = await client.put(wanted.data(version))
-            except AlreadyExists:
-                await asyncio.sleep(0)  # somebody was quicker: see what it is
-                stored = await client.get(wanted.name, version)
-            else:
-                return Applied(wanted.digest, version, tuple(map(conditions.warning, result.warnings)))
-        # The last name is made of the content: whatever is stored under it is that.
-        if version == wanted.other_version or manifests.same(stored, wanted.manifest):
-            return Applied(wanted.digest, version)
-    raise AssertionError("unreachable")
-
-
-def _runs(inventory: Inventory, application: str) -> bool:
-    entities: tuple[Entity, ...] = (*inventory.components, *inventory.providers)
-    return any(owner(one) == application for one in entities)
-
-
 def _owner(body: Object) -> Any:
     return "wadm" if ownership.is_mirror(body) else "kubernetes"
 
 
-def _applied(body: Object) -> Applied | None:
-    noted = (body.get("status") or {}).get("applied")
-    if not noted:
-        return None
-    return Applied(
-        noted.get("digest", ""), noted.get("version", ""), tuple(noted.get("warnings", ())), noted.get("settled", 0)
-    )
+def _deadline(body: Object) -> float:
+    """Return the progress deadline that an object asks for, in seconds."""
+    text = body["metadata"].get("annotations", {}).get(names.PROGRESS_DEADLINE, "")
+    return float(text) if text.isdecimal() and 0 < int(text) < 10**7 else conditions.PROGRESS_DEADLINE
 
 
-def _taken(body: Object, first: Object) -> Condition:
+def _without_ours(body: Object) -> list[str]:
+    return [one for one in body["metadata"].get("finalizers", ()) if one != names.APPLICATION_FINALIZER]
+
+
+def _taken(place: Place, first: Object) -> Condition:
     namespace, name = key_of(first)
     return Condition(
         "Accepted",
         "False",
         "NameTaken",
-        f"application {application_name(body)} of this lattice belongs to {namespace}/{name}, which had it first",
+        f"application {place.name} of this lattice belongs to {namespace}/{name}, which had it first",
     )
-
-
-def _same_lattice(target: Target | Condition, other: Target) -> bool:
-    return isinstance(target, Target) and (target.lattice, target.address) == (other.lattice, other.address)

@@ -47,13 +47,14 @@ def _object(description: str, properties: Schema | None = None, required: Sequen
 def _nullable(schema: Schema) -> Schema:
     """Return a schema in which what is not required may also be ``null``, as in the original's and in wadm's reader.
 
-    Templates leave such fields behind: ``secretName:`` with nothing after it.
+    Templates leave such fields behind: ``secretName:`` with nothing after it. Where there is a default, it takes the
+    place of ``null``.
     """
     result = dict(schema)
     if "properties" in schema:
         required = schema.get("required", ())
         result["properties"] = {
-            name: _nullable(inner) | ({} if name in required else {"nullable": True})
+            name: _nullable(inner) | ({} if name in required or "default" in inner else {"nullable": True})
             for name, inner in schema["properties"].items()
         }
     if "items" in schema:
@@ -85,43 +86,134 @@ _CONDITIONS: Final = _list(
     **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
 )
 
+_PROGRESS: Final = _object(
+    "How far it has come, while it is not ready.",
+    {"mark": _text("Stands for how far."), "since": _text("Since when.", format="date-time")},
+)
 _GENERATION: Final = {"type": "integer", "format": "int64", "description": "Generation that the status is about."}
 
 # -- Application -------------------------------------------------------------------------------
+#
+# What `put` takes is taken here: keys that are not known stay (the operator names them in a condition), and a leaf has
+# a type only where `put` takes one type whatever the trait is. Rules across fields are in :mod:`.admission`.
+
+_NAMED: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+
+
+def _anything(description: str, properties: Schema | None = None, **more: Any) -> Schema:
+    """Return the schema of what may be anything in a trait of a type that is not known."""
+    return {"description": description, **({"properties": properties} if properties else {}), **_ANY, **more}
+
 
 _CONFIG: Final = _list(
     _object(
         "A named configuration.",
         {
             "name": _text("Name; unique within the application where properties are given."),
-            "properties": _object("Its content, texts by name. Left out for one that is there already.", **_ANY),
+            "properties": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Its content, texts by name. Left out for one that is there already.",
+            },
         },
+        ["name"],
         **_ANY,
     ),
     "Configurations, in the order in which they are merged.",
 )
 _SECRETS: Final = _list(
-    _object("A reference to a secret.", {"name": _text("Name within the application.")}, **_ANY),
+    _object(
+        "A reference to a secret.",
+        {
+            "name": _text("Name by which the component knows it."),
+            "properties": _object(
+                "Where it is.",
+                {
+                    "policy": _text("Name of the policy in spec.policies that says which backend has it."),
+                    "key": _text("Its key in the backend."),
+                    "field": _text("The field of the secret, where it has several."),
+                    "version": _text("Its version; the newest where left out."),
+                },
+                ["policy", "key"],
+                **_ANY,
+            ),
+        },
+        ["name", "properties"],
+        **_ANY,
+    ),
     "References to secrets; the values stay with the secrets backend.",
+)
+
+
+def _end(what: str) -> Schema:
+    return {
+        "config": _anything(f"Configurations for the {what}: a list of names, with properties where they are new."),
+        "secrets": _anything(f"References to secrets for the {what}, as those of a component."),
+    }
+
+
+_TRAIT_PROPERTIES: Final = _anything(
+    "Of scalers: instances, spread. Of links: namespace, package, interfaces, target, source, name. Of traits of other "
+    "types: anything.",
+    {
+        "instances": _anything("Of scalers: how many instances, a whole number (of a daemonscaler: on each host)."),
+        "replicas": _anything("Old name of instances."),
+        "spread": _anything(
+            "Of scalers: shares of the instances, a list of name, requirements (labels that a host must have) and "
+            "weight (a whole number, 100 where left out).",
+            items=_anything(
+                "A share of the instances.",
+                {
+                    "name": _anything("Name of the share."),
+                    "requirements": _anything("Labels that a host must have: texts by name."),
+                    "weight": _anything("Its part of the instances against the other weights: a whole number (100)."),
+                },
+            ),
+        ),
+        "namespace": _anything("Of links: the WIT namespace, such as wasi."),
+        "package": _anything("Of links: the WIT package, such as http."),
+        "interfaces": _anything("Of links: the WIT interfaces, such as [incoming-handler]."),
+        "name": _anything("Of links: the name by which the source knows it, default where left out."),
+        "target": _anything(
+            "Of links: the component or provider that is linked to: name, config, secrets. "
+            "Just the name in old manifests.",
+            {"name": _anything("Name of the component or provider in this manifest."), **_end("target")},
+        ),
+        "source": _anything("Of links: config and secrets of the component that the link is of.", _end("source")),
+        "target_config": _anything("Old name of target.config."),
+        "source_config": _anything("Old name of source.config."),
+    },
 )
 _TRAIT: Final = _object(
     "How a component is scaled or linked.",
     {
-        "type": _text("spreadscaler, daemonscaler or link."),
-        "properties": _object("Of scalers: instances, spread. Of links: target, namespace, package, …", **_ANY),
+        "type": _text("spreadscaler, daemonscaler or link; traits of other types are stored and do nothing."),
+        "properties": _TRAIT_PROPERTIES,
     },
+    ["type", "properties"],
     **_ANY,
 )
 _COMPONENT: Final = _object(
     "A WebAssembly component or a capability provider.",
     {
         "name": _text("Name within the application."),
-        "type": _text("component (or actor, its old name) or capability."),
+        "type": {
+            "x-kubernetes-int-or-string": True,
+            "description": "component (or actor, its old name) or capability.",
+        },
         "properties": _object(
             "What it is.",
             {
-                "image": _text("Reference of the image in a registry."),
-                "application": _object("Component of a shared application, in place of an image.", **_ANY),
+                "image": _text("Reference of the image in a registry, or file:///… on the hosts."),
+                "application": _object(
+                    "Component of a shared application, in place of an image.",
+                    {
+                        "name": _text("Name of the shared application."),
+                        "component": _text("Name of the component in it."),
+                    },
+                    ["name", "component"],
+                    **_ANY,
+                ),
                 "id": _text("Identifier in the lattice; made of the names where left out."),
                 "config": _CONFIG,
                 "secrets": _SECRETS,
@@ -130,18 +222,38 @@ _COMPONENT: Final = _object(
         ),
         "traits": _list(_TRAIT, "How it is scaled and what it is linked to."),
     },
-    ["name", "type"],
+    ["name", "type", "properties"],
+    **_ANY,
+)
+_POLICY: Final = _object(
+    "A policy: which backend has secrets.",
+    {
+        "name": _text("Name by which secrets refer to it."),
+        "type": _text("policy.secret.wasmcloud.dev/v1alpha1 for secrets."),
+        "properties": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Texts by name: backend (its name) is needed for secrets, others are for the backend.",
+        },
+    },
+    ["name", "type", "properties"],
     **_ANY,
 )
 _APPLICATION_SPEC: Final = _object(
     "What the application is made of.",
     {
-        "components": _list(_COMPONENT, "Components and providers."),
-        "policies": _list(_object("A policy for secrets.", **_ANY), "Named policies."),
+        "components": _list(_COMPONENT, "Components and providers; names are unique.", **_NAMED),
+        "policies": _list(_POLICY, "Named policies."),
     },
     ["components"],
     **_ANY,
 )
+_PLACE: Final = {
+    "name": _text("Name in wadm."),
+    "lattice": _text("The lattice."),
+    "address": _text("Where its NATS is; left out for the operator's own."),
+    "secret": _text("Namespace and name of the Secret with the credentials for it."),
+}
 _APPLICATION_STATUS: Final = _object(
     "How the application is, as the operator last heard.",
     {
@@ -176,8 +288,14 @@ _APPLICATION_STATUS: Final = _object(
                 "version": _text("The version it is stored as."),
                 "warnings": _list({"type": "string"}, "What wadm found doubtful about it."),
                 "settled": {"type": "integer", "format": "int64", "description": "When it counts, in Unix time."},
+                **_PLACE,
+                "former": _list(
+                    _object("A place.", _PLACE | {"version": _text("The version that ran.")}, ["name", "lattice"]),
+                    "Where it was before, and is still to be undeployed.",
+                ),
             },
         ),
+        "progress": _PROGRESS,
         "observedGeneration": _GENERATION,
         "conditions": _CONDITIONS,
     },
@@ -232,7 +350,7 @@ _SCHEDULING: Final = _object(
 _HOST_CONFIG_SPEC: Final = _object(
     "How the hosts are.",
     {
-        "hostReplicas": _number("Hosts (1). Not used for a DaemonSet."),
+        "hostReplicas": _number("Hosts (1). Not used for a DaemonSet.", 2**31 - 1) | {"default": 1},
         "lattice": _text("The lattice that the hosts join, and that applications of this namespace belong to."),
         "version": _text("Version of wasmCloud: tag of ghcr.io/wasmcloud/wasmcloud. Not used if image is set."),
         "image": _text("Image of the host, in full."),
@@ -289,7 +407,20 @@ _HOST_CONFIG_STATUS: Final = _object(
         ),
         "app_count": _number("How many applications the lattice has."),
         "hosts": {"type": "integer", "description": "Pods that are wanted."},
+        "accepted": _object(
+            "The settings that were accepted last and say which lattice counts for applications.",
+            {
+                "lattice": _text("The lattice."),
+                "natsAddress": _text("Its NATS, without port."),
+                "natsClientPort": _number("Port for clients.", 65535),
+                "secretName": _text("Secret with the credentials."),
+            },
+            ["lattice"],
+        ),
         "readyHosts": {"type": "integer", "description": "Pods that are ready."},
+        "replicas": {"type": "integer", "description": "Pods that are there."},
+        "selector": _text("The labels of the pods, for autoscalers."),
+        "progress": _PROGRESS,
         "observedGeneration": _GENERATION,
         "conditions": _CONDITIONS,
     },
@@ -307,7 +438,14 @@ _AGE: Final = _column("Age", ".metadata.creationTimestamp", "date")
 
 
 def _definition(
-    kind: names.Kind, singular: str, short: str, spec: Schema, status: Schema, columns: list[Schema], **more: Any
+    kind: names.Kind,
+    singular: str,
+    short: Sequence[str],
+    spec: Schema,
+    status: Schema,
+    columns: list[Schema],
+    scale: Schema | None = None,
+    **more: Any,
 ) -> Object:
     group, _, version = kind.api_version.partition("/")
     schema = _object(
@@ -317,7 +455,8 @@ def _definition(
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": status,
+            # Until the operator has said something, whoever waits for an object must not take it for done.
+            "status": status | {"default": {"observedGeneration": -1}},
         },
         ["spec"],
     )
@@ -333,7 +472,7 @@ def _definition(
                 "listKind": f"{kind.kind}List",
                 "plural": kind.plural,
                 "singular": singular,
-                "shortNames": [short],
+                "shortNames": list(short),
                 **more,
             },
             "versions": [
@@ -342,7 +481,7 @@ def _definition(
                     "served": True,
                     "storage": True,
                     "schema": {"openAPIV3Schema": schema},
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}, **({"scale": scale} if scale else {})},
                     "additionalPrinterColumns": columns,
                 }
             ],
@@ -364,7 +503,7 @@ def application_definition() -> Object:
     return _definition(
         names.APPLICATIONS,
         "application",
-        "app",
+        ["wapp", "app"],  # app is the original's; where Argo CD is installed too it means Argo CD's kind
         _nullable(_APPLICATION_SPEC),
         _APPLICATION_STATUS,
         columns,
@@ -385,10 +524,15 @@ def host_config_definition() -> Object:
     return _definition(
         names.HOST_CONFIGS,
         "wasmcloudhostconfig",
-        "whc",
+        ["whc"],
         _nullable(_HOST_CONFIG_SPEC),
         _HOST_CONFIG_STATUS,
         columns,
+        scale={
+            "specReplicasPath": ".spec.hostReplicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        },
     )
 
 

@@ -202,7 +202,11 @@ class Placement:
 
     def __init__(self, inventories: Iterable[Inventory] = ()) -> None:
         self._hosts: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+        self.pods: set[str] = set()
+        """Names of the pods whose host has said what it runs."""
         for inventory in inventories:
+            if pod := inventory.labels.get(names.POD_NAME_LABEL):
+                self.pods.add(pod)
             for provider in inventory.providers:
                 self._hosts[provider.id].append(inventory.labels)
 
@@ -225,6 +229,16 @@ def pods_with(provider_id: str, placement: Placement, pods: Mapping[str, Pod]) -
             certain = False
             found |= {pod.name: pod for pod in pods.values() if set(pod.host_labels) <= labels.items()}
     return sorted(found.values(), key=lambda pod: (pod.namespace, pod.name)), certain
+
+
+def pods_unheard(present: Iterable[Object], placement: Placement, pods: Mapping[str, Pod]) -> list[Pod]:
+    """Return the pods that slices lead to already and whose host has not said yet what it runs.
+
+    For a while after the operator has begun they go on getting requests: nothing says that they should not.
+    ``present`` are slices as :func:`essence` keeps them.
+    """
+    led_to = {one.get("targetRef", {}).get("name") for kept in present for one in kept["endpoints"]}
+    return [pods[name] for name in sorted(led_to & pods.keys()) if name not in placement.pods]
 
 
 # -- objects -----------------------------------------------------------------------------------
@@ -340,7 +354,7 @@ def owner_reference(body: Object) -> dict[str, Any]:
 
 
 def essence(body: Object) -> Object:
-    """Return what is ours of a Service or an EndpointSlice, without what the API server adds; for comparing."""
+    """Return what is ours of a Service, a slice or a route, without what the API server adds; for comparing."""
     metadata = body["metadata"]
     kept: Object = {
         "name": (metadata.get("namespace"), metadata["name"]),
@@ -348,7 +362,12 @@ def essence(body: Object) -> Object:
         "owners": [one.get("uid") for one in metadata.get("ownerReferences") or ()],
         "finalizers": metadata.get("finalizers") or [],
     }
+    if rendered := (metadata.get("annotations") or {}).get(names.RENDERED):
+        kept["rendered"] = rendered
+    if body["kind"] in (names.INGRESSES.kind, names.HTTP_ROUTES.kind):
+        return kept
     if "spec" in body:
+        kept["exposed"] = body["spec"].get("type")
         kept["selector"] = body["spec"].get("selector")
         kept["ports"] = [(p.get("name"), p["port"], p.get("targetPort")) for p in body["spec"].get("ports") or ()]
     else:

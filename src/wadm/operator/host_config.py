@@ -23,6 +23,10 @@ NATS_LEAF_IMAGE: Final = "nats:2.10-alpine"
 HOST_IMAGE: Final = "ghcr.io/wasmcloud/wasmcloud"
 
 
+LOG_LEVELS: Final = ("error", "warn", "info", "debug", "trace", "critical", "warning", "off")
+NATS_SCHEMES: Final = ("nats", "tls", "ws", "wss")
+
+
 class Unacceptable(WadmError):
     """A host config cannot be acted on. ``reason`` is a word for the condition, the text names the field."""
 
@@ -113,8 +117,47 @@ def _ignored(spec: Mapping[str, Any]) -> Iterable[str]:
             yield f"spec.{'.'.join(kept)} has no effect: the operator keeps {keeps}"
     if _at(spec, _ARGUMENTS) and (spec.get("observability") or spec.get("certificates")):
         yield f"spec.{'.'.join(_ARGUMENTS)} may have no effect: the operator keeps those of observability, certificates"
-    if _at(spec, ("schedulingOptions", "daemonset")) and spec.get("hostReplicas") is not None:
+    for name in sorted(set(_variables_given(spec)) & set(variables_set(spec))):
+        yield f"spec.{'.'.join(_VARIABLES)}: {name} has no effect: the operator sets it"
+    for field, default in (("natsClientPort", NATS_CLIENT_PORT), ("natsLeafnodePort", NATS_LEAFNODE_PORT)):
+        if spec.get(field) == 0:
+            yield f"spec.{field}: 0 is no port and has no effect: {default} counts"
+    if _at(spec, ("schedulingOptions", "daemonset")) and spec.get("hostReplicas") not in (None, 1):
         yield "spec.hostReplicas has no effect: with spec.schedulingOptions.daemonset there is a host on every node"
+
+
+_VARIABLES: Final = (*_CONTAINERS, "wasmcloud", "env")
+_ALWAYS: Final = (
+    "STRUCTURED_LOGGING_ENABLED", "LOG_LEVEL", "JS_DOMAIN", "LATTICE", "LATTICE_PREFIX", "NATS_HOST", "NATS_PORT",
+    "RPC_TIMEOUT_MS", "LABEL_kubernetes", f"LABEL_{names.POD_NAME_LABEL}",
+)  # fmt: skip
+_WHERE_SET: Final = {
+    ("controlTopicPrefix",): ("CTL_TOPIC_PREFIX",),
+    ("configServiceEnabled",): ("CONFIG_SERVICE",),
+    ("allowLatest",): ("OCI_ALLOW_LATEST",),
+    ("allowedInsecure",): ("OCI_ALLOWED_INSECURE",),
+    ("policyService", "topic"): ("POLICY_TOPIC",),
+    ("policyService", "changesTopic"): ("POLICY_CHANGES_TOPIC",),
+    ("policyService", "timeoutMs"): ("POLICY_TIMEOUT",),
+    ("secretsTopicPrefix",): ("SECRETS_TOPIC",),
+    ("maxLinearMemoryBytes",): ("MAX_LINEAR_MEMORY",),
+    ("registryCredentialsSecret",): ("OCI_REGISTRY_USER", "OCI_REGISTRY_PASSWORD", "OCI_REGISTRY"),
+}
+"""Variables of the host that the operator sets where a setting is there."""
+
+
+def variables_set(spec: Mapping[str, Any]) -> list[str]:
+    """Return the environment variables of the host that the operator sets for these settings."""
+    found = [*_ALWAYS, *(f"LABEL_{key}" for key in spec.get("hostLabels") or ())]
+    for path, variables in _WHERE_SET.items():
+        value = _at(spec, path)
+        if value is not None and value is not False:
+            found += variables
+    return [f"WASMCLOUD_{name}" for name in found]
+
+
+def _variables_given(spec: Mapping[str, Any]) -> list[str]:
+    return [one["name"] for one in _at(spec, _VARIABLES) or () if isinstance(one, Mapping) and "name" in one]
 
 
 def _at(value: Any, path: Iterable[str]) -> Any:
@@ -160,6 +203,8 @@ def _check_values(spec: Mapping[str, Any]) -> None:
             raise Unacceptable("Invalid", f"spec.{field} must not be empty")
     if set(spec["lattice"]) & set(" .*>\t\n"):
         raise Unacceptable("Invalid", f"spec.lattice: {spec['lattice']!r} cannot be part of a NATS subject")
+    if (level := spec.get("logLevel")) and level.isalpha() and level.lower() not in LOG_LEVELS:
+        raise Unacceptable("Invalid", f"spec.logLevel: {level!r} is not one of {', '.join(LOG_LEVELS)}")
     if spec.get("secretsTopicPrefix") == "":
         raise Unacceptable("Invalid", "spec.secretsTopicPrefix must not be empty where it is given")
     for field in ("leafNodeDomain", "jetstreamDomain"):
@@ -241,6 +286,9 @@ def _check_address(address: str) -> None:
     host = (rest if scheme else address).rpartition("@")[2]
     if not host or set(address) & set("\"' \n\t"):
         raise Unacceptable("Invalid", f"spec.natsAddress: {address!r} is not an address such as nats://nats.default")
+    if scheme and address.partition("://")[0].lower() not in NATS_SCHEMES:
+        schemes = ", ".join(NATS_SCHEMES)
+        raise Unacceptable("Invalid", f"spec.natsAddress: {address!r} is not of a scheme of NATS ({schemes})")
     if ":" in host.rpartition("]")[2] and not host.startswith("["):
         raise Unacceptable(
             "Contradiction",

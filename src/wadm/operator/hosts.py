@@ -5,25 +5,26 @@ from __future__ import annotations
 import hashlib
 import html
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from wadm.operator import names, render
+from wadm.operator import conditions, names, ownership, render
 from wadm.operator.applications import Applications
 from wadm.operator.conditions import Condition, merged
 from wadm.operator.host_config import HostConfig, Unacceptable, read
-from wadm.operator.kube import Follower, Kube, KubeError, Object
+from wadm.operator.kube import Kube, KubeError, Object, kind_of
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.names import HOST_CONFIG_MANAGER, Key, key_of
 from wadm.operator.recorder import Recorder
+from wadm.operator.reflector import Cache, Reflector
 from wadm.operator.render import Authority, Plain, Surroundings
-from wadm.operator.services import MANAGED
+from wadm.operator.service_objects import MANAGED
 from wadm.operator.store import Store
-from wadm.operator.targets import Target, target_of
+from wadm.operator.targets import ACCEPTED_FIELDS, Target, same_lattice, target_of
 
 LOOK_AGAIN: Final = 60.0
 """Seconds after which Secrets and ConfigMaps that are referred to are read again."""
@@ -61,14 +62,8 @@ class Hosts:
         self._applications = applications
         self._recorder = recorder
         self._done: dict[str, Done] = {}
-        self._workloads = {
-            kind: Follower(kube, kind, namespace, MANAGED, touched, _slim_workload)
-            for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)
-        }
-
-    def followers(self) -> list[Follower[Object]]:
-        """Return what has to run."""
-        return list(self._workloads.values())
+        self._workloads = {kind: Cache(_slim_workload, touched) for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)}
+        self.reflectors = [Reflector(kube, kind, namespace, MANAGED, cache) for kind, cache in self._workloads.items()]
 
     async def look(self, key: Key) -> float | None:
         """Look at a host config; return after how many seconds to look again."""
@@ -89,8 +84,19 @@ class Hosts:
                 raise
             refusal, again = Condition("Accepted", "False", "Refused", str(error)), REFUSED_AGAIN
             self._done.pop(body["metadata"]["uid"], None)
-        await self._tell(body, config, refusal)
-        return again
+        left = await self._tell(body, config, refusal)
+        return again if left is None else min(left, again)
+
+    async def say_failed(self, key: Key, error: Exception, again: float) -> None:
+        """Say on a host config that looking at it failed, and when that is tried again."""
+        body = self._store.host_configs.get(key)
+        if body is None:
+            return
+        words = conditions.failure(error, again)
+        self._recorder.say(body, "Warning", "PassFailed", words)
+        metadata, before = body["metadata"], body.get("status") or {}
+        status = conditions.with_failure(before, words, metadata["generation"], time.time())
+        await self._write_status(body, status)
 
     # -- what it refers to -------------------------------------------------------------------
 
@@ -115,7 +121,7 @@ class Hosts:
             held = await self._need(names.SECRETS, config, volume["secret"]["secretName"], where)
         else:
             held = await self._need(names.CONFIG_MAPS, config, volume["configMap"]["name"], where)
-        return Authority(volume, tuple(sorted(key for key in held.get("data") or {} if key.endswith(".crt"))))
+        return Authority(volume, render.certificates(volume, held.get("data") or {}))
 
     async def _need(self, kind: names.Kind, config: HostConfig, name: str, where: str) -> Object:
         found = await self._kube.get(kind, config.namespace, name)
@@ -139,13 +145,39 @@ class Hosts:
         ):
             return
         plain = await self._as_it_was(config, around)
+        wanted = render.objects(config, around, plain)
+        there = [await self._kube.get(kind_of(one), *key_of(one)) for one in wanted]
+        self._check_owners(config, there)
+        uids = {kind_of(one): one["metadata"]["uid"] for one in there if one is not None}
         generation = 0
-        for body in render.objects(config, around, plain):
-            answer = await self._kube.apply(body, HOST_CONFIG_MANAGER)
-            if body["kind"] == kind.kind:
+        for one in wanted:
+            answer = await self._write(one, uids.get(kind_of(one)))
+            if one["kind"] == kind.kind:
                 generation = answer["metadata"]["generation"]
         await self._remove_other_kind(config, kind)
         self._done[config.uid] = Done(digest, generation, time.monotonic())
+
+    def _check_owners(self, config: HostConfig, there: Sequence[Object | None]) -> None:
+        """Raise Unacceptable where an object of a name that is needed belongs to somebody else."""
+        taken = [
+            f"{one['kind']} {one['metadata']['name']}"
+            for one in there
+            if one is not None and not ownership.belongs_to(one, config.uid, HOST_CONFIG_MANAGER)
+        ]
+        if taken:
+            raise Unacceptable(
+                "NameTaken",
+                f"metadata.name: {', '.join(taken)} of namespace {config.namespace} "
+                f"{'belongs' if len(taken) == 1 else 'belong'} to somebody else and would be overwritten: "
+                "give the host config another name",
+            )
+
+    async def _write(self, body: Object, uid: str | None) -> Object:
+        """Write an object over ours with that uid; ``None``: none is there, and one made meanwhile is left alone."""
+        if uid is None:
+            return await self._kube.apply(body, HOST_CONFIG_MANAGER, force=False)
+        metadata = body["metadata"] | {"uid": uid}
+        return await self._kube.apply(body | {"metadata": metadata}, HOST_CONFIG_MANAGER)
 
     async def _as_it_was(self, config: HostConfig, around: Surroundings) -> Plain | None:
         """Return how to render so that hosts of an original operator are not restarted; ``None``: as we do.
@@ -156,7 +188,7 @@ class Hosts:
         live = await self._kube.get(kind, config.namespace, config.name)
         if (
             live is None
-            or not _owned(live, config.uid)
+            or not ownership.belongs_to(live, config.uid, HOST_CONFIG_MANAGER)
             or names.RENDERING in (live["metadata"].get("annotations") or {})
         ):
             return None
@@ -192,7 +224,7 @@ class Hosts:
         target = target_of(body)
         if any(self._is_leaving(application, target) for application in self._store.applications.values()):
             return 1.0
-        for kind in (
+        for kind in () if ownership.is_orphaning(body) else (
             names.DEPLOYMENTS, names.DAEMON_SETS, names.SERVICES, names.CONFIG_MAPS, names.SECRETS,
             names.ROLE_BINDINGS, names.ROLES, names.SERVICE_ACCOUNTS,
         ):  # fmt: skip
@@ -202,10 +234,10 @@ class Hosts:
         self._done.pop(metadata["uid"], None)
         return None
 
-    def _is_leaving(self, application: Object, target: Target) -> bool:
-        if "deletionTimestamp" not in application["metadata"]:
+    def _is_leaving(self, application: Object, target: Target | None) -> bool:
+        if "deletionTimestamp" not in application["metadata"] or ownership.is_mirror(application):
             return False
-        return self._applications.target(application) == target
+        return same_lattice(self._applications.target(application), target)
 
     async def _remove_own(self, kind: names.Kind, body: Object) -> None:
         """Remove what we made. Garbage collection does this too, later."""
@@ -230,33 +262,60 @@ class Hosts:
 
     # -- status ------------------------------------------------------------------------------
 
-    async def _tell(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> None:
+    async def _tell(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> float | None:
+        """Write the status where it is another now; return after how many seconds it would be without any news."""
         metadata, before = body["metadata"], body.get("status") or {}
-        view = self._lattices.view(target_of(body))
+        target = target_of(body)
+        view = self._lattices.view(target) if target else None
         kinds = [render.workload_kind(config)] if config else [names.DEPLOYMENTS, names.DAEMON_SETS]
         found = [self._workloads[kind].objects.get(key_of(body)) for kind in kinds]
         workload = next((one for one in found if one is not None), None)
+        now = time.time()
+        reached = repr((metadata["generation"], refusal and refusal.reason, hosts_of(workload))).encode()
+        noted = conditions.progress(before, hashlib.sha256(reached).hexdigest()[:12], now)
+        left = conditions.seconds_left(noted, conditions.PROGRESS_DEADLINE, now)
+        ignored = config.ignored if config else ()
+        told = host_conditions(refusal, ignored, _connected(view, before), workload, overdue=left <= 0)
         wanted, ready = hosts_of(workload)
-        summaries = view.summaries if view else {}
-        known = view is not None and view.heard
-        apps = [{"name": name, "version": one.version} for name, one in sorted(summaries.items())]
-        conditions = host_conditions(refusal, config.ignored if config else (), view, workload)
+        settings = accepted_settings(body, config, refusal)
+        on_its_way = any(one.type in ("Reconciling", "Stalled") for one in told)
         status = {
-            "apps": apps if known else before.get("apps", []),
-            "app_count": len(apps) if known else before.get("app_count", 0),
+            **applications_of(view, before),
             "hosts": wanted,
             "readyHosts": ready,
+            "replicas": (workload or {}).get("status", {}).get("replicas", 0),
+            "selector": f"{names.APP_NAME}={names.HOSTS},{names.APP_INSTANCE}={metadata['name']}",
+            **({"accepted": settings} if settings else {}),
+            **({"progress": noted} if on_its_way else {}),
             "observedGeneration": metadata["generation"],
-            "conditions": merged(before.get("conditions", ()), conditions, metadata["generation"], time.time()),
+            "conditions": merged(before.get("conditions", ()), told, metadata["generation"], now),
         }
-        if status == before:
-            return
-        if refusal is not None:
-            self._recorder.say(body, "Warning", refusal.reason, refusal.message)
-        answer = await self._kube.merge(
-            names.HOST_CONFIGS, metadata["namespace"], metadata["name"], {"status": status}, "status"
-        )
+        if status != before:
+            if refusal is not None:
+                self._recorder.say(body, "Warning", refusal.reason, refusal.message)
+            await self._write_status(body, status)
+        return left + 1 if on_its_way and left > 0 else None
+
+    async def _write_status(self, body: Object, status: dict[str, Any]) -> None:
+        patch = status | dict.fromkeys((body.get("status") or {}).keys() - status.keys())
+        answer = await self._kube.merge(names.HOST_CONFIGS, *key_of(body), {"status": patch}, "status")
         self._store.put_host_config(answer)
+
+
+def applications_of(view: LatticeView | None, before: dict[str, Any]) -> dict[str, Any]:
+    """Return what the status says of the applications of the lattice: what it said before while nothing is known."""
+    if view is None or not view.heard:
+        return {"apps": before.get("apps", []), "app_count": before.get("app_count", 0)}
+    apps = [{"name": name, "version": one.version} for name, one in sorted(view.summaries.items())]
+    return {"apps": apps, "app_count": len(apps)}
+
+
+def accepted_settings(body: Object, config: HostConfig | None, refusal: Condition | None) -> dict[str, Any] | None:
+    """Return what says which lattice counts: of the settings now, or of those that were accepted last."""
+    if config is None or refusal is not None:
+        before: dict[str, Any] | None = (body.get("status") or {}).get("accepted")
+        return before
+    return {field: config.spec[field] for field in ACCEPTED_FIELDS if config.spec.get(field) is not None}
 
 
 def hosts_of(workload: Object | None) -> tuple[int, int]:
@@ -270,30 +329,35 @@ def hosts_of(workload: Object | None) -> tuple[int, int]:
 
 
 def host_conditions(
-    refusal: Condition | None, ignored: tuple[str, ...], view: LatticeView | None, workload: Object | None
+    refusal: Condition | None,
+    ignored: tuple[str, ...],
+    connected: Condition,
+    workload: Object | None,
+    overdue: bool = False,
 ) -> list[Condition]:
-    """Return all conditions of a host config."""
+    """Return all conditions of a host config; ``overdue``: there was no progress for as long as the deadline."""
     if refusal is not None:
         accepted = refusal
     elif ignored:
         accepted = Condition("Accepted", "True", "SettingsIgnored", "; ".join(ignored))
     else:
-        accepted = Condition("Accepted", "True", "Accepted")
+        accepted = Condition("Accepted", "True", "Accepted", "the settings are valid")
     ready = _ready(refusal, workload)
-    conditions = [accepted, _connected(view), ready]
-    if refusal is not None:
-        conditions.append(Condition("Stalled", "True", refusal.reason, refusal.message))
-    elif ready.status != "True":
-        conditions.append(Condition("Reconciling", "True", ready.reason, ready.message))
-    return conditions
+    final = refusal is not None and refusal.reason not in conditions.HEALING
+    moving = ready.status != "True"
+    deadline = conditions.PROGRESS_DEADLINE
+    return [accepted, connected, ready, *conditions.going(ready, final, moving, overdue, deadline)]
 
 
-def _connected(view: LatticeView | None) -> Condition:
-    if view is None or not (view.heard or view.unavailable):
-        return Condition("Connected", "Unknown", "Connecting", "nothing has been heard from wadm yet")
-    if view.unavailable:
+def _connected(view: LatticeView | None, before: dict[str, Any]) -> Condition:
+    if view is not None and view.unavailable:
         return Condition("Connected", "False", "WadmUnavailable", view.unavailable)
-    return Condition("Connected", "True", "Connected", f"lattice {view.target.lattice}")
+    if view is not None and view.heard:
+        return Condition("Connected", "True", "Connected", f"lattice {view.target.lattice}")
+    for one in before.get("conditions", ()):
+        if one["type"] == "Connected":  # what was last known, until something is heard
+            return Condition("Connected", one["status"], one["reason"], one["message"])
+    return Condition("Connected", "Unknown", "Connecting", "nothing has been heard from wadm yet")
 
 
 def _ready(refusal: Condition | None, workload: Object | None) -> Condition:

@@ -1,26 +1,31 @@
 """A small client of the Kubernetes API: what the operator asks of it, and no more.
 
 Why not one of the big clients: theirs cost more memory than the whole operator, for classes of kinds that it never
-meets. Objects are plain ``dict``, as JSON has them. How to log in is taken from kopf.
+meets. Objects are plain ``dict``, as JSON has them. :mod:`.login` says what to show the server, :mod:`.reflector`
+keeps in step with what is there.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import msgspec
 
-from wadm.errors import WadmError
-from wadm.operator.names import KINDS, Key, Kind, key_of
+from wadm import __version__
+from wadm.errors import Misconfigured, WadmError
+from wadm.operator import names
+from wadm.operator.login import Access, Login
+from wadm.operator.metrics import Metrics
+from wadm.operator.names import KINDS, Kind
 
 Object: TypeAlias = dict[str, Any]
 """An object of Kubernetes, as JSON has it."""
 
-T = TypeVar("T")
+Body: TypeAlias = Object | Sequence[Object]
+"""What is sent: an object, a part of one, or the steps of a patch."""
 
 REQUEST_TIMEOUT: Final = 30.0
 WATCH_TIMEOUT: Final = 240
@@ -28,8 +33,11 @@ WATCH_TIMEOUT: Final = 240
 PAGE: Final = 500
 """Objects that are listed at a time."""
 
+USER_AGENT: Final = f"{names.OPERATOR}/{__version__}"
+
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 
 
 class KubeError(WadmError):
@@ -59,20 +67,12 @@ class KubeError(WadmError):
         return self.status in (400, 413, 422, 500) or (self.status == 403 and self.reason == "Forbidden")
 
 
-class Access(msgspec.Struct, frozen=True):
-    """Where the API server is and what to show it. ``ssl`` goes to aiohttp as it is."""
-
-    server: str
-    headers: Mapping[str, str]
-    ssl: Any
-
-
 class Kube:
     """Requests to one API server. ``login`` is asked anew when the server does not know us any more."""
 
-    def __init__(self, login: Callable[[], Access]) -> None:
+    def __init__(self, login: Login, metrics: Metrics | None = None) -> None:
         self._login = login
-        self._access = login()
+        self._metrics = metrics or Metrics()
         self._session = aiohttp.ClientSession(json_serialize=lambda value: msgspec.json.encode(value).decode())
 
     async def close(self) -> None:
@@ -90,36 +90,57 @@ class Kube:
                 return None
             raise
 
-    async def create(self, body: Object) -> Object:
-        """Create an object. Raises KubeError (``conflict``) where it is there."""
-        kind = kind_of(body)
-        return await self._request("POST", kind.path(body["metadata"].get("namespace")), body)
+    async def create(self, body: Object, manager: str = names.OPERATOR) -> Object:
+        """Create an object. Raises KubeError (``AlreadyExists``) where it is there."""
+        path = kind_of(body).path(body["metadata"].get("namespace"))
+        return await self._request("POST", path, body, {"fieldManager": manager})
 
     async def replace(self, body: Object) -> Object:
         """Write an object over the one read before. Raises KubeError (``conflict``) where that has changed."""
         metadata = body["metadata"]
-        return await self._request("PUT", kind_of(body).path(metadata.get("namespace"), metadata["name"]), body)
+        path = kind_of(body).path(metadata.get("namespace"), metadata["name"])
+        return await self._request("PUT", path, body, {"fieldManager": names.OPERATOR})
 
-    async def apply(self, body: Object, manager: str, *, dry_run: bool = False) -> Object:
-        """Have the object's fields be so, whoever set them before; fields that we set before and now leave out go."""
+    async def apply(self, body: Object, manager: str, *, force: bool = True, dry_run: bool = False) -> Object:
+        """Have the object's fields be so; fields that we set before and now leave out go.
+
+        With ``force``, whoever set them before. A ``uid`` in the object's metadata has the write fail (``conflict``)
+        where another object of that name is there.
+        """
         metadata = body["metadata"]
         path = kind_of(body).path(metadata.get("namespace"), metadata["name"])
-        parameters = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        parameters = {"fieldManager": manager, "force": "true" if force else "false"}
+        if dry_run:
+            parameters["dryRun"] = "All"
         return await self._request("PATCH", path, body, parameters, APPLY)
 
     async def merge(
         self, kind: Kind, namespace: str | None, name: str, patch: Object, subresource: str | None = None
     ) -> Object:
         """Change the fields that the patch names; ``None`` removes one."""
-        return await self._request("PATCH", kind.path(namespace, name, subresource), patch, None, MERGE)
+        path = kind.path(namespace, name, subresource)
+        return await self._request("PATCH", path, patch, {"fieldManager": names.OPERATOR}, MERGE)
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str | None = None) -> None:
-        """Delete an object, only the one of that uid if given; it may be gone already."""
-        body = {"preconditions": {"uid": uid}} if uid else None
+    async def json_patch(
+        self, kind: Kind, namespace: str | None, name: str, changes: Sequence[Object], manager: str
+    ) -> Object:
+        """Change an object step by step (RFC 6902). Replacing ``/metadata/resourceVersion`` makes it a condition."""
+        return await self._request("PATCH", kind.path(namespace, name), changes, {"fieldManager": manager}, JSON_PATCH)
+
+    async def delete(
+        self, kind: Kind, namespace: str | None, name: str, uid: str | None = None, version: str | None = None
+    ) -> None:
+        """Delete an object, only the one of that uid in that state if given; it may be gone already.
+
+        Raises KubeError (``conflict``) where it is there in another state.
+        """
+        given = {"uid": uid, "resourceVersion": version}
+        preconditions = {name: value for name, value in given.items() if value}
+        body = {"preconditions": preconditions} if preconditions else None
         try:
             await self._request("DELETE", kind.path(namespace, name), body)
         except KubeError as error:
-            if not (error.missing or (uid and error.conflict)):
+            if not (error.missing or (uid and not version and error.conflict)):
                 raise
 
     # -- many --------------------------------------------------------------------------------
@@ -151,7 +172,11 @@ class Kube:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=REQUEST_TIMEOUT, sock_read=WATCH_TIMEOUT + REQUEST_TIMEOUT
         )
-        async with self._open("GET", kind.path(namespace), None, parameters, None, timeout) as response:
+        access = await self._access()
+        opened = self._open(access, "GET", kind.path(namespace), None, parameters, None, timeout)
+        async with opened as response:
+            if response.status == 401:
+                await self._access(refused=access)
             await _check(response)
             async for line in _lines(response):
                 event = msgspec.json.decode(line)
@@ -165,34 +190,46 @@ class Kube:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Body | None = None,
         parameters: Mapping[str, str] | None = None,
         content_type: str | None = None,
     ) -> Object:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
-        for last in (False, True):
-            try:
-                async with self._open(method, path, body, parameters, content_type, timeout) as response:
-                    if response.status == 401 and not last:
-                        self._access = self._login()
-                        continue
+        access, begun, code = await self._access(), time.monotonic(), "none"
+        try:
+            async with self._open(access, method, path, body, parameters, content_type, timeout) as response:
+                code = str(response.status)
+                if response.status != 401:
                     await _check(response)
                     return msgspec.json.decode(await response.read())  # type: ignore[no-any-return]
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise KubeError(0, "NoAnswer", f"the API server does not answer: {error or 'timed out'}") from error
-        raise AssertionError("unreachable")
+            access = await self._access(refused=access)
+            async with self._open(access, method, path, body, parameters, content_type, timeout) as response:
+                code = str(response.status)
+                await _check(response)
+                return msgspec.json.decode(await response.read())  # type: ignore[no-any-return]
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            raise KubeError(0, "NoAnswer", f"the API server does not answer: {error or 'timed out'}") from error
+        finally:
+            self._metrics.requests[method, code] += 1
+            self._metrics.request_seconds.observe(time.monotonic() - begun)
+
+    async def _access(self, refused: Access | None = None) -> Access:
+        try:
+            return await self._login.access(refused)
+        except Misconfigured as error:
+            raise KubeError(0, "NoLogin", str(error)) from error
 
     def _open(
         self,
+        access: Access,
         method: str,
         path: str,
-        body: Object | None,
+        body: Body | None,
         parameters: Mapping[str, str] | None,
         content_type: str | None,
         timeout: aiohttp.ClientTimeout,
     ) -> Any:
-        access = self._access
-        headers = {**access.headers, "Accept": "application/json"}
+        headers = {**access.headers, "Accept": "application/json", "User-Agent": USER_AGENT}
         if body is not None:
             headers["Content-Type"] = content_type or "application/json"
         return self._session.request(
@@ -202,6 +239,8 @@ class Kube:
             params=parameters,
             headers=headers,
             ssl=access.ssl,
+            proxy=access.proxy,
+            server_hostname=access.server_name,
             timeout=timeout,
         )
 
@@ -234,71 +273,3 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         for line in whole:
             if line.strip():
                 yield line
-
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-
-
-class Follower(Generic[T]):
-    """Keeps what ``keep`` makes of all objects of a kind, with the labels wished, and tells of every change of that.
-
-    kopf watches the operator's own kinds. It is not used for this because it does not say what went away while the
-    watch was broken, and a pod that is thought to be there gets requests that nobody answers.
-    """
-
-    def __init__(
-        self,
-        kube: Kube,
-        kind: Kind,
-        namespace: str | None,
-        selector: str,
-        changed: Callable[[Key], None],
-        keep: Callable[[Object], T],
-    ) -> None:
-        self._kube = kube
-        self._where = (kind, namespace, selector)
-        self._changed = changed
-        self._keep = keep
-        self.objects: dict[Key, T] = {}
-        """What was kept, by namespace and name."""
-        self.synced = asyncio.Event()
-        """Set once everything that was there has been seen."""
-
-    async def run(self) -> None:
-        """Follow until cancelled. May be called again after that."""
-        self.synced.clear()
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                since = await self._take_all()
-                pause = _FIRST_PAUSE
-                while True:
-                    since = await self._take_changes(since)
-            except (KubeError, aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-                if not isinstance(error, KubeError) or error.status != 410:
-                    logging.getLogger(__name__).info("Watching %s broke off: %s", self._where[0].plural, error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-    async def _take_all(self) -> str:
-        found, version = await self._kube.list(*self._where)
-        now = {key_of(body): self._keep(body) for body in found}
-        before, self.objects = self.objects, now
-        for key in before.keys() | now.keys():
-            if before.get(key) != now.get(key):
-                self._changed(key)
-        self.synced.set()
-        return version
-
-    async def _take_changes(self, since: str) -> str:
-        async for what, body in self._kube.watch(*self._where, since):
-            since = body["metadata"]["resourceVersion"]
-            if what == "BOOKMARK":
-                continue
-            key, kept = key_of(body), self._keep(body)
-            before = self.objects.pop(key, None)
-            if what != "DELETED":
-                self.objects[key] = kept
-            if what == "DELETED" or kept != before:
-                self._changed(key)
-        return since

@@ -123,6 +123,10 @@ class LatticeView:
         """Return which hosts run which provider. Raises Unavailable."""
         return await self._roster.placement()
 
+    def is_young(self) -> bool:
+        """Whether hosts that have said nothing yet may still be about to."""
+        return self._roster.is_young()
+
     async def inventories(self, max_age: float) -> list[Inventory]:
         """Return what runs on each host, as :meth:`.Roster.inventories` does. Raises Unavailable."""
         return await self._roster.inventories(max_age)
@@ -227,10 +231,27 @@ class Lattices:
         self._base = base
         self._listener = listener
         self._views: dict[Target, tuple[LatticeView, asyncio.Task[None]]] = {}
+        self._wanted: set[Target] = set()
+        self._held: dict[str, set[Target]] = {}
+
+    def hold(self, uid: str, targets: Iterable[Target]) -> None:
+        """Have views of these lattices for the object with that uid, besides those wanted."""
+        held = set(targets)
+        if held == self._held.get(uid, set()):
+            return
+        if held:
+            self._held[uid] = held
+        else:
+            del self._held[uid]
+        self._update()
 
     def want(self, targets: Iterable[Target]) -> None:
-        """Have views of these lattices, and of no others."""
-        targets = set(targets)
+        """Have views of these lattices, and of no others but those that are held."""
+        self._wanted = set(targets)
+        self._update()
+
+    def _update(self) -> None:
+        targets = self._wanted.union(*self._held.values())
         for target in self._views.keys() - targets:
             self._views.pop(target)[1].cancel()
         for target in sorted(targets - self._views.keys()):
@@ -250,5 +271,6 @@ class Lattices:
     async def close(self) -> None:
         """End all views."""
         tasks = [task for _, task in self._views.values()]
+        self._held.clear()
         self.want(())
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,7 +1,8 @@
 """From an Application object to the manifest that wadm is given, and back.
 
-An object of Kubernetes carries more than a manifest: what kubectl, Argo CD or Flux noted on it. That stays behind, so
-that a note of theirs makes no new version.
+An object of Kubernetes carries more than a manifest: what kubectl, Argo CD or Flux noted on it. What tools are known to
+note stays behind. Other labels and annotations are handed over with a new version and never make one: only the spec,
+the version and the description do.
 
 **Which version.** wadm stores versions by name and never changes one. An object without a ``version`` annotation is
 stored under one made of its content (``k8s-3f2a9c1b04de``), so that putting the same twice, as after a crash, is
@@ -16,13 +17,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from wadm.client import manifests as client_manifests
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Manifest, Problem
-from wadm.model.names import VERSION_ANNOTATION
+from wadm.model.names import DESCRIPTION_ANNOTATION, VERSION_ANNOTATION
 from wadm.operator import names
+from wadm.operator.doubts import read
 from wadm.operator.kube import Object
 
 _TOOLS: Final = (
@@ -37,20 +38,24 @@ _OURS: Final = frozenset(
         names.APPLICATION,
         names.ON_DELETE,
         names.SERVICE,
+        names.PROGRESS_DEADLINE,
         names.MIRRORED,
         names.OWNER_LABEL,
         names.LATTICE_LABEL,
+        *names.EXPOSURE,
     }
 )
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What an object asks for. ``digest`` stands for its content, version left aside; ``data`` is what to put."""
+    """What an object asks for. ``digest`` stands for its spec and description; ``data`` is what to put."""
 
     name: str
     manifest: Manifest
     document: dict[str, Any]
     digest: str
+    doubts: tuple[Problem, ...] = ()
+    """What is odd about it."""
 
     @property
     def version(self) -> str:
@@ -61,6 +66,13 @@ class Wanted(msgspec.Struct, frozen=True):
     def other_version(self) -> str:
         """The version to store it as then."""
         return f"{self.version}+{self.digest}"
+
+    def is_version(self, version: str) -> bool:
+        """Whether ``version`` may hold this content: the version that is asked for, or one made of it."""
+        asked = self.manifest.version
+        if asked is None:
+            return version.startswith("k8s-")
+        return version == asked or version.startswith(f"{asked}+")
 
     def data(self, version: str) -> bytes:
         """Return the manifest's bytes under that version."""
@@ -78,7 +90,6 @@ def application_name(body: Object) -> str:
 def wanted(body: Object) -> Wanted:
     """Return what an object asks for. Raises ManifestInvalid with all that is wrong with it."""
     document = _document(body)
-    manifest = client_manifests.read(msgspec.json.encode(document), "application/json")
     if "." in document["metadata"]["name"]:
         raise ManifestInvalid(
             [
@@ -89,17 +100,17 @@ def wanted(body: Object) -> Wanted:
                 )
             ]
         )
-    return Wanted(document["metadata"]["name"], manifest, document, _digest(document))
+    manifest, doubts = read(msgspec.json.encode(document))
+    return Wanted(document["metadata"]["name"], manifest, document, _digest(document), doubts)
 
 
 def same(stored: Manifest, manifest: Manifest) -> bool:
-    """Whether two manifests differ in nothing but their version."""
-    return _unversioned(stored) == _unversioned(manifest)
+    """Whether two manifests have the same name, spec and description."""
+    return _content(stored) == _content(manifest)
 
 
-def _unversioned(manifest: Manifest) -> Manifest:
-    annotations = {key: text for key, text in manifest.metadata.annotations.items() if key != VERSION_ANNOTATION}
-    return replace(manifest, metadata=replace(manifest.metadata, annotations=annotations))
+def _content(manifest: Manifest) -> tuple[Any, ...]:
+    return manifest.name, manifest.metadata.annotations.get(DESCRIPTION_ANNOTATION), manifest.spec
 
 
 def _document(body: Object) -> dict[str, Any]:
@@ -128,18 +139,17 @@ def _is_tools(key: str) -> bool:
 
 def _digest(document: dict[str, Any]) -> str:
     metadata = document["metadata"]
-    annotations = {key: text for key, text in metadata["annotations"].items() if key != VERSION_ANNOTATION}
-    content = document | {"metadata": metadata | {"annotations": annotations}}
+    description = {key: text for key, text in metadata["annotations"].items() if key == DESCRIPTION_ANNOTATION}
+    content = document | {"metadata": {"name": metadata["name"], "annotations": description}}
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:12]
 
 
 # -- from wadm to Kubernetes -------------------------------------------------------------------
 
 
-def mirror(manifest: Manifest, version: str, lattice: str, namespace: str) -> Object:
-    """Return the object that shows an application which was put with another tool."""
+def mirror(manifest: Manifest, version: str, lattice: str, namespace: str, name: str) -> Object:
+    """Return the object that shows an application which was put with another tool, under ``name``."""
     document = client_manifests.plain(manifest)
-    name = names.dns_label(manifest.name)
     notes = {key: text for key, text in manifest.metadata.annotations.items() if _may_be_annotation(key)}
     ours = {names.LATTICE: lattice, names.MIRRORED: version}
     if name != manifest.name:
@@ -152,10 +162,16 @@ def mirror(manifest: Manifest, version: str, lattice: str, namespace: str) -> Ob
             "namespace": namespace,
             "labels": {names.OWNER_LABEL: "wadm"},
             "annotations": notes | ours,
-            "finalizers": [names.APPLICATION_FINALIZER],
         },
         "spec": document["spec"],
     }
+
+
+def mirror_names(application: str, lattice: str) -> tuple[str, str]:
+    """Return the name of an application's mirror, and the one to take where that belongs to another object."""
+    name = names.dns_label(application)
+    digest = hashlib.sha256(f"{lattice}/{application}".encode()).hexdigest()[:8]
+    return name, f"{name[:54].rstrip('-')}-{digest}"
 
 
 def _may_be_annotation(key: str) -> bool:

@@ -1,21 +1,26 @@
-"""Applications that were put with other tools, shown as objects (:mod:`.ownership`)."""
+"""Applications that were put with other tools, shown as objects (:mod:`.ownership`).
+
+A mirror is created only where nothing is, and written only while it is a mirror that nobody claims: every write names
+the state that it was decided on. Removing one touches nothing in wadm.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from wadm.client import Summary
 from wadm.errors import NotFound
 from wadm.operator import manifests, names, ownership
 from wadm.operator.applications import Applications
-from wadm.operator.kube import Kube, Object
+from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.manifests import application_name
 from wadm.operator.names import key_of
+from wadm.operator.recorder import Recorder
 from wadm.operator.store import CLAIMED, Store
-from wadm.operator.targets import Target, target_of
+from wadm.operator.targets import Target, same_lattice, target_of
 
 AT_ONCE: Final = 8
 """Mirrors written side by side."""
@@ -30,12 +35,14 @@ class Mirrors:
         store: Store,
         lattices: Lattices,
         applications: Applications,
+        recorder: Recorder,
         default_namespace: str,
     ) -> None:
         self._kube = kube
         self._store = store
         self._lattices = lattices
         self._applications = applications
+        self._recorder = recorder
         self._default_namespace = default_namespace
 
     async def look(self, target: Target) -> float | None:
@@ -43,69 +50,113 @@ class Mirrors:
         view = self._lattices.view(target)
         if view is None or not view.heard or view.unavailable or not self._is_first(target):
             return None
-        namespace = self._namespace(target)
-        present = self._present(target)
-        wanted = wanted_mirrors(view.summaries, present)
+        home = self._home(target)
+        namespace = home["metadata"]["namespace"] if home else self._default_namespace
+        present = [body for body in self._present(target) if "deletionTimestamp" not in body["metadata"]]
+        wanted = wanted_mirrors(view.summaries, self._applications.owned(target))
         gate = asyncio.Semaphore(AT_ONCE)
         removals = [
             self._remove(body)
             for body in present
-            if ownership.is_mirror(body) and not body[CLAIMED] and not _stays(body, wanted, namespace)
+            if application_name(body) not in wanted or body["metadata"]["namespace"] != namespace
         ]
         shows = [
-            self._show(view, name, version, namespace, gate) for name, version in stale(wanted, present, namespace)
+            self._show(view, name, version, namespace, mirrors_by_name(present, namespace).get(name), gate)
+            for name, version in stale(wanted, present, namespace)
         ]
         results = await asyncio.gather(*removals, *shows, return_exceptions=True)
         # One that cannot be shown, such as one that Kubernetes refuses, is tried again and keeps no other from it.
-        if failures := [result for result in results if isinstance(result, Exception)]:
+        failures = [result for result in results if isinstance(result, Exception) and not _passes(result)]
+        if failures:
+            if home is not None:
+                words = f"{len(failures)} applications of lattice {target.lattice} cannot be shown: {failures[0]}"
+                self._recorder.say(home, "Warning", "MirrorFailed", words)
             raise ExceptionGroup(f"mirrors of lattice {target.lattice}", failures)
         return None
 
     def _is_first(self, target: Target) -> bool:
         """Whether this view shows the lattice, where several reach it with different credentials."""
-        same = [view.target for view in self._lattices.views() if _identity(view.target) == _identity(target)]
+        same = [view.target for view in self._lattices.views() if same_lattice(view.target, target)]
         return same[0] == target
 
-    def _namespace(self, target: Target) -> str:
-        """Return where the mirrors of a lattice are: in the first namespace that has its hosts."""
-        namespaces = [
-            namespace
-            for (namespace, _), body in sorted(self._store.host_configs.items())
-            if _identity(target_of(body)) == _identity(target)
-        ]
-        return namespaces[0] if namespaces else self._default_namespace
+    def _home(self, target: Target) -> Object | None:
+        """Return the host config whose namespace has the mirrors of a lattice: that of the first namespace."""
+        for _, body in sorted(self._store.host_configs.items()):
+            if same_lattice(target_of(body), target) and "deletionTimestamp" not in body["metadata"]:
+                return body
+        return None
 
     def _present(self, target: Target) -> list[Object]:
-        """Return all Applications of the lattice."""
-        found = []
-        for _, body in sorted(self._store.applications.items()):
-            theirs = self._applications.target(body)
-            if isinstance(theirs, Target) and _identity(theirs) == _identity(target):
-                found.append(body)
-        return found
+        """Return all mirrors of the lattice that nobody claims."""
+        return [
+            body
+            for _, body in sorted(self._store.applications.items())
+            if ownership.is_mirror(body) and not body[CLAIMED] and same_lattice(self._applications.target(body), target)
+        ]
 
-    async def _show(self, view: LatticeView, name: str, version: str, namespace: str, gate: asyncio.Semaphore) -> None:
+    async def _show(
+        self,
+        view: LatticeView,
+        application: str,
+        version: str,
+        namespace: str,
+        shown: Object | None,
+        gate: asyncio.Semaphore,
+    ) -> None:
         async with gate:
             try:
-                manifest = await view.connected().get(name, version)
+                manifest = await view.connected().get(application, version)
             except NotFound:
                 return  # the next list says so too
-            body = manifests.mirror(manifest, version, view.target.lattice, namespace)
-            self._store.put_application(await self._kube.apply(body, names.MIRROR_MANAGER))
+            lattice = view.target.lattice
+            if shown is not None:
+                name = shown["metadata"]["name"]
+                await self._update(shown, manifests.mirror(manifest, version, lattice, namespace, name))
+                return
+            for name in manifests.mirror_names(application, lattice):
+                there = self._store.applications.get((namespace, name))
+                if there is not None and ownership.is_mirror(there) and application_name(there) == application:
+                    return  # somebody deletes it; once it is gone there is another look
+                body = manifests.mirror(manifest, version, lattice, namespace, name)
+                if there is None and await self._create(body):
+                    return
+            where = " and ".join(manifests.mirror_names(application, lattice))
+            raise KubeError(409, "AlreadyExists", f"{application}: the names {where} belong to other objects")
+
+    async def _create(self, body: Object) -> bool:
+        """Create a mirror; return whether the name was free."""
+        try:
+            self._store.put_application(await self._kube.create(body, names.MIRROR_MANAGER))
+        except KubeError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            return False
+        return True
+
+    async def _update(self, shown: Object, body: Object) -> None:
+        """Have a mirror show something else, unless it has changed meanwhile."""
+        metadata = shown["metadata"]
+        changes: list[dict[str, Any]] = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "add", "path": "/metadata/annotations", "value": body["metadata"]["annotations"]},
+            {"op": "replace", "path": "/spec", "value": body["spec"]},
+        ]
+        answer = await self._kube.json_patch(names.APPLICATIONS, *key_of(shown), changes, names.MIRROR_MANAGER)
+        self._store.put_application(answer)
 
     async def _remove(self, body: Object) -> None:
-        """Remove a mirror without touching what it showed: the finalizer goes first."""
+        """Remove a mirror without touching what it showed; one that has changed meanwhile stays."""
         metadata = body["metadata"]
-        finalizers = [one for one in metadata.get("finalizers", ()) if one != names.APPLICATION_FINALIZER]
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
-        await self._kube.merge(names.APPLICATIONS, metadata["namespace"], metadata["name"], patch)
-        await self._kube.delete(names.APPLICATIONS, metadata["namespace"], metadata["name"], metadata["uid"])
-        self._store.drop_application(key_of(body))
+        if names.APPLICATION_FINALIZER in metadata.get("finalizers", ()):  # of release 0.22
+            finalizers = [one for one in metadata["finalizers"] if one != names.APPLICATION_FINALIZER]
+            patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+            metadata = (await self._kube.merge(names.APPLICATIONS, *key_of(body), patch))["metadata"]
+        await self._kube.delete(names.APPLICATIONS, *key_of(body), metadata["uid"], metadata["resourceVersion"])
+        self._store.forget_application(key_of(body))
 
 
-def wanted_mirrors(summaries: Mapping[str, Summary], present: list[Object]) -> dict[str, str]:
+def wanted_mirrors(summaries: Mapping[str, Summary], owned: Collection[str]) -> dict[str, str]:
     """Return the applications that need a mirror, with the version it is to show: the deployed, else the newest."""
-    owned = {application_name(body) for body in present if not ownership.is_mirror(body) or body[CLAIMED]}
     return {
         name: summary.deployed_version or summary.version
         for name, summary in sorted(summaries.items())
@@ -113,21 +164,22 @@ def wanted_mirrors(summaries: Mapping[str, Summary], present: list[Object]) -> d
     }
 
 
-def stale(wanted: Mapping[str, str], present: list[Object], namespace: str) -> list[tuple[str, str]]:
+def mirrors_by_name(present: Collection[Object], namespace: str) -> dict[str, Object]:
+    """Return the mirrors in a namespace by the application that they show."""
+    return {application_name(body): body for body in present if body["metadata"]["namespace"] == namespace}
+
+
+def stale(wanted: Mapping[str, str], present: Collection[Object], namespace: str) -> list[tuple[str, str]]:
     """Return names and versions of the mirrors that are missing or show another version."""
     shown = {
-        application_name(body): body["metadata"].get("annotations", {}).get(names.MIRRORED)
-        for body in present
-        if ownership.is_mirror(body) and body["metadata"]["namespace"] == namespace
+        name: body["metadata"].get("annotations", {}).get(names.MIRRORED)
+        for name, body in mirrors_by_name(present, namespace).items()
     }
     return [(name, version) for name, version in wanted.items() if shown.get(name) != version]
 
 
-def _stays(body: Object, wanted: Mapping[str, str], namespace: str) -> bool:
-    """Whether a mirror is right where it is; one that somebody is deleting is left to that."""
-    deleting = "deletionTimestamp" in body["metadata"]
-    return deleting or (application_name(body) in wanted and body["metadata"]["namespace"] == namespace)
-
-
-def _identity(target: Target) -> tuple[str, str]:
-    return target.lattice, target.address
+def _passes(error: Exception) -> bool:
+    """Whether a failure is over by itself: the object changed meanwhile, or its namespace is going."""
+    if not isinstance(error, KubeError):
+        return False
+    return error.missing or error.reason == "Conflict" or "being terminated" in str(error)

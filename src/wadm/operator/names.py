@@ -33,6 +33,28 @@ ON_DELETE: Final = "wasmcloud.dev/on-delete"
 """Annotation of an Application; ``keep`` leaves the application in wadm when the object is deleted."""
 SERVICE: Final = "wasmcloud.dev/service"
 """Annotation of an Application; ``"false"`` asks for no Services."""
+SERVICE_TYPE: Final = "wasmcloud.dev/service-type"
+SERVICE_ANNOTATIONS: Final = "wasmcloud.dev/service-annotations"
+SERVICE_FAMILIES: Final = "wasmcloud.dev/service-ip-family-policy"
+INGRESS_HOST: Final = "wasmcloud.dev/ingress-host"
+INGRESS_PATH: Final = "wasmcloud.dev/ingress-path"
+INGRESS_CLASS: Final = "wasmcloud.dev/ingress-class"
+INGRESS_TLS_SECRET: Final = "wasmcloud.dev/ingress-tls-secret"
+INGRESS_ANNOTATIONS: Final = "wasmcloud.dev/ingress-annotations"
+ROUTE_GATEWAY: Final = "wasmcloud.dev/http-route-gateway"
+ROUTE_HOST: Final = "wasmcloud.dev/http-route-host"
+ROUTE_PATH: Final = "wasmcloud.dev/http-route-path"
+EXPOSURE: Final = frozenset(
+    {
+        SERVICE_TYPE, SERVICE_ANNOTATIONS, SERVICE_FAMILIES, INGRESS_HOST, INGRESS_PATH, INGRESS_CLASS,
+        INGRESS_TLS_SECRET, INGRESS_ANNOTATIONS, ROUTE_GATEWAY, ROUTE_HOST, ROUTE_PATH,
+    }
+)  # fmt: skip
+"""Annotations of an Application that say how its HTTP servers are exposed (:mod:`.exposure`)."""
+RENDERED: Final = "wasmcloud.dev/rendered"
+"""Annotation of what leads to an application: stands for what was written."""
+PROGRESS_DEADLINE: Final = "wasmcloud.dev/progress-deadline-seconds"
+"""Annotation: seconds without progress after which something that is not ready counts as stalled."""
 MIRRORED: Final = "wasmcloud.dev/mirrored-version"
 """Annotation of a mirrored Application: the version in wadm whose manifest it shows."""
 RENDERING: Final = "operator.k8s.wasmcloud.dev/rendering"
@@ -76,6 +98,8 @@ SECRETS: Final = Kind("v1", "secrets", "Secret")
 SERVICE_ACCOUNTS: Final = Kind("v1", "serviceaccounts", "ServiceAccount")
 EVENTS: Final = Kind("v1", "events", "Event")
 ENDPOINT_SLICES: Final = Kind("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+INGRESSES: Final = Kind("networking.k8s.io/v1", "ingresses", "Ingress")
+HTTP_ROUTES: Final = Kind("gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
 ROLES: Final = Kind("rbac.authorization.k8s.io/v1", "roles", "Role")
 ROLE_BINDINGS: Final = Kind("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
 LEASES: Final = Kind("coordination.k8s.io/v1", "leases", "Lease")
@@ -86,7 +110,7 @@ KINDS: Final = {
     (kind.api_version, kind.kind): kind
     for kind in (
         APPLICATIONS, HOST_CONFIGS, DEPLOYMENTS, DAEMON_SETS, PODS, SERVICES, CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS,
-        EVENTS, ENDPOINT_SLICES, ROLES, ROLE_BINDINGS, LEASES, CRDS, API_SERVICES,
+        EVENTS, ENDPOINT_SLICES, INGRESSES, HTTP_ROUTES, ROLES, ROLE_BINDINGS, LEASES, CRDS, API_SERVICES,
     )
 }  # fmt: skip
 

@@ -5,41 +5,46 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 from msgspec import Struct
 
 from wadm.client import Settings as NatsSettings
 from wadm.errors import WadmError
-from wadm.operator import names, watching
+from wadm.operator import names
 from wadm.operator.applications import Applications
 from wadm.operator.hosts import Hosts
 from wadm.operator.install import install, wait_for_definitions
 from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.lattices import Lattices, Listener
-from wadm.operator.lease import Lease
+from wadm.operator.lease import Lease, Timing
+from wadm.operator.login import Login
 from wadm.operator.manifests import application_name
+from wadm.operator.metrics import Metrics, State, exposition
 from wadm.operator.mirrors import Mirrors
 from wadm.operator.names import Key, key_of
 from wadm.operator.queue import WorkQueue
 from wadm.operator.recorder import Recorder
+from wadm.operator.reflector import Reflector
 from wadm.operator.services import Services
-from wadm.operator.store import Store
+from wadm.operator.store import ApplicationSink, HostConfigSink, Store
 from wadm.operator.targets import Target, target_of
-from wadm.operator.web import Metric, Sample, Web
+from wadm.operator.web import Web
 from wadm.signals import heeded
 
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 8
 RESYNC: Final = 300.0
-"""Seconds after which everything is listed and looked at, whatever was heard."""
+"""Seconds after which everything is looked at, whatever was heard."""
 SWEEP: Final = 60.0
 GATHER: Final = 0.2
 """Seconds in which changes of pods and of what runs where are gathered."""
-WATCH_AGAIN: Final = 1.0
+DEAF_AFTER: Final = 30.0
+"""Seconds for which a watch may be broken before the operator says that it is not ready."""
 
 Work = tuple[str, Key] | tuple[str, Target]
 """What is to be looked at: ``application`` or ``hosts`` with a key, ``mirrors`` with a lattice."""
@@ -60,25 +65,35 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Who this is among the operators; no other that lives at the same time may be called so."""
     lease_namespace: str = "default"
     install_definitions: bool = False
+    lease: Timing = Timing()
     take_over: bool = False
     """Remove the APIService of an original operator."""
 
 
 class Operator:
-    """The operator of a cluster, or of one namespace."""
+    """The operator of a cluster, or of one namespace.
 
-    def __init__(self, settings: Settings) -> None:
+    ``kube`` and ``lattices`` make its ways to the API server and to the lattices; tests give it other ones.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        kube: Callable[[Metrics], Kube] = lambda metrics: Kube(Login(), metrics),
+        lattices: Callable[[Kube, NatsSettings, Listener], Lattices] = Lattices,
+    ) -> None:
         self.settings = settings
-        self._kube = Kube(watching.log_in)
-        self._store = Store(self._application_changed, self._host_config_changed)
+        self._metrics = Metrics()
+        self._kube = kube(self._metrics)
+        self._store = Store(self._application_changed, self._application_gone, self._host_config_changed)
         self._stop = asyncio.Event()
-        self._hindrance = "starting"
-        self._looks: Counter[tuple[str, str]] = Counter()
-        self._queue: WorkQueue[Work] = WorkQueue(self._look, self._failed)
+        self._not_ready = "starting"
+        self._deaf_since: float | None = None
+        self._queue: WorkQueue[Work] = WorkQueue(self._look, self._failed, self._metrics.waited.observe)
         self._default = Target(settings.nats.lattice) if settings.own_lattice else None
         recorder = Recorder(self._kube)
         listener = Listener(self._lattice_changed, self._placement_changed)
-        self._lattices = Lattices(self._kube, settings.nats, listener)
+        self._lattices = lattices(self._kube, settings.nats, listener)
         self._services = Services(self._kube, self._store, settings.namespace, self._touch_soon)
         self._applications = Applications(
             self._kube, self._store, self._lattices, self._services, recorder, self._default
@@ -86,8 +101,16 @@ class Operator:
         self._hosts = Hosts(
             self._kube, self._store, self._lattices, self._applications, recorder, settings.namespace, self._touch_hosts
         )
-        self._mirrors = Mirrors(self._kube, self._store, self._lattices, self._applications, settings.mirror_namespace)
-        self._web = Web(lambda: self._hindrance, self._metrics)
+        self._mirrors = Mirrors(
+            self._kube, self._store, self._lattices, self._applications, recorder, settings.mirror_namespace
+        )
+        self._reflectors = [
+            Reflector(self._kube, names.HOST_CONFIGS, settings.namespace, "", HostConfigSink(self._store)),
+            Reflector(self._kube, names.APPLICATIONS, settings.namespace, "", ApplicationSink(self._store)),
+            *self._services.reflectors,
+            *self._hosts.reflectors,
+        ]
+        self._web = Web(self._why_not_ready, self._expose)
 
     async def run(self) -> None:
         """Run until told to end by a signal."""
@@ -103,8 +126,8 @@ class Operator:
             await self._lattices.close()
             await self._kube.close()
 
-    async def _until_stopped(self, work: object) -> None:
-        working = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        working = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -118,23 +141,36 @@ class Operator:
     async def _lead(self) -> None:
         """Wait for our turn, and work for as long as it lasts; then wait again."""
         if not self.settings.leader_election:
-            await self._work()
+            self._metrics.leading = True
+            await self.work()
             return
-        lease = Lease(self._kube, self.settings.lease_namespace, names.OPERATOR, self.settings.identity)
+        where = self.settings.lease_namespace
+        lease = Lease(self._kube, where, names.OPERATOR, self.settings.identity, self.settings.lease, self._renewed)
         try:
             while True:
-                self._hindrance = ""  # one that stands by is as ready as it can be
-                await lease.acquire(lambda holder: log.info("Standing by: %s", holder))
+                self._not_ready = "the Lease has not been read yet"
+                await lease.acquire(self._stand_by)
                 log.info("This is the operator that acts now (%s)", self.settings.identity)
-                self._hindrance = "starting"
+                self._not_ready, self._metrics.leading = "starting", True
                 await self._work_while(lease.hold())
+                self._metrics.leading = False
+                self._metrics.lost += 1
                 log.warning("The Lease was lost: another operator may act now")
         finally:
             await lease.release()
 
+    def _stand_by(self, why: str, problem: bool) -> None:
+        """Hear that another holds the Lease, or what prevents us from asking who does."""
+        log.info("Standing by: %s", why)
+        # One that stands by for another is as ready as it can be; one that may not even ask is not.
+        self._not_ready = f"the Lease cannot be read: {why}" if problem else ""
+
+    def _renewed(self) -> None:
+        self._metrics.renewed = time.monotonic()
+
     async def _work_while(self, holding: Coroutine[Any, Any, None]) -> None:
         """Work until ``holding`` ends."""
-        working, held = asyncio.create_task(self._work()), asyncio.create_task(holding)
+        working, held = asyncio.create_task(self.work()), asyncio.create_task(holding)
         try:
             await asyncio.wait((working, held), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -144,12 +180,12 @@ class Operator:
                 task.cancel()
             await asyncio.gather(working, held, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Serve the cluster until cancelled."""
         await self._prepare()
         async with asyncio.TaskGroup() as group:
-            for follower in (*self._services.followers(), *self._hosts.followers()):
-                group.create_task(follower.run())
-            group.create_task(self._watch())
+            for reflector in self._reflectors:
+                group.create_task(reflector.run())
             group.create_task(self._resync())
             group.create_task(self._sweep())
             group.create_task(self._begin(group))
@@ -157,23 +193,21 @@ class Operator:
     async def _prepare(self) -> None:
         """Have the kinds served by the API server, and not by an original operator any more."""
 
-        def say(hindrance: str) -> None:
-            self._hindrance = hindrance
-            log.warning("%s", hindrance)
+        def say(reason: str) -> None:
+            self._not_ready = reason
+            log.warning("%s", reason)
 
         if self.settings.install_definitions:
             await install(self._kube, say)
         await wait_for_definitions(self._kube, self.settings.namespace, self.settings.take_over, say)
+        self._not_ready = "starting"
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
         """Begin to look at things once everything that is there has been seen."""
-        for follower in (*self._services.followers(), *self._hosts.followers()):
-            await follower.synced.wait()
-        while True:
-            if await self._list_if_possible():
-                break
-            await asyncio.sleep(WATCH_AGAIN)
-        self._hindrance = ""
+        for reflector in self._reflectors:
+            await reflector.synced.wait()
+        self._lattices.want(self._targets())
+        self._not_ready = ""
         log.info(
             "Serving %d applications and %d host configs", len(self._store.applications), len(self._store.host_configs)
         )
@@ -181,34 +215,16 @@ class Operator:
 
     # -- what is heard -----------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await watching.watch(self._application_event, self._host_config_event, self.settings.namespace)
-            except Exception as error:  # noqa: BLE001 - whatever ends the watch, it has to begin again
-                log.warning("Watching broke off: %s", error)
-            await asyncio.sleep(WATCH_AGAIN)
-            await self._list_if_possible()
-
-    def _application_event(self, kind: str, body: Object) -> None:
-        if kind != "DELETED":
-            self._store.put_application(body)
-            return
-        self._store.drop_application(key_of(body))
-        self._queue.add(("application", key_of(body)))
-        self._everybody_named(body)
-        self._look_at_mirrors(body)
-
     def _application_changed(self, body: Object) -> None:
         self._queue.add(("application", key_of(body)))
         self._look_at_mirrors(body)
 
-    def _host_config_event(self, kind: str, body: Object) -> None:
-        if kind != "DELETED":
-            self._store.put_host_config(body)
-            return
-        self._store.host_configs.pop(key_of(body), None)
-        self._host_config_changed(body)
+    def _application_gone(self, body: Object) -> None:
+        self._queue.add(("application", key_of(body)))
+        # Of the other objects that mean the same application one may count now.
+        for other in self._store.named(application_name(body)):
+            self._queue.add(("application", key_of(other)))
+        self._look_at_mirrors(body)
 
     def _host_config_changed(self, body: Object) -> None:
         self._queue.add(("hosts", key_of(body)))
@@ -221,13 +237,8 @@ class Operator:
 
     def _targets(self) -> set[Target]:
         """Return all lattices that are to be followed."""
-        targets = {target_of(one) for one in self._store.host_configs.values()}
+        targets = {target for one in self._store.host_configs.values() if (target := target_of(one)) is not None}
         return targets | ({self._default} if self._default else set())
-
-    def _everybody_named(self, body: Object) -> None:
-        """Look at the other objects that mean the same application: one of them may count now."""
-        for other in self._store.named(application_name(body)):
-            self._queue.add(("application", key_of(other)))
 
     def _look_at_mirrors(self, body: Object) -> None:
         target = self._applications.target(body)
@@ -251,7 +262,7 @@ class Operator:
                 self._queue.add(("application", key_of(body)))
         if "" in applications:
             for key, body in self._store.applications.items():
-                if self._applications.target(body) == target:
+                if self._applications.concerns(body, target):
                     self._queue.add(("application", key))
         for key, body in self._store.host_configs.items():
             if target_of(body) == target:
@@ -261,54 +272,30 @@ class Operator:
     def _placement_changed(self, target: Target, provider_id: str) -> None:
         self._services.placement_changed(provider_id)
 
-    # -- lists -------------------------------------------------------------------------------
+    # -- now and then ------------------------------------------------------------------------
 
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(RESYNC)
-            await self._list_if_possible()
             for key in self._store.applications:
                 self._queue.add(("application", key))
             for key in self._store.host_configs:
                 self._queue.add(("hosts", key))
 
-    async def _list_if_possible(self) -> bool:
-        try:
-            await self._list()
-        except KubeError as error:
-            log.warning("The API server cannot be asked: %s", error)
-            return False
-        return True
-
-    async def _list(self) -> None:
-        """Take what there is; forget what went away unseen."""
-        host_configs, _ = await self._kube.list(names.HOST_CONFIGS, self.settings.namespace)
-        applications, _ = await self._kube.list(names.APPLICATIONS, self.settings.namespace)
-        for key in self._store.host_configs.keys() - set(map(key_of, host_configs)):
-            self._host_config_event("DELETED", self._store.host_configs[key])
-        for key in self._store.applications.keys() - set(map(key_of, applications)):
-            self._application_event("DELETED", self._store.applications[key])
-        for body in host_configs:
-            self._host_config_event("", _typed(body, names.HOST_CONFIGS))
-        for body in applications:
-            self._application_event("", _typed(body, names.APPLICATIONS))
-        self._lattices.want(self._targets())
-
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            views = self._lattices.views()
-            if views and all(view.heard and not view.unavailable for view in views):
-                applications = {name for view in views for name in view.summaries}
-                applications |= {application_name(body) for body in self._store.applications.values()}
-                try:
-                    await self._services.sweep(applications)
-                except KubeError as error:
-                    log.warning("Services could not be swept: %s", error)
+            if self._not_ready:
+                continue
+            try:
+                await self._services.objects.sweep(self._applications.by_namespace())
+            except KubeError as error:
+                log.warning("Services could not be swept: %s", error)
 
     # -- work --------------------------------------------------------------------------------
 
     async def _look(self, work: Work) -> float | None:
+        begun = time.monotonic()
         again: float | None
         match work:
             case ("application", (str() as namespace, str() as name)):
@@ -319,49 +306,59 @@ class Operator:
                 again = await self._mirrors.look(target)
             case _:
                 raise AssertionError(work)
-        self._looks[work[0], "done"] += 1
+        self._metrics.passes[work[0], "done"] += 1
+        self._metrics.pass_seconds[work[0]].observe(time.monotonic() - begun)
         return again
 
-    def _failed(self, work: Work, error: Exception, failures: int) -> None:
-        self._looks[work[0], "failed"] += 1
+    async def _failed(self, work: Work, error: Exception, again: float) -> None:
+        """Note a failed pass, and say so on its object."""
+        self._metrics.passes[work[0], "failed"] += 1
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, KubeError) and (error.conflict or error.missing):
             return  # somebody else was first; the next pass begins from what is there now
         if isinstance(error, WadmError):
-            log.warning("%s %s: %s (tried %d times)", work[0], _words(work), error, failures)
+            log.warning("%s %s: %s; again in %.0f s", work[0], _words(work), error, again)
         else:
             log.error("%s %s failed", work[0], _words(work), exc_info=error)
+        try:
+            match work:
+                case ("application", (str() as namespace, str() as name)):
+                    await self._applications.say_failed((namespace, name), error, again)
+                case ("hosts", (str() as namespace, str() as name)):
+                    await self._hosts.say_failed((namespace, name), error, again)
+        except KubeError as unsaid:
+            log.info("%s %s: that cannot be said on the object: %s", work[0], _words(work), unsaid)
 
-    def _metrics(self) -> Iterable[Metric]:
+    # -- what is told ------------------------------------------------------------------------
+
+    def _why_not_ready(self) -> str:
+        """Return why the operator cannot do its work, empty where it can."""
+        problems = [reflector.problem for reflector in self._reflectors if reflector.problem]
+        if self._not_ready:
+            return "; ".join([self._not_ready, *problems])
+        if not problems or not self._metrics.leading:
+            self._deaf_since = None
+            return ""
+        now = time.monotonic()
+        self._deaf_since = self._deaf_since or now
+        return "; ".join(problems) if now - self._deaf_since > DEAF_AFTER else ""
+
+    def _expose(self, openmetrics: bool) -> bytes:
+        due, later, lag = self._queue.load()
+        phases = ((body.get("status") or {}).get("phase") or "Unknown" for body in self._store.applications.values())
         views = self._lattices.views()
-        yield Metric(
-            "wadm_operator_looks_total",
-            "counter",
-            "How often objects were looked at.",
-            tuple(Sample(n, {"what": what, "result": result}) for (what, result), n in sorted(self._looks.items())),
+        state = State(
+            ready=not self._why_not_ready(),
+            due=due,
+            later=later,
+            lag=lag,
+            phases=Counter(phases),
+            host_configs=len(self._store.host_configs),
+            connected={view.target.lattice: view.heard and not view.unavailable for view in views},
+            breaks={reflector.kind.plural: reflector.breaks for reflector in self._reflectors},
         )
-        yield Metric("wadm_operator_queue", "gauge", "Objects to be looked at.", (Sample(len(self._queue)),))
-        yield Metric(
-            "wadm_operator_objects",
-            "gauge",
-            "Objects that are served.",
-            (
-                Sample(len(self._store.applications), {"kind": "Application"}),
-                Sample(len(self._store.host_configs), {"kind": "WasmCloudHostConfig"}),
-            ),
-        )
-        yield Metric(
-            "wadm_operator_lattice_connected",
-            "gauge",
-            "Whether the wadm server of a lattice answers.",
-            tuple(Sample(view.heard and not view.unavailable, {"lattice": view.target.lattice}) for view in views),
-        )
-
-
-def _typed(body: Object, kind: names.Kind) -> Object:
-    """Return an object of a list with its own kind, which lists leave out for some kinds."""
-    return {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+        return exposition(self._metrics, state, openmetrics)
 
 
 def _words(work: Work) -> str:

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 120.0
+LONGEST_PAUSE: Final = 60.0
 """Seconds to wait after the first failure, and at most."""
 
 
@@ -19,12 +19,17 @@ class WorkQueue(Generic[K]):
     """Keys to look at, each once it is due.
 
     ``handle`` looks at a key and returns after how many seconds to look again without being told (``None``: never).
-    What it raises goes to ``failed``, which returns the same; by default it is tried again after a pause that doubles.
+    What it raises goes to ``failed``, with the seconds until the next attempt: a pause that doubles. ``waited`` is
+    called with the seconds for which each key was due.
     """
 
     def __init__(
-        self, handle: Callable[[K], Awaitable[float | None]], failed: Callable[[K, Exception, int], None]
+        self,
+        handle: Callable[[K], Awaitable[float | None]],
+        failed: Callable[[K, Exception, float], Awaitable[None]],
+        waited: Callable[[float], None] = lambda seconds: None,
     ) -> None:
+        self.waited = waited
         self._handle = handle
         self._failed = failed
         self._due: dict[K, float] = {}
@@ -36,6 +41,13 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._due) + len(self._busy)
+
+    def load(self) -> tuple[int, int, float]:
+        """Return how many keys are due or being looked at, how many are for later, and the longest wait in seconds."""
+        now = asyncio.get_running_loop().time()
+        waits = [now - due for key, due in self._due.items() if due <= now and key not in self._busy]
+        later = sum(due > now for due in self._due.values())
+        return len(waits) + len(self._busy), later, max(waits, default=0.0)
 
     def add(self, key: K, delay: float = 0.0) -> None:
         """Have ``key`` looked at in ``delay`` seconds, or when it is due anyway if that is sooner."""
@@ -72,6 +84,7 @@ class WorkQueue(Generic[K]):
                     continue
                 found = key
                 del self._due[key]
+                self.waited(now - due)
                 break
             for entry in put_back:
                 heapq.heappush(self._heap, entry)
@@ -92,8 +105,8 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one object must not stop the others
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            self._failed(key, error, failures)
             again = backoff(failures)
+            await self._failed(key, error, again)
         finally:
             self._busy.discard(key)
             gate.release()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -45,10 +45,23 @@ class Registry(Struct, frozen=True):
 
 
 class Authority(Struct, frozen=True):
-    """A volume with certificates to trust, and the names of those in it."""
+    """A volume with certificates to trust, and the paths of those in it."""
 
     volume: Mapping[str, Any]
     certificates: tuple[str, ...]
+
+
+def certificates(volume: Mapping[str, Any], data: Iterable[str]) -> tuple[str, ...]:
+    """Return the paths of the certificates in a volume of a Secret or ConfigMap with these keys, sorted.
+
+    Those are the keys that end in ``.crt``, or, where the volume says which ``items`` are at which paths, those of the
+    items whose key or path ends so.
+    """
+    source = volume.get("secret") or volume.get("configMap") or {}
+    paths = {key: key for key in data}
+    if source.get("items"):
+        paths = {one["key"]: one["path"] for one in source["items"] if one["key"] in paths}
+    return tuple(sorted(path for key, path in paths.items() if key.endswith(".crt") or path.endswith(".crt")))
 
 
 class Surroundings(Struct, frozen=True):
@@ -140,19 +153,17 @@ def read_registry(secret: Object, where: str) -> Registry:
 
 
 def access(config: HostConfig) -> list[Object]:
-    """Return the account of the hosts and what it may do: look after Services, as with the original."""
-    rules = [
-        {
-            "apiGroups": [""],
-            "resources": ["services"],
-            "verbs": ["get", "list", "create", "update", "patch", "delete"],
-        }
-    ]
+    """Return the account of the hosts and what it may do: nothing.
+
+    The original lets it look after Services, which no host does, and mounts its token into every pod. Whoever needs
+    more binds a Role of their own to the account, and sets ``automountServiceAccountToken`` in
+    ``podTemplateAdditions``.
+    """
     group = names.ROLES.api_version.partition("/")[0]
     subject = {"kind": "ServiceAccount", "name": config.name, "namespace": config.namespace}
     return [
-        _object(config, names.SERVICE_ACCOUNTS, {}),
-        _object(config, names.ROLES, {"rules": rules}),
+        _object(config, names.SERVICE_ACCOUNTS, {"automountServiceAccountToken": False}),
+        _object(config, names.ROLES, {"rules": []}),
         _object(
             config,
             names.ROLE_BINDINGS,

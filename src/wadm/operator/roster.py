@@ -53,6 +53,8 @@ class Roster:
         self._silent: dict[str, asyncio.Task[None]] = {}
         self._asking = asyncio.Lock()
         self._asked_all = self._asked = self._failed = NEVER
+        self._began = float("inf")
+        """When all were asked for the first time."""
 
     async def placement(self) -> Placement:
         """Return which hosts run which provider, as last known while nobody can be asked.
@@ -67,6 +69,10 @@ class Roster:
         if self._placement is None:
             self._placement = Placement(self._inventories.values())
         return self._placement
+
+    def is_young(self) -> bool:
+        """Whether hosts that have said nothing yet may still be about to: a host is given as long that falls silent."""
+        return self._began == float("inf") or asyncio.get_running_loop().time() - self._began < SILENT_FOR
 
     async def inventories(self, max_age: float) -> list[Inventory]:
         """Return what runs on each host, ``max_age`` seconds old at most; older where one does not answer.
@@ -120,6 +126,7 @@ class Roster:
                 raise
             if everybody:
                 self._asked_all = self._asked
+                self._began = min(self._began, self._asked)
 
     async def _ask_host(self, client: Client, gate: asyncio.Semaphore, host_id: str) -> None:
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from wadm.operator import ownership
 from wadm.operator.kube import Object
 from wadm.operator.manifests import application_name
 from wadm.operator.names import Key, key_of
+from wadm.operator.targets import target_of
 
 CLAIMED = "wasmcloud.dev/claimed"
 """Mark in :class:`Store` (never in Kubernetes): somebody wrote the spec of this mirror."""
@@ -22,9 +23,13 @@ class Store:
     """
 
     def __init__(
-        self, application_changed: Callable[[Object], None], host_config_changed: Callable[[Object], None]
+        self,
+        application_changed: Callable[[Object], None],
+        application_gone: Callable[[Object], None],
+        host_config_changed: Callable[[Object], None],
     ) -> None:
         self._application_changed = application_changed
+        self._application_gone = application_gone
         self._host_config_changed = host_config_changed
         self.applications: dict[Key, Object] = {}
         self.host_configs: dict[Key, Object] = {}
@@ -38,14 +43,21 @@ class Store:
             return  # the answer to our own write was here first
         kept = _slim(body)
         kept[CLAIMED] = ownership.is_mirror(body) and ownership.is_claimed(body)
-        self.drop_application(key)
+        self._drop(key)
         self.applications[key] = kept
         self._named[application_name(kept)].add(key)
         if before is None or _without_status(before) != _without_status(kept):
             self._application_changed(kept)
 
-    def drop_application(self, key: Key) -> None:
-        """Forget an Application."""
+    def forget_application(self, key: Key, version: str = "") -> None:
+        """Forget an Application that is gone, and tell of it; one that is newer than ``version`` is another."""
+        body = self.applications.get(key)
+        if body is None or (version and _version(body) > int(version)):
+            return
+        self._drop(key)
+        self._application_gone(body)
+
+    def _drop(self, key: Key) -> None:
         body = self.applications.pop(key, None)
         if body is not None:
             name = application_name(body)
@@ -57,6 +69,10 @@ class Store:
         """Return all Applications that mean ``name``, of whichever lattice, sorted."""
         return [self.applications[key] for key in sorted(self._named.get(name, ()))]
 
+    def uids_of(self, namespace: str) -> set[str]:
+        """Return the uids of the Applications of a namespace."""
+        return {body["metadata"]["uid"] for (where, _), body in self.applications.items() if where == namespace}
+
     def put_host_config(self, body: Object) -> None:
         """Keep a host config, unless a newer state of it is known."""
         key = key_of(body)
@@ -64,12 +80,58 @@ class Store:
         if before is not None and _version(body) < _version(before):
             return
         self.host_configs[key] = kept = _slim(body)
-        if before is None or _without_status(before) != _without_status(kept):
+        if before is None or _without_status(before) != _without_status(kept) or target_of(before) != target_of(kept):
             self._host_config_changed(kept)
+
+    def forget_host_config(self, key: Key, version: str = "") -> None:
+        """Forget a host config that is gone, and tell of it; one that is newer than ``version`` is another."""
+        body = self.host_configs.get(key)
+        if body is None or (version and _version(body) > int(version)):
+            return
+        del self.host_configs[key]
+        self._host_config_changed(body)
 
     def host_configs_of(self, namespace: str) -> list[Object]:
         """Return the host configs of a namespace, sorted by name."""
         return [body for (where, _), body in sorted(self.host_configs.items()) if where == namespace]
+
+
+class ApplicationSink:
+    """Takes the Applications that a reflector tells of."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keys(self) -> Collection[Key]:
+        """Return the Applications that are known."""
+        return self._store.applications.keys()
+
+    def put(self, body: Object) -> None:
+        """Take an Application as it is now."""
+        self._store.put_application(body)
+
+    def drop(self, key: Key, version: str) -> None:
+        """Forget an Application that is gone."""
+        self._store.forget_application(key, version)
+
+
+class HostConfigSink:
+    """Takes the host configs that a reflector tells of."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keys(self) -> Collection[Key]:
+        """Return the host configs that are known."""
+        return self._store.host_configs.keys()
+
+    def put(self, body: Object) -> None:
+        """Take a host config as it is now."""
+        self._store.put_host_config(body)
+
+    def drop(self, key: Key, version: str) -> None:
+        """Forget a host config that is gone."""
+        self._store.forget_host_config(key, version)
 
 
 def _version(body: Object) -> int:

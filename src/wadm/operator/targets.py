@@ -8,13 +8,14 @@ lattice of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
 from wadm.operator import names
 from wadm.operator.conditions import Condition
-from wadm.operator.host_config import NATS_ADDRESS, NATS_CLIENT_PORT
+from wadm.operator.host_config import NATS_ADDRESS, NATS_CLIENT_PORT, Unacceptable, read
 from wadm.operator.kube import Object
 
 
@@ -29,9 +30,51 @@ class Target(Struct, frozen=True, order=True):
     secret: tuple[str, str] = ("", "")
 
 
-def target_of(host_config: Object) -> Target:
-    """Return the lattice of a host config."""
-    spec = host_config["spec"]
+class Place(Struct, frozen=True, order=True):
+    """An application of a lattice: where an object's manifest is deployed."""
+
+    target: Target
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.target.lattice}/{self.name}"
+
+    def names_same(self, other: Place) -> bool:
+        """Whether both name the same application of a lattice of the same name, however the lattice is reached."""
+        return (self.target.lattice, self.name) == (other.target.lattice, other.name)
+
+
+def same_lattice(one: Target | Condition | None, other: Target | Condition | None) -> bool:
+    """Whether two targets are one lattice at one address, with whatever credentials."""
+    if not (isinstance(one, Target) and isinstance(other, Target)):
+        return False
+    return (one.lattice, one.address) == (other.lattice, other.address)
+
+
+ACCEPTED_FIELDS: Final = ("lattice", "natsAddress", "natsClientPort", "secretName")
+"""Settings of a host config that say which lattice it is of and how that is reached."""
+
+
+def target_of(host_config: Object) -> Target | None:
+    """Return the lattice of a host config, ``None`` for one that never was accepted.
+
+    A change that is not accepted moves no applications, as it restarts no hosts: the settings that were accepted last
+    (``status.accepted``) count until the operator has accepted the new ones.
+    """
+    status = host_config.get("status") or {}
+    accepted = status.get("accepted")
+    verdict = next((one for one in status.get("conditions") or () if one["type"] == "Accepted"), None)
+    current = status.get("observedGeneration") == host_config["metadata"].get("generation")
+    if accepted is not None and not (current and verdict and verdict["status"] == "True"):
+        return _target(host_config, accepted)
+    try:
+        read(host_config)
+    except Unacceptable:
+        return None
+    return _target(host_config, host_config["spec"])
+
+
+def _target(host_config: Object, spec: Mapping[str, Any]) -> Target:
     address = spec.get("natsAddress") or NATS_ADDRESS
     port = spec.get("natsClientPort") or NATS_CLIENT_PORT
     secret = (host_config["metadata"]["namespace"], spec["secretName"]) if spec.get("secretName") else ("", "")
@@ -42,18 +85,28 @@ def choose(body: Object, host_configs: Iterable[Object], default: Target | None)
     """Return the lattice of an Application, or why there is none; ``host_configs`` are those of its namespace."""
     namespace = body["metadata"].get("namespace", "")
     named = body["metadata"].get("annotations", {}).get(names.LATTICE)
-    here = sorted({target_of(one) for one in host_configs})
-    found = here or ([default] if default else [])
+    configs = list(host_configs)
+    here = sorted({target for one in configs if (target := target_of(one)) is not None})
+    found = here or ([default] if default and not configs else [])
     if named:
         candidates = [*here, *([default] if default and default not in here else [])]
-        found = [target for target in candidates if target.lattice == named][:1]
+        found = [target for target in candidates if target.lattice == named]
     if len(found) == 1:
         return found[0]
     if not found:
-        return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named))
-    lattices = ", ".join(sorted({target.lattice for target in found}))
+        refused = sorted(one["metadata"]["name"] for one in configs if target_of(one) is None)
+        return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named, refused))
     if len({(target.lattice, target.address) for target in found}) == 1:
         return found[0]  # the same lattice, with several credentials
+    if named:
+        addresses = ", ".join(sorted({target.address for target in found}))
+        return Condition(
+            "Accepted",
+            "False",
+            "AmbiguousLattice",
+            f"the host configs of namespace {namespace} reach a lattice {named} at several addresses ({addresses})",
+        )
+    lattices = ", ".join(sorted({target.lattice for target in found}))
     return Condition(
         "Accepted",
         "False",
@@ -63,7 +116,13 @@ def choose(body: Object, host_configs: Iterable[Object], default: Target | None)
     )
 
 
-def _nowhere(namespace: str, named: str | None) -> str:
+def _nowhere(namespace: str, named: str | None, refused: Sequence[str]) -> str:
+    if refused:
+        plural = "s" * (len(refused) > 1)
+        return (
+            f"host config{plural} {', '.join(refused)} of namespace {namespace} "
+            f"{'are' if plural else 'is'} not accepted: the lattice is not known before"
+        )
     if named:
         return (
             f"metadata.annotations[{names.LATTICE}]: no WasmCloudHostConfig of namespace {namespace} is of lattice "
