@@ -442,6 +442,7 @@ def virtual_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(seed: int) -> History:
     history: list[History] = []
+    random.seed(seed)  # pauses after failures are drawn from it
 
     async def run() -> None:
         history.append(History(seed))

@@ -53,15 +53,16 @@ class Mirrors:
         home = self._home(target)
         namespace = home["metadata"]["namespace"] if home else self._default_namespace
         present = [body for body in self._present(target) if "deletionTimestamp" not in body["metadata"]]
+        here = mirrors_by_name(present, namespace)
         wanted = wanted_mirrors(view.summaries, self._applications.owned(target))
         gate = asyncio.Semaphore(AT_ONCE)
         removals = [
             self._remove(body)
             for body in present
-            if application_name(body) not in wanted or body["metadata"]["namespace"] != namespace
+            if application_name(body) not in wanted or here.get(application_name(body)) is not body
         ]
         shows = [
-            self._show(view, name, version, namespace, mirrors_by_name(present, namespace).get(name), gate)
+            self._show(view, name, version, namespace, here.get(name), gate)
             for name, version in stale(wanted, present, namespace)
         ]
         results = await asyncio.gather(*removals, *shows, return_exceptions=True)
@@ -115,7 +116,7 @@ class Mirrors:
                 return
             for name in manifests.mirror_names(application, lattice):
                 there = self._store.applications.get((namespace, name))
-                if there is not None and ownership.is_mirror(there) and application_name(there) == application:
+                if there is not None and self._shows(there, application, view.target):
                     return  # somebody deletes it; once it is gone there is another look
                 body = manifests.mirror(manifest, version, lattice, namespace, name)
                 if there is None and await self._create(body):
@@ -123,12 +124,17 @@ class Mirrors:
             where = " and ".join(manifests.mirror_names(application, lattice))
             raise KubeError(409, "AlreadyExists", f"{application}: the names {where} belong to other objects")
 
+    def _shows(self, body: Object, application: str, target: Target) -> bool:
+        is_of_lattice = same_lattice(self._applications.target(body), target)
+        return ownership.is_mirror(body) and application_name(body) == application and is_of_lattice
+
     async def _create(self, body: Object) -> bool:
         """Create a mirror; return whether the name was free."""
         try:
             self._store.put_application(await self._kube.create(body, names.MIRROR_MANAGER))
         except KubeError as error:
-            if error.reason != "AlreadyExists":
+            # What is there and not known yet may be this very mirror, of which the answer was lost: the watch tells.
+            if error.reason != "AlreadyExists" or key_of(body) not in self._store.applications:
                 raise
             return False
         return True
@@ -165,8 +171,12 @@ def wanted_mirrors(summaries: Mapping[str, Summary], owned: Collection[str]) -> 
 
 
 def mirrors_by_name(present: Collection[Object], namespace: str) -> dict[str, Object]:
-    """Return the mirrors in a namespace by the application that they show."""
-    return {application_name(body): body for body in present if body["metadata"]["namespace"] == namespace}
+    """Return the mirrors in a namespace by the application that they show: of several the one with the first name."""
+    found: dict[str, Object] = {}
+    for body in present:
+        if body["metadata"]["namespace"] == namespace:
+            found.setdefault(application_name(body), body)
+    return found
 
 
 def stale(wanted: Mapping[str, str], present: Collection[Object], namespace: str) -> list[tuple[str, str]]:

@@ -257,7 +257,7 @@ class Operator:
 
     def _lattice_changed(self, target: Target, applications: Collection[str]) -> None:
         """Look at what differs; ``""`` among the names means that the server came or went."""
-        for name in applications:
+        for name in sorted(applications):
             for body in self._store.named(name):
                 self._queue.add(("application", key_of(body)))
         if "" in applications:

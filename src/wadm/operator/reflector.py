@@ -122,7 +122,7 @@ class Reflector:
         found, version = await self._kube.list(*self._where)
         self.problem = ""
         gone = set(self._sink.keys()) - {key_of(body) for body in found}
-        for key in gone:
+        for key in sorted(gone):
             self._sink.drop(key, version)
         for body in found:
             # Lists leave out the kind of what they hold.
