@@ -30,6 +30,7 @@ _ACCOUNTS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESP
 _TOKENS = {
     "admin": ("admin-token", "admin", ("system:masters",)),
     "operator": ("operator-token", f"system:serviceaccount:{OPERATOR_NAMESPACE}:wadm-operator", _ACCOUNTS),
+    "powerless": ("powerless-token", "powerless", ("system:authenticated",)),
     "narrow": ("narrow-token", f"system:serviceaccount:{OPERATOR_NAMESPACE}:narrow", _ACCOUNTS),
 }
 

@@ -24,7 +24,7 @@ from wadm.operator.kube import KubeError
 from wadm.operator.program import Operator, Settings
 from wadm.transport import virtual_time
 
-HISTORIES = int(os.environ.get("WADM_HISTORIES", "40"))
+HISTORIES = int(os.environ.get("WADM_HISTORIES", "25"))
 STEPS = 14
 CALM = 240.0
 """Seconds after which everything must be as it should be: longer than the longest pause of the operator."""

@@ -191,6 +191,31 @@ def test_a_bad_change_leaves_what_runs_alone(world: World, lattice: str) -> None
         assert {one.name: one.deployed_version for one in client.list()}["solid"] == version
 
 
+def test_a_manifest_that_is_too_large_for_nats_says_so(world: World, lattice: str) -> None:
+    body = application("huge", namespace=lattice)
+    texts = {f"key-{number}": "x" * 11_000 for number in range(100)}
+    body["spec"]["components"][0]["properties"]["config"] = [{"name": "much", "properties": texts}]
+    world.cluster.apply(body)
+    eventually(lambda: condition(world.status(lattice, "huge"), "Accepted").get("reason") == "TooLarge")
+    status = world.status(lattice, "huge")
+    assert condition(status, "Stalled")["status"] == "True"
+    assert "too large" in condition(status, "Ready")["message"]
+    world.cluster.kubectl("delete", "app", "huge", "-n", lattice, "--timeout=60s")
+
+
+def test_a_change_of_the_version_alone_is_a_new_version(world: World, lattice: str) -> None:
+    world.cluster.apply(application("renumbered", namespace=lattice, annotations={"version": "v1"}))
+    shown(world, lattice, "renumbered")
+    world.cluster.kubectl("annotate", "app", "renumbered", "-n", lattice, "version=v2", "--overwrite")
+    eventually(lambda: world.status(lattice, "renumbered").get("deployedVersion") == "v2")
+    world.cluster.kubectl("label", "app", "renumbered", "-n", lattice, "velero.io/restore-name=x")
+    world.cluster.kubectl("annotate", "app", "renumbered", "-n", lattice, "corp.example/run=7")
+    put(world, lattice, "later")
+    shown(world, lattice, "later")
+    with connect_sync(world.nats.url, lattice=lattice) as client:
+        assert {one.version for one in client.versions("renumbered")} == {"v1", "v2"}
+
+
 def test_types_and_names_are_refused_by_the_api_server_with_the_field(world: World, lattice: str) -> None:
     body = application("typed")
     first, second = body["spec"]["components"]

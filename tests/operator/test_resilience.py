@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -59,8 +60,9 @@ def test_after_the_api_server_was_away_the_same_process_goes_on(world: World, la
     eventually(lambda: "before" in deployed(world, lattice))
     assert world.operator.process is not None
     pid = world.operator.process.pid
+    lost = world.operator.log.read_text().count("The Lease was lost")
     world.cluster.stop_api(signal.SIGKILL)
-    eventually(lambda: "The Lease was lost" in world.operator.log.read_text())
+    eventually(lambda: world.operator.log.read_text().count("The Lease was lost") > lost)
     world.cluster.start_api()
     world.cluster.apply(application("after", namespace=lattice))
     eventually(lambda: "after" in deployed(world, lattice))
@@ -137,3 +139,32 @@ def test_a_restarted_nats_server_loses_nothing(world: World, lattice: str) -> No
     world.wadm.stop()  # so that it serves the tests to come as if nothing had been
     world.wadm.start()
     world.wait_for_wadm()
+
+
+def test_one_without_rights_is_not_ready_and_says_which_is_missing(world: World) -> None:
+    powerless = world.another_operator("powerless", user="powerless")
+    powerless.start()
+    port = powerless.arguments[powerless.arguments.index("--http") + 1]
+
+    def answer() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{port}/readyz", timeout=5) as ready:
+                return ready.status, ready.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    eventually(lambda: answer()[0] == 503 and "leases.coordination.k8s.io" in answer()[1])
+    assert "forbidden" in answer()[1]
+    assert powerless.stop() == 0
+
+
+def test_one_that_stands_by_is_ready(world: World) -> None:
+    second = world.another_operator("ready-second")
+    second.start()
+    eventually(lambda: "Standing by" in second.log.read_text())
+    port = second.arguments[second.arguments.index("--http") + 1]
+    with urllib.request.urlopen(f"http://{port}/readyz", timeout=5) as ready:
+        assert ready.read() == b"ok\n"
+    assert second.stop() == 0
