@@ -54,6 +54,7 @@ class Attack:
             "host_cut_off": self._cut_host_off,
             "host_relabelled": self._relabel_host,
             "provider_crashed": self._crash_provider,
+            "provider_restarted": self._restart_provider,
             "server_killed": self._kill_server,
             "server_frozen": self._freeze_server,
             "server_stopped": self._stop_server,
@@ -251,6 +252,12 @@ class Attack:
         if there:
             host, id_ = self._rng.choice(there)
             host.crash_provider(id_)
+
+    async def _restart_provider(self) -> None:
+        there = [(host, id_) for host in self.world.alive() if host.host is not None for id_ in host.host.providers]
+        if there:
+            host, id_ = self._rng.choice(there)
+            await host.restart_provider(id_)
 
     async def _stop_host_for_good(self) -> None:
         alive = self.world.alive()

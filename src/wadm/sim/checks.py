@@ -120,10 +120,31 @@ def judge(view: View, application: str) -> Verdict:
         elif in_force.get(link.identity) != link:
             there = in_force.get(link.identity)
             verdict.wrong.append(f"link {' '.join(link.identity)} is {'another' if there else 'missing'}")
+        else:
+            verdict.wrong += _not_told(view, link)
     for name, properties in wants.configs.items():
         if view.configs.get(name) != properties:
             verdict.wrong.append(f"configuration {name} is {view.configs.get(name)}, should be {properties}")
     return verdict
+
+
+def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
+    """Yield the providers that have not a link as it is, with the values that its configurations have."""
+
+    def values(names: tuple[str, ...]) -> dict[str, str]:
+        return {key: value for name in names for key, value in view.configs.get(name, {}).items()}
+
+    should = (link.interfaces, values(link.source_config), values(link.target_config))
+    for name, kind, id_, provider in _running(view):
+        if kind != "provider" or id_ not in (link.source, link.target) or not isinstance(provider, RunningProvider):
+            continue
+        if not provider.alive or provider.links.missed:
+            continue
+        heard = provider.links.heard.get((link.source, link.namespace, link.package, link.name, link.target))
+        has = None if heard is None else (frozenset(heard.interfaces), heard.source_config, heard.target_config)
+        if has != should:
+            state = "another" if heard is not None else "no"
+            yield f"{id_} on {name} has {state} link {' '.join(link.identity)}"
 
 
 def _mine(view: View, workload: Workload) -> dict[str, Running]:

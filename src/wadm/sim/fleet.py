@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from wadm.sim.core import HostSpec
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.host import CONTROL_PREFIX, ModelHost
+from wadm.sim.provider_links import SUBJECT, decode
 from wadm.sim.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
 
@@ -74,11 +75,14 @@ class Fleet:
         self._rng = random.Random(f"{seed}/fleet")  # noqa: S311 - must repeat
         self._lives = 0
         self._subscriptions: list[Subscription] = []
+        self._links: Subscription | None = None
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Start all hosts."""
         await self.store.open()
+        subject = SUBJECT.format(lattice=self.lattice, entity="*", verb="*")
+        self._links = await self._transport.subscribe(subject, self._hear_link)
         for spec in self._specs:
             await self.add(spec)
         await self._transport.flush()
@@ -87,6 +91,8 @@ class Fleet:
         """Stop all hosts in an orderly way."""
         for host in tuple(self.hosts.values()):
             await host.stop()
+        if self._links is not None:
+            await self._links.stop()
         await self.store.close()
         await self._transport.flush()
 
@@ -128,6 +134,14 @@ class Fleet:
         for subject, group in _TO_ONE:
             queue = f"{prefix}.{group}"
             self._subscriptions.append(await self._transport.subscribe(f"{prefix}.{subject}", self._to_one, queue))
+
+    def _hear_link(self, message: Message) -> None:
+        """Have the providers hear of a link, each on the connection of its own that it has beside its host."""
+        *_, provider_id, _, verb = message.subject.split(".")
+        link = decode(message.data)
+        for host in tuple(self.hosts.values()):
+            if provider_id in host.providers:
+                host.hear_link(provider_id, verb, link)
 
     def _to_all(self, message: Message) -> None:
         for host in tuple(self.hosts.values()):

@@ -63,6 +63,8 @@ class Habits(Struct, frozen=True):
     """Why a provider that was pulled does not start."""
     provider_lifetime: Delay | None = None
     """After how long a provider dies for good, of which a host tells nobody but by its health events ceasing."""
+    provider_subscribes: Delay = 0.05
+    """How long after its start a provider process hears of links; before, it hears nothing."""
     unhealthy_probes: float = 0.0
     """The chance that a provider answers a health probe with *unhealthy*."""
 

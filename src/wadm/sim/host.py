@@ -17,6 +17,7 @@ from wadm.sim.core import HOST_VERSION, HostCore, HostSpec, Operation, Refusal, 
 from wadm.sim.habits import Habits
 from wadm.sim.ids import uptime_human
 from wadm.sim.lattice_data import LatticeData
+from wadm.sim.provider_links import ToldLink
 from wadm.sim.providers import Providers, RunningProvider
 from wadm.sim.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
@@ -182,6 +183,14 @@ class ModelHost:
     def crash_provider(self, provider_id: str) -> None:
         """Have a provider die for good; it stays in the inventory, and its health events cease."""
         self._providers.running[provider_id].alive = False
+
+    async def restart_provider(self, provider_id: str) -> None:
+        """Have the process of a provider end and be started again by its host, which tells nobody."""
+        await self._providers.restart(provider_id)
+
+    def hear_link(self, provider_id: str, verb: str, link: ToldLink) -> None:
+        """Have a provider of this host hear of a link that was put or deleted."""
+        self._providers.hear_link(provider_id, verb, link)
 
     def set_health(self, provider_id: str, healthy: bool) -> None:
         """Have a provider answer its health probes so from now on."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from wadm.sim import bodies
 from wadm.sim.bodies import Link, Reply, Spec
 from wadm.sim.core import SECRET_PREFIX, HostCore, Refusal, Request, decode
+from wadm.sim.provider_links import SUBJECT, encode, has_secrets, resolve
 from wadm.sim.store import StoreFailed
 
 _link_decoder = msgspec.json.Decoder(bodies.Link)
@@ -45,6 +46,8 @@ class LatticeData:
         except Refusal as refusal:
             self._core.publish("linkdef_set_failed", {**asdict(link), "error": refusal.chain})
             raise
+        if not has_secrets(link):
+            await self._tell_providers("put", link)
         self._core.publish("linkdef_set", link)
         return Reply(True, "successfully set link")
 
@@ -61,9 +64,20 @@ class LatticeData:
             data |= {"target": links[gone].target, "interfaces": links[gone].interfaces}
             links[gone] = links[-1]  # the last one moves into its place
             del links[-1]
+            gone_link = spec.links[gone]
             await self._write_spec(body.source_id, Spec(spec.url, tuple(links)))
+            await self._tell_providers("del", replace(gone_link, source_config=(), target_config=()))
         self._core.publish("linkdef_deleted", data)
         return Reply(True, "successfully deleted link")
+
+    async def _tell_providers(self, verb: str, link: Link) -> None:
+        """Tell the providers at both ends, on whichever hosts they run."""
+        try:
+            told = encode(await resolve(link, self._core.store))
+        except StoreFailed as error:
+            raise Refusal("failed to resolve link config") from error
+        for entity in (link.source_id, link.target):
+            self._core.send(SUBJECT.format(lattice=self._core.lattice, entity=entity, verb=verb), told)
 
     async def _check_names(self, link: Link) -> None:
         missing = ""

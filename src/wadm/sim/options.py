@@ -24,6 +24,8 @@ class Rates(Struct, frozen=True):
     host_cut_off: float = 0.0
     host_relabelled: float = 0.0
     provider_crashed: float = 0.0
+    provider_restarted: float = 0.0
+    """A provider process ends, and its host starts it again without a word."""
     server_killed: float = 0.0
     server_frozen: float = 0.0
     server_stopped: float = 0.0
@@ -87,6 +89,11 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
     def maybe(most: float, chance: float = 0.5) -> float:
         return round(rng.uniform(0, most), 3) if rng.random() < chance else 0.0
 
+    # Drawn apart, so that earlier seeds stay what they were.
+    links = random.Random(f"links {seed}")  # noqa: S311 - must repeat
+    subscribes = (0.02, round(links.choice((0.1, 0.1, 2.0, 12.0)), 3))
+    restarted = round(links.uniform(0, 2), 3) if links.random() < 0.4 else 0.0
+
     attack = round(rng.uniform(40, 120), 1)
     return Options(
         seed=seed,
@@ -98,6 +105,7 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
         habits=Habits(
             pull_delay=(0.0, maybe(20.0)),
             failing_updates=maybe(0.5),
+            provider_subscribes=subscribes,
             unhealthy_probes=maybe(0.2, 0.2),
             ack_delay=(0.0, maybe(3.0, 0.3)),
             ack_lost=maybe(0.3),
@@ -130,6 +138,7 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
             host_cut_off=maybe(3),
             host_relabelled=maybe(3),
             provider_crashed=maybe(1, 0.3),
+            provider_restarted=restarted,
             server_killed=maybe(6),
             server_frozen=maybe(3),
             server_stopped=maybe(3, 0.3),

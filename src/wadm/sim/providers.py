@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, field
 
 from wadm.sim import bodies
 from wadm.sim.bodies import Labels, ProviderEntry, Reply
 from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
 from wadm.sim.images import BUILTIN, strip
 from wadm.sim.locks import FairLock
+from wadm.sim.provider_links import LinkId, ProviderLinks, ToldLink, resolve
+from wadm.sim.store import StoreFailed
 
 FIRST_PROBE = 5.0
 PROBE_INTERVAL = 30.0
@@ -32,6 +35,9 @@ class RunningProvider(Struct):
     annotations: Labels
     alive: bool = True
     sick: bool = False
+    links: ProviderLinks = field(default_factory=ProviderLinks)
+    restarting: bool = False
+    """Whether its host has just started it again, of which it tells nobody."""
 
 
 class Providers:
@@ -42,6 +48,7 @@ class Providers:
         self.lock = FairLock()
         self._core = core
         core.tables.append(self.running)
+        core.store.on_new_link(self._new_link)
 
     def entries(self) -> tuple[ProviderEntry, ...]:
         """Return what the inventory says of them."""
@@ -103,6 +110,7 @@ class Providers:
             core.make_room()
             self._spawn(builtin, body)
             provider = RunningProvider(image, body.annotations or {})
+            provider.links.begin(await self._list(id_))
             data = {
                 "annotations": provider.annotations,
                 "host_id": body.host_id,
@@ -111,7 +119,9 @@ class Providers:
             }
             core.publish("provider_started", data)
             self.running[id_] = provider
+            provider.links.listens = builtin is not None
         if builtin is None:
+            core.spawn(self._subscribe(provider))
             core.spawn(self._probe(id_, provider))
         if core.habits.provider_lifetime is not None:
             core.spawn(self._die(provider))
@@ -123,6 +133,49 @@ class Providers:
             raise Failure(f"unknown builtin name: {builtin}")
         if (error := self._core.habits.provider_start(body.provider_ref)) is not None:
             raise Failure(error)
+
+    # -- links -------------------------------------------------------------------------------
+
+    async def _list(self, id_: str) -> dict[LinkId, ToldLink]:
+        """Return the links that a provider is started with: those that this host knows of."""
+        try:
+            told = [await resolve(link, self._core.store) for link in self._core.store.links if id_ in _ends(link)]
+        except StoreFailed:
+            return {}  # it is only logged that links are skipped
+        return {link.id: link for link in told}
+
+    async def _subscribe(self, provider: RunningProvider) -> None:
+        await self._core.pause(self._core.habits.provider_subscribes)
+        provider.links.listens, provider.restarting = True, False
+
+    def hear_link(self, id_: str, verb: str, link: ToldLink) -> None:
+        """Have a provider hear of a link, if it listens and its connection is there."""
+        provider = self.running.get(id_)
+        if provider is None or not provider.alive:
+            return
+        if self._core.cut or provider.restarting:
+            provider.links.missed = True
+        else:
+            provider.links.hear(verb, link)
+
+    def _new_link(self, link: bodies.Link) -> None:
+        """Tell the providers of this host of a link that it did not know: beside whoever put it, who tells all."""
+        for id_ in _ends(link):
+            if id_ in self.running and _is_process(self.running[id_]) and not self._core.gone:
+                self._core.spawn(self._tell(id_, link))
+
+    async def _tell(self, id_: str, link: bodies.Link) -> None:
+        with suppress(StoreFailed):  # it is only logged
+            self.hear_link(id_, "put", await resolve(link, self._core.store))
+
+    async def restart(self, id_: str) -> None:
+        """Have the process of a provider end; its host starts it again and tells nobody."""
+        provider = self.running[id_]
+        if not _is_process(provider):
+            return
+        provider.links.begin(await self._list(id_))
+        provider.restarting = True
+        self._core.spawn(self._subscribe(provider))
 
     # -- stop --------------------------------------------------------------------------------
 
@@ -161,7 +214,7 @@ class Providers:
             if self.running.get(id_) is not provider:
                 return
             wait = PROBE_INTERVAL
-            if not provider.alive:
+            if not (provider.alive and provider.links.listens):
                 continue
             answer = not (provider.sick or core.happens(core.habits.unhealthy_probes))
             kind = "status" if answer == healthy else "passed" if answer else "failed"
@@ -173,6 +226,14 @@ class Providers:
         if lifetime is not None:
             await self._core.pause(lifetime)
             provider.alive = False
+
+
+def _ends(link: bodies.Link) -> tuple[str, ...]:
+    return (link.source_id, link.target)
+
+
+def _is_process(provider: RunningProvider) -> bool:
+    return provider.image not in _SWITCHABLE
 
 
 def _builtin(reference: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -38,6 +39,7 @@ class LatticeStore:
         self._config_data = f"CONFIGDATA_{lattice}"
         self._links: dict[str, tuple[Link, ...]] = {}
         self._watch: Subscription | None = None
+        self._on_new_link: list[Callable[[Link], None]] = []
 
     async def open(self) -> None:
         """Have the buckets, and know all links that are there."""
@@ -50,6 +52,10 @@ class LatticeStore:
         if self._watch is not None:
             await self._watch.stop()
             self._watch = None
+
+    def on_new_link(self, told: Callable[[Link], None]) -> None:
+        """Have a function called with each link that was not known in this form."""
+        self._on_new_link.append(told)
 
     @property
     def links(self) -> list[Link]:
@@ -98,7 +104,12 @@ class LatticeStore:
         except msgspec.MsgspecError as error:
             _log.warning("spec %s cannot be read: %s", entry.key, error)
         else:
+            before = self._links.get(entry.key, ())
             self._links[entry.key] = spec.links
+            for link in spec.links:
+                if link not in before:
+                    for told in self._on_new_link:
+                        told(link)
 
     async def _get(self, bucket: str, key: str) -> bytes | None:
         _check_key(key)

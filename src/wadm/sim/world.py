@@ -130,6 +130,11 @@ class SimulatedHost:
         self._tell(f"has its provider {provider_id} crash")
         self._there().crash_provider(provider_id)
 
+    async def restart_provider(self, provider_id: str) -> None:
+        """Have one of its providers end and be started again."""
+        self._tell(f"has its provider {provider_id} end, and starts it again")
+        await self._there().restart_provider(provider_id)
+
     def _there(self) -> ModelHost:
         assert self.host is not None
         return self.host
@@ -405,11 +410,19 @@ class World:
         value = self.value(f"LATTICEDATA_{LATTICE}", f"COMPONENT_{call.key[1]}")
         links = [] if value is None else json.loads(value)["links"]
         same = [one for one in links if all(one.get(key) == body.get(key, one.get(key)) for key in _LINK)]
-        return not same if call.verb == "del" else body in same
+        if call.verb == "del":
+            return not same
+        return body in same and not self._may_lack(body)
 
     def too_early(self, call: Call) -> str | None:
         """Return why something must not be stopped yet. What has just happened need not have been heard of."""
         return None if self.now() - self._changed_last < NEWS else self.judge_stop(call)
+
+    def _may_lack(self, link: Mapping[str, Any]) -> bool:
+        """Whether a provider may not have heard of a link that was put while it started."""
+        ends = (link["source_id"], link["target"])
+        there = (one.host.providers for one in self.alive() if one.host is not None)
+        return any(end in providers for providers in there for end in ends)
 
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from wadm.engine import compile as compiling
-from wadm.engine import failure_detector, garbage, in_flight, liveness, observe, plan, reconcile
+from wadm.engine import (
+    delivery,
+    failure_detector,
+    garbage,
+    in_flight,
+    links,
+    liveness,
+    observe,
+    plan,
+    reconcile,
+    workloads,
+)
 from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
@@ -161,6 +172,33 @@ def silent_under_the_former_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roster.Roster, "load", nobody)
 
 
+def links_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link is put while its provider starts, and counts as told."""
+    monkeypatch.setattr(reconcile, "goes_first", lambda *_: False)
+    monkeypatch.setattr(workloads, "awaited", lambda *_: None)
+    monkeypatch.setattr(links, "delivery", lambda *_: delivery.DELIVERED)
+
+
+def links_put_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed link is put over the one that providers have."""
+    monkeypatch.setattr(links, "delivery", lambda *_: delivery.DELIVERED)
+    monkeypatch.setattr(links, "running_ends", lambda *_: iter(()))
+
+
+def values_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a configuration has other values concerns nobody who is linked with it."""
+    before = observed.Lattice.set_config
+    monkeypatch.setattr(
+        observed.Lattice, "set_config", lambda self, name, properties, _now=None: before(self, name, properties)
+    )
+
+
+def telling_not_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner does not write down which links it is telling providers of."""
+    before = records.encode_record
+    monkeypatch.setattr(records, "encode_record", lambda record: before(plan.Record(record.links, record.configs)))
+
+
 PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (no_fencing, {"ownership"}),
     (nothing_in_flight, {"restraint"}),
@@ -179,6 +217,10 @@ PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (statuses_unsaid, {"convergence"}),
     (moved_though_most_are_silent, {"composure"}),
     (silent_under_the_former_owner, {"composure"}),
+    (links_after_the_start, {"convergence"}),
+    (links_put_over, {"convergence"}),
+    (values_untold, {"convergence"}),
+    (telling_not_on_record, {"convergence"}),
 )
 
 
