@@ -18,7 +18,6 @@ from wadm.sim.world import World
 Running = RunningComponent | RunningProvider
 TRIAL = "-next"
 """What the id of a new image ends with that is tried beside the old one."""
-KINDS = ("component", "provider")
 
 
 def judge(world: World, call: Call) -> str | None:
@@ -58,8 +57,7 @@ def _is_tried(view: View, host: str, workload: Workload) -> bool:
     trial = _find(view, host, "component", f"{workload.id}{TRIAL}")
     if not _is_wanted(trial, workload) or not _fits(workload, view.labels[host]):
         return False
-    sources = {link.source for link in view.links if link.target == workload.id}
-    return any(_find(view, name, kind, id_) for name in view.hosts for kind in KINDS for id_ in sources)
+    return any(link.target == workload.id for link in view.links)
 
 
 def _hosts_for(view: View, workload: Workload) -> int:
