@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -89,6 +90,25 @@ def test_a_version_with_another_content_is_refused_unless_replaced(world: World,
     assert "shop version v1 is stored with another content" in refused.err
     assert world.wadm("deploy", changed, "--wait", "--replace").code == 0
     assert json.loads(world.wadm("get", "shop", "-o", "json").out) == json.loads(a_manifest(instances=5))
+
+
+def test_nothing_stops_where_a_deployed_version_is_replaced(world: World, file: File) -> None:
+    world.wadm("deploy", file(), "--wait")
+    new = file(a_manifest(properties={"image": "registry.example/web:2"}))
+    planned = world.wadm("plan", new).out
+    assert "use --replace, which does the same" in " ".join(planned.split())
+    before = len(commands_told(world))
+    assert world.wadm("deploy", new, "--wait", "--replace").code == 0
+    (command,) = commands_told(world)[before:]
+    assert command.startswith("update shop-web on ")
+    revisions = json.loads(world.wadm("history", "shop", "-o", "json").out)
+    assert [(one["version"], one["outcome"]) for one in revisions["revisions"]] == [("v1", "deployed")] * 2
+
+
+def commands_told(world: World) -> list[str]:
+    world.run(asyncio.sleep(5))  # what happens is written down a little later
+    told = json.loads(world.wadm("events", "shop", "-o", "json").out)
+    return [entry["text"] for entry in told["entries"] if entry["kind"] == "command"]
 
 
 def test_what_has_nothing_to_start_is_not_waited_for(world: World, file: File) -> None:

@@ -35,12 +35,13 @@ class Release:
         if await self._is_stored(client):
             self.unchanged = True
             return f"{self.name} version {self.version} is stored already, unchanged."
-        if replace and self.version is not None:
-            await client.delete(self.name, self.version)
         try:
-            result = await client.put(self.written.source.data)
+            result = await client.put(self.written.source.data, replace=replace)
         except AlreadyExists:
-            raise AlreadyExists(_taken([self], "give the manifest a new version, or use --replace")) from None
+            if not replace or self.version is None:
+                raise AlreadyExists(_taken([self], "give the manifest a new version, or use --replace")) from None
+            await client.delete(self.name, self.version)  # The original knows no other way, and stops what runs.
+            result = await client.put(self.written.source.data)
         self.version, self.created, self.total_versions = result.version, result.created, result.total_versions
         return f"Put {self.name} version {self.version}."
 

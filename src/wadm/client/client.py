@@ -25,7 +25,7 @@ from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.api import Version, encode_version
 from wadm.wire.control import HostPing
-from wadm.wire.insight import Ask, encode_ask
+from wadm.wire.insight import REPLACE, Ask, encode_ask
 
 _LOOK_AGAIN = 1.0
 _PAGE = 250
@@ -63,15 +63,20 @@ class Client:
 
     # -- manifests ---------------------------------------------------------------------------
 
-    async def put(self, manifest: Manifest | bytes | Path) -> PutResult:
+    async def put(self, manifest: Manifest | bytes | Path, *, replace: bool = False) -> PutResult:
         """Store a manifest as the newest version of its application; nothing is deployed by it.
 
         Takes a :class:`~wadm.model.manifest.Manifest`, the bytes of a YAML or JSON one, or the path of a file (whose
         relative ``file://`` images are made absolute). A manifest without a version is given one.
 
+        ``replace``: put it in the place of that version if it is there. If that is deployed, what runs of it is
+        changed as by a new version (the original refuses).
+
         Raises ManifestInvalid with what is wrong, AlreadyExists where the application has that version.
         """
         data, headers = await _written(manifest)
+        if replace:
+            headers = {**(headers or {}), REPLACE: "true"}
         return replies.read_put(await self._request("put", data=data, headers=headers))
 
     async def get(self, name: str, version: str | None = None) -> Manifest:

@@ -21,20 +21,21 @@ def with_version(manifest: Manifest, version: str) -> Manifest:
     return replace(manifest, metadata=replace(manifest.metadata, annotations=annotations))
 
 
-def put_version(application: Application | None, manifest: Manifest) -> Application:
+def put_version(application: Application | None, manifest: Manifest, replacing: bool = False) -> Application:
     """Add a manifest, which must have a version, as the newest. What is deployed stays deployed.
 
     ``application`` is ``None`` for the first version. Raises :class:`~wadm.errors.AlreadyExists` if the version is
-    there, even if it is the same in all.
+    there, even if it is the same in all, unless it is to be replaced; if that one is deployed, the new one is then.
     """
     version = manifest.version
     if version is None:
         raise ValueError("a manifest needs a version before it can be stored")
     if application is None:
         return Application(manifest.name, {version: manifest})
-    if version in application.versions:
+    others = {name: one for name, one in application.versions.items() if name != version}
+    if len(others) < len(application.versions) and not replacing:
         raise AlreadyExists(f"Manifest version {version} already exists")
-    return replace(application, versions={**application.versions, version: manifest})
+    return replace(application, versions={**others, version: manifest})
 
 
 def delete_version(application: Application, version: str) -> Application | None:

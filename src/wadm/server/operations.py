@@ -41,6 +41,7 @@ from wadm.server.view import Place, Record
 from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
+from wadm.wire.insight import REPLACE
 from wadm.wire.manifests import manifest_to_builtins
 
 CONTENT_TYPE: Final = "Content-Type"
@@ -144,7 +145,8 @@ async def put(models: Models, request: Request, checked: Checked) -> bytes:
     manifest, problems = checked.manifest, checked.problems
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
-    return await _store_version(models, request.place, manifest, problems)
+    replacing = request.headers.get(REPLACE) == "true"
+    return await _store_version(models, request.place, manifest, problems, replacing)
 
 
 def _check_lattice(place: Place) -> None:
@@ -157,15 +159,22 @@ def _check_lattice(place: Place) -> None:
         )
 
 
-async def _store_version(models: Models, place: Place, manifest: Manifest, warnings: list[Problem]) -> bytes:
+async def _store_version(
+    models: Models, place: Place, manifest: Manifest, warnings: list[Problem], replacing: bool = False
+) -> bytes:
     name, version = manifest.name, manifest.version
     assert version is not None
     store = models.store
     dropped: tuple[str, ...] = ()
+    deployed = False
 
     def add(application: Application | None) -> Application:
-        nonlocal dropped
-        application, dropped = history.fit(history.put_version(application, manifest), store.size_of, store.limit)
+        nonlocal dropped, deployed
+        deployed = application is not None and application.deployed_version == version
+        if deployed and replacing and (conflicts := _conflicts(models, place, manifest)):
+            raise Refusal(conflicts)
+        changed = history.put_version(application, manifest, replacing)
+        application, dropped = history.fit(changed, store.size_of, store.limit)
         return application
 
     try:
@@ -176,6 +185,8 @@ async def _store_version(models: Models, place: Place, manifest: Manifest, warni
     except TooLarge as error:
         return api.error(f"The manifest is too large to be stored: {error}")
     assert record is not None
+    if deployed:
+        await models.revisions.note(place, name, "deploy", version, insight.Ask(message="replaced"))
     missing = missing_shared(manifest, lambda other: models.deployed(place, other))
     return api.put_done(name, version, len(record.glance.versions), missing, warnings, dropped)
 

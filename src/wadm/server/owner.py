@@ -545,7 +545,7 @@ class LatticeOwner:
             return
         if not self._looked and not self._is_settled(desired):
             self._under_way[desired.application] = desired.version  # begun before this server had the lattice
-        if self._looked and (before is None or before.version != desired.version):
+        if self._looked and (before is None or before.version != desired.version or _differs(before, desired)):
             self._under_way[desired.application] = desired.version
             self._changed[desired.application] = self.now()
             self.in_flight.decide(desired.application, self.now())
@@ -782,3 +782,8 @@ class LatticeOwner:
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)
         return pending is not None and not pending.held and not pending.delivered and pending.command == command
+
+
+def _differs(before: Desired, after: Desired) -> bool:
+    """Whether a version has another content than before: it was replaced."""
+    return (before.scalers, before.configs) != (after.scalers, after.configs)

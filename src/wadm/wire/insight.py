@@ -16,6 +16,9 @@ from wadm.model.insight import ApplicationView, Planned
 from wadm.model.timeline import Entry, Revision
 from wadm.wire.reading import UNREADABLE, read
 
+REPLACE: Final = "Wadm-Replace"
+"""The header of a put that says ``true`` where a version that is there is to be replaced. Where it is deployed, what
+runs is changed as by a new version. The original does not look at it."""
 NOBODY: Final = (
     "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
     "or a server is just taking over. Try again in a few seconds."

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @option(
     "--replace",
     is_flag=True,
-    help="If the version is stored with another content, delete that first (what runs of it is stopped).",
+    help="If the version is stored with another content, replace it; what runs is changed as by a new version.",
 )
 @option("--prune", is_flag=True, help="Undeploy what has the labels of --selector and is not among the manifests.")
 @selector_option("Labels of the applications that --prune looks at.")

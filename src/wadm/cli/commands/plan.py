@@ -150,7 +150,7 @@ async def _why_not_stored(client: Client, asked: Asked) -> str:
         return ""
     return (
         f"`wadm deploy` refuses this: version {release.version} is stored with another content. Give the manifest a "
-        "new version to have just this done; with --replace what runs of it is stopped first"
+        "new version to have just this done, or use --replace, which does the same"
     )
 
 
