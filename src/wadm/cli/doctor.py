@@ -151,7 +151,8 @@ async def _storage(client: Client, called: Names) -> AsyncIterator[Finding]:
     troubles = [one for name, info in found.items() for one in _judge(info, wanted.get(name))]
     if f"KV_{called.manifests}" in found:
         troubles += _forgetful(found[f"KV_{called.manifests}"])
-    troubles += [Finding("storage", "error", one.text, one.hint) for one in unwritten(found.get(f"KV_{called.leases}"))]
+    unkept = await quietly(unwritten(client, found.get(called.host_events)), [])
+    troubles += [Finding("storage", "error", one.text, one.hint) for one in unkept]
     for finding in troubles:
         yield finding
     if found and not missing and not troubles:

@@ -27,8 +27,6 @@ NEARLY_FULL = 0.9
 """Parts of a limit from which on somebody should know."""
 ASKED = 8
 """Requests by which a second kind of server behind the same API is found: each is answered by any of them."""
-RENEWED = 20.0
-"""Seconds after which a server that answers should have renewed its session; it does so every two."""
 ORIGINALS = ("wadm_event_consumer", "wadm_commands")
 """Streams that the original reads, each by a durable consumer of a lattice."""
 
@@ -69,7 +67,8 @@ async def store_troubles(client: Client) -> list[Trouble]:
     troubles = [*account_troubles(account), *(one for info in infos if (one := full_stream(info)))]
     if missing:
         troubles.append(missing_streams(missing))
-    return troubles or unwritten(next((info for info in infos if info.name == f"KV_{called.leases}"), None))
+    events = next((info for info in infos if info.name == called.host_events), None)
+    return troubles or await quietly(unwritten(client, events), [])
 
 
 def no_jetstream(client: Client) -> Trouble:
@@ -111,19 +110,19 @@ def missing_streams(missing: Iterable[str]) -> Trouble:
     return Trouble(f"{told} is missing", "a server of ours makes it when it starts: start it anew")
 
 
-def unwritten(leases: StreamInfo | None) -> list[Trouble]:
-    """Return that nothing is stored any more, where a server that answers does not renew its own session: the NATS
-    server as a whole may be full, which it tells no account."""
-    if leases is None or not leases.messages:
+async def unwritten(client: Client, events: StreamInfo | None) -> list[Trouble]:
+    """Return that nothing is stored any more, where hosts tell of themselves and none of it is kept: the NATS server as
+    a whole may be full, which it tells no account."""
+    if events is None or not events.messages:
         return []
     try:
-        late = datetime.fromisoformat(leases.time).timestamp() - datetime.fromisoformat(leases.last).timestamp()
+        late = datetime.fromisoformat(events.time).timestamp() - datetime.fromisoformat(events.last).timestamp()
     except ValueError:
         return []
-    if late < RENEWED:
+    if late < RECENT or not any(host.uptime_seconds > late for host in await client.hosts()):
         return []
-    text = f"nothing has been stored for {late:.0f} s: NATS takes no writes (its disk or max_file_store may be full)"
-    return [Trouble(text, "make room on the NATS server or raise max_file_store, and see its log")]
+    text = f"no heartbeat of a host has been stored for {late:.0f} s: NATS takes no writes (is its disk full?)"
+    return [Trouble(text, "make room on the NATS server's disk or raise max_file_store, and see its log")]
 
 
 async def _info(client: Client, name: str) -> StreamInfo | None:
