@@ -85,6 +85,7 @@ class Keeper:
         self.asking_links = False
         self._log: deque[tuple[float, str, object]] = deque(maxlen=80)
         self._gathered = 0.0
+        self._due: dict[str, float] = {}
         self._unheard: dict[Key, tuple[Command, float]] = {}
         self._put: dict[str, set[LinkKey | str]] = {}
 
@@ -101,6 +102,7 @@ class Keeper:
     def deploy(self, manifest: Manifest) -> None:
         self.manifests[manifest.name] = manifest
         self.known.add(manifest.name)
+        self.interests.try_again(manifest.name)
         self._changed(manifest.name)
 
     def undeploy(self, name: str) -> None:
@@ -186,6 +188,9 @@ class Keeper:
             self.now = max(self.now, due)
             news = News()
             observe_due(self.lattice, self.in_flight, news, self.now)
+            for name in [name for name, at in self._due.items() if at <= self.now]:
+                del self._due[name]
+                news.applications.add(name)
             if self._gathered < self.lattice.last_joined <= self.now - HOSTS_GATHER:
                 self._gathered = self.lattice.last_joined
                 news.applications |= self.interests.wanting()
@@ -194,8 +199,9 @@ class Keeper:
 
     def next_due(self) -> float | None:
         """Return when something is to be done although nothing is heard."""
+        planned = min(self._due.values(), default=None)
         gathered = self.lattice.last_joined + HOSTS_GATHER if self._gathered < self.lattice.last_joined else None
-        return min((at for at in (gathered, self.in_flight.next_due()) if at is not None), default=None)
+        return min((at for at in (planned, gathered, self.in_flight.next_due()) if at is not None), default=None)
 
     # -- a turn ----------------------------------------------------------------------------------
 
@@ -229,6 +235,9 @@ class Keeper:
         name = plan.application
         self.in_flight.settle(plan.settled, name)
         self.interests.wants_hosts(name, plan.wants_hosts)
+        self._due.pop(name, None)
+        if plan.due is not None:
+            self._due[name] = plan.due
         self.interests.put_record(name, plan.record)
         self.said[name] = carry_since(self.said.get(name), plan.status, self.now)
         for action in plan.actions:

@@ -259,6 +259,7 @@ def test_what_is_shown_is_what_runs_however_fast_versions_follow_each_other(
 PARDONABLE = (
     "Could not satisfy",
     "Spread requirement conflict",
+    "was given up on",  # an image that replaces another in place; not tried again
     "does not exist",  # a configuration of the other application
     "link already exists with different target",  # the old one stays as long as the new one waits for a configuration
 )

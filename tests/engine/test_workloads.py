@@ -101,14 +101,16 @@ def the_status(planned: Plan) -> ScalerStatus:
             STORE_NEW_IMAGE,
             a_host("h1", KV),
             "store: reconciling Scaling provider on 1 host(s)\n"
-            "  stop store-kv on h1  because x/kv:1 runs on h1, x/kv:2 is wanted",
+            "  stop store-kv on h1  because x/kv:1 runs on h1, x/kv:2 is wanted; this interrupts store-kv, of which a "
+            "host runs only one",
             id="provider: another image",
         ),
         pytest.param(
             STORE_NEW_CONFIG,
             a_host("h1", KV),
             "store: reconciling Scaling provider on 1 host(s)\n"
-            "  stop store-kv on h1  because x/kv:1 runs on h1, other settings are wanted",
+            "  stop store-kv on h1  because x/kv:1 runs on h1, other settings are wanted; this interrupts store-kv, of "
+            "which a host runs only one",
             id="provider: another scaler",
         ),
         pytest.param(STORE, a_host("h1", KV), "store: deployed", id="provider: all right"),

@@ -67,6 +67,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
     world = lattice.copy()
     world.last_joined = now - HOSTS_GATHER  # what may come is not waited for: it might as well not come
     record = interests.record(desired.application)
+    record = replace(record, swaps=tuple(replace(swap, given_up="") for swap in record.swaps))
     before_record, steps = record, []
     needed = interests.needed_by_others(desired.application)
     news = News()

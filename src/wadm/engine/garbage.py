@@ -11,6 +11,8 @@ replaces, under another name. What a component uses that goes on in an earlier v
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct, field
 
 from wadm.engine.delivery import delivery
@@ -20,6 +22,7 @@ from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
 from wadm.model.lattice import Component, EntityKind, Link, LinkKey
+from wadm.model.swaps import joined
 
 NOT_WANTED = "the application does not want it any more"
 
@@ -47,7 +50,9 @@ def plan_garbage(work: Work) -> Steps[Leftovers]:
     yield from _under_way(work, left)
     configs = yield from _configs(work, wanted, left)
     untold = frozenset(work.untold & wanted.links)
-    left.record = Record(wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted))
+    left.record = Record(
+        wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted), joined(*work.swaps.values())
+    )
     yield from _settle_the_rest(work)
     return left
 
@@ -113,11 +118,21 @@ def _in_the_way(work: Work) -> set[str]:
     return {link.source_id for link in links if not addresses.isdisjoint(_addresses(link, work))}
 
 
+def _same_address(some: Iterable[Link], others: Iterable[Link], work: Work) -> bool:
+    addresses = {address for link in others for address in _addresses(link, work)}
+    return any(address in addresses for link in some for address in _addresses(link, work))
+
+
 def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
-    """Whether a link serves a component that goes on in an earlier version: as what that one calls, or as what leads to
-    it. What leads to a component that the manifest still has goes at once: its provider can have been told another."""
+    """Whether a link serves what goes on in an earlier version: a component, as what that one calls or what leads to
+    it, or a provider that may be started again. What leads to a component that the manifest still has goes at once: its
+    provider can have been told another."""
     if ("component", key[0]) in work.still_serving:
         return True
+    if any(provider_id == key[0] for _, provider_id in work.swaps):
+        old = [link for link in work.lattice.links.get(key, ()) if link.target == target]
+        new = [scaler.link for scaler in work.links_at.get(key[0], ()) if scaler.link.source_id == key[0]]
+        return not _same_address(old, new, work)
     return ("component", target) in work.still_serving and not (
         {("component", target), ("provider", target)} & work.wanted_things
     )
@@ -197,7 +212,7 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple
 
 def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
-    wait = left.count > 0 or bool(work.still_serving)
+    wait = left.count > 0 or bool(work.still_serving or work.swaps)
     for name in sorted(work.record.configs - wanted.configs):
         yield
         key = ("config", name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from wadm.engine.compile import Desired, WorkloadScaler
+from msgspec.structs import replace
+
+from wadm.engine.compile import Desired, WorkloadScaler, compile_manifest
 from wadm.engine.observe import News
 from wadm.engine.plan import Needed, Plan, Record
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
+from wadm.model.manifest import Manifest
 
 _K = TypeVar("_K")
 
@@ -17,7 +20,9 @@ _K = TypeVar("_K")
 class Interests:
     """Indexes over all applications of a lattice, kept as they are deployed, planned and undeployed."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: Callable[[str], Iterable[Manifest]] = lambda _: ()) -> None:
+        self._stored = stored
+        """Returns the stored versions of an application."""
         self._desired: dict[str, Desired] = {}
         self._records: dict[str, Record] = {}
         self._recorded_links: dict[LinkKey, set[str]] = {}
@@ -53,6 +58,12 @@ class Interests:
     def record(self, application: str) -> Record:
         """Return which links and configurations have been put for an application."""
         return self._records.get(application, Record())
+
+    def try_again(self, application: str) -> bool:
+        """Note that what was given up of an application is to be tried again; return whether anything was."""
+        record = self.record(application)
+        swaps = tuple(replace(swap, given_up="") for swap in record.swaps)
+        return self.put_record(application, replace(record, swaps=swaps))
 
     def recorded(self) -> list[str]:
         """Return the applications that have something on record, sorted."""
@@ -199,7 +210,11 @@ class Interests:
             others = self._links.get(key, set()) - {application}
             return any(s.link.key == key and s.link.target == target for a in others for s in self._desired[a].links)
 
-        return Needed(config, link)
+        def earlier(scaler_id: str) -> WorkloadScaler | None:
+            compiled = (compile_manifest(manifest) for manifest in self._stored(application))
+            return next((w for version in compiled for w in version.workloads if w.id == scaler_id), None)
+
+        return Needed(config, link, earlier)
 
     def workloads(self, kind: EntityKind, entity_id: str) -> list[WorkloadScaler]:
         """Return the scalers, of any application, that want a component or provider, by application."""

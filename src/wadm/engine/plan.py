@@ -9,7 +9,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.engine.compile import Desired, LinkScaler, Scaler
+from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.in_flight import InFlight, Pending, begin
 from wadm.model.commands import (
     Action,
@@ -28,6 +28,7 @@ from wadm.model.lattice import Component, Entity, EntityKind, Lattice, Link, Lin
 from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX, trial_id
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
+from wadm.model.swaps import Swap, Swaps, joined
 
 
 class Record(Struct, frozen=True):
@@ -41,9 +42,11 @@ class Record(Struct, frozen=True):
     """Those of the links that providers are being told of (:mod:`wadm.engine.delivery`)."""
     changing: frozenset[str] = frozenset()
     """Those of the configurations that get other values, until all who are linked with them are told."""
+    swaps: Swaps = ()
+    """Providers that are being replaced in place, with what ran before (:mod:`wadm.engine.swaps`)."""
 
     def __bool__(self) -> bool:
-        return bool(self.links or self.configs)
+        return bool(self.links or self.configs or self.swaps)
 
     def __or__(self, other: Record) -> Record:
         return Record(
@@ -51,6 +54,7 @@ class Record(Struct, frozen=True):
             self.configs | other.configs,
             self.untold | other.untold,
             self.changing | other.changing,
+            joined(*other.swaps, *self.swaps),
         )
 
 
@@ -82,6 +86,8 @@ class Plan(Struct, frozen=True):
     wants_hosts: bool
     put_off: tuple[Pending, ...] = ()
     """What is not asked now, because somebody undoes it again and again; to be noted, so that its time comes."""
+    due: float | None = None
+    """When to plan again though nothing is heard, besides what is in flight."""
 
     def __str__(self) -> str:
         lines = [f"{self.application}: {self.status.type} {self.status.message}".rstrip()]
@@ -96,6 +102,8 @@ class Needed(Struct, frozen=True):
     """Whether another application uses a configuration of that name."""
     link: Callable[[LinkKey, str], bool]
     """Whether another application wants that link (identity, target)."""
+    earlier: Callable[[str], WorkloadScaler | None] = lambda _: None
+    """The scaler of that id in whichever stored version of this application."""
 
 
 NOBODY = Needed(lambda _: False, lambda _key, _target: False)
@@ -136,6 +144,10 @@ class Work:
         """Components and providers of which an earlier version goes on until the wanted one runs."""
         self.not_serving: set[tuple[EntityKind, str]] = set()
         """Wanted components and providers that run nowhere yet, in no version."""
+        self.swaps: dict[tuple[str, str], Swap] = {}
+        """The swaps that are not over, as they are to be recorded."""
+        self.due: float | None = None
+        """When the plan changes though nothing is heard, besides what is in flight."""
         self.open_links: set[LinkKey] = set()
         """Identities under which a wanted link is not in force yet."""
         self.untold: set[LinkAt] = set()
@@ -239,6 +251,10 @@ class Work:
     ) -> ScalerStatus:
         """Return a scaler's status."""
         return ScalerStatus(scaler.id, scaler.kind, scaler.name, type_, message, explanation)
+
+    def look_again(self, at: float) -> None:
+        """Have the application planned again at a time, whatever is heard until then."""
+        self.due = at if self.due is None else min(self.due, at)
 
     @cached_property
     def left_over(self) -> list[tuple[EntityKind, str, Entity]]:

@@ -59,6 +59,7 @@ def plan_all(work: Work) -> Steps[Plan]:
         work.questions,
         work.wants_hosts,
         tuple(work.put_off),
+        work.due,
     )
 
 

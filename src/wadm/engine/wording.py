@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from wadm.engine.compile import WorkloadScaler
 from wadm.engine.plan import Work
 from wadm.engine.spread import Missing
-from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Requirements, owner
+from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Provider, Requirements, owner, scaler_of
+from wadm.model.names import SCALER
+from wadm.model.swaps import Swap
 
 HOSTS_NAMED = 3
 """Hosts that are told of one by one."""
@@ -127,6 +130,20 @@ def until_then(earlier: Sequence[tuple[str, Entity]], work: Work) -> str:
     images = " and ".join(sorted({entity.image for _, entity in earlier}))
     goes = "go" if " and " in images else "goes"
     return f"until then {images} {goes} on running on {some_hosts(sorted({host for host, _ in earlier}), work)}"
+
+
+def given_up_texts(swaps: Mapping[str, Swap], scaler: WorkloadScaler, work: Work) -> list[str]:
+    """Say of which hosts a new image was given up, and why, and what is with the one before."""
+    texts = []
+    for host, swap in sorted(swaps.items()):
+        if swap.given_up:
+            there = work.lattice.find("provider", host, swap.provider_id)
+            back = isinstance(there, Provider) and scaler_of(there) == swap.annotations.get(SCALER, "")
+            again = "runs there again" if back else "is started there again"
+            texts.append(
+                f"{scaler.image} was given up on {work.host(host)}: {swap.given_up}. {swap.reference} {again}."
+            )
+    return texts
 
 
 def some_hosts(hosts: Iterable[str], work: Work) -> str:

@@ -10,7 +10,8 @@ The rules, in the order in which they are tried for each host of the placement:
                 another number               scale it
                 all right                    nothing
     provider    not there                    start it
-                another image or scaler      stop it, one host at a time; started again once it is gone
+                another image or scaler      stop it, one host at a time; the new one is started once it is gone, and
+                                             the old one again where that fails (engine.swaps)
                 all right                    nothing
 
 What runs of it on hosts outside the placement is stopped only as its replacement runs
@@ -29,15 +30,18 @@ from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.links import awaited
 from wadm.engine.plan import Work, errors_of, explain, start_beside
+from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.swaps import is_wanted, open_swaps, same_image
 from wadm.engine.trial import is_called_over_lattice, next_trial
-from wadm.engine.wording import goes_on, missing_hosts, silent_hosts, until_then, used_by
+from wadm.engine.wording import given_up_texts, goes_on, missing_hosts, silent_hosts, until_then, used_by
 from wadm.model.commands import MOST_INSTANCES, ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
-from wadm.model.names import SCALER, SPREAD, strip_reference, trial_id
+from wadm.model.names import SCALER, SPREAD, trial_id
 from wadm.model.status import ScalerStatus
+from wadm.model.swaps import Swap
 
 TOLD = 20
 """Spreads, labels, or things that an earlier version runs, that are told of one by one. Of more the number is told."""
@@ -56,14 +60,16 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
     placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
     attempts = max((pending.attempts for pending in failed.values()), default=0)
-    progress = _Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
+    progress = Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
+    if scaler.entity_kind == "provider":
+        progress.judge_swaps()
     for number, (host, wanted) in enumerate(placement.places.items()):
         if number % SHARES_A_STEP == 0:
             yield
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))
         else:
-            _provider(progress, host, wanted, mine.get(host))
+            plan_provider(progress, host, wanted, mine.get(host))
     if progress.wrong:
         # Until it is right, who failed at it is remembered, with the reason.
         told = {pending.command.key for pending in progress.pending}
@@ -72,10 +78,10 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
             if pending.command.key not in told and pending.command.key not in work.asked:
                 progress.pending.append(pending)
     leaving = _stop_the_rest(progress, placement, mine)
-    progress.note_what_serves(mine)
+    progress.note_what_serves()
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
-    return _status(progress, placement, mine, foreign, leaving)
+    return _status(progress, placement, foreign, leaving)
 
 
 def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
@@ -111,10 +117,14 @@ def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> di
                 expected[host] = Component(scaler.entity_id, image, command.count, annotations)
             else:
                 expected[host] = Provider(scaler.entity_id, command.reference, command.annotations)
+    for swap in work.record.swaps:
+        if swap.provider_id == scaler.entity_id and swap.host_id in work.lattice.hosts:
+            # Stopped for its replacement, it stays where it is.
+            expected.setdefault(swap.host_id, Provider(scaler.entity_id, swap.reference, swap.annotations))
     return expected
 
 
-class _Progress:
+class Progress:
     """How far one scaler is: the hosts that are not right yet and what is pending for them."""
 
     def __init__(
@@ -122,12 +132,13 @@ class _Progress:
         work: Work,
         scaler: WorkloadScaler,
         placement: Placement,
-        mine: Mapping[str, Entity],
+        mine: dict[str, Entity],
         runs: bool,
         attempts: int,
     ) -> None:
         self.work = work
         self.scaler = scaler
+        self.mine = mine
         self.ready = all(name in work.ready for name in scaler.config)
         self.runs = runs
         """Whether it runs anywhere, for whomever."""
@@ -150,6 +161,10 @@ class _Progress:
         """Whether there is one on which it says nothing."""
         self.impossible = ""
         """Why what is wanted cannot be had of any host."""
+        self.never_well = False
+        """Whether there is one on which it never said that it is well."""
+        self.swaps: dict[str, Swap] = {}
+        """Swaps of it that are not over, by host."""
         self.unreached = sorted(h for h in placement.places if h in mine and h in work.lattice.silent)
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
@@ -160,31 +175,49 @@ class _Progress:
         self.placement = placement
 
     def right(self, host: str, count: int) -> None:
+        """Note that a host runs as many as it should of what is wanted."""
         self.running += count
         self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
 
-    def note_what_serves(self, mine: Mapping[str, Entity]) -> None:
+    def judge_swaps(self) -> None:
+        """See how the swaps are that have begun: while one is not over, or what is new is ill, no other begins."""
+        places = self.placement.places
+        self.swaps = open_swaps(self.scaler, self.work, self.mine, frozenset(places))
+        self.work.swaps |= {swap.at: swap for swap in self.swaps.values()}
+        ill = any(
+            isinstance(one, Provider) and is_wanted(one, self.scaler) and one.health in ("failed", "silent")
+            for host, one in self.mine.items()
+            if host in places
+        )
+        self.restarting = self.lacking or bool(self.swaps) or ill
+
+    def note_what_serves(self) -> None:
         """Tell the rest of the plan whether an earlier version still serves, or nothing does yet: what that one uses,
         and what this may replace, must stay."""
         thing = (self.scaler.entity_kind, self.scaler.entity_id)
-        if self.earlier(mine):
+        if self.earlier():
             self.work.still_serving.add(thing)
         wanted = any(share.target for share in self.scaler.shares)
         starting = any(not pending.held and not pending.attempts for pending in self.pending)
-        if wanted and not (mine.keys() - self.serving.keys()) and (not self.serving or (self.lacking and starting)):
+        if (
+            wanted
+            and not (self.mine.keys() - self.serving.keys())
+            and (not self.serving or (self.lacking and starting))
+        ):
             self.work.not_serving.add(thing)
 
-    def earlier(self, mine: Mapping[str, Entity]) -> dict[str, Entity]:
+    def earlier(self) -> dict[str, Entity]:
         """Return what runs of earlier versions and goes on until this one runs, by host."""
         if not (self.wrong or self.placement.missing):
             return {}
         return {
             host: entity
-            for host, entity in sorted(mine.items())
+            for host, entity in sorted(self.mine.items())
             if host not in self.placement.places or (host not in self.serving and scaler_of(entity) != self.scaler.id)
         }
 
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
+        """Have a command carried out, and wait for it."""
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
 
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
@@ -207,7 +240,7 @@ class _Progress:
             self.work.starting.add(name)
 
 
-def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+def _component(progress: Progress, host: str, wanted: Place, entity: Entity | None) -> None:
     scaler, work = progress.scaler, progress.work
     name, called = scaler.entity_id, work.host(host)
     annotations = scaler.annotations(wanted.share)
@@ -292,7 +325,7 @@ def _component(progress: _Progress, host: str, wanted: Place, entity: Entity | N
         work.is_right(key)
 
 
-def _exchange(progress: _Progress, host: str, wanted: Place, entity: Component) -> None:
+def _exchange(progress: Progress, host: str, wanted: Place, entity: Component) -> None:
     """Have another image run in place of one that is called over the lattice (:mod:`wadm.engine.trial`)."""
     scaler, work = progress.scaler, progress.work
     name, called = scaler.entity_id, work.host(host)
@@ -320,40 +353,7 @@ def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
     return before.lingering and isinstance(asked, ScaleComponent) and asked.annotations != entity.annotations
 
 
-def _provider(progress: _Progress, host: str, wanted: Place, entity: Entity | None) -> None:
-    scaler, work = progress.scaler, progress.work
-    name, called = scaler.entity_id, work.host(host)
-    annotations = scaler.annotations(wanted.share)
-    work.seen.add(("provider", host, name))
-    if not isinstance(entity, Provider):
-        progress.wrong.append(host)
-        command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
-        progress.start(command, f"spread {wanted.share} wants it on {called}, it does not run there")
-        return
-    # One that wadm did not start is what is wanted all the same: it counts, and is left alone. So is one that was
-    # started by the other kind of scaler: that is no reason to stop it.
-    right = same_image(entity.image, scaler.image) and (
-        scaler_of(entity) == scaler.id
-        or owner(entity) is None
-        or scaler_of(entity) == scaler.id_for(scaler.image, daemon=not scaler.daemon)
-    )
-    if right:
-        progress.right(host, 1)
-        if entity.health in ("failed", "silent"):
-            progress.sick.append(host)
-            progress.silent = progress.silent or entity.health == "silent"
-        else:
-            progress.serving[host] = entity
-        return
-    progress.wrong.append(host)
-    if progress.ready and not progress.restarting:
-        progress.restarting = True
-        stop = StopProvider(name, host, scaler.application, annotations)
-        other = "other settings are" if same_image(entity.image, scaler.image) else f"{scaler.image} is"
-        progress.want(stop, f"{entity.image} runs on {called}, {other} wanted")
-
-
-def _stop_the_rest(progress: _Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
+def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
     """Stop what runs outside the placement where it may go now. Return the hosts that it must leave."""
     scaler, work = progress.scaler, progress.work
     leaving = []
@@ -385,9 +385,8 @@ def _eligible(scaler: WorkloadScaler, host: str, work: Work) -> bool:
 
 
 def _status(
-    progress: _Progress,
+    progress: Progress,
     placement: Placement,
-    mine: Mapping[str, Entity],
     foreign: Mapping[str, Entity],
     leaving: list[str],
 ) -> ScalerStatus:
@@ -403,7 +402,11 @@ def _status(
             explanation = replace(explanation, next=next_config(scaler.config, work))
         elif placement.missing:
             explanation = replace(explanation, next=_next_host(placement))
-    earlier = list(progress.earlier(mine).items())
+    given_up = given_up_texts(progress.swaps, scaler, work)
+    if given_up:
+        again = f"{scaler.image} is not tried again before the next deploy, or wadm deploy {scaler.application} --retry"
+        explanation = replace(explanation, next=again, final=True)
+    earlier = list(progress.earlier().items())
     if (scaler.entity_kind, scaler.entity_id) in work.not_serving:
         earlier += [(host, entity) for _, host, entity in work.left_over[:TOLD]]
     if serves := until_then(earlier, work):
@@ -413,8 +416,8 @@ def _status(
         errors.append(progress.impossible)
     waits = progress.unsure or _may_come_back(placement, work)
     work.waits_for_silent |= waits or bool(progress.unreached)
-    if trouble or errors or (placement.missing and not waits):
-        texts = trouble + errors + _missing_texts(scaler, placement.missing, foreign, work)
+    if trouble or errors or given_up or (placement.missing and not waits):
+        texts = trouble + given_up + errors + _missing_texts(scaler, placement.missing, foreign, work)
         return work.status(scaler, "failed", " ".join(texts), explanation)
     if waits:
         return work.status(scaler, "reconciling", "Waiting for silent hosts to say what they run", explanation)
@@ -436,7 +439,7 @@ def _status(
     return work.status(scaler, "deployed", "", replace(explanation, note=_unreported(progress)))
 
 
-def _unreported(progress: _Progress) -> str:
+def _unreported(progress: Progress) -> str:
     """Say which provider has not reported its health since it was started, if any; builtin ones never do."""
     scaler, work = progress.scaler, progress.work
     for host in work.lattice.where(scaler.entity_kind, scaler.entity_id) if scaler.entity_kind == "provider" else ():
@@ -446,7 +449,7 @@ def _unreported(progress: _Progress) -> str:
     return ""
 
 
-def _waiting_for(progress: _Progress, placement: Placement) -> str:
+def _waiting_for(progress: Progress, placement: Placement) -> str:
     """Say what this scaler waits for, in one sentence, or nothing."""
     work, scaler = progress.work, progress.scaler
     if progress.unsure or _may_come_back(placement, work):
@@ -467,6 +470,8 @@ def _waiting_for(progress: _Progress, placement: Placement) -> str:
         return f"{', '.join(work.host(h) for h in progress.unreached[:3])} to answer"
     if progress.sick:
         hosts = ", ".join(work.host(h) for h in progress.sick[:3])
+        if progress.never_well:
+            return f"{scaler.entity_id} on {hosts} to report its health: it may crash again and again, or hang"
         if progress.silent:
             return f"{scaler.entity_id} on {hosts} to tell of its health again: it may have crashed, or hang"
         return f"{scaler.entity_id} on {hosts} to be healthy again"
@@ -519,8 +524,3 @@ def _first(told: list[str], of: int, what: str) -> list[str]:
 def stop_component(entity: Component, host: str, application: str) -> ScaleComponent:
     """Return the command that stops a component on a host."""
     return ScaleComponent(entity.id, host, 0, entity.image, application, entity.annotations)
-
-
-def same_image(running: str, wanted: str) -> bool:
-    """Whether a provider runs the wanted image; a host shows providers without the scheme (lattice reference, 2.6)."""
-    return running == wanted or strip_reference(running) == strip_reference(wanted)

@@ -17,7 +17,7 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     """Why a scaler is as it is, beyond what the original's status can say. Empty fields say nothing.
 
     ``waiting_for`` and ``next`` are sentences for people; times are seconds since 1970. ``note`` is what is not known
-    yet of something that is as it should be.
+    yet of something that is as it should be. ``final``: nothing more is tried before somebody deploys again.
     """
 
     waiting_for: str = ""
@@ -29,6 +29,7 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     wanted: int = 0
     running: int = 0
     note: str = ""
+    final: bool = False
 
 
 class ScalerStatus(Struct, frozen=True):

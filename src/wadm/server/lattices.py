@@ -248,6 +248,14 @@ class PlaceApplications:
             raise Unreadable(reason)
         return None
 
+    def versions(self, name: str) -> Iterable[Manifest]:
+        """Return all stored versions of an application, none where they cannot be read."""
+        record = self._store.view.record(self._place, name)
+        try:
+            return () if record is None else self._store.decode(record).versions.values()
+        except Unreadable:
+            return ()
+
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application's fate."""
         return self._store.view.evidence(self._place, name)

@@ -111,6 +111,9 @@ class Applications(Protocol):
         Raises :class:`~wadm.errors.Malformed` where what is stored cannot be read.
         """
 
+    def versions(self, name: str) -> Iterable[Manifest]:
+        """Return all stored versions of an application, none where they cannot be read."""
+
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application: removing needs more than its absence."""
 
@@ -178,7 +181,7 @@ class LatticeOwner:
         self.lattice = Lattice(lattice)
         self.account = account
         self.in_flight = InFlight()
-        self.interests = Interests()
+        self.interests = Interests(applications.versions)
         self.metrics = LatticeMetrics()
         self._clock = asyncio.get_running_loop().time
         self._epoch = transport.now() - self._clock()
@@ -231,6 +234,8 @@ class LatticeOwner:
         self._verify_at = math.inf
         """When everything is to be verified because an unexpected error may have lost something."""
         self._verified = -math.inf
+        self._due: dict[str, float] = {}
+        """When applications are to be planned again though nothing is heard."""
         self._unsaved: set[str] = set()
         """The applications whose record is not stored yet as it was decided last: nothing is sent for them before."""
         self._unfenced: set[str] = set()
@@ -400,7 +405,8 @@ class LatticeOwner:
         if self._to_plan:
             return
         due = self.in_flight.next_due()
-        until = min(self._next_tick, self._verify_at, math.inf if due is None else due)
+        planned = min(self._due.values(), default=math.inf)
+        until = min(self._next_tick, self._verify_at, planned, math.inf if due is None else due)
         await self._inbox.wait(max(0.0, until - self.now()))
 
     def _hear(self, message: Message) -> None:
@@ -551,6 +557,8 @@ class LatticeOwner:
             self.in_flight.decide(desired.application, self.now())
             text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
             self._timeline.note(desired.application, "request", text)
+        if self._looked and self.interests.try_again(desired.application):
+            self._unsaved.add(desired.application)
         self.interests.put(desired)
         observe_desired(before, desired, news)
         for dependent in self.interests.dependents(desired.application):
@@ -573,6 +581,9 @@ class LatticeOwner:
 
     def _timers(self, news: News, now: float) -> None:
         observe_due(self.lattice, self.in_flight, news, now)
+        for name in [name for name, at in self._due.items() if at <= now]:
+            del self._due[name]
+            news.applications.add(name)
         if now >= self._verify_at:
             self._verify_at, self._verified = math.inf, now
             self._verify(news)
@@ -686,6 +697,9 @@ class LatticeOwner:
         for plan in plans:
             self.in_flight.settle(plan.settled, plan.application)
             self.interests.wants_hosts(plan.application, plan.wants_hosts)
+            self._due.pop(plan.application, None)
+            if plan.due is not None:
+                self._due[plan.application] = plan.due
             changed = self.interests.put_record(plan.application, plan.record)
             if changed or (plan.actions and plan.application in self._unfenced):
                 self._unsaved.add(plan.application)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from wadm.engine.plan import Record
 from wadm.errors import Malformed, StaleRevision
 from wadm.model.link_puts import LinkAt
+from wadm.model.swaps import Swap, joined
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket, Entry
 
@@ -29,6 +30,7 @@ class _Stored(Struct, frozen=True, omit_defaults=True):
     configs: list[str] = []
     untold: list[tuple[str, str, str, str, str]] = []
     changing: list[str] = []
+    swaps: list[Swap] = []
 
 
 _decoder = msgspec.json.Decoder(_Stored)
@@ -36,7 +38,13 @@ _decoder = msgspec.json.Decoder(_Stored)
 
 def encode_record(record: Record) -> bytes:
     """Return a record as JSON: links as source, namespace, package, name, target."""
-    stored = _Stored(_tuples(record.links), sorted(record.configs), _tuples(record.untold), sorted(record.changing))
+    stored = _Stored(
+        _tuples(record.links),
+        sorted(record.configs),
+        _tuples(record.untold),
+        sorted(record.changing),
+        list(record.swaps),
+    )
     return msgspec.json.encode(stored)
 
 
@@ -46,7 +54,13 @@ def decode_record(value: bytes) -> Record:
         stored = _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not a record of what was put: {error}") from error
-    return Record(_links(stored.links), frozenset(stored.configs), _links(stored.untold), frozenset(stored.changing))
+    return Record(
+        _links(stored.links),
+        frozenset(stored.configs),
+        _links(stored.untold),
+        frozenset(stored.changing),
+        joined(*stored.swaps),
+    )
 
 
 def _tuples(links: Iterable[LinkAt]) -> list[tuple[str, str, str, str, str]]:

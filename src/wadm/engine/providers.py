@@ -1,0 +1,79 @@
+"""Providers on the hosts of their placement: what must be asked for each (the rules are in ``workloads``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wadm.engine.spread import Place
+from wadm.engine.swaps import begin_swap, is_wanted, same_image
+from wadm.model.commands import StartProvider, StopProvider
+from wadm.model.lattice import Entity, Provider
+from wadm.model.provider_starts import SUBSCRIBES_WITHIN
+
+if TYPE_CHECKING:
+    from wadm.engine.workloads import Progress
+
+
+def plan_provider(progress: Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+    """Plan one host that a provider is placed on."""
+    scaler, work = progress.scaler, progress.work
+    work.seen.add(("provider", host, scaler.entity_id))
+    swap = progress.swaps.get(host)
+    given_up = swap is not None and bool(swap.given_up)
+    if isinstance(entity, Provider) and is_wanted(entity, scaler) and not given_up:
+        _running(progress, host, entity)
+        return
+    progress.wrong.append(host)
+    if not isinstance(entity, Provider):
+        _start(progress, host, wanted)
+    elif is_wanted(entity, scaler):
+        assert swap is not None
+        stop = StopProvider(scaler.entity_id, host, scaler.application, entity.annotations)
+        progress.want(stop, f"{scaler.image} is given up, {swap.reference} is started again: {swap.given_up}")
+    elif progress.ready and not given_up and (not progress.restarting or (swap is not None and not progress.lacking)):
+        progress.restarting = True
+        work.swaps[host, scaler.entity_id] = swap or begin_swap(scaler, work, host, entity)
+        stop = StopProvider(scaler.entity_id, host, scaler.application, scaler.annotations(wanted.share))
+        progress.want(stop, _why_stopped(progress, host, entity))
+
+
+def _running(progress: Progress, host: str, provider: Provider) -> None:
+    """Note one that runs as wanted, and how it is."""
+    scaler, work = progress.scaler, progress.work
+    progress.right(host, 1)
+    start = work.lattice.provider_starts.get(host, scaler.entity_id)
+    silent_for = start.silent_for(work.now) if start is not None else None
+    if silent_for is not None and silent_for < SUBSCRIBES_WITHIN:
+        work.look_again(work.now + SUBSCRIBES_WITHIN - silent_for)
+    elif silent_for is not None and work.lattice.provider_starts.reports(host):
+        progress.sick.append(host)
+        progress.never_well = True
+    if provider.health in ("failed", "silent"):
+        progress.sick.append(host)
+        progress.silent = progress.silent or provider.health == "silent"
+    elif host not in progress.swaps and host not in progress.sick:
+        progress.serving[host] = provider
+
+
+def _start(progress: Progress, host: str, wanted: Place) -> None:
+    scaler, called = progress.scaler, progress.work.host(host)
+    name, swap = scaler.entity_id, progress.swaps.get(host)
+    if swap is not None and swap.given_up:
+        back = StartProvider(name, host, swap.reference, scaler.application, swap.annotations, swap.config)
+        progress.want(back, f"{scaler.image} was given up on {called}: {swap.given_up}")
+        return
+    annotations = scaler.annotations(wanted.share)
+    command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
+    if swap is not None:
+        progress.start(command, f"it replaces {swap.reference} on {called}")
+    else:
+        progress.start(command, f"spread {wanted.share} wants it on {called}, it does not run there")
+
+
+def _why_stopped(progress: Progress, host: str, provider: Provider) -> str:
+    scaler, called = progress.scaler, progress.work.host(host)
+    other = "other settings are" if same_image(provider.image, scaler.image) else f"{scaler.image} is"
+    elsewhere = len(progress.mine.keys() - {host})
+    meanwhile = f"{elsewhere} other host{'s' * (elsewhere > 1)} serve{'s' * (elsewhere == 1)} meanwhile"
+    gap = meanwhile if elsewhere else f"this interrupts {scaler.entity_id}, of which a host runs only one"
+    return f"{provider.image} runs on {called}, {other} wanted; {gap}"
