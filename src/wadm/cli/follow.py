@@ -116,7 +116,8 @@ class Waiting:
     ) -> dict[str, ApplicationStatus | NotReached]:
         """Wait for the goal, showing progress on stderr; return the last status of each, or why it was given up.
 
-        ``fail_fast``: one that has failed is not waited for any longer (NotReached says :data:`FAILED` then).
+        One that has failed for good is not waited for any longer, or with ``fail_fast`` one that has failed at all
+        (NotReached says :data:`FAILED` then).
         """
         with Board(versions, self._client.transport.now, sys.stderr) as board:
 
@@ -129,7 +130,7 @@ class Waiting:
             async def one(name: str) -> ApplicationStatus | NotReached:
                 watch = self._watches[name]
                 before = watch.current
-                end = _either(goal) if fail_fast else goal
+                end = _either(goal, fail_fast)
                 later = asyncio.create_task(show_what_stays(name, before))
                 try:
                     async for status in watch.until(end, timeout):
@@ -140,7 +141,7 @@ class Waiting:
                 finally:
                     later.cancel()
                 assert watch.current is not None
-                if fail_fast and watch.current.type == "failed":
+                if _has_failed(watch.current, fail_fast):
                     return NotReached(FAILED, watch.current)
                 return watch.current
 
@@ -149,6 +150,16 @@ class Waiting:
         return dict(zip(names, ends, strict=True))
 
 
-def _either(goal: Goal) -> Goal:
+def _either(goal: Goal, fail_fast: bool) -> Goal:
     """Return the goal that is reached by this one, and by a failure. (One from before counts once it has held.)."""
-    return lambda status: status.type == "failed" or (goal(status) if callable(goal) else status.type == goal)
+    return lambda status: _has_failed(status, fail_fast) or (goal(status) if callable(goal) else status.type == goal)
+
+
+def _has_failed(status: ApplicationStatus, fail_fast: bool) -> bool:
+    """Whether nothing more is tried, or (``fail_fast``) something has failed."""
+    return status.type == "failed" and (fail_fast or is_final(status))
+
+
+def is_final(status: ApplicationStatus) -> bool:
+    """Whether a part of an application has failed, and is not tried again before somebody deploys again."""
+    return any(scaler.type == "failed" and scaler.explanation.final for scaler in status.scalers)

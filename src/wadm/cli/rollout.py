@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from wadm.cli import exits
-from wadm.cli.follow import FAILED, Waiting
+from wadm.cli.follow import FAILED, Waiting, is_final
 from wadm.cli.output import Output, echo, show
 from wadm.cli.releases import Release
 from wadm.cli.session import Session
@@ -89,7 +89,7 @@ async def _until_deployed(waiting: Waiting, timeout: float, versions: dict[str, 
             return ends
         told = await waiting.until(lambda status: not _unreported(status), REPORTED_WITHIN, versions)
         if all(isinstance(end, NotReached) or end.type == "deployed" for end in told.values()):
-            return ends | {name: end for name, end in told.items() if not isinstance(end, NotReached)}
+            return ends | {n: end for n, end in told.items() if not isinstance(end, NotReached) or str(end) == FAILED}
 
 
 def _unreported(status: ApplicationStatus) -> list[str]:
@@ -127,9 +127,17 @@ def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: fl
         names = ", ".join(release.name for release in late)
         hopeless = [one for one in late if isinstance(end := ends[one.name], NotReached) and str(end) == FAILED]
         what, code = ("failed", exits.FAILED) if hopeless else (f"not deployed within {timeout:g} s", exits.TIMED_OUT)
-        raise exits.Failure(
-            f"{names}: {what}", code, f"the server goes on trying; follow it with: wadm status {late[0].name} --watch"
-        )
+        raise exits.Failure(f"{names}: {what}", code, _what_now(late, ends))
+
+
+def _what_now(late: Sequence[Release], ends: Ends) -> str:
+    for release in late:
+        end = ends[release.name]
+        if isinstance(end, NotReached) and end.status is not None and is_final(end.status):
+            return (
+                f"nothing more is tried; deploy another version, or try again with: wadm deploy {release.name} --retry"
+            )
+    return f"the server goes on trying; follow it with: wadm status {late[0].name} --watch"
 
 
 def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:

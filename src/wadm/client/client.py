@@ -108,16 +108,24 @@ class Client:
     # -- what should run ---------------------------------------------------------------------
 
     async def deploy(
-        self, name: str, version: str | None = None, *, plan: str | None = None, author: str = "", message: str = ""
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        plan: str | None = None,
+        retry: bool = False,
+        author: str = "",
+        message: str = "",
     ) -> DeployResult:
         """Have the newest version run, or the one named. Returns when this is noted; see :meth:`wait_for`.
 
-        ``plan`` is the id of a plan that must still hold (:meth:`plan`). ``author`` and ``message`` are kept with the
-        revision. The original ignores all three.
+        ``plan`` is the id of a plan that must still hold (:meth:`plan`). ``retry``: the version that is deployed, once
+        more; what was given up of it is tried again. ``author`` and ``message`` are kept with the revision. The
+        original ignores all four, and deploys the newest version.
 
-        Raises NotFound, and Rejected where the plan does not hold any more.
+        Raises NotFound, and Rejected where the plan does not hold any more or there is nothing to try again.
         """
-        body = encode_ask(Ask(version=version, plan=plan, author=author, message=message))
+        body = encode_ask(Ask(version=version, plan=plan, retry=retry, author=author, message=message))
         return replies.read_deploy(await self._request("deploy", name, body))
 
     async def undeploy(self, name: str, *, author: str = "", message: str = "") -> DeployResult:

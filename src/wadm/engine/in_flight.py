@@ -274,6 +274,12 @@ class InFlight:
         """Note that another version of an application is wanted, or none. What it undoes is undone by decision."""
         self._decided[application] = now
 
+    def try_now(self, application: str, now: float) -> None:
+        """Note that somebody wants what has failed to be tried again at once."""
+        for pending in self.of(application):
+            if pending.held and pending.retry_at > now:
+                self._put(replace(pending, retry_at=now))
+
     def undone(self, action: Action, now: float) -> tuple[int, float]:
         """Return how often a command was asked lately after it had come true each time, and until when it had better
         not be asked again: whoever undoes it would only undo it again. The pauses grow as those after failures."""

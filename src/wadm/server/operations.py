@@ -306,6 +306,10 @@ async def deploy(models: Models, request: Request) -> bytes:
     record = await models.store.find(place, name)
     if record is None:
         return api.deploy_not_found(name, version)
+    if ask.retry and version is None:
+        wanted = record.glance.deployed_version
+        if wanted is None:
+            raise Refusal([Problem(f"Application {name} is not deployed, so there is nothing to try again")])
     if wanted is not None and wanted not in record.glance.versions:
         record = await models.store.reload(place, name)
         if record is None:

@@ -557,6 +557,8 @@ class LatticeOwner:
             self.in_flight.decide(desired.application, self.now())
             text = "to be undeployed" if desired.version is None else f"version {desired.version} to be deployed"
             self._timeline.note(desired.application, "request", text)
+        elif self._looked and before is not None:  # the same version once more: somebody wants another try
+            self.in_flight.try_now(desired.application, self.now())
         if self._looked and self.interests.try_again(desired.application):
             self._unsaved.add(desired.application)
         self.interests.put(desired)

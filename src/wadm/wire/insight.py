@@ -39,6 +39,9 @@ class Ask(Struct, frozen=True, omit_defaults=True):
     """plan: what undeploying would do."""
     plan: str | None = None
     """deploy: only if this plan would still come out the same."""
+    retry: bool = False
+    """deploy: the version that is deployed, once more, where no other is named. What was given up is tried again, and
+    what waits for its next attempt is tried at once."""
     author: str = ""
     message: str = ""
     """deploy, undeploy, rollback: who, and what for; kept with the revision."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     wadm deploy wadm.yaml --wait
     wadm deploy hello
     wadm deploy hello --version v1.0.0 --wait --timeout 2m
+    wadm deploy hello --retry --wait
     wadm deploy manifests/ --prune -l team=shop --wait --yes
     """,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @option("--prune", is_flag=True, help="Undeploy what has the labels of --selector and is not among the manifests.")
 @selector_option("Labels of the applications that --prune looks at.")
 @option("-y", "--yes", is_flag=True, help="Do not ask before --prune undeploys something.")
+@option("--retry", is_flag=True, help="Once more the version that is deployed: try again what was given up.")
 @option("--plan", metavar="ID", help="Only if this plan (of `wadm plan`) still holds.")
 @signed
 @printing("text", "json", "yaml")
@@ -58,6 +60,7 @@ def deploy(
     prune: bool,
     selector: tuple[Term, ...],
     yes: bool,
+    retry: bool,
     plan: str | None,
     by: Provenance,
     session: Session,
@@ -69,7 +72,8 @@ def deploy(
     already; so the same line may be run again and again. Nothing is done if one of several cannot be stored. Without
     --wait the command ends when the server has taken note.
 
-    With --wait it ends with 4 if the application is not deployed in time, and shows why.
+    With --wait it ends with 4 if the application is not deployed in time, and shows why; and at once where nothing
+    more is tried, as with a provider's image that did not come to run, so that the one before runs again.
     """
     from wadm.cli.releases import plan_releases, refuse_taken, refuse_unknown
     from wadm.cli.rollout import rollout
@@ -79,6 +83,8 @@ def deploy(
     if fail_fast and not wait:
         raise click.UsageError("--fail-fast goes with --wait")
     releases = plan_releases(targets, version)
+    if retry and (version is not None or any(release.written is not None for release in releases)):
+        raise click.UsageError("--retry goes with names alone: it is about the version that is deployed")
     if plan is not None and len(releases) != 1:
         raise click.UsageError("--plan goes with one application")
 
@@ -93,7 +99,9 @@ def deploy(
     async def ask(client: Client, release: Release) -> str | None:
         if plan is not None:
             await client.events(limit=1)  # raises for the original, which would not look at the plan
-        done = await client.deploy(release.name, release.version, plan=plan, author=by.author, message=by.message)
+        done = await client.deploy(
+            release.name, release.version, plan=plan, retry=retry, author=by.author, message=by.message
+        )
         for one in done.warnings:
             output.remark(f"warning: {one.message} ({one.hint})" if one.hint else f"warning: {one.message}")
         return done.version
