@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ Case = Callable[[Stage], Awaitable[None]]
 def gap(load: Load) -> float:
     """Return the longest time in which no request was answered with the first version."""
     good = [sent for sent, said in load.answers if said == ONE]
-    return max((after - before for before, after in zip(good, good[1:], strict=False)), default=float("inf"))
+    return max((after - before for before, after in pairwise(good)), default=float("inf"))
 
 
 async def row(stage: Stage, what: str, change: dict[str, Any], hosts: int = 1) -> None:

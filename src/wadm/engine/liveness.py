@@ -30,6 +30,8 @@ class KnownHost(Struct, frozen=True):
 
     friendly_name: str
     labels: dict[str, str]
+    reports: bool = False
+    """Whether it has reported the health of any provider."""
 
 
 class Remembered(Struct, frozen=True):
@@ -130,7 +132,8 @@ class Liveness:
 
     def remember(self) -> Remembered:
         """Return what the next owner of the lattice is to know."""
-        hosts = {host.id: KnownHost(host.friendly_name, host.labels) for host in self.lattice.hosts.values()}
+        reports = self.lattice.provider_starts.reports
+        hosts = {h.id: KnownHost(h.friendly_name, h.labels, reports(h.id)) for h in self.lattice.hosts.values()}
         pause = self.lattice.pause
         return Remembered(hosts, None if pause is None else (pause.since, pause.until))
 
@@ -141,6 +144,8 @@ class Liveness:
         that are there and did not: they and those that are only remembered are asked, and until it is known what they
         run, or that they are gone, nothing is started in their place."""
         lattice, answered = self.lattice, set(answering)
+        for host_id in (i for i, host in remembered.hosts.items() if host.reports):
+            lattice.provider_starts.reporting(host_id)
         missing = {i: host for i, host in {**remembered.hosts, **silent}.items() if i not in answered}
         for host_id, host in missing.items():
             lattice.put_host(host_id, host.friendly_name, host.labels, "", 0.0)

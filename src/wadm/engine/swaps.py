@@ -121,12 +121,13 @@ def begin_swap(scaler: WorkloadScaler, work: Work, host: str, provider: Provider
 
 
 def _reports(start: ProviderStart, work: Work, host: str) -> bool:
-    """Whether a host has reported a provider's health. A new owner that has not heard it yet assumes so of a host that
-    reports that of others, until it must have."""
+    """Whether a host has reported a provider's health. Of one that was started, or found by a new owner, a moment ago
+    that is assumed where the host is known to report at all."""
     if start.reported is not None:
         return True
-    found = start.started is None and work.now < start.listed + SUBSCRIBES_WITHIN
-    return found and not start.builtin and work.lattice.provider_starts.reports(host)
+    since = start.listed if start.started is None else start.started
+    recently = work.now < since + SUBSCRIBES_WITHIN
+    return recently and not start.builtin and work.lattice.provider_starts.reports(host)
 
 
 def is_wanted(provider: Provider, scaler: WorkloadScaler) -> bool:

@@ -70,6 +70,10 @@ class ProviderStarts:
         """Whether a host has reported the health of any of its providers: not every kind of host does."""
         return host_id in self._reporting
 
+    def reporting(self, host_id: str) -> None:
+        """Note that a host is known to report the health of its providers."""
+        self._reporting.add(host_id)
+
     def copy(self) -> ProviderStarts:
         """Return a copy that can be changed without changing this one."""
         other = ProviderStarts()

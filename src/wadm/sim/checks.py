@@ -24,6 +24,7 @@ from wadm.sim.world import LATTICE, SimulatedHost, World
 
 MANAGED_BY: Final = "wasmcloud.dev/managed-by"
 APPSPEC: Final = "wasmcloud.dev/appspec"
+GIVEN_UP: Final = "was given up on"
 SPREAD: Final = "wasmcloud.dev/spread_name"
 
 Running = RunningComponent | RunningProvider
@@ -43,6 +44,9 @@ class View(Struct, frozen=True):
     """Whether what was on record may be lost, as the NATS server kept it in memory."""
     told_ill: frozenset[tuple[str, str]]
     """Providers, as host and id, that who holds the lattice has to take for ill, be they so or not."""
+    given_up: frozenset[str]
+    """What statuses say of images that were given up: providers that were to be replaced by them run as before. That
+    nothing is given up without a cause is judged where there is none (:mod:`wadm.sim.simulation`)."""
     rescaled_before: frozenset[tuple[str, str]]
     """Components, as name of the host and id, that a meddler re-scaled under their annotations and without their
     configuration before who holds the lattice took it: neither inventories nor events show that (undecidable)."""
@@ -57,9 +61,13 @@ def look(world: World) -> View:
     links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
     configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
     told_ill = world.health_heard.ill(world.holder(LATTICE).rpartition("-")[0])
-    return View(
-        hosts, labels, links, configs, dict(_applications(world)), world.forgot, told_ill, _rescaled_before(world)
+    applications = dict(_applications(world))
+    given_up = frozenset(
+        text
+        for name in applications
+        if GIVEN_UP in (text := (world.status(name) or {"status": {}})["status"].get("message", ""))
     )
+    return View(hosts, labels, links, configs, applications, world.forgot, told_ill, given_up, _rescaled_before(world))
 
 
 def _rescaled_before(world: World) -> frozenset[tuple[str, str]]:
@@ -109,6 +117,10 @@ def judge(view: View, application: str) -> Verdict:
         missing = [name for name in workload.config if name not in view.configs and name not in wants.configs]
         if missing:
             verdict.short = True
+        elif workload.kind == "provider" and any(f"{workload.image} {GIVEN_UP}" in text for text in view.given_up):
+            verdict.short = True
+            if not _mine(view, workload):
+                verdict.wrong.append(f"{workload.id} was given up, and nothing runs in its place")
         elif workload.daemon:
             _judge_daemon(view, workload, verdict)
         else:

@@ -61,6 +61,9 @@ class Habits(Struct, frozen=True):
 
     provider_start: Verdict = nothing_wrong
     """Why a provider that was pulled does not start."""
+    provider_crash: Verdict = nothing_wrong
+    """Why a provider ends as soon as it has started, and again whenever its host starts it anew: of all that a host
+    tells nobody."""
     provider_lifetime: Delay | None = None
     """After how long a provider dies for good, of which a host tells nobody but by its health events ceasing."""
     provider_subscribes: Delay = 0.05

@@ -109,7 +109,8 @@ class Providers:
             await core.fetch_configuration(body.config)
             core.make_room()
             self._spawn(builtin, body)
-            provider = RunningProvider(image, body.annotations or {})
+            crashes = core.habits.provider_crash(body.provider_ref) is not None
+            provider = RunningProvider(image, body.annotations or {}, alive=not crashes)
             provider.links.begin(await self._list(id_))
             data = {
                 "annotations": provider.annotations,

@@ -81,6 +81,8 @@ class Simulation:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._changed_at = 0.0
+        self._given_up_before: set[tuple[str, float]] = set()
+        """Applications of which something had been given up before the quiet work, as they were stored then."""
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
@@ -149,6 +151,11 @@ class Simulation:
     async def _work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
+        self._given_up_before = {
+            (name, world.stored_at(name))
+            for name in checks.look(world).applications
+            if checks.GIVEN_UP in (world.status(name) or {"status": {}})["status"].get("message", "")
+        }
         world.calls.quiet = True
         world.judge_stop = partial(early_stops.judge, world)
         world.on_status = lambda name, said: self._judge_honesty(world, name, said)
@@ -160,8 +167,15 @@ class Simulation:
                 return
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
 
+    def _judge_given_up(self, world: World, application: str, said: Mapping[str, str]) -> None:
+        """Judge that nothing is given up while nothing goes wrong, but for what was before."""
+        text = said.get("message", "")
+        if checks.GIVEN_UP in text and (application, world.stored_at(application)) not in self._given_up_before:
+            world.failed("honesty", f"{application} was given up though nothing is wrong: {text}")
+
     def _judge_honesty(self, world: World, application: str, said: Mapping[str, str]) -> None:
         """Judge a status at the moment at which it is published."""
+        self._judge_given_up(world, application, said)
         if said["type"] != "deployed" or world.now() < max(self._changed_at, world.stored_at(application)) + MOMENT:
             return
         view = checks.look(world)

@@ -476,3 +476,93 @@ async def test_clocks_that_step_change_nothing(scene: Scenario) -> None:
         transport.step_clock(seconds)
         await scene.wait(120)
     assert scene.asked() == []
+
+
+# -- what serves goes on until its replacement runs ------------------------------------------------
+
+HTTP, OTHER = "registry.example/http:1", "registry.example/http:2"
+
+
+def serving(image: str = HTTP, hosts: int = 1, version: str = "v1") -> Manifest:
+    return application("shop", provider("http", hosts, image), version=version)
+
+
+def images(scene: Scenario) -> list[str]:
+    found = (host.host.providers.get("shop-http") for host in scene.world.alive() if host.host is not None)
+    return sorted(one.image for one in found if one is not None)
+
+
+@played
+async def test_a_version_that_no_host_is_there_for_leaves_the_one_before_alone(scene: Scenario) -> None:
+    await scene.start(servers=1)
+    await scene.world.add_host(zone="west")
+    await scene.deploy(application("shop", component("api", 4, spread=zones(west=100))))
+    await scene.until_whole(within=10)
+    scene.asked()
+    await scene.deploy(application("shop", component("api", 4, spread=zones(moon=100)), version="v2"))
+    await scene.wait(600)
+    assert scene.asked() == []
+    assert scene.where("shop-api") == {"host-1": 4}
+    assert scene.status("shop") == "failed"
+    await scene.world.add_host(zone="moon")
+    await scene.until_whole(within=10)
+    assert scene.where("shop-api") == {"host-2": 4}
+
+
+@pytest.mark.parametrize(
+    ("habits", "within"),
+    [
+        pytest.param(Habits(images=containing("http:2")), 10, id="no such image"),
+        pytest.param(Habits(provider_start=containing("http:2")), 10, id="does not start"),
+        pytest.param(Habits(provider_crash=containing("http:2")), 12, id="crashes"),
+    ],
+)
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_a_provider_whose_new_image_does_not_come_to_run_runs_again_as_before(
+    habits: Habits, within: float, hosts: int
+) -> None:
+    async def script(scene: Scenario) -> None:
+        await scene.start(servers=2, hosts=hosts, habits=habits)
+        await scene.deploy(serving(hosts=hosts))
+        await scene.until_whole(within=5)
+        await scene.wait(60)
+        scene.asked()
+        await scene.deploy(serving(OTHER, hosts, "v2"))
+        await scene.until(lambda: scene.status("shop") == "failed", within=within)
+        await scene.until(lambda: images(scene) == [HTTP] * hosts, within=2)
+        await scene.wait(120)
+        assert images(scene) == [HTTP] * hosts
+        stops = [call for call in scene.asked() if call.startswith("stop")]
+        assert len({call.split()[2] for call in stops}) == 1, f"on one host alone: {stops}"
+
+        scene.owner().kill()
+        await scene.wait(60)
+        assert scene.asked() == [], "another owner does not try again either"
+        scene.world.habits = Habits()
+        for host in scene.world.alive():
+            assert host.host is not None
+            host.host.habits = Habits()
+        await scene.world.user.deploy("shop", "v2")
+        await scene.until(lambda: images(scene) == [OTHER] * hosts, within=60)
+        await scene.until_whole(within=10)
+
+    play(script)
+
+
+@played
+async def test_an_owner_killed_while_a_provider_is_replaced_leaves_none_away(scene: Scenario) -> None:
+    """What ran is recorded before it is stopped: the next owner knows what to start again."""
+    await scene.start(servers=2, hosts=1, habits=Habits(provider_crash=containing("http:2")))
+    await scene.deploy(serving())
+    await scene.until_whole(within=5)
+    await scene.wait(60)
+    for number, steps in enumerate(range(1, 90, 8)):
+        victim = await scene.until_owned(within=20)
+        victim.kill(steps=steps)
+        await scene.deploy(serving(OTHER, version=f"v{number}-bad"))
+        await scene.until(lambda victim=victim: not victim.lives, within=60)
+        victim.start()
+        await scene.until(lambda: images(scene) == [HTTP], within=90)
+        await scene.until(lambda: scene.status("shop") == "failed", within=90)
+        await scene.deploy(serving(version=f"v{number}-good"))
+        await scene.until(lambda: scene.status("shop") == "deployed", within=60)
