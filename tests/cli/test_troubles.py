@@ -460,3 +460,28 @@ def test_version_superseded_while_deploying(make_world: MakeWorld, deploy: Deplo
     deploy(world, an_application(a_component(image="registry.example/web:2"), version="v2"), 2)
     has(status(world), "version v1 was superseded by v2 by ann while it was being deployed", "`wadm history shop`")
     has(" ".join(world.wadm("history", "shop").out.split()), "superseded ann v1")
+
+
+def test_most_hosts_that_are_silent_are_said_and_resume_ends_the_wait() -> None:
+    world = World("a", "b", "c")
+    try:
+        manifest = an_application(a_component())
+        assert world.wadm("deploy", "-", "--wait", stdin=manifest).code == 0
+        running = next(host for host in world.fleet.hosts.values() if host.components)
+        other = next(host for host in world.fleet.hosts.values() if host is not running)
+        world.run(asyncio.sleep(40))
+        world.run(running.kill())
+        world.run(other.kill())
+        world.run(asyncio.sleep(60))
+        said = " ".join(world.wadm("status", "shop").out.split())
+        assert "to answer: 2 of 3 hosts do not" in said
+        assert "`wadm resume` ends the wait at once" in said
+        assert "is moved if that goes on" not in said
+        resumed = world.wadm("resume")
+        assert resumed.code == 0
+        assert resumed.out.startswith("Taken for lost unless they answer now: ")
+        world.run(asyncio.sleep(12))
+        assert world.wadm("resume").out == "Nothing was paused.\n"
+        assert "deployed" in world.wadm("status", "shop").out
+    finally:
+        world.close()

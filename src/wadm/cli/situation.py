@@ -126,7 +126,7 @@ async def _owner(client: Client, name: str, deployed: bool) -> Situation:
 
 
 def _gone(view: ApplicationView) -> Iterator[str]:
-    if view.silent:
+    if view.silent and not view.paused:  # else the status tells
         verb = "does" if len(view.silent) == 1 else "do"
         yield (
             f"{_some(view.silent)} {verb} not answer: what runs there is moved if that goes on; see whether the host "

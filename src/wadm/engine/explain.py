@@ -35,6 +35,7 @@ def explain_application(
         tuple(_waiting(p, lattice) for p in pendings if not p.scaler),
         tuple(sorted(lattice.hosts[host].called for host in lattice.silent if host in lattice.hosts)),
         tuple(sorted(lattice.lost.values())),
+        lattice.pause is not None,
     )
 
 

@@ -466,8 +466,9 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
         hosts = ", ".join(work.host(h) for h in progress.wrong[:3])
         more = f" and {len(progress.wrong) - 3} more" if len(progress.wrong) > 3 else ""
         return f"{hosts}{more} to run {scaler.image}"
-    if progress.unreached and work.lattice.pause is not None:
-        return f"{', '.join(work.host(h) for h in progress.unreached[:3])} to answer"
+    if progress.unreached and (pause := work.lattice.pause) is not None:
+        hosts = ", ".join(work.host(h) for h in progress.unreached[:3])
+        return f"{hosts} to answer: {pause.silent} of {pause.of} hosts do not"
     if progress.sick:
         hosts = ", ".join(work.host(h) for h in progress.sick[:3])
         if progress.never_well:

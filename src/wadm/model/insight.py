@@ -134,3 +134,5 @@ class ApplicationView(Struct, frozen=True):
     """Hosts of the lattice that do not answer at the moment, as people call them."""
     lost: tuple[str, ...] = ()
     """Hosts that fell silent and have not come back."""
+    paused: bool = False
+    """Whether nothing is moved, because most hosts fell silent together."""
