@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from wadm.cli import query
 from wadm.cli.facts import timed
 from wadm.cli.main import main
 from wadm.cli.selectors import read
+from wadm.sim.core import HostSpec
+from wadm.sim.habits import Habits, containing
 
 MakeWorld = Callable[..., World]
 
@@ -336,3 +339,51 @@ def test_contexts_are_made_and_chosen(
     assert main(["context", "use", "x"]) == 0
     assert "But wash context staging is used before it: wash has a default" in capsys.readouterr().err
     assert main(["context", "create", "../x", "-x", "l"]) == 2
+
+
+# -- a provider whose new image does not come to run ---------------------------------------------
+
+
+def a_provider(tmp_path: Path, version: str) -> str:
+    image = f"registry.example/http:{version}"
+    http = {"name": "http", "type": "capability", "properties": {"image": image}}
+    manifest = {
+        "apiVersion": "core.oam.dev/v1beta1",
+        "kind": "Application",
+        "metadata": {"name": "shop", "annotations": {"version": version}},
+        "spec": {"components": [http]},
+    }
+    path = tmp_path / f"{version}.json"
+    path.write_text(json.dumps(manifest))
+    return str(path)
+
+
+def test_waiting_ends_with_an_error_where_a_provider_runs_as_before_and_a_retry_tries_it_again(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    broken = Habits(provider_crash=containing("http:2"))
+    world = make_world(HostSpec("host-a", {}, broken))
+    assert world.wadm("deploy", a_provider(tmp_path, "1"), "--wait").code == 0
+    world.run(asyncio.sleep(60))
+    planned = world.wadm("plan", a_provider(tmp_path, "2"))
+    assert "this interrupts shop-http, of which a host runs only one" in " ".join(planned.out.split())
+    began = world.loop.time()
+    failed = world.wadm("deploy", a_provider(tmp_path, "2"), "--wait", "--timeout", "5m")
+    assert failed.code == 1
+    assert "error: shop: failed" in failed.err
+    assert "try again with: wadm deploy shop --retry" in failed.err
+    assert world.loop.time() - began < 20, "it is not waited for what is not tried"
+    told = " ".join(world.wadm("status", "shop").out.split())
+    assert "registry.example/http:2 was given up on" in told
+
+    [host] = world.fleet.hosts.values()
+    host.habits = Habits()
+    assert world.wadm("deploy", "shop", "--retry", "--wait").code == 0
+    assert host.providers["shop-http"].image == "registry.example/http:2"
+
+
+def test_there_is_nothing_to_try_again_of_what_is_not_deployed(world: World, file: File) -> None:
+    world.wadm("put", file("a"))
+    refused = world.wadm("deploy", "a", "--retry")
+    assert (refused.code, "nothing to try again" in refused.err) == (1, True)
+    assert world.wadm("deploy", file("a"), "--retry").code == 2

@@ -57,8 +57,9 @@ def write_crashing_provider(path: Path) -> Path:
 
 
 def write_component_in_want(path: Path) -> Path:
-    """Write a component that imports a function which nothing provides."""
-    name = b"tests:nowhere/missing"
+    """Write a component that imports a function which nothing provides. It is one of an interface that the host
+    provides itself: all others it passes on to whatever may be linked, and only a call would tell."""
+    name = b"wasi:cli/environment@0.2.0"
     instance_type = b"\x42\x02" + b"\x01\x40\x00\x01\x00" + b"\x04\x00\x01f\x01\x00"
     types = b"\x01" + instance_type
     imports = b"\x01\x00" + bytes([len(name)]) + name + b"\x05\x00"
