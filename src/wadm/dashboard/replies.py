@@ -33,7 +33,7 @@ _GOOD: Final = (b'{"result":"success"', b'{"result":"ok"')
 _BY_RESULT: Final = {"created": 201, "newversion": 201, "notfound": 404}
 _BY_WORDS: Final = (
     ("Internal storage error", 503),
-    ("Too many requests are waiting", 503),
+    ("too many requests are waiting", 503),
     ("No server looks after this lattice", 503),
     ("already exists", 409),
     ("does not hold any more", 409),

@@ -14,19 +14,21 @@ from typing import Final
 from wadm.background import report_unexpected
 from wadm.errors import Malformed, ManifestInvalid, Unreadable, WadmError
 from wadm.server import operations
+from wadm.server.fair_queue import Admit, FairQueue
 from wadm.server.insights import NotAnswered
+from wadm.server.keyed_locks import KeyedLocks
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
 from wadm.server.operations import Models, Operation, Refusal, Request
 from wadm.server.replies import Replies
+from wadm.server.requesters import LATTICES, requester
 from wadm.server.tracing import begin_chain, describe, span, trace_id
-from wadm.server.turns import Admit, Locks, Turns
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription
 from wadm.wire import api, subjects
 from wadm.wire.reply_subjects import ReplyRules
 
-BUSY: Final = "Too many requests are waiting, please try again later"
+BUSY: Final = "The server is busy, try again in a moment: too many requests are waiting"
 INTERNAL: Final = "Internal error"
 DRAIN_TIMEOUT: Final = 2.0
 
@@ -55,8 +57,10 @@ class Api:
         self._prefix = prefix
         self._multitenant = multitenant
         self._table = table
-        self._turns: Turns[Message] = Turns(self._serve)
-        self._locks = Locks()
+        self._queue: FairQueue[Message] = FairQueue(self._serve)
+        self._locks = KeyedLocks()
+        self._busy = api.error(BUSY)
+        self._lattice_at = len(prefix.split(".")) + multitenant
         self._subscription: Subscription | None = None
         self._limited = Limited(log)
         self._metrics = metrics or ServerMetrics()
@@ -74,15 +78,25 @@ class Api:
         """Take no more requests, and answer those that were taken."""
         if self._subscription is not None:
             await self._subscription.stop()
-        await self._turns.drain(DRAIN_TIMEOUT)
+        await self._queue.drain(DRAIN_TIMEOUT)
 
     def _receive(self, message: Message) -> None:
         if not self._replies.permitted(message):
             return
-        if not self._turns.offer(client_of(message.reply), message):
+        path = requester(message, self._lattice(message.subject))
+        if not self._queue.offer(path, message, len(message.data)):
             self._metrics.refused += 1
             self._limited.warning("flood", "Refused requests, too many are waiting", subject=message.subject)
-            self._replies.send(message, api.error(BUSY))
+            self._replies.send(message, self._busy)
+
+    def _lattice(self, subject: str) -> str:
+        """Return the lattice of a request, with its account; of very many that nobody knows, all are one."""
+        tokens = subject.split(".", self._lattice_at + 1)
+        lattice = ".".join((*tokens[: self._multitenant], *tokens[self._lattice_at : self._lattice_at + 1]))
+        if self._queue.lattices < LATTICES or self._queue.has(lattice):
+            return lattice
+        scope = lattice.replace(".", "-")
+        return lattice if self._models.store.view.has_applications(scope) else ""
 
     async def _serve(self, message: Message, admit: Admit) -> None:
         began = self._clock()
@@ -134,12 +148,3 @@ class Api:
             return await operation(self._models, request)
         async with self._locks.hold((scope, request.name)):
             return await operation(self._models, request)
-
-
-def client_of(reply: str) -> str:
-    """Return what tells clients apart: clients have one inbox, with a last token for each request.
-
-    >>> client_of("_INBOX.AzK3pNhx.17")
-    '_INBOX.AzK3pNhx'
-    """
-    return reply.rpartition(".")[0]

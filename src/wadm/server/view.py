@@ -153,6 +153,10 @@ class View:
         """Return the scopes that have applications, sorted."""
         return sorted(self._applications)
 
+    def has_applications(self, scope: str) -> bool:
+        """Whether anything is stored in a lattice."""
+        return scope in self._applications
+
     def places(self) -> Iterator[Place]:
         """Yield the lattices in which something is deployed."""
         return map(self.place, sorted(self._deployed))
