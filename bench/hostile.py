@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bench.costly_texts import JSON, SIZE, YAML
 from bench.gateway import TOKEN, free_port, wait_until_ready
+from bench.processes import use_of
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
@@ -65,6 +66,11 @@ class World:
             self._server.terminate()
             self._server.wait(20)
         self.nats.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
 
     async def client(self, user: str = "wadm") -> NatsTransport:
         return await connect(ConnectOptions((self.nats.url.replace("//", f"//{user}:p@"),)))
@@ -187,7 +193,7 @@ async def flood(world: World, requests: int) -> bool:
             await stack.enter_async_context(one.asking())
         probing = asyncio.create_task(_probe(world, ready))
         await asyncio.sleep(0.5)
-        began = time.perf_counter()
+        used, began = use_of(world.pid).cpu, time.perf_counter()
         for number in range(requests):
             loud.publish("wadm.api.loud.model.get", b"", f"_INBOX.flood.{number}")
             if number % 500 == 0:
@@ -198,6 +204,8 @@ async def flood(world: World, requests: int) -> bool:
             await asyncio.wait_for(done.wait(), 60)
         took = time.perf_counter() - began
         probing.cancel()
+    cost = 1e6 * (use_of(world.pid).cpu - used) / requests
+    print(f"{cost:.1f} µs of the server's CPU for a request")
     print(f"{requests} requests sent in {sent:.2f} s, all answered after {took:.2f} s: {answers}")
     for name, one in people.items():
         print(f"{name:<32} asked {len(one.took):5}  p99 {one.p99:6.3f} s  most {one.most:6.3f} s  busy {one.busy}")

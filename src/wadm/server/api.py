@@ -81,8 +81,6 @@ class Api:
         await self._queue.drain(DRAIN_TIMEOUT)
 
     def _receive(self, message: Message) -> None:
-        if not self._replies.permitted(message):
-            return
         path = requester(message, self._lattice(message.subject))
         if not self._queue.offer(path, message, len(message.data)):
             self._metrics.refused += 1
@@ -99,6 +97,8 @@ class Api:
         return lattice if self._models.store.view.has_applications(scope) else ""
 
     async def _serve(self, message: Message, admit: Admit) -> None:
+        if not self._replies.permitted(message):
+            return
         began = self._clock()
         with span("model", (message.headers or {}).get(TRACEPARENT, "")):
             self._replies.send(message, await self._answer_or_refuse(message, admit))

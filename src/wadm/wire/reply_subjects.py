@@ -8,7 +8,7 @@ to inboxes only, and never to a subject that this system, NATS or wasmCloud list
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -56,9 +56,9 @@ class ReplyRules(Struct, frozen=True):
             return "malformed"
         if is_reserved(reply, self.api_prefix):
             return "reserved"
-        if not _is_under(reply, (*ALWAYS, *self.prefixes)):
+        if not reply.startswith(_beginnings((*ALWAYS, *self.prefixes))):
             return "not_an_inbox"
-        return "own_inbox" if _is_under(reply, self.barred) else ""
+        return "own_inbox" if reply.startswith(_beginnings(self.barred)) else ""
 
     def for_servers(self) -> ReplyRules:
         """Return the rules for questions that only servers ask each other: their own inboxes are open to them."""
@@ -85,20 +85,25 @@ def is_reserved(subject: str, api_prefix: str = API_PREFIX) -> bool:
     >>> [is_reserved(s) for s in ("$KV.wadm_manifests.b-x", "ACME.wasmbus.ctl.v1.b.host.ping", "team.alerts")]
     [True, True, False]
     """
-    tokens = subject.split(".")
-    return (
-        tokens[0] in RESERVED
-        or any(_is_heard_everywhere(within, api_prefix) for within in (tokens, tokens[1:]))
-        or (len(tokens) > 2 and tokens[2] == RPC)
-    )
+    first, *rest = tokens = subject.split(".")
+    if first in RESERVED or first.startswith("$"):
+        return True
+    if rest and (rest[0].startswith("$") or rest[0] == "wasmbus"):
+        return True
+    for api in _apis(api_prefix):
+        if (first == api[0] and tokens[: len(api)] == api) or (rest and rest[: len(api)] == api):
+            return True
+    return len(rest) > 1 and rest[1] == RPC
 
 
-def _is_heard_everywhere(tokens: Sequence[str], api_prefix: str) -> bool:
-    """Whether subjects that begin so are listened on, also behind an account."""
-    apis = (api_prefix.split("."), API_PREFIX.split("."))
-    return bool(tokens) and (
-        tokens[0].startswith("$") or tokens[0] == "wasmbus" or any(tokens[: len(api)] == api for api in apis)
-    )
+@lru_cache
+def _apis(api_prefix: str) -> tuple[list[str], ...]:
+    return api_prefix.split("."), API_PREFIX.split(".")
+
+
+@lru_cache
+def _beginnings(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{prefix}." for prefix in prefixes)
 
 
 def reply_prefix(given: str) -> str:
@@ -113,7 +118,3 @@ def reply_prefix(given: str) -> str:
     if is_reserved(prefix) or any(f"{one}.".startswith(f"{prefix}.") for one in RESERVED):
         raise ValueError("wadm, wasmCloud or NATS listens there; answers go to subjects that nobody else uses")
     return prefix
-
-
-def _is_under(subject: str, prefixes: Iterable[str]) -> bool:
-    return any(subject.startswith(f"{prefix}.") for prefix in prefixes)

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 
@@ -46,14 +45,14 @@ class CoreSubscription:
         self._connection = connection
         self._handler = handler
 
-    async def receive(self, msg: Msg) -> None:
+    def receive(self, message: Message) -> None:
         """Hand a message over; an exception of the handler ends nothing."""
         if self._stopped:
             return
         try:
-            self._handler(Message(msg.subject, msg.data, msg.reply, msg.headers))
+            self._handler(message)
         except Exception as error:  # noqa: BLE001  (whatever a handler does, the next message goes on)
-            report_unexpected(error, "A handler of a message failed", subject=msg.subject)
+            report_unexpected(error, "A handler of a message failed", subject=message.subject)
 
     async def stop(self) -> None:
         """End it. No handler call begins after this returns."""

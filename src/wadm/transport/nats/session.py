@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -24,7 +24,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.aio.transport import TcpTransport
 
 from wadm.errors import Misconfigured, Unavailable
-from wadm.transport.base import Headers
+from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.credentials import Identity
 from wadm.transport.nats.library import enable_websockets
 from wadm.transport.nats.servers import without_password
@@ -67,9 +67,26 @@ class DialOptions(Struct, frozen=True):
 
 
 class _Client(Client):
-    """The library's client, which does not fall back to plain text where TLS is demanded, and can let go at once."""
+    """The library's client, which does not fall back to plain text where TLS is demanded, and can let go at once.
+
+    Messages go to their handler as they are read: a queue and a task for each subscription in between, as the library
+    has them, cost more than all the rest, and a flood of messages is all the longer in the way of the others.
+    """
 
     demand_tls = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers: dict[int, Handler] = {}
+        """By the number of the subscription."""
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        handler = self.handlers.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        elif sid in self._subs:
+            found = await self._process_headers(headers) if headers else None
+            handler(Message(subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"), found))
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if self.demand_tls:
@@ -131,18 +148,24 @@ class Session:
                 self._lose()
             raise Unavailable(f"NATS: {error}") from error
 
-    async def subscribe(self, subject: str, queue: str, receive: Callable[[Msg], Awaitable[None]]) -> NatsSubscription:
-        """Have ``receive`` called with every message, in order."""
+    async def subscribe(self, subject: str, queue: str, handler: Handler) -> NatsSubscription:
+        """Have ``handler`` called with every message, in order."""
+
+        async def receive(msg: Msg) -> None:
+            handler(Message(msg.subject, msg.data, msg.reply, msg.headers))
+
         try:
             subscription = await self._client.subscribe(subject, queue, cb=receive)
         except _FAILS as error:
             raise Unavailable(f"NATS: {error}") from error
+        self._client.handlers[subscription._id] = handler
         self._subscriptions.add(subscription)
         return subscription
 
     async def unsubscribe(self, subscription: NatsSubscription) -> None:
         """End a subscription of this session; what of it is queued is dropped."""
         self._subscriptions.discard(subscription)
+        self._client.handlers.pop(subscription._id, None)
         with suppress(*_FAILS):
             await subscription.unsubscribe()
 
