@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".fuzz"
-HANG = 10
+HANG = 60
 LONGEST = 16_384
 """Bytes of an input."""
 KEPT_LONGEST = 2_000

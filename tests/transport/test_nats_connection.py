@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import NatsServerFactory
 from tests.natsd import NatsServer
 from tests.transport.worlds import until
-from wadm.errors import NoResponders, TimedOut, Unavailable
-from wadm.transport.base import BucketSpec, Entry, StreamSpec
+from wadm.errors import NoResponders, TimedOut, TooLarge, Unavailable
+from wadm.transport.base import BucketSpec, Entry, Message, StreamSpec
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect, consumers, outbox, reading, session, watching
 
 Join = Callable[..., Awaitable[NatsTransport]]
@@ -423,3 +423,37 @@ async def test_a_history_broken_off_is_not_taken_for_a_whole_one(
         async for stored in transport.history("broken", ["broken.a"]):
             if stored.sequence == 5:
                 await transport.delete_stream("broken")
+
+
+async def test_an_account_that_takes_less_than_its_server_says_is_learnt(
+    nats_server_factory: NatsServerFactory,
+) -> None:
+    """The server says so only by closing the connection; from then on what is larger is refused here."""
+    server = nats_server_factory(
+        "accounts { A { jetstream: enabled, limits: {max_payload: 32768}, users: [{user: a, password: p}] } }"
+    )
+    told: list[tuple[str, dict[str, object]]] = []
+    transport = await connect(
+        ConnectOptions((server.url.replace("//", "//a:p@"),)),
+        on_event=lambda kind, **fields: told.append((kind, fields)),
+    )
+    back = asyncio.Event()
+
+    async def came_back() -> None:
+        back.set()
+
+    transport.on_reconnect(came_back)
+    assert transport.max_payload == 1024 * 1024
+    transport.publish("wadm.status.default.shop", b"x" * 40_000)
+    await asyncio.wait_for(back.wait(), 20)
+    learnt = dict(told)["nats_account_takes_less_than_its_server_says"]
+    assert (learnt["refused"], learnt["subject"]) == (40_000, "wadm.status.default.shop")
+    assert transport.max_payload == 20_000
+    with pytest.raises(TooLarge):
+        transport.publish("wadm.status.default.shop", b"x" * 40_000)
+    heard: asyncio.Queue[Message] = asyncio.Queue()
+    await transport.subscribe("x", heard.put_nowait)
+    transport.publish("x", b"x" * 19_000)
+    assert len((await asyncio.wait_for(heard.get(), 10)).data) == 19_000
+    assert [kind for kind, _ in told].count("nats_disconnected") == 1
+    await transport.close()

@@ -217,6 +217,8 @@ class Server:
     async def _come_back(self) -> None:
         """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
         self._metrics.reconnects += 1
+        self.store.fit(self._transport.max_payload)  # it may have turned out that the account takes less
+        self.models.listing.fit(self._transport.max_payload)
         self.leases.doubt()
         self._missing = "the streams and buckets are being looked after"
         self._reconnected.set()

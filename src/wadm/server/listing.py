@@ -53,9 +53,13 @@ class Listing:
     def __init__(self, store: Store, statuses: Statuses, max_payload: int) -> None:
         self._store = store
         self._statuses = statuses
-        self._room = max_payload - ROOM_FOR_FRAME
+        self.fit(max_payload)
         self._entries: dict[str, dict[str, _Entry]] = {}
         self._limited = Limited(get_logger("wadm.server.listing"))
+
+    def fit(self, max_payload: int) -> None:
+        """Have replies fit into messages of so many bytes from now on."""
+        self._room = max_payload - ROOM_FOR_FRAME
 
     def reply(self, place: Place, body: bytes) -> bytes:
         """Return the answer to ``get`` without a name."""

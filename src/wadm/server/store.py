@@ -55,8 +55,7 @@ class Store:
     def __init__(self, bucket: Bucket, max_payload: int, multitenant: bool = False) -> None:
         self.view = View(multitenant)
         """What is stored, to be asked and not to be changed; another one after :meth:`come_back`."""
-        self.limit = max_payload - ROOM_FOR_HEADERS
-        """The most bytes that one application, all versions together, may take."""
+        self.fit(max_payload)
         self.is_shared: Callable[[], bool] = lambda: False
         """Whether others write too at present, so that reads of one application ask the bucket."""
         self.on_change: OnChange | None = None
@@ -73,6 +72,11 @@ class Store:
         self._lists: dict[str, NameList] = {}
         self._watch: Subscription | None = None
         self._limited = Limited(log)
+
+    def fit(self, max_payload: int) -> None:
+        """Have values fit into messages of so many bytes from now on."""
+        self.limit = max_payload - ROOM_FOR_HEADERS
+        """The most bytes that one application, all versions together, may take."""
 
     async def start(self) -> None:
         """Read everything, and follow what changes."""

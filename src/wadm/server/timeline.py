@@ -13,19 +13,26 @@ from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.plan import describe
 from wadm.engine.telling import tell, tell_host, tell_outcome
+from wadm.errors import WadmError
 from wadm.model.commands import Action, Outcome
 from wadm.model.events import Event
 from wadm.model.lattice import Lattice
+from wadm.model.text import cut
 from wadm.model.timeline import Entry, EntryKind
 from wadm.server import tracing
+from wadm.server.logging import Limited, get_logger
 from wadm.transport.base import Headers, Transport
 from wadm.wire import subjects
-from wadm.wire.timeline import encode_moment
+from wadm.wire.timeline import encode_moments
 
 MOMENT = 0.2
 """Seconds that entries are gathered for before they are sent."""
 MOST_AT_ONCE = 200
-"""Entries of an application in one message; of more the oldest are let go."""
+"""Entries of an application in one moment; of more the oldest are let go."""
+TEXT_MOST = 4000
+"""Characters of an entry's text that are kept: a reason of a host's may be of any length."""
+ROOM_FOR_HEADERS = 1024
+"""Bytes of a message that the entries leave free."""
 
 
 class Timeline:
@@ -36,6 +43,7 @@ class Timeline:
         self._scope = scope
         self._now = now
         self._headers = headers
+        self._limited = Limited(get_logger("wadm.server.timeline"))
         self._noted: dict[str, list[Entry]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,6 +54,7 @@ class Timeline:
             return  # told twice, as hosts do of a new component
         if len(entries) >= MOST_AT_ONCE:
             entries.pop(0)
+        text, about, host = cut(text, TEXT_MOST), cut(about, TEXT_MOST), cut(host, TEXT_MOST)
         entries.append(Entry(round(self._now(), 3), kind, text, application, about, host))
         if kind == "event":
             tracing.heard(self._scope, application, text, host)
@@ -58,10 +67,14 @@ class Timeline:
             self._timer.cancel()
             self._timer = None
         noted, self._noted = self._noted, {}
+        most = self._transport.max_payload - ROOM_FOR_HEADERS
         for application, entries in noted.items():
-            self._transport.publish(
-                subjects.timeline(self._scope, application), encode_moment(entries), headers=self._headers
-            )
+            subject = subjects.timeline(self._scope, application)
+            try:
+                for moment in encode_moments(entries, most):
+                    self._transport.publish(subject, moment, headers=self._headers)
+            except WadmError as error:
+                self._limited.warning("timeline", "A part of a timeline cannot be told", subject=subject, reason=error)
 
 
 class Narrator:

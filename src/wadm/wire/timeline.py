@@ -6,7 +6,7 @@ revisions is either a change of what is deployed or, later, what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, json
@@ -34,9 +34,20 @@ _moment = json.Decoder(_Moment)
 _change = json.Decoder(Change)
 
 
-def encode_moment(entries: Sequence[Entry]) -> bytes:
-    """Return one message of a timeline."""
-    return json.encode(_Moment(tuple(entries)))
+def encode_moments(entries: Sequence[Entry], most: int) -> Iterator[bytes]:
+    """Yield messages of a timeline that hold the entries, each of ``most`` bytes as far as single entries allow."""
+    encoded = [json.encode(entry) for entry in entries]
+    begin, size = 0, 0
+    for end, entry in enumerate(encoded):
+        if end > begin and size + len(entry) + _AROUND > most:
+            yield json.encode(_Moment(tuple(entries[begin:end])))
+            begin, size = end, 0
+        size += len(entry) + 1
+    if begin < len(entries):
+        yield json.encode(_Moment(tuple(entries[begin:])))
+
+
+_AROUND = len(b'{"entries":[]}')
 
 
 def decode_moment(data: bytes) -> tuple[Entry, ...]:

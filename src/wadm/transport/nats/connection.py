@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,9 @@ FLUSH_TIMEOUT = 10.0
 _FLUSH_ON_CLOSE = 2.0
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 4.0
 _SAY_AGAIN_AFTER = 60.0
+
+LEAST_PAYLOAD = 4096
+"""Bytes that a message may have whatever was refused; with less nothing of ours works."""
 
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
@@ -66,6 +70,8 @@ class Connection:
     def __init__(self, pool: ServerPool, options: DialOptions, on_event: OnEvent) -> None:
         self.on_event = on_event
         self.max_payload = 0
+        self._learned_payload = sys.maxsize
+        """What the account takes, which a server does not say before it refuses a message by closing the connection."""
         self.session_listeners: set[Callable[[], None]] = set()
         """Called when a new session has begun: what the server does for a client ends with the client's session."""
         self._pool = pool
@@ -158,7 +164,7 @@ class Connection:
 
     async def _begin(self, session: Session) -> None:
         self._pool.learn(session.neighbours)
-        self.max_payload = session.max_payload
+        self.max_payload = min(session.max_payload, self._learned_payload)
         self._session = session
         self._answers.denied = False
         for subscription in list(self._subscriptions):
@@ -193,6 +199,8 @@ class Connection:
             assert self._session is not None
             reason = await self._session.wait_lost()
             self.on_event("nats_disconnected", server=self.server, reason=reason)
+            if "maximum payload" in reason.lower():
+                self._learn_payload(self._session)
             await self._end(reason)
             await self._come_back()
             self.on_event("nats_reconnected", server=self.server)
@@ -218,6 +226,17 @@ class Connection:
             # Spread, so that a thousand clients do not come back in the same instant.
             await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
             delay = min(delay * 2, _BACKOFF_MOST)
+
+    def _learn_payload(self, session: Session) -> None:
+        """Send no message as large again as the largest one that the session sent: the server closed it for one."""
+        size, subject = session.largest
+        self._learned_payload = max(LEAST_PAYLOAD, min(self._learned_payload, size // 2))
+        self.on_event(
+            "nats_account_takes_less_than_its_server_says",
+            refused=size,
+            subject=subject,
+            max_payload_from_now_on=self._learned_payload,
+        )
 
     async def _run_callback(self, callback: Callable[[], Awaitable[None]]) -> None:
         try:

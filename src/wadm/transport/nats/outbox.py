@@ -82,7 +82,7 @@ class Outbox:
             if not self._is_wanted(item, horizon):
                 continue
             try:
-                await session.publish(item.subject, item.data, item.reply, item.headers)
+                await session.publish(item.subject, item.data, item.reply, item.headers, item.size)
             except Unavailable as error:
                 self._inbox.fail(item.subject.__eq__, str(error))
 

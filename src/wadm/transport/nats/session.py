@@ -109,6 +109,8 @@ class Session:
         self.shown_url = without_password(url)
         self._client = _Client()
         self._on_error = on_error
+        self.largest = (0, "")
+        """Bytes and subject of the largest message that was sent."""
         self._dialing = True
         self._last_error: Exception | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -139,8 +141,12 @@ class Session:
                 self._lose()
         return self._lost.result()
 
-    async def publish(self, subject: str, data: bytes, reply: str, headers: Headers | None) -> None:
-        """Hand a message to the library, which writes it soon; waits while the socket is clogged."""
+    async def publish(
+        self, subject: str, data: bytes, reply: str, headers: Headers | None, size: int | None = None
+    ) -> None:
+        """Hand a message to the library, which writes it soon; waits while the socket is clogged. ``size`` is what it
+        takes of the largest message, headers included."""
+        self.largest = max(self.largest, (len(data) if size is None else size, subject))
         try:
             await self._client.publish(subject, data, reply, dict(headers) if headers else None)
         except _FAILS as error:
