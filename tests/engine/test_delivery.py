@@ -111,8 +111,15 @@ SLOW = 10.0
         pytest.param([World.put], "delivered", id="nobody runs: it is in the list of who starts"),
         pytest.param([World.put, World.start], "delivered", id="put before the start"),
         pytest.param([World.start, World.put], "unconfirmed", id="put while it starts"),
-        pytest.param([World.start, World.put, World.report], "missed", id="put while it started, and now it listens"),
-        pytest.param([World.start, World.put, World.report, World.put], "delivered", id="put again when it listens"),
+        pytest.param([World.start, World.put, World.report], "outdated", id="put while it started, and now it listens"),
+        pytest.param(
+            [World.start, World.put, World.report, World.put],
+            "outdated",
+            id="put again when it listens: its host does not tell it of what is not new",
+        ),
+        pytest.param(
+            [World.start, World.put, World.report, World.delete, World.put], "delivered", id="put anew when it listens"
+        ),
         pytest.param([World.start, World.report, World.put], "delivered", id="put when it listens"),
         pytest.param(
             [lambda w: w.start(image="http-server"), World.put], "delivered", id="a builtin listens once it has started"
@@ -146,7 +153,10 @@ SLOW = 10.0
         ),
         pytest.param([World.put, World.start, World.put], "delivered", id="put again for no reason"),
         pytest.param(
-            [World.start, World.put_by_others, World.report], "missed", id="put by somebody, nobody knows when"
+            [World.start, World.put_by_others, World.report], "outdated", id="put by somebody while it started"
+        ),
+        pytest.param(
+            [World.start, World.report, World.put_by_others], "delivered", id="put by somebody when it listens"
         ),
     ],
 )
@@ -158,7 +168,7 @@ def test_delivery(steps: list[Step], state: str) -> None:
     assert world.state == state
 
 
-def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_again_once_its_provider_listens() -> None:
+def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_anew_once_its_provider_listens() -> None:
     world = World()
     other = ScaleComponent("other", "h1", 1, "x/other:1", "other", {})
     world.in_flight.ask(Action(other, "other", "", ""), world.now)
@@ -172,7 +182,8 @@ def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_ag
     assert world.state == "delivered", "most likely"
     world.now += 5.0
     world.report()
-    assert world.state == "missed"
+    assert world.state == "outdated"
+    world.delete()
     world.put()
     assert world.state == "delivered"
 
@@ -236,7 +247,7 @@ def test_values_that_were_forgotten_and_are_read_again_as_they_were_change_nothi
     assert world.state == "delivered"
 
 
-def test_links_with_secrets_are_deleted_first_as_hosts_do_not_pass_a_second_put_on() -> None:
+def test_links_with_secrets_are_told_as_others() -> None:
     secret = a_link("kv", secrets=[a_secret("token")])
     app = an_app("shop", a_component("web", links=[secret]), a_provider("kv"))
     (link,) = linked(app)
@@ -331,7 +342,7 @@ def test_a_configuration_that_no_link_refers_to_changes_without_being_on_record(
     assert (asks(planned), planned.record) == (["put configuration shop-c"], recorded(new))
 
 
-def test_a_link_that_was_put_while_its_provider_started_is_not_deployed_and_is_put_again_when_it_listens() -> None:
+def test_a_link_that_was_put_while_its_provider_started_is_not_deployed_and_is_put_anew_when_it_listens() -> None:
     world = World()
     world.start()
     world.now += 0.01
@@ -343,13 +354,11 @@ def test_a_link_that_was_put_while_its_provider_started_is_not_deployed_and_is_p
     world.now += 5.0
     world.report()
     again = plan(APP, world.lattice, in_flight=world.in_flight, now=world.now)
-    assert asks(again) == [PUT]
-    assert again.actions[0].reason == "it was put while a provider started, which may not have heard it"
-    for action in again.actions:
-        world.in_flight.ask(action, world.now)
-    asked_once = plan(APP, world.lattice, in_flight=world.in_flight, now=world.now + 0.1)
-    assert (asks(asked_once), asked_once.settled) == ([], ()), "that it is there does not mean that it was put again"
+    assert asks(again) == [DELETE]
     _carry_out(again.actions, world)
+    put = plan(APP, world.lattice, in_flight=world.in_flight, record=again.record, now=world.now + 0.1)
+    assert (asks(put), put.record.untold) == ([PUT], {LINK.at}), "whoever comes after this owner puts it too"
+    _carry_out(put.actions, world)
     done = plan(APP, world.lattice, in_flight=world.in_flight, now=world.now + 0.2)
     assert (asks(done), done.status.type, done.record) == ([], "deployed", recorded(APP))
 

@@ -13,14 +13,14 @@
 
     what has happened                            is                 so it is
     -------------------------------------------  -----------------  ----------------------------------------
-    the link was put over another of its         outdated           deleted, then put: providers ignore a put
-    identity and target, or a configuration                         of a link that they have
-    that it names has other values
+    the link was put over another of its         outdated           deleted, then put: a host tells of a link
+    identity and target, or a configuration                         only where it is new, and a provider
+    that it names has other values                                  ignores a put of a link that it has
     it was put while a provider started          unconfirmed        waited for: it may have been heard or not
-    the same, and now the provider listens       missed             put again: nothing is interrupted by that
+    the same, and now the provider listens       outdated           deleted, then put
     every provider has it                        delivered          in force
-    the same, for all that can be known: its     delivered          in force; put again once the provider
-    host was at work on a component                                 listens, as it may be missing in its list
+    the same, for all that can be known: its     delivered          in force; deleted and put once the provider
+    host was at work on a component                                 listens, as its list may lack it
 
 Values are those that this owner has seen. With no report for 40 s what is put counts as heard: more cannot be known.
 """
@@ -34,10 +34,9 @@ from typing import Literal
 from msgspec import Struct
 
 from wadm.model.lattice import Lattice, Link
-from wadm.model.names import SECRET_PREFIX
 from wadm.model.provider_starts import ProviderStart
 
-State = Literal["delivered", "unconfirmed", "missed", "outdated"]
+State = Literal["delivered", "unconfirmed", "outdated"]
 
 _FOUND = ProviderStart(None, -math.inf, -math.inf)
 
@@ -66,10 +65,7 @@ def delivery(link: Link, lattice: Lattice) -> Delivery:
     if not due:
         likely = all(put.since <= start.likely for _, start in lacking)
         return Delivery("delivered" if likely else "unconfirmed", who)
-    # A link with secrets is not passed on again by hosts as long as it is there.
-    sealed = any(name.startswith(SECRET_PREFIX) for name in link.configs)
-    outdated = sealed or any(put.may_be_outdated(start) for start in due)
-    return Delivery("outdated" if outdated else "missed", who)
+    return Delivery("outdated", who)
 
 
 def running_ends(link: Link, lattice: Lattice) -> Iterator[tuple[tuple[str, str], ProviderStart]]:

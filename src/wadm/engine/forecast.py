@@ -131,7 +131,7 @@ def apply(command: Command, lattice: Lattice, news: News, now: float) -> None:
             lattice.put_link(link, now, put=now)
             news.links.add(link.key)
         case DeleteLink():
-            lattice.drop_link(command.link_key, now=now)
+            lattice.drop_link(command.link_key)
             news.links.add(command.link_key)
         case PutConfig():
             lattice.set_config(command.config_name, command.config, now)

@@ -156,8 +156,6 @@ def _change(
     )
     if same_target is None:
         return put, "it is not in the lattice"
-    if same_target.same_as(link):
-        return put, "it was put while a provider started, which may not have heard it"
     return put, "it differs from the manifest"
 
 
@@ -184,7 +182,7 @@ def _in_force(
     which = f"{provider_id} on {work.host(host_id)}"
     explanation = Explanation(
         waiting_for=f"{which} to report its health: it was starting when the link was put",
-        next="puts the link again then",
+        next="puts the link anew then",
         wanted=1,
     )
     message = f"Putting link definition between {scaler.link.source_id} and {scaler.link.target}"

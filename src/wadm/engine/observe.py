@@ -50,6 +50,7 @@ from wadm.model.events import (
 )
 from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
 from wadm.model.names import BUILTIN_PROVIDERS, is_builtin, strip_reference
+from wadm.model.provider_starts import REPLICA_LAG
 
 ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
 NOT_RUNNING = "provider with that ID is not running"
@@ -134,7 +135,9 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             _health(event, lattice, news, now)
         case LinkSet():
             lattice.unread[event.link.source_id] = now
-            if lattice.put_link(event.link, now, _when_put(event.link, in_flight)):
+            # What others have put, they have put some time before the event came.
+            put = _when_put(event.link, in_flight)
+            if lattice.put_link(event.link, now, now - REPLICA_LAG if put is None else put):
                 news.links.add(event.link.key)
         case LinkDeleted():
             lattice.unread[event.key[0]] = now
@@ -143,7 +146,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
                 news.questions.links = news.questions.links or event.key in lattice.links
             else:
                 in_flight.answer(("link", *event.key))
-                if lattice.drop_link(event.key, event.target, now):
+                if lattice.drop_link(event.key, event.target):
                     news.links.add(event.key)
         case ConfigSet() | ConfigDeleted():
             _config(event, lattice, in_flight, news)
@@ -450,7 +453,7 @@ def _accepted(
             # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
             if pending is None or not pending.answered:
                 if len(lattice.links.get(command.link_key, ())) == 1:
-                    lattice.drop_link(command.link_key, now=now)
+                    lattice.drop_link(command.link_key)
                 else:
                     news.questions.links = True
             news.links.add(command.link_key)

@@ -445,10 +445,8 @@ class Lattice:
             self.link_puts.appeared(link.at, now, put)
         elif not before.same_as(link):
             self.link_puts.changed(link.at, now)
-        elif put is not None:
-            self.link_puts.put_again(link.at, put)
 
-    def drop_link(self, key: LinkKey, target: str | None = None, now: float | None = None) -> bool:
+    def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
         """Note that a link is gone: the one with that target, or the first where the target is not known."""
         doubted = self._be_sure(key)
         before = self.links.get(key, ())
@@ -456,8 +454,7 @@ class Lattice:
         if gone is None:
             return doubted
         self._unindex(gone)
-        if now is not None:
-            self.link_puts.disappeared(gone.at, now)
+        self.link_puts.disappeared(gone.at)
         after = tuple(one for one in before if one is not gone)
         if after:
             self.links[key] = after
@@ -509,7 +506,7 @@ class Lattice:
             for link in after.get(key, ()):
                 self._note_put(link, known.pop(link.target, None), now, None)
             for gone in known.values():
-                self.link_puts.disappeared(gone.at, now)
+                self.link_puts.disappeared(gone.at)
         return changed
 
     def set_config(self, name: str, properties: dict[str, str] | None, now: float | None = None) -> bool:

@@ -7,11 +7,9 @@ values change, reach nobody who runs (lattice reference, 5). Times are seconds o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wadm.model.provider_starts import ProviderStart
 
@@ -22,14 +20,12 @@ LinkAt = tuple[tuple[str, str, str, str], str]
 class LinkPut(Struct, frozen=True):
     """What is known of how a link came to be as it is, content and values of its configurations.
 
-    ``since``: since when the lattice has it so. ``put``: when it was last put so that who lacked it heard it; ``None``:
-    it was not. ``older``: when it was last otherwise, with ``deleted`` if it was deleted in between.
+    ``since``: since when the lattice has it so. ``put``: when it was put where it was not, so that who listened heard
+    it; ``None``: it was put over another, or its values changed since.
     """
 
     since: float
     put: float | None
-    older: float = -math.inf
-    deleted: bool = False
 
     @property
     def last(self) -> float:
@@ -41,19 +37,12 @@ class LinkPut(Struct, frozen=True):
         listened = self.put is not None and start.listens is not None and start.listens <= self.put
         return self.since <= start.listed or listened
 
-    def may_be_outdated(self, start: ProviderStart) -> bool:
-        """Whether a provider may have the link as it was before, so that it would ignore a put."""
-        heard_deletion = self.deleted and start.listens is not None and start.listens <= self.older
-        return self.older > start.listed and not heard_deletion
-
 
 class LinkPuts:
     """The puts of all links. A link of which nothing is noted here was found: every provider counts as having it."""
 
     def __init__(self) -> None:
         self._puts: dict[LinkAt, LinkPut] = {}
-        self._deleted: dict[LinkAt, float] = {}
-        """Links that are gone, and since when: somebody may not have heard of it."""
         self._unsure: frozenset[LinkAt] = frozenset()
         self._unsure_configs: frozenset[str] = frozenset()
 
@@ -65,32 +54,21 @@ class LinkPuts:
         """Return a copy that can be changed without changing this one."""
         other = LinkPuts()
         other._puts = dict(self._puts)
-        other._deleted = dict(self._deleted)
         return other
 
     # -- what happens ------------------------------------------------------------------------
 
     def appeared(self, link: LinkAt, now: float, put: float | None) -> None:
         """Note a link that was not there before. ``put``: when it was put at the earliest, where that is known."""
-        older = self._deleted.pop(link, -math.inf)
-        self._puts[link] = LinkPut(now, put, older, deleted=older > -math.inf)
-
-    def put_again(self, link: LinkAt, put: float) -> None:
-        """Note that a link was put as it was: who lacked it has it now."""
-        before = self._puts.get(link, LinkPut(-math.inf, None))
-        self._puts[link] = replace(before, put=put)
+        self._puts[link] = LinkPut(now, put)
 
     def changed(self, link: LinkAt, now: float) -> None:
         """Note that a link was put over, or a configuration that it names has other values: nobody has heard of it."""
-        self._puts[link] = LinkPut(now, None, now)
+        self._puts[link] = LinkPut(now, None)
 
-    def disappeared(self, link: LinkAt, now: float) -> None:
+    def disappeared(self, link: LinkAt) -> None:
         """Note that a link is gone."""
         self._puts.pop(link, None)
-        self._deleted.pop(link, None)
-        self._deleted[link] = now
-        while len(self._deleted) > 1000:
-            del self._deleted[next(iter(self._deleted))]
 
     # -- what an earlier owner left ------------------------------------------------------------
 

@@ -189,8 +189,8 @@ class ModelHost:
         await self._providers.restart(provider_id)
 
     def hear_link(self, provider_id: str, verb: str, link: ToldLink) -> None:
-        """Have a provider of this host hear of a link that was put or deleted."""
-        self._providers.hear_link(provider_id, verb, link)
+        """Have a provider of this host hear what is said to all of a link that was put or deleted."""
+        self._providers.overhear_link(provider_id, verb, link)
 
     def set_health(self, provider_id: str, healthy: bool) -> None:
         """Have a provider answer its health probes so from now on."""

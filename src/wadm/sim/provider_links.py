@@ -1,8 +1,8 @@
 """What a provider has heard of its links (lattice reference, 5; measured on host 1.9.2 with a real provider process).
 
 It is started with a list of its links. From its subscription on, some time after its host said that it started, it
-hears of each link that is put or deleted. It ignores the put of a link that it has, and learns what configurations hold
-with the link alone.
+hears of each link that is deleted, and of each that is put and is new to its host. It ignores the put of a link that it
+has, and learns what configurations hold with the link alone.
 """
 
 from __future__ import annotations

@@ -149,7 +149,13 @@ class Providers:
         await self._core.pause(self._core.habits.provider_subscribes)
         provider.links.listens, provider.restarting = True, False
 
-    def hear_link(self, id_: str, verb: str, link: ToldLink) -> None:
+    def overhear_link(self, id_: str, verb: str, link: ToldLink) -> None:
+        """Have a provider hear what whoever put or deleted a link says to all. Processes listen to deletions alone: of
+        a put they hear from their own host, which tells them only what is new to it."""
+        if id_ in self.running and (verb == "del" or not _is_process(self.running[id_])):
+            self._hear_link(id_, verb, link)
+
+    def _hear_link(self, id_: str, verb: str, link: ToldLink) -> None:
         """Have a provider hear of a link, if it listens and its connection is there."""
         provider = self.running.get(id_)
         if provider is None or not provider.alive:
@@ -167,7 +173,7 @@ class Providers:
 
     async def _tell(self, id_: str, link: bodies.Link) -> None:
         with suppress(StoreFailed):  # it is only logged
-            self.hear_link(id_, "put", await resolve(link, self._core.store))
+            self._hear_link(id_, "put", await resolve(link, self._core.store))
 
     async def restart(self, id_: str) -> None:
         """Have the process of a provider end; its host starts it again and tells nobody."""

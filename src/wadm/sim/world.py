@@ -412,17 +412,11 @@ class World:
         same = [one for one in links if all(one.get(key) == body.get(key, one.get(key)) for key in _LINK)]
         if call.verb == "del":
             return not same
-        return body in same and not self._may_lack(body)
+        return body in same
 
     def too_early(self, call: Call) -> str | None:
         """Return why something must not be stopped yet. What has just happened need not have been heard of."""
         return None if self.now() - self._changed_last < NEWS else self.judge_stop(call)
-
-    def _may_lack(self, link: Mapping[str, Any]) -> bool:
-        """Whether a provider may not have heard of a link that was put while it started."""
-        ends = (link["source_id"], link["target"])
-        there = (one.host.providers for one in self.alive() if one.host is not None)
-        return any(end in providers for providers in there for end in ends)
 
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
