@@ -200,6 +200,13 @@ class Calls:
             if about == application and call.waits(now):
                 yield call
 
+    def stopping(self, kind: str, id_: str) -> Iterator[str]:
+        """Yield the ids of the hosts that have been asked to stop something and may not have done so yet."""
+        now = self._judge.now()
+        for call in self._newest.values():
+            if call.stops and call.key[0] == kind and call.key[2] == id_ and call.waits(now):
+                yield call.key[1]
+
     def since(self, at: float) -> Iterator[Call]:
         """Yield the calls since a time."""
         return (call for call in self.all if call.at >= at)

@@ -6,7 +6,7 @@ run and what is stored at that moment. What is asked for in a manifest is read b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from wadm.sim.calls import Call
 from wadm.sim.checks import APPSPEC, MANAGED_BY, View, look
@@ -24,11 +24,15 @@ def judge(world: World, call: Call) -> str | None:
     """Return why what a call asks to be stopped must not be yet, ``None`` where it may."""
     kind, host, id_ = call.key
     view, name = look(world), world.names.get(host, "")
-    return too_early(view, name, kind, id_) if name in view.hosts else None
+    if name not in view.hosts:
+        return None
+    stopping = {world.names.get(one, "") for one in world.calls.stopping(kind, id_)} - {name}
+    return too_early(view, name, kind, id_, stopping)
 
 
-def too_early(view: View, host: str, kind: str, id_: str) -> str | None:
-    """Return why something must not be stopped yet, ``None`` where it may. ``host`` is a name."""
+def too_early(view: View, host: str, kind: str, id_: str, stopping: Collection[str]) -> str | None:
+    """Return why something must not be stopped yet, ``None`` where it may. ``host`` is a name, ``stopping`` are the
+    names of others that have been asked to stop it."""
     running = {name: one for name in view.hosts if (one := _find(view, name, kind, id_)) is not None}
     stopped = running.get(host)
     application = _application(stopped)
@@ -47,8 +51,8 @@ def too_early(view: View, host: str, kind: str, id_: str) -> str | None:
     if workload is None:
         return _of_an_earlier_version(view, application, wants, kind)
     if workload.kind == "provider" and _fits(workload, view.labels[host]):
-        return _replaced_in_place(view, host, workload, mine)
-    return _replaced_elsewhere(view, host, workload, mine)
+        return _replaced_in_place(view, host, workload, mine, stopping)
+    return _replaced_elsewhere(view, host, workload, mine, stopping)
 
 
 def _is_tried(view: View, host: str, workload: Workload) -> bool:
@@ -68,15 +72,17 @@ def _hosts_for(view: View, workload: Workload) -> int:
     return hosts if workload.daemon else min(shares, hosts)
 
 
-def _replaced_elsewhere(view: View, host: str, workload: Workload, mine: Mapping[str, Running]) -> str | None:
-    others = {name: one for name, one in mine.items() if name != host}
+def _replaced_elsewhere(
+    view: View, host: str, workload: Workload, mine: Mapping[str, Running], stopping: Collection[str]
+) -> str | None:
+    others = {name: one for name, one in mine.items() if name != host and name not in stopping}
     right = sum(_count(one) for name, one in others.items() if _serves(view, name, one, workload))
     if not any(share.target for share in workload.shares):
         return None
     if not right:
         return f"{workload.id} is stopped on {host} and runs as wanted nowhere"
     left = sum(_count(one) for name, one in others.items() if _works(one))
-    least = min(left + _count(mine[host]), _placeable(view, workload))
+    least = min(sum(map(_count, mine.values())), _placeable(view, workload))
     if left < least:
         return f"{workload.id} is stopped on {host}, {left} are left, {least} could run"
     return None
@@ -92,9 +98,11 @@ def _placeable(view: View, workload: Workload) -> int:
     return min(sum(share.target for share in fitting), sum(_fits(workload, one) for one in view.labels.values()))
 
 
-def _replaced_in_place(view: View, host: str, workload: Workload, mine: Mapping[str, Running]) -> str | None:
+def _replaced_in_place(
+    view: View, host: str, workload: Workload, mine: Mapping[str, Running], stopping: Collection[str]
+) -> str | None:
     """Judge a stop where the provider may stay. A host has one of an id at most, so several hosts take turns."""
-    others = {name: one for name, one in mine.items() if name != host}
+    others = {name: one for name, one in mine.items() if name != host and name not in stopping}
     ill = sorted(name for name, one in others.items() if _is_wanted(one, workload) and not _works(one))
     if ill:
         return f"{workload.id} is stopped on {host} though the new one on {ill[0]} does not work"

@@ -29,6 +29,9 @@ CALM: Final = 180.0
 """Seconds within which everything must be right once nothing goes wrong any more."""
 SOON: Final = 25.0
 """Seconds within which a change must have come about when nothing goes wrong."""
+TURN: Final = 9.0
+"""Seconds that a host may take while a provider is replaced on one host after another: the next one begins when the new
+one has reported its health, 5 s after its start."""
 REST: Final = 45.0
 """Seconds in which every host has sent a heartbeat, or is known to be lost."""
 SILENCE: Final = 600.0
@@ -73,6 +76,14 @@ def simulate(options: Options | int) -> Result:
     finally:
         logging.use(before)
         random.setstate(state)
+
+
+def _turns(world: World) -> int:
+    """Return on how many hosts, at most, a provider is replaced one after another."""
+    view = checks.look(world)
+    wanted = (workload for _, _, wants in view.applications.values() for workload in wants.workloads)
+    hosts = (sum(share.target for share in one.shares) for one in wanted if one.kind == "provider")
+    return min(max(hosts, default=0), len(view.hosts))
 
 
 class Simulation:
@@ -163,7 +174,7 @@ class Simulation:
             self._changed_at = world.now()
             await attack.work()
             await asyncio.sleep(MOMENT)
-            if await self._converge(world, SOON) is None:
+            if await self._converge(world, SOON + TURN * _turns(world)) is None:
                 return
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
 

@@ -18,6 +18,7 @@ from wadm.engine import (
     observe,
     plan,
     reconcile,
+    swaps,
     workloads,
 )
 from wadm.errors import WadmError
@@ -199,6 +200,26 @@ def telling_not_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "encode_record", lambda record: before(plan.Record(record.links, record.configs)))
 
 
+def surplus_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs where it is not wanted any more is stopped whether its replacement runs or not."""
+    monkeypatch.setattr(workloads, "may_stop", lambda outside, *_: frozenset(outside))
+
+
+def leftovers_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier version left is stopped though nothing runs yet of what may replace it."""
+    monkeypatch.setattr(workloads.Progress, "note_what_serves", lambda _: None)
+
+
+def hosts_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider is stopped for another image on all its hosts at once."""
+    monkeypatch.setattr(workloads.Progress, "restarting", property(lambda _: False, lambda *_: None), raising=False)
+
+
+def given_up_too_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider is given up before its host has asked for its health."""
+    monkeypatch.setattr(swaps, "REPORTS_WITHIN", 2.0)
+
+
 PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (no_fencing, {"ownership"}),
     (nothing_in_flight, {"restraint"}),
@@ -221,6 +242,10 @@ PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (links_put_over, {"convergence"}),
     (values_untold, {"convergence"}),
     (telling_not_on_record, {"convergence"}),
+    (surplus_stopped_at_once, {"replacement"}),
+    (leftovers_stopped_at_once, {"replacement"}),
+    (hosts_side_by_side, {"replacement"}),
+    (given_up_too_soon, {"honesty"}),
 )
 
 
