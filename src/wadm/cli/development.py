@@ -23,8 +23,8 @@ from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
 from wadm.cli.output import echo
 from wadm.client.connection import open_client
-from wadm.client.fetching import safe_url
 from wadm.client.settings import Settings as ClientSettings
+from wadm.client.urls import safe_url
 from wadm.errors import Misconfigured, NotFound, WadmError
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
 from wadm.server.logging import configure

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.cli import exits
-from wadm.client.fetching import safe_url
 from wadm.client.sources import Failed, Skipped, Source, gather, shown
+from wadm.client.urls import safe_url
 from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid, NotFound, WadmError
 from wadm.model.manifest import Manifest, Problem
@@ -189,9 +189,10 @@ class InvalidManifests(exits.Failure):
 
 def show_problems(checked: Iterable[Checked]) -> None:
     """Print what is wrong, to stderr."""
-    from wadm.cli.output import show
+    from wadm.cli.output import show, spell_out
     from wadm.cli.views.problems import problems
 
+    spell_out()
     for one in checked:
         text = one.source.text.decode(errors="replace")
         show(problems(one.source.name, text, one.problems, one.source.title), file=sys.stderr)

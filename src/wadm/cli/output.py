@@ -62,6 +62,7 @@ class Output:
         elif self.format in WITH_EXPRESSION:
             self._pick(data)
         else:
+            spell_out()
             show(view(), self.wide)
 
     def _pick(self, data: Any) -> None:
@@ -170,8 +171,21 @@ def terminal(file: TextIO) -> Console:
     return _console(file, None)
 
 
+def spell_out() -> None:
+    """Have rich spell out control characters in text, before it measures that: it drops some without a trace and lets
+    others through.
+
+    What it has laid out is looked at once more when it is printed.
+    """
+    import rich.text
+
+    vars(rich.text)["strip_control_codes"] = visible
+
+
 def _console(file: TextIO, width: int | None) -> Console:
     from rich.console import Console
+
+    spell_out()
 
     console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
     console.width = max(console.width, NARROWEST)

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wadm.client.fetching import safe_url
+from wadm.client.urls import safe_url
 
 if TYPE_CHECKING:
     from wadm.client.settings import Settings

@@ -1,7 +1,7 @@
 """Text from others, safe to print: a terminal obeys control characters, and anybody may put them into a name.
 
-Everything that is printed for people passes :func:`visible`: views by way of rich, sentences by way of
-:func:`wadm.cli.output.echo`.
+Everything that is printed for people passes :func:`visible`: views by way of rich (:func:`wadm.cli.output.spell_out`),
+sentences by way of :func:`wadm.cli.output.echo`.
 """
 
 from __future__ import annotations

@@ -6,22 +6,16 @@ from base64 import b64encode
 from http.client import HTTPMessage
 from typing import IO, TYPE_CHECKING, Final
 from urllib.error import HTTPError
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from wadm.client.urls import MAX_BYTES, SourceError, safe_url
 from wadm.errors import NotFound, TimedOut, Unavailable, WadmError
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 FETCH_TIMEOUT: Final = 10.0
-MAX_BYTES: Final = 8 * 1024 * 1024
-"""The most that is read from a URL: far beyond what NATS could carry, so more is a mistake."""
-_HIDDEN: Final = "***"
-
-
-class SourceError(WadmError):
-    """What should hold a manifest cannot be read."""
 
 
 def fetch(url: str) -> bytes:
@@ -53,24 +47,6 @@ def fetch(url: str) -> bytes:
     if len(data) > MAX_BYTES:
         raise SourceError(f"{shown} holds more than {MAX_BYTES // 2**20} MiB; a manifest is expected")
     return data
-
-
-def safe_url(url: str) -> str:
-    """Return a URL as it may be shown: without user and password, with the values of its query hidden.
-
-    >>> safe_url("https://ann:secret@example.com/wadm.yaml?ref=main&token=abc")
-    'https://example.com/wadm.yaml?ref=***&token=***'
-    """
-    scheme, mark, rest = url.partition("://")
-    place, question, query = rest.partition("?")
-    host, slash, path = place.partition("/")
-    if "@" in path and "@" not in host:  # a password with a slash in it: the real host comes after the last @
-        host, slash, path = place.rpartition("@")[2].partition("/")
-    shown = f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
-    if not question:
-        return shown.partition("#")[0]
-    pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True)
-    return f"{shown}?{urlencode([(key, _HIDDEN) for key, _ in pairs], safe='*')}"
 
 
 def _request(parts: SplitResult) -> Request:

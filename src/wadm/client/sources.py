@@ -14,10 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from wadm.client.fetching import MAX_BYTES, fetch, safe_url
-from wadm.client.fetching import SourceError as SourceError
 from wadm.client.images import Artefact, with_absolute_images
 from wadm.client.recognising import split_documents, why_no_manifest
+from wadm.client.urls import MAX_BYTES, safe_url
+from wadm.client.urls import SourceError as SourceError
 from wadm.errors import ManifestInvalid, NotFound, WadmError
 from wadm.model.manifest import Problem
 
@@ -101,6 +101,8 @@ def gather(text: str) -> Gathered:
     if text == STDIN:
         return _documents("<stdin>", _not_empty("<stdin>", sys.stdin.buffer.read()), None)
     if "://" in text and not text.startswith("file://"):
+        from wadm.client.fetching import fetch  # not at the top: it loads an HTTP client
+
         name = safe_url(text)
         return _documents(name, _not_empty(name, fetch(text)), None)
     path = Path(text.removeprefix("file://"))

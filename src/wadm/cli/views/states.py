@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from wadm.model.status import NO_HOSTS_MESSAGE, UNDEPLOYED, ApplicationStatus, StatusType
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _LOOKS: dict[StatusType, tuple[str, str]] = {
     "deployed": ("✓", "green"),
@@ -18,6 +21,8 @@ _LOOKS: dict[StatusType, tuple[str, str]] = {
 
 def state(kind: StatusType) -> Text:
     """Return a status type as sign and word."""
+    from rich.text import Text  # not at the top: what programs read is made without it
+
     sign, style = _LOOKS[kind]
     return Text(f"{sign} {kind}", style=style)
 
