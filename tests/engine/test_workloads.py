@@ -34,7 +34,7 @@ from wadm.engine.in_flight import PATIENCE_UPDATE, InFlight
 from wadm.engine.plan import Plan
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
-from wadm.model.lattice import Component, Provider
+from wadm.model.lattice import Component, Lattice, Pause, Provider
 from wadm.model.manifest import Manifest
 from wadm.model.names import SCALER, SPREAD
 from wadm.model.status import ScalerStatus
@@ -801,3 +801,22 @@ def test_more_instances_than_a_host_can_be_asked_for_have_failed_at_once_and_wha
     )
     most = an_app("shop", a_component("web", 2**32 - 1))
     assert asks(plan(most, lattice)) == ["scale shop-web to 4294967295 on h1 (x/web:1)"]
+
+
+def silenced(lattice: Lattice, *hosts: str) -> Lattice:
+    """Have these hosts of a lattice fall silent together."""
+    lattice.silent = dict.fromkeys(hosts, 1.0)
+    lattice.pause = Pause(1.0, len(hosts), len(lattice.hosts), hosts, 301.0)
+    return lattice
+
+
+def test_a_provider_stays_on_a_silent_host_though_it_was_started_for_another_spread() -> None:
+    provider = replace(KV, annotations={**KV.annotations, SPREAD: "of old"})
+    lattice = silenced(a_lattice(a_host("h1", provider), "h2"), "h1")
+    assert asks(plan(STORE, lattice)) == []
+
+
+def test_shares_that_live_together_on_a_silent_host_stay_so() -> None:
+    app = an_app("shop", a_component("web", 4, a_spread("a", zone="a"), a_spread("b", zone="a")))
+    lattice = silenced(a_lattice(a_host("h1", running(app, "web", 4, "a"), zone="a")), "h1")
+    assert asks(plan(app, lattice)) == []

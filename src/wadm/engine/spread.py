@@ -329,7 +329,7 @@ class _Placing:
     def candidates(self, share: Share) -> _Candidates:
         found = self._candidates.get(share.requirements)
         if found is None:
-            barred = {*self.bars.shut, *self.bars.failed, *self.bars.silent}
+            barred = {*self.bars.shut, *self.bars.failed, *(h for h in self.bars.silent if h not in self.mine)}
             hosts = [host for host in self.lattice.eligible(share.requirements) if host not in barred]
             running = [host for host in sorted(self.mine) if self.fits(host, share)]
             failed = [host for host in self._failed if self.fits(host, share)]
@@ -358,11 +358,9 @@ class _Placing:
         return candidates.free(self._begin(share, candidates), self.places)
 
     def fits(self, host: str, share: Share) -> bool:
-        return (
-            host not in self.bars.shut
-            and host not in self.bars.silent
-            and self.lattice.hosts[host].meets(share.requirements)
-        )
+        # What runs on a silent host counts, as far as anybody knows; nothing else is placed there.
+        answers = host not in self.bars.silent or host in self.mine
+        return answers and host not in self.bars.shut and self.lattice.hosts[host].meets(share.requirements)
 
     def settle(self, share: Share, hosts: Iterable[str], count: int) -> None:
         for host in hosts:
@@ -399,7 +397,7 @@ class _Placing:
             looked_through.add(taker.requirements)
             yield
             for host in self.usable(taker):
-                if host in self._full or host in seen:
+                if host in self._full or host in seen or host in self.bars.silent:
                     continue
                 seen.add(host)
                 mover = self._by_name[self.places[host].share]
@@ -423,12 +421,17 @@ class _Placing:
 
     def crowd(self, share: Share) -> bool:
         """Let a share live on a host together with another, which then runs the instances of both."""
-        host = next(self.usable(share), None)
+        host = next((host for host in self.usable(share) if self._takes(host, share)), None)
         if host is None:
             return False
         there = self.places[host]
         self.places[host] = Place(there.count + share.target, there.share)
         return True
+
+    def _takes(self, host: str, share: Share) -> bool:
+        """Whether a host can run a further share: a silent one only if it does so already."""
+        runs: int = getattr(self.mine.get(host), "count", 0)
+        return host not in self.bars.silent or runs >= self.places[host].count + share.target
 
 
 # -- daemons ----------------------------------------------------------------------------------
