@@ -17,11 +17,15 @@ from wadm import COMPATIBLE_WITH, __version__
 from wadm.cli.group import LazyGroup
 from wadm.cli.main import COMMANDS
 from wadm.model.insight import ApplicationView, Planned
+from wadm.server import access
 from wadm.wire import api, insight, status
 from wadm.wire.subjects import FURTHER_OPERATIONS, OPERATIONS
 
 HERE = Path(__file__).parent / "reference"
 SCHEMA = Path(__file__).parents[1] / "src/wadm/cli/manifest.schema.json"
+SECURITY = Path(__file__).parent / "security.md"
+BEGIN = "<!-- written by scripts/reference from src/wadm/server/access.py -->"
+END = "<!-- end -->"
 NOT_A_COMMAND_LINE = ("serve", "operator")
 """What is described elsewhere: the server and the operator."""
 
@@ -284,8 +288,16 @@ def main() -> None:
     os.environ["COLUMNS"] = "100"
     for name, make in FILES.items():
         (HERE / name).write_text(make())
+    SECURITY.write_text(security(SECURITY.read_text()))
     _write_all(MANUAL, "*.1", manual())
     _write_all(LINT, "*.md", lint())
+
+
+def security(page: str) -> str:
+    """Return the page on security with the table of subjects and the permissions in their place."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n{access.as_markdown()}\n```nats\n{access.example()}```\n{end}{after}"
 
 
 def _write_all(directory: Path, pattern: str, pages: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from tests.conftest import NatsServerFactory
 from tests.e2e.conftest import SetUp
 from tests.e2e.stage import Stage, application, until
 from tests.natsd import NatsServer
-from tests.transport.identities import Certificates, OperatorWorld
+from tests.transport.identities import Certificates, KeyPair, OperatorWorld
 from wadm.errors import WadmError
-from wadm.transport.nats import ConnectOptions, connect
+from wadm.server.access import ROLES, Permissions, Role, permissions
+from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 USERS = ("WADM", "OPERATOR", "VIEWER", "HOSTS")
@@ -85,6 +87,67 @@ async def test_the_documented_permissions_are_enough_and_no_more(
     assert len(violations(nats, "viewer")) == 2
     logs = "".join(instance.log() for instance in stage.instances.values())
     assert "marker-of" not in logs
+
+
+@pytest.mark.parametrize("way", ["nkey", "jwt"])
+async def test_the_permissions_hold_however_one_signs_in(
+    nats_server_factory: NatsServerFactory, set_up: SetUp, way: str
+) -> None:
+    """The roles of the table as users with an NKEY each, and as users with a JWT each of an operator's account."""
+    sign_in: dict[Role, dict[str, str]] = {}
+    host = Permissions((">",), (">",), allow_responses=False)
+    may = {role: permissions(role, "*" if role == "server" else "default") for role in ROLES} | {"host": host}
+    if way == "jwt":
+        world = OperatorWorld()
+        for role in ROLES:
+            user, jwt = world.user_with(may[role])
+            sign_in[role] = {"jwt": jwt, "seed": user.seed}
+        config = world.config
+    else:
+        keys = {role: KeyPair("U") for role in ROLES}
+        sign_in = {role: {"seed": key.seed} for role, key in keys.items()}
+        users = ",".join(_nkey_user(keys[role].public, may[role]) for role in ROLES)
+        password_user = _nkey_user("wadm", may["server"]).replace("nkey:", "password: p, user:")
+        config = f"accounts {{ LATTICES {{ jetstream: enabled, users: [{users}, {password_user}] }} }}"
+    nats = nats_server_factory(config)
+
+    async def as_role(role: Role) -> NatsTransport:
+        return await connect(ConnectOptions((nats.url,), **sign_in[role]))
+
+    stage = set_up([nats.url])
+    await stage.start(hosts=2, options=ConnectOptions((nats.url,), **sign_in["host"]))
+    # The server signs in with a JWT and its seed, or with a password: a seed alone it does not take.
+    arguments = () if way == "jwt" else ("--nats-user", "wadm", "--nats-password", "p")
+    environ = (
+        {"WADM_NATS_JWT": sign_in["server"]["jwt"], "WADM_NATS_NKEY": sign_in["server"]["seed"]} if way == "jwt" else {}
+    )
+    await stage.serve("a", arguments=arguments, **environ)
+    hosts, stage.client = stage.client, await as_role("deployer")
+    await stage.deploy(["one"])
+    viewer = await as_role("viewer")
+    assert json.loads((await viewer.request("wadm.api.default.model.get", b"", 5)).data)["result"] == "success"
+    for client, subject in (
+        (viewer, "wadm.api.default.model.del.one"),
+        (viewer, "wadm.api.other.model.get"),
+        (stage.client, "wadm.api.other.model.get"),
+        (stage.client, "wasmbus.ctl.v1.default.host.ping"),
+        (stage.client, "$KV.wadm_manifests.default-one"),
+    ):
+        with pytest.raises(WadmError):
+            await client.request(subject, b"{}", 1)
+    await stage.until_whole(["one"])
+    assert (await stage.ask("undeploy.one"))["result"] == "acknowledged"
+    await until(lambda: not stage.running())
+    await viewer.close()
+    await stage.client.close()
+    stage.client = hosts
+    assert len([line for line in nats.log.splitlines() if "Violation" in line]) == 5, nats.log
+
+
+def _nkey_user(name: str, may: Permissions) -> str:
+    allowed = f"publish: {json.dumps(may.publish)}, subscribe: {json.dumps(may.subscribe)}"
+    responses = ", allow_responses: true" if may.allow_responses else ""
+    return f"{{nkey: {name}, permissions: {{{allowed}{responses}}}}}"
 
 
 def violations(nats: NatsServer, user: str) -> list[str]:

@@ -14,6 +14,8 @@ from typing import Any
 import nkeys  # type: ignore[import-untyped]
 import pytest
 
+from wadm.server.access import Permissions
+
 _PREFIX = {"O": nkeys.PREFIX_BYTE_OPERATOR, "A": nkeys.PREFIX_BYTE_ACCOUNT, "U": nkeys.PREFIX_BYTE_USER}
 
 
@@ -48,6 +50,7 @@ class OperatorWorld:
         unlimited = {"subs": -1, "data": -1, "payload": -1, "conn": -1, "imports": -1, "exports": -1, "leaf": -1}
         limits = {**unlimited, "wildcards": True, "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
         account_jwt = operator.jwt(account.public, "account", {"type": "account", "limits": limits})
+        self._account = account
         self.user_jwt = account.jwt(self.user.public, "user", {"type": "user", "subs": -1, "data": -1, "payload": -1})
         system = KeyPair("A")
         system_jwt = operator.jwt(system.public, "SYS", {"type": "account", "limits": unlimited | {"wildcards": True}})
@@ -58,6 +61,15 @@ class OperatorWorld:
             resolver: MEMORY
             resolver_preload: {{ {account.public}: "{account_jwt}", {system.public}: "{system_jwt}" }}
         """
+
+    def user_with(self, may: Permissions) -> tuple[KeyPair, str]:
+        """Return a user of the account that may do so much and no more: its key, and its JWT."""
+        user = KeyPair("U")
+        claims: dict[str, Any] = {"pub": {"allow": list(may.publish)}, "sub": {"allow": list(may.subscribe)}}
+        if may.allow_responses:
+            claims["resp"] = {"max": 1, "ttl": 120_000_000_000}
+        unlimited = {"type": "user", "subs": -1, "data": -1, "payload": -1}
+        return user, self._account.jwt(user.public, "user", unlimited | claims)
 
     @property
     def creds(self) -> str:
