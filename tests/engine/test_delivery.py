@@ -32,6 +32,7 @@ from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News, Touched, observe, observe_config, observe_links, observe_outcome
 from wadm.engine.plan import Record
+from wadm.engine.steps import finish
 from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartProvider
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted
 from wadm.model.lattice import Lattice, Link
@@ -401,7 +402,7 @@ def test_a_forecast_names_the_interruption() -> None:
     interests.put(compiled(APP))
     interests.put_record("hello", recorded(APP))
     new = an_app("hello", a_component("ui"), a_provider("http", links=[_to_ui("new")]), version="v2")
-    steps = forecast(compiled(new), interests, world.lattice, world.now).steps
+    steps = finish(forecast(compiled(new), interests, world.lattice, world.now)).steps
     assert [(step.effect, step.what) for step in steps] == [
         ("put", f"put configuration {CONFIG}"),
         ("delete", DELETE),

@@ -15,6 +15,7 @@ from wadm.engine.conflicts import conflicts
 from wadm.engine.forecast import forecast
 from wadm.engine.interests import Interests
 from wadm.engine.plan import links_and_configs
+from wadm.engine.steps import finish
 from wadm.errors import NoResponders, NotFound, Unavailable
 from wadm.model.insight import Planned, PlannedStep
 from wadm.model.lattice import Entity, EntityKind, Lattice
@@ -37,7 +38,7 @@ async def foresee(client: Client, name: str, manifest: Manifest | None) -> Plann
     if current is not None:
         interests.put_record(name, links_and_configs(current))
     lattice = await _lattice(client, desired)
-    told = forecast(desired, interests, lattice, client.transport.now())
+    told = finish(forecast(desired, interests, lattice, client.transport.now()))
     steps = tuple(PlannedStep(s.round, s.effect, s.what, s.host, s.reason) for s in told.steps)
     return Planned(told.application, told.version, told.id, steps, told.status, told.consequences, told.warnings)
 

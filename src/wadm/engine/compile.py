@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.engine.limits import Limits, refusal
 from wadm.engine.spread import Share, allocate, everywhere
 from wadm.model import names
 from wadm.model.lattice import EntityKind, Link
@@ -100,6 +101,8 @@ class Desired(Struct, frozen=True):
     scalers: tuple[Scaler, ...] = ()
     configs: dict[str, dict[str, str] | None] = {}
     shared: frozenset[str] = frozenset()
+    too_large: str = ""
+    """Why nothing of it is planned (:mod:`wadm.engine.limits`): then all that is there stays as it is."""
 
     @property
     def workloads(self) -> list[WorkloadScaler]:
@@ -117,8 +120,15 @@ def nothing(application: str) -> Desired:
     return Desired(application)
 
 
-def compile_manifest(manifest: Manifest, shared: SharedLookup = lambda _: None) -> Desired:
-    """Return the scalers of a manifest in its order: per component its traits, then a provider's implicit scaler."""
+def compile_manifest(
+    manifest: Manifest, shared: SharedLookup = lambda _: None, limits: Limits | None = None
+) -> Desired:
+    """Return the scalers of a manifest in its order: per component its traits, then a provider's implicit scaler.
+
+    With ``limits``, of a larger application nothing but the reason.
+    """
+    if limits is not None and (why := refusal(manifest, limits)):
+        return Desired(manifest.name, manifest.version, too_large=why)
     return _Compiler(manifest, shared).desired()
 
 
@@ -135,6 +145,8 @@ class _Compiler:
         self.scaled: dict[tuple[EntityKind, str], str] = {}
         """Which component entry a component or provider id is scaled for."""
         self.policies = {policy.name: policy for policy in manifest.spec.policies}
+        self.components: dict[str, dict[str, Component]] = {}
+        """The component entries of each application that was looked into, by name; of one name the first."""
 
     def desired(self) -> Desired:
         scalers = [scaler for component in self.manifest.spec.components for scaler in self.component(component)]
@@ -177,10 +189,18 @@ class _Compiler:
             application, name, explicit = self.application, component.name, properties.id
         else:
             application, name, explicit = reference.name, reference.component, properties.id
-            if explicit is None and (manifest := self.shared(application)) is not None:
-                there = manifest.component(name)
+            if explicit is None:
+                there = self.find(application, name)
                 explicit = there.properties.id if there is not None else None
         return application, name, explicit if explicit is not None else names.entity_id(application, name)
+
+    def find(self, application: str, name: str) -> Component | None:
+        """Return the first component entry of that name, of a shared application or (``""``) of the manifest's own."""
+        if application not in self.components:
+            manifest = self.shared(application) if application else self.manifest
+            entries = () if manifest is None else reversed(manifest.spec.components)
+            self.components[application] = {entry.name: entry for entry in entries}
+        return self.components[application].get(name)
 
     def workload(self, component: Component, daemon: bool, spread: SpreadProperties) -> Scaler:
         _, name, entity_id = self.resolve(component)
@@ -199,7 +219,7 @@ class _Compiler:
         )
 
     def link(self, component: Component, trait: Trait, link: LinkProperties) -> Iterable[Scaler]:
-        target = self.manifest.component(link.target.name)
+        target = self.find("", link.target.name)
         model_name, _, source_id = self.resolve(component)
         protocol = f"{link.namespace}:{link.package}"
         if target is None:
@@ -281,25 +301,33 @@ def secret_reference(secret: SecretProperty, policy: Policy | None) -> dict[str,
 
 def _merge_links(scalers: list[Scaler]) -> Iterable[Scaler]:
     """Give all link scalers that mean one link of the lattice the same, merged link."""
-    merged: dict[tuple[str, ...], Link] = {}
+    same: dict[tuple[str, ...], list[Link]] = {}
     for scaler in scalers:
         if isinstance(scaler, LinkScaler):
-            link = scaler.link
-            before = merged.get((*link.key, link.target))
-            merged[(*link.key, link.target)] = link if before is None else _union(before, link)
+            same.setdefault((*scaler.link.key, scaler.link.target), []).append(scaler.link)
+    merged = {identity: _union(links) for identity, links in same.items()}
     for scaler in scalers:
         if isinstance(scaler, LinkScaler):
             scaler = replace(scaler, link=merged[(*scaler.link.key, scaler.link.target)])
         yield scaler
 
 
-def _union(one: Link, other: Link) -> Link:
-    def both(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
-        return (*a, *(x for x in b if x not in a))
-
+def _union(links: list[Link]) -> Link:
+    if len(links) == 1:
+        return links[0]
     return replace(
-        one,
-        interfaces=both(one.interfaces, other.interfaces),
-        source_config=both(one.source_config, other.source_config),
-        target_config=both(one.target_config, other.target_config),
+        links[0],
+        interfaces=_joined(link.interfaces for link in links),
+        source_config=_joined(link.source_config for link in links),
+        target_config=_joined(link.target_config for link in links),
     )
+
+
+def _joined(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the first list, and of each further one what no list before it has."""
+    joined: list[str] = []
+    seen: set[str] = set()
+    for one in lists:
+        joined += [name for name in one if name not in seen]
+        seen.update(one)
+    return tuple(joined)

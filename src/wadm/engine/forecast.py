@@ -16,8 +16,9 @@ from wadm.engine.conflicts import conflicts, uses_of
 from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News
-from wadm.engine.plan import Record, describe
-from wadm.engine.reconcile import reconcile
+from wadm.engine.plan import Record, Work, describe
+from wadm.engine.reconcile import plan_all, reconcile
+from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.model.commands import (
     Action,
@@ -59,7 +60,7 @@ class Forecast(Struct, frozen=True):
     """What it would share with other applications that only one can have, and who would miss it."""
 
 
-def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Forecast:
+def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Steps[Forecast]:
     """Foresee what ``desired`` in place of what its application wants now would do. Nothing passed in is changed.
 
     Configurations that have not been asked for are taken as absent.
@@ -76,11 +77,13 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
         for name in desired.configs:
             world.configs.setdefault(name, None)
         world.links_known = True
-        plan = reconcile(desired, record, world, InFlight(), now, needed)
+        plan = yield from plan_all(Work(desired, record, world, InFlight(), now, needed, side_by_side=True))
         record = plan.record
         if not plan.actions:
             break
-        for action in plan.actions:
+        for number, action in enumerate(plan.actions):
+            if number % SHARES_A_STEP == 0:
+                yield
             steps.append(_step(round_, action, world))
             apply(action.command, world, news, now)
     assert plan is not None
@@ -90,7 +93,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
         _identify(desired, steps, before_record),
         _restarts(steps),
         plan.status,
-        _consequences(desired, interests, lattice, world, news, now),
+        (yield from _consequences(desired, interests, lattice, world, news, now)),
         _warnings(desired, interests, world),
     )
 
@@ -181,7 +184,7 @@ def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
 
 def _consequences(
     desired: Desired, interests: Interests, lattice: Lattice, world: Lattice, news: News, now: float
-) -> tuple[Consequence, ...]:
+) -> Steps[tuple[Consequence, ...]]:
     """Return the other applications whose status would change."""
     found = []
     for kind, entity_id in list(news.entities):
@@ -193,8 +196,9 @@ def _consequences(
         if other is None:
             continue
         record, needed = interests.record(name), interests.needed_by_others(name)
+        yield
         before = reconcile(other, record, lattice, InFlight(), now, needed).status
-        after = reconcile(other, record, world, InFlight(), now, needed).status
+        after = (yield from plan_all(Work(other, record, world, InFlight(), now, needed))).status
         if (before.type, before.message) != (after.type, after.message):
             found.append(Consequence(name, _words(before), _words(after)))
     return tuple(found)

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from wadm.engine.compile import Desired, WorkloadScaler, compile_manifest
 from wadm.engine.observe import News
 from wadm.engine.plan import Needed, Plan, Record
+from wadm.engine.planning import Decided
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
+from wadm.model.link_puts import LinkAt
 from wadm.model.manifest import Manifest
 
 _K = TypeVar("_K")
@@ -24,11 +26,14 @@ class Interests:
         self._stored = stored
         """Returns the stored versions of an application."""
         self._desired: dict[str, Desired] = {}
+        self._too_large: set[str] = set()
         self._records: dict[str, Record] = {}
         self._recorded_links: dict[LinkKey, set[str]] = {}
         self._recorded_configs: dict[str, set[str]] = {}
         self._entities: dict[tuple[EntityKind, str], set[str]] = {}
         self._links: dict[LinkKey, set[str]] = {}
+        self._wanted_links: dict[str, frozenset[LinkAt]] = {}
+        """The links that each application wants."""
         self._configs: dict[str, set[str]] = {}
         self._shared: dict[str, set[str]] = {}
         self._linking: dict[str, set[str]] = {}
@@ -74,8 +79,11 @@ class Interests:
         self.remove(desired.application)
         application = desired.application
         self._desired[application] = desired
+        if desired.too_large:
+            self._too_large.add(application)
         for workload in desired.workloads:
             self._entities.setdefault((workload.entity_kind, workload.entity_id), set()).add(application)
+        self._wanted_links[application] = frozenset((s.link.key, s.link.target) for s in desired.links)
         for scaler in desired.links:
             self._links.setdefault(scaler.link.key, set()).add(application)
         for name in desired.configs:
@@ -89,6 +97,8 @@ class Interests:
         desired = self._desired.pop(application, None)
         if desired is None:
             return
+        self._too_large.discard(application)
+        del self._wanted_links[application]
         for workload in desired.workloads:
             _discard(self._entities, (workload.entity_kind, workload.entity_id), application)
         for scaler in desired.links:
@@ -149,7 +159,7 @@ class Interests:
             found |= self._configs.get(config, set()) | self._recorded_configs.get(config, set())
         return sorted(found)
 
-    def rivals(self, plan: Plan) -> set[str]:
+    def rivals(self, plan: Plan | Decided) -> set[str]:
         """Return the other applications that care for what a plan lets go of, or asks for: they are to be planned when
         it has been carried out."""
         found: set[str] = set()
@@ -204,17 +214,28 @@ class Interests:
         """Return the answers to what the other applications need, for planning this one."""
 
         def config(name: str) -> bool:
-            return bool(self._configs.get(name, set()) - {application})
+            return bool(self._configs.get(name, set()) - {application}) or self._is_kept(name, application)
 
         def link(key: LinkKey, target: str) -> bool:
             others = self._links.get(key, set()) - {application}
-            return any(s.link.key == key and s.link.target == target for a in others for s in self._desired[a].links)
+            wanted = any((key, target) in self._wanted_links[other] for other in others)
+            return wanted or self._is_kept((key, target), application)
+
+        stored: dict[str, WorkloadScaler] = {}
 
         def earlier(scaler_id: str) -> WorkloadScaler | None:
-            compiled = (compile_manifest(manifest) for manifest in self._stored(application))
-            return next((w for version in compiled for w in version.workloads if w.id == scaler_id), None)
+            if not stored:
+                for manifest in self._stored(application):
+                    for workload in compile_manifest(manifest).workloads:
+                        stored.setdefault(workload.id, workload)
+            return stored.get(scaler_id)
 
         return Needed(config, link, earlier)
+
+    def _is_kept(self, thing: LinkAt | str, application: str) -> bool:
+        """Whether a link or configuration is on record for another application that is too large to be planned."""
+        others = self._too_large - {application}
+        return any(thing in self.record(o).links or thing in self.record(o).configs for o in others)
 
     def workloads(self, kind: EntityKind, entity_id: str) -> list[WorkloadScaler]:
         """Return the scalers, of any application, that want a component or provider, by application."""

@@ -54,7 +54,7 @@ def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
 
 def _is_awaited(link: Link, work: Work) -> bool:
     there = work.lattice.link(link.at)
-    return (there is None or not there.same_as(link)) and _is_coming(link, work)
+    return (there is None or not work.is_same(there, link)) and _is_coming(link, work)
 
 
 def _is_coming(link: Link, work: Work) -> bool:
@@ -79,7 +79,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if link.at in work.record.untold and same_target is None:
         work.untold.add(link.at)  # It was deleted to be put anew, and is not yet.
         again = True
-    if same_target is not None and same_target.same_as(link):
+    if same_target is not None and work.is_same(same_target, link):
         again = True
         told = delivery(same_target, work.lattice)
         if told.lacking:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.in_flight import InFlight, Pending, begin
+from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.commands import (
     Action,
     Command,
@@ -68,6 +69,12 @@ class Questions(Struct):
     def __bool__(self) -> bool:
         return bool(self.configs or self.hosts or self.links)
 
+    def __ior__(self, other: Questions) -> Questions:
+        self.configs |= other.configs
+        self.hosts |= other.hosts
+        self.links = self.links or other.links
+        return self
+
 
 class Plan(Struct, frozen=True):
     """What to do and say for one application now.
@@ -113,20 +120,31 @@ class Work:
     """The planning of one application: collects actions, and asks each thing at most once."""
 
     def __init__(
-        self, desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float, needed: Needed
+        self,
+        desired: Desired,
+        record: Record,
+        lattice: Lattice,
+        in_flight: InFlight,
+        now: float,
+        needed: Needed,
+        *,
+        side_by_side: bool = False,
     ) -> None:
+        """``side_by_side``: links of one source need not wait for each other, as in a forecast each is done at once."""
         self.desired = desired
         self.record = record
         self.lattice = lattice
         self.in_flight = in_flight
         self.now = now
         self.needed = needed
+        self._side_by_side = side_by_side
         self.actions: list[Action] = []
         self.asked: dict[Key, Pending] = {}
         self.changing: dict[str, set[Key]] = {}
         """The links that this plan puts or deletes, by their source."""
         self.first_link: tuple[Link | None] | None = None
         """The link that no component is started before, once it has been looked for."""
+        self._compared: dict[LinkAt, tuple[Link, Link, bool]] = {}
         self._links_under_way: dict[str, set[Key]] = {}
         """The links of each source, as far as looked at, that are being put or deleted."""
         self.settled: set[Key] = set()
@@ -136,8 +154,8 @@ class Work:
         self.wants_hosts = False
         self.waits_for_silent = False
         """Whether something is as it is because hosts do not answer."""
-        self.starts = in_flight.starts(desired.application)
-        self.failed = in_flight.failed(desired.application)
+        self.starts: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
+        self.failed: dict[tuple[str, str], dict[str, Pending]] = {}
         self.starting: set[str] = set()
         """Ids of components and providers whose links should wait for a start."""
         self.still_serving: set[tuple[EntityKind, str]] = set()
@@ -162,8 +180,18 @@ class Work:
         """Configurations that are known to be other than wanted."""
         self.config_trouble: dict[str, str] = {}
         """Why a configuration is not ready, by name, where it is more than waiting for it."""
-        for pending in in_flight.of(desired.application):
-            if has_come_true(pending.command, lattice, pending.asked):
+
+    def look_at_pending(self) -> Steps[None]:
+        """Take in what is pending for the application; to be done first."""
+        application = self.desired.application
+        self.starts = self.in_flight.starts(application)
+        yield
+        self.failed = self.in_flight.failed(application)
+        yield
+        for number, pending in enumerate(self.in_flight.of(application)):
+            if number % SHARES_A_STEP == 0:
+                yield
+            if has_come_true(pending.command, self.lattice, pending.asked):
                 self.settled.add(pending.command.key)
 
     def pending(self, key: Key) -> Pending | None:
@@ -211,6 +239,8 @@ class Work:
         Hosts keep all links of a source in one record, which they read and write back without looking (lattice
         reference, 2.9): of two changes made at the same time one is lost, though both are confirmed.
         """
+        if self._side_by_side:
+            return False
         source = change.source_id
         if source not in self._links_under_way:
             self._links_under_way[source] = self.in_flight.links_of(source, self.now)
@@ -218,6 +248,13 @@ class Work:
         return any(key != change.key for key in changing) or any(
             key != change.key and key not in self.settled for key in self._links_under_way[source]
         )
+
+    def is_same(self, there: Link, wanted: Link) -> bool:
+        """Whether a link of the lattice is as wanted. Looked at once for all traits that mean the same link."""
+        known = self._compared.get(wanted.at)
+        if known is None or known[0] is not there or known[1] is not wanted:
+            known = self._compared[wanted.at] = (there, wanted, there.same_as(wanted))
+        return known[2]
 
     def resume(self, now: float) -> None:
         """Go on after an interruption: commands may have been asked or answered meanwhile."""

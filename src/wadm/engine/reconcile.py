@@ -20,7 +20,7 @@ from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.in_flight import InFlight
 from wadm.engine.links import goes_first, plan_link
 from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
-from wadm.engine.steps import Steps, finish
+from wadm.engine.steps import SHARES_A_STEP, Steps, finish
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
 from wadm.model.lattice import Lattice
@@ -43,8 +43,15 @@ def reconcile(
 def plan_all(work: Work) -> Steps[Plan]:
     """Plan an application step by step; :class:`~wadm.engine.planning.Planning` interrupts it."""
     desired = work.desired
+    if desired.too_large:
+        return _left_alone(work)
+    yield from work.look_at_pending()
     yield from plan_configs(work)
-    turns = [_turn(scaler, work) for scaler in desired.scalers]
+    turns: list[int] = []
+    for scaler in desired.scalers:
+        if len(turns) % SHARES_A_STEP == 0:
+            yield
+        turns.append(_turn(scaler, work))
     statuses = {}
     for i in sorted(range(len(turns)), key=turns.__getitem__):
         yield
@@ -61,6 +68,12 @@ def plan_all(work: Work) -> Steps[Plan]:
         tuple(work.put_off),
         work.due,
     )
+
+
+def _left_alone(work: Work) -> Plan:
+    """Return the plan for an application that is too large: nothing is asked, nothing is forgotten."""
+    status = ApplicationStatus("failed", work.desired.too_large)
+    return Plan(work.desired.application, (), status, work.record, (), work.questions, wants_hosts=False)
 
 
 def _turn(scaler: Scaler, work: Work) -> int:

@@ -46,6 +46,7 @@ W030       a name that NATS cannot store
 W040       an image reference that no host can use, or only some
 W041       another ``apiVersion`` or ``kind`` than an application has
 W042       an annotation that was meant to share the application, and does not
+W046       more components, links, spreads or configurations than a server plans
 ===== ==== =======================================================================
 
 E100 to E107, E110, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`; W043 to W045 concern files
@@ -56,6 +57,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from wadm.engine.limits import DEFAULT, OPTION, Limits, excess
 from wadm.engine.manifest_walk import components, error, list_of_names, warning
 from wadm.engine.validate_advice import ADVICE
 from wadm.engine.validate_rules import (
@@ -72,12 +74,32 @@ from wadm.model.manifest import Component, Manifest, Problem
 from wadm.model.names import LATEST, SHARED_ANNOTATION, entity_id
 from wadm.model.text import quoted
 
-__all__ = ["check_deploy", "missing_shared", "name_is_valid", "oam_key_is_valid", "refusal", "shared_ids", "validate"]
+__all__ = [
+    "check_deploy",
+    "missing_shared",
+    "name_is_valid",
+    "oam_key_is_valid",
+    "refusal",
+    "shared_ids",
+    "too_large",
+    "validate",
+]
 
 
-def validate(manifest: Manifest) -> list[Problem]:
-    """Return all that is wrong with a manifest or odd about it: the rules in the original's order, then advice."""
-    return [problem for rule in (*RULES, *ADVICE, *TEXTS) for problem in rule(manifest)]
+def validate(manifest: Manifest, limits: Limits | None = DEFAULT) -> list[Problem]:
+    """Return all that is wrong with a manifest or odd about it: the rules in the original's order, then advice.
+
+    ``limits`` are those of the server that is to plan it; ``None``: they are looked at elsewhere.
+    """
+    found = [problem for rule in (*RULES, *ADVICE, *TEXTS) for problem in rule(manifest)]
+    return [*found, *too_large(manifest, limits)] if limits is not None else found
+
+
+def too_large(manifest: Manifest, limits: Limits) -> Iterator[Problem]:
+    """Yield a warning about an application that a server with these limits does not plan."""
+    if what := excess(manifest, limits):
+        message = f"the application is too large to be planned: {what}"
+        yield warning("W046", message, "spec.components", f"split it, or start the server with a larger {OPTION}")
 
 
 def refusal(manifest: Manifest) -> Problem | None:
@@ -114,19 +136,27 @@ def missing_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None
 
     What counts is the deployed version of the other application; the original looks at the newest (S13).
     """
-    return tuple(component.name for _, component in components(manifest) if _is_missing(component, deployed))
+    offers = _Offers(deployed)
+    return tuple(component.name for _, component in components(manifest) if offers.lack(component))
 
 
-def _is_missing(component: Component, deployed: Callable[[str], Manifest | None]) -> bool:
-    reference = component.properties.application
-    if reference is None or component.properties.image is not None:
-        return False
-    other = deployed(reference.name)
-    return (
-        other is None
-        or not other.shared
-        or not any(c.name == reference.component and c.kind == component.kind for c in other.spec.components)
-    )
+class _Offers:
+    """What other applications share, each looked into once."""
+
+    def __init__(self, deployed: Callable[[str], Manifest | None]) -> None:
+        self._deployed = deployed
+        self._shared: dict[str, set[tuple[str, str]]] = {}
+
+    def lack(self, component: Component) -> bool:
+        """Whether a component refers to one that is not shared at present."""
+        reference = component.properties.application
+        if reference is None or component.properties.image is not None:
+            return False
+        if reference.name not in self._shared:
+            other = self._deployed(reference.name)
+            entries = other.spec.components if other is not None and other.shared else ()
+            self._shared[reference.name] = {(entry.name, entry.kind) for entry in entries}
+        return (reference.component, component.kind) not in self._shared[reference.name]
 
 
 def _taken_ids(manifest: Manifest, owners_of: Callable[[str], Iterable[str]]) -> Iterator[Problem]:
@@ -165,7 +195,8 @@ def _not_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) 
 
     if names := missing_shared(manifest, once):
         what = "Application contains shared components that are not deployed in other applications"
-        references = (c.properties.application for _, c in components(manifest) if c.name in names)
+        lacking = set(names)
+        references = (c.properties.application for _, c in components(manifest) if c.name in lacking)
         hint = "; ".join(_how_to_share(other, found.get(other)) for other in sorted({r.name for r in references if r}))
         yield error("E042", f"{what}: {list_of_names(names)}", "spec.components", hint)
 

@@ -165,6 +165,8 @@ class Pause(Struct, frozen=True):
     until: float
 
 
+LABEL_SETS_KEPT = 20_000
+"""Sets of labels for which the hosts that have them are remembered."""
 LOST_KEPT = 100
 
 
@@ -177,6 +179,8 @@ class Lattice:
     def __init__(self, name: str = "default") -> None:
         self.name = name
         self.hosts: dict[str, Host] = {}
+        self.hosts_changed = 0
+        """Counts how often a host came, went or got other labels."""
         self.links: dict[LinkKey, tuple[Link, ...]] = {}
         self.links_known = False
         """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
@@ -248,6 +252,8 @@ class Lattice:
         """Return the ids of the hosts with these labels, sorted. Do not change it."""
         hosts = self._eligible.get(wanted)
         if hosts is None:
+            if len(self._eligible) >= LABEL_SETS_KEPT:
+                self._eligible.clear()
             hosts = sorted(h.id for h in self.hosts.values() if h.meets(wanted))
             self._eligible[wanted] = hosts
         return hosts
@@ -287,6 +293,7 @@ class Lattice:
             host = Host(host_id, friendly_name, dict(labels), version, now, {}, {}, now)
             self.hosts[host_id] = host
             self.last_joined = max(self.last_joined, now)
+            self.hosts_changed += 1
             for wanted, hosts in self._eligible.items():
                 if host.meets(wanted):
                     insort(hosts, host_id)
@@ -302,6 +309,7 @@ class Lattice:
             return False
         before = host.labels
         host.labels = dict(labels)
+        self.hosts_changed += 1
         for wanted, hosts in self._eligible.items():
             met = all(before.get(key) == value for key, value in wanted)
             meets = host.meets(wanted)
@@ -319,6 +327,7 @@ class Lattice:
         self.provider_starts.host_gone(host_id, host.last_heard)
         self.clear_host(host_id)
         del self.hosts[host_id]
+        self.hosts_changed += 1
         self.silent.pop(host_id, None)
         self.unseen.pop(host_id, None)
         for wanted, hosts in self._eligible.items():

@@ -82,6 +82,7 @@ class Server:
             reading,
         )
         self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
+        self.models.limits = settings.planning_limits
         self._metrics = metrics or ServerMetrics()
         self.api = Api(
             self.models,

@@ -6,8 +6,9 @@ owner's inbox: they change nothing. The one request that is no question, to end 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, json
 
@@ -15,6 +16,7 @@ from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.explain import explain_application
 from wadm.engine.forecast import Forecast, forecast
+from wadm.engine.steps import Steps
 from wadm.errors import Malformed, WadmError
 from wadm.model.manifest import Manifest
 from wadm.server.logging import Limited, Logger
@@ -27,6 +29,10 @@ from wadm.wire.reply_subjects import ReplyRules
 
 if TYPE_CHECKING:
     from wadm.server.owner import LatticeOwner
+
+
+STEPS_AT_ONCE: Final = 300
+"""Steps of a forecast that are done in one go."""
 
 
 class Question(Struct, frozen=True):
@@ -102,7 +108,7 @@ class Desk:
             manifest: Manifest = manifest_from_builtins(builtins)
             desired = compile_manifest(manifest, owner.shared)
         await owner.learn_configs(desired.configs)
-        return forecast(desired, owner.interests, owner.lattice, owner.now())
+        return await _in_turns(forecast(desired, owner.interests, owner.lattice, owner.now()))
 
     async def _resume(self, question: Question) -> bytes:
         return resumed(self._ready().resume())
@@ -110,12 +116,24 @@ class Desk:
     async def _explain(self, question: Question) -> bytes:
         owner = self._ready()
         desired = owner.interests.desired(question.name) or nothing(question.name)
-        plan = owner.plan(question.name, owner.now())
+        plan = await owner.plan(question.name)
         if plan is None:
             raise Malformed(f"Nothing is known of application {question.name}: it is not deployed in this lattice")
         said = owner.said(question.name)
         statuses = {s.id: s for s in said.scalers} if said is not None else {}
         return encode_explanation(explain_application(desired, plan, statuses, owner.lattice, owner.in_flight))
+
+
+async def _in_turns(steps: Steps[Forecast]) -> Forecast:
+    """Do something of many steps, and let others go on in between."""
+    while True:
+        try:
+            for _ in range(STEPS_AT_ONCE):
+                next(steps)
+        except StopIteration as done:
+            result: Forecast = done.value
+            return result
+        await asyncio.sleep(0)
 
 
 def ask_about(name: str, manifest: Manifest | None = None) -> bytes:

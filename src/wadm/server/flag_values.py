@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from wadm.engine.limits import Limits
 from wadm.wire import subjects
 from wadm.wire.reply_subjects import reply_prefix
 
@@ -108,6 +109,22 @@ def jetstream_domain(given: str) -> str:
 def reply_prefixes(given: str) -> tuple[str, ...]:
     """Read prefixes for answers, separated by commas."""
     return tuple(map(reply_prefix, given.split(",")))
+
+
+def planning_limits(given: str) -> Limits:
+    """Read limits as ``links=4000,spreads=20000``; what is not named stays at its default.
+
+    >>> planning_limits("links=4000").links
+    4000
+    """
+    found: dict[str, int] = {}
+    for part in given.split(","):
+        kind, _, number = part.strip().partition("=")
+        if kind not in Limits.__struct_fields__ or not number.isascii() or not number.isdigit() or int(number) < 1:
+            kinds = ", ".join(Limits.__struct_fields__)
+            raise ValueError(f"limits are written as links=4000,spreads=20000; there are {kinds}")
+        found[kind] = int(number)
+    return Limits(**found)
 
 
 def origins(given: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from wadm.server.flag_values import (
     jetstream_domain,
     origins,
     persistence,
+    planning_limits,
     reply_prefixes,
     server_urls,
     socket_address,
@@ -250,6 +251,16 @@ FLAGS: Final = (
         read=duration,
         help="Ask the hosts this often whether they are there, to notice a silent one sooner [default: only when a "
         "heartbeat is overdue]",
+    ),
+    Flag(
+        setting="planning_limits",
+        long="--planning-limits",
+        env="WADM_PLANNING_LIMITS",
+        value="KIND=NUMBER",
+        read=planning_limits,
+        default="components=5000,links=2000,spreads=10000,configurations=10000",
+        help="How large an application may be to be planned; of a larger one nothing is started, changed or stopped, "
+        "and its status says so",
     ),
     Flag(
         setting="silence_pause",

@@ -297,6 +297,7 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
         reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
         heartbeat=settings.heartbeat_interval,
         pause=settings.silence_pause,
+        limits=settings.planning_limits,
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 

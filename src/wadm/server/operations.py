@@ -17,7 +17,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from wadm.engine import history
-from wadm.engine.validate import check_deploy, missing_shared, shared_ids
+from wadm.engine.limits import DEFAULT
+from wadm.engine.validate import check_deploy, missing_shared, shared_ids, too_large
 from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
@@ -89,6 +90,8 @@ class Models:
         self.timeline = timeline
         self.revisions = Revisions(transport, revisions)
         self.about = insight.ServerInfo()
+        self.limits = DEFAULT
+        """How large an application this server plans."""
         self.notice: Callable[[Place], None] = lambda place: None
         """Called for a lattice that has no owner and is asked about."""
 
@@ -142,7 +145,7 @@ async def put(models: Models, request: Request, checked: Checked) -> bytes:
     _check_lattice(request.place)
     if checked.refused is not None:
         return api.error(checked.refused.message, checked.problems)
-    manifest, problems = checked.manifest, checked.problems
+    manifest, problems = checked.manifest, [*checked.problems, *too_large(checked.manifest, models.limits)]
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     replacing = request.headers.get(REPLACE) == "true"

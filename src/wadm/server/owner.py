@@ -20,12 +20,14 @@ from time import perf_counter
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
+from wadm.engine.limits import DEFAULT, Limits
 from wadm.engine.liveness import KnownHost, Liveness
 from wadm.engine.observe import (
     News,
@@ -41,8 +43,8 @@ from wadm.engine.observe import (
     observe_outcome,
 )
 from wadm.engine.plan import Plan, Questions, Record, carry_since
+from wadm.engine.planning import Decided, Planning
 from wadm.engine.pulse import Pulses
-from wadm.engine.reconcile import reconcile
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
@@ -79,6 +81,15 @@ from wadm.wire.timeline import Change, encode_change
 
 BATCH = 2048
 """Most items folded before planning: enough to fold a storm, few enough that the API is not kept waiting."""
+STEPS_A_TURN = 300
+"""Most steps of planning in one turn (:mod:`wadm.engine.steps`), so that it takes less than 50 ms on a slow machine."""
+TURNS_UNSAID = 4
+"""Turns after which the status of an application says that planning it takes long."""
+SCALERS_TOLD = 1000
+"""Scalers that a status tells of one by one. Of a larger application those come first that are not deployed."""
+SCALERS_TOLD_AT_ONCE = 500
+LONG_STATUS_EVERY = 2.0
+"""Seconds between two statuses of an application with more scalers than that: each is a message of up to a megabyte."""
 PLANNED_AT_ONCE = 64
 """Most applications planned in one turn. Where more are touched, as at the start, the rest waits for the next turns;
 between them the API is answered and the lease renewed."""
@@ -153,6 +164,7 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
     heartbeat: float = 30.0
     pause: float = 300.0
     at_a_time: int = 256
+    limits: Limits = DEFAULT
     reply_rules: ReplyRules = ReplyRules()
 
 
@@ -193,6 +205,7 @@ class LatticeOwner:
         self._log = log
         self._limited = Limited(log)
         self._may_act = tenure.holds
+        self._limits = settings.limits
         self._scope = Place(lattice, account).scope
         self._epoch_header = {EPOCH: str(tenure.epoch)}
         self._timeline = Timeline(transport, self._scope, self.now, self._epoch_header)
@@ -227,6 +240,14 @@ class LatticeOwner:
         self._links_touched: dict[LinkKey, float] = {}
         self._put_off: set[str] = set()
         """Applications planned while this owner could not be sure of its lease; once it is, they are planned again."""
+        self._begun_plannings: dict[str, Planning] = {}
+        """Those that take several turns; their applications are also among those to plan."""
+        self._touched_again: set[str] = set()
+        """Those of their applications that something has happened to since they began."""
+        self._unsaid: dict[str, ApplicationStatus] = {}
+        """Long statuses that are told a little later, as they change all the time."""
+        self._next_long: dict[str, float] = {}
+        """When the next long status of an application may be told."""
         self._to_plan: dict[str, None] = {}
         """Applications that are touched and not planned yet, in the order in which they will be."""
         self._said: dict[str, ApplicationStatus] = {}
@@ -289,16 +310,30 @@ class LatticeOwner:
         """Return the status that an application was last said to have."""
         return self._said.get(name) or self._statuses.last(name)
 
-    def plan(self, name: str, now: float) -> Plan | None:
-        """Plan an application as things are; ``None`` where nothing is known of it."""
+    async def plan(self, name: str) -> Plan | None:
+        """Plan an application as things are, a turn at a time; ``None`` where nothing is known of it."""
+        planning: Planning | None = None
+        while planning is None or planning.plan is None:
+            planning = self._planning(name, planning)
+            if planning is None:
+                return None
+            planning.advance(STEPS_A_TURN, self.now())
+            await asyncio.sleep(0)
+        return planning.plan
+
+    def _planning(self, name: str, begun: Planning | None = None) -> Planning | None:
+        """Return the planning of an application: the one begun, if that is still good; ``None`` where nothing is known
+        of it."""
         desired = self.interests.desired(name)
         if desired is None:
             if self._applications.evidence(name) not in ("undeployed", "deleted"):
                 return None
             desired = nothing(name)
         record = self.interests.record(name)
+        if begun is not None and not begun.is_outdated(desired, record):
+            return begun
         others = self.interests.needed_by_others(name)
-        return reconcile(desired, record, self.lattice, self.in_flight, now, others)
+        return Planning(desired, record, self.lattice, self.in_flight, self.now(), others)
 
     def resume(self) -> list[str]:
         """Have the pause of a mass silence end; return the names of the hosts that are silent."""
@@ -541,7 +576,7 @@ class LatticeOwner:
             self._limited.warning("stored", "an application that cannot be read", application=name, error=str(error))
             return
         if manifest is not None:
-            self._want(compile_manifest(manifest, self.shared), news)
+            self._want(compile_manifest(manifest, self.shared, self._limits), news)
         elif self._applications.evidence(name) in ("undeployed", "deleted"):
             self._want(nothing(name), news)
 
@@ -566,7 +601,7 @@ class LatticeOwner:
         for dependent in self.interests.dependents(desired.application):
             manifest = self.shared(dependent)
             if manifest is not None:
-                self.interests.put(compile_manifest(manifest, self.shared))
+                self.interests.put(compile_manifest(manifest, self.shared, self._limits))
                 news.applications.add(dependent)
 
     def _is_settled(self, desired: Desired) -> bool:
@@ -594,6 +629,8 @@ class LatticeOwner:
             self._tick(news, now)
 
     def _tick(self, news: News, now: float) -> None:
+        for name in [name for name in self._unsaid if now >= self._next_long.get(name, 0.0)]:
+            self._say(name, self._unsaid.pop(name), now)
         if self._put_off and self._may_act():
             news.applications |= self._put_off
             self._put_off.clear()
@@ -659,15 +696,24 @@ class LatticeOwner:
             self._had_hosts = not self._had_hosts
             news.applications.update(self.interests, self.interests.recorded())
         questions = news.questions
-        plans = []
+        plans: list[Decided] = []
         began = perf_counter()
-        self._to_plan |= dict.fromkeys(sorted(self.interests.touched(news, self.lattice)))
+        touched = self.interests.touched(news, self.lattice)
+        self._touched_again |= touched & self._begun_plannings.keys()
+        self._to_plan |= dict.fromkeys(sorted(touched))
+        budget = STEPS_A_TURN
         for name in list(islice(self._to_plan, PLANNED_AT_ONCE)):
+            if budget <= 0:
+                break
             del self._to_plan[name]
-            plan = self._plan(name, now)
-            if plan is not None:
-                plans.append(plan)
-                self._ask(plan, questions)
+            # One that takes long leaves something for the others.
+            share = budget if not self._to_plan else max(1, budget // 2)
+            decided, left = self._plan(name, share, now)
+            budget -= 1 + share - left
+            if decided is not None:
+                plans.append(decided)
+                if decided.questions is not None:
+                    questions |= decided.questions
         if questions and self.lattice.hosts:
             self._inquiries.ask(questions)
         if plans:
@@ -676,32 +722,54 @@ class LatticeOwner:
             self._carry_out(plans, now)
             self.metrics.planning.observe(seconds, tracing.trace_of(self._scope, plans[-1].application))
 
-    def _ask(self, plan: Plan, questions: Questions) -> None:
-        questions.configs |= plan.questions.configs
-        questions.hosts |= plan.questions.hosts
-        questions.links = questions.links or plan.questions.links
-
-    def _plan(self, name: str, now: float) -> Plan | None:
+    def _plan(self, name: str, budget: int, now: float) -> tuple[Decided | None, int]:
+        """Plan on an application for some steps; return what was decided, and how many steps are left."""
+        left = 0
         try:
-            return self.plan(name, now)
+            planning = self._planning(name, self._begun_plannings.pop(name, None))
+            if planning is None:
+                return None, budget
+            if not planning.turns:
+                self._touched_again.discard(name)
+            left = planning.advance(budget, now)
+            if not planning.done:
+                self._begun_plannings[name] = planning
+                self._to_plan[name] = None
+                if planning.turns == TURNS_UNSAID:
+                    self._say_that_it_takes_long(name, now)
+            elif name in self._touched_again:
+                self._touched_again.discard(name)
+                self._to_plan[name] = None
+            return planning.take(), left
         except Exception as error:  # noqa: BLE001 - one bad thing must not stop a lattice
             self._unexpected(error, "An application cannot be planned; the others go on", application=name)
-            return None
+            return None, left
 
-    def _carry_out(self, plans: list[Plan], now: float) -> None:
+    def _say_that_it_takes_long(self, name: str, now: float) -> None:
+        """Tell of a version that is not planned yet why nothing is seen of it."""
+        desired = self.interests.desired(name)
+        if desired is None or name not in self._under_way or not self._may_act():
+            return
+        many = f"{len(desired.scalers)} scalers and {len(desired.configs)} configurations" if desired.scalers else ""
+        message = f"Planning {many or 'the removal'} takes a while: other applications are planned in between"
+        self._say(name, ApplicationStatus("reconciling", message), now)
+
+    def _carry_out(self, plans: list[Decided], now: float) -> None:
         """Say what is, then do what is to be done."""
         if not self._may_act():
             self._put_off.update(plan.application for plan in plans)
+            self._begun_plannings.clear()  # what they had decided so far is not done
             return
         to_save: dict[str, Record] = {}
         actions: list[Action] = []
         rivals: set[str] = set()
         for plan in plans:
             self.in_flight.settle(plan.settled, plan.application)
-            self.interests.wants_hosts(plan.application, plan.wants_hosts)
-            self._due.pop(plan.application, None)
-            if plan.due is not None:
-                self._due[plan.application] = plan.due
+            if plan.status is not None:
+                self.interests.wants_hosts(plan.application, plan.wants_hosts)
+                self._due.pop(plan.application, None)
+                if plan.due is not None:
+                    self._due[plan.application] = plan.due
             changed = self.interests.put_record(plan.application, plan.record)
             if changed or (plan.actions and plan.application in self._unfenced):
                 self._unsaved.add(plan.application)
@@ -709,7 +777,8 @@ class LatticeOwner:
                 to_save[plan.application] = plan.record
             if plan.actions:
                 self._trace(plan)
-            self._say(plan, now)
+            if plan.status is not None and not self._is_premature(plan.application, plan.status):
+                self._say(plan.application, plan.status, now)
             for pending in plan.put_off:
                 self.in_flight.keep(pending)
             for action in plan.actions:
@@ -730,7 +799,7 @@ class LatticeOwner:
             self._tasks.start(self._commands.send(actions))
         self._to_plan |= dict.fromkeys(sorted(rivals))
 
-    def _trace(self, plan: Plan) -> None:
+    def _trace(self, plan: Decided) -> None:
         """Show the plan in the trace of what made it necessary."""
         with tracing.chained(
             self._scope,
@@ -740,7 +809,7 @@ class LatticeOwner:
             application=plan.application,
             commands=len(plan.actions),
             reason=plan.actions[0].reason,
-            status=plan.status.type,
+            status=plan.status.type if plan.status is not None else "",
         ):
             pass
 
@@ -769,13 +838,25 @@ class LatticeOwner:
             self._inbox.put(RecordFound(name, stored))
         return True
 
-    def _say(self, plan: Plan, now: float) -> None:
+    def _is_premature(self, name: str, status: ApplicationStatus) -> bool:
+        """Whether something has changed since the planning began, so that all may not be well any more."""
+        return status.type in ("deployed", "undeployed") and name in self._to_plan
+
+    def _say(self, name: str, status: ApplicationStatus, now: float) -> None:
         """Publish a status that differs from the last. A lattice without hosts is not spoken of (api.md 6.4)."""
-        name = plan.application
         before = self.said(name)
         if before is None and not self.lattice.hosts:
             return
-        after = carry_since(before, plan.status, now)
+        if len(status.scalers) > SCALERS_TOLD_AT_ONCE and before is not None and before.type == status.type:
+            if now < self._next_long.get(name, 0.0):
+                self._unsaid[name] = status
+                return
+            self._next_long[name] = now + LONG_STATUS_EVERY
+        self._unsaid.pop(name, None)
+        if len(status.scalers) > SCALERS_TOLD:
+            worst_first = sorted(status.scalers, key=lambda scaler: scaler.type == "deployed")
+            status = replace(status, scalers=tuple(worst_first[:SCALERS_TOLD]))
+        after = carry_since(before, status, now)
         self._said[name] = after
         if after is not before:
             self._statuses.publish(name, after)

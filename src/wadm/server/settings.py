@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from wadm.engine.limits import DEFAULT, Limits
 from wadm.wire.reply_subjects import SERVER_INBOX
 
 
@@ -55,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     notify_stream_max_bytes: int = -1
     wasmbus_event_stream_max_bytes: int = -1
 
+    planning_limits: Limits = DEFAULT
+    """How large an application may be to be planned."""
     max_jobs: int | None = None
     """Commands carried out at a time over all lattices. 0: none, as in the original; the server then only answers
     the API and leaves the lattices to other instances."""

@@ -1,0 +1,119 @@
+"""Planning one application in turns: one with thousands of scalers must not keep its lattice waiting.
+
+A turn gets a budget of steps (:mod:`wadm.engine.steps`), not of time, so equal inputs always give equal plans. What a
+turn has decided is carried out at once: nothing is asked for that was decided long ago. Links and configurations are
+recorded before the first of them is put, so already the first turn names all that the application may put.
+
+Between turns things go on: each scaler is planned from what the lattice holds at its turn, and what changes after that
+has the application planned again, as always. Only where hosts come, go, or change their labels, or where something else
+is wanted or recorded of the application, its planning begins anew.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from wadm.engine.compile import Desired
+from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.plan import NOBODY, Needed, Plan, Questions, Record, Work
+from wadm.engine.reconcile import plan_all
+from wadm.model.commands import Action, Key
+from wadm.model.lattice import Lattice
+from wadm.model.status import ApplicationStatus
+
+
+class Decided(Struct, frozen=True):
+    """What has been decided of an application since the last turn. Fields are as in :class:`~wadm.engine.plan.Plan`.
+
+    Until the planning is done, ``record`` has what the application had and all that it may get, ``status`` is ``None``.
+    """
+
+    application: str
+    actions: tuple[Action, ...]
+    record: Record
+    settled: tuple[Key, ...]
+    status: ApplicationStatus | None = None
+    wants_hosts: bool = True
+    put_off: tuple[Pending, ...] = ()
+    questions: Questions | None = None
+    due: float | None = None
+
+
+class Planning:
+    """The planning of one application: :meth:`advance` it until it is done."""
+
+    def __init__(
+        self,
+        desired: Desired,
+        record: Record,
+        lattice: Lattice,
+        in_flight: InFlight,
+        now: float,
+        needed: Needed = NOBODY,
+    ) -> None:
+        self._desired = desired
+        self._records = {record}
+        self._lattice = lattice
+        self._hosts = lattice.hosts_changed
+        self._work = Work(desired, record, lattice, in_flight, now, needed)
+        self._steps = plan_all(self._work)
+        self._plan: Plan | None = None
+        self._actions = 0
+        """How many of them have been taken."""
+        self._settled: set[Key] = set()
+        """Those that have been taken."""
+        self.turns = 0
+        """How many it has taken so far."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """The whole plan, once it is done."""
+        return self._plan
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to be planned."""
+        return self._plan is not None
+
+    def is_outdated(self, desired: Desired, record: Record) -> bool:
+        """Whether to begin anew: something else is wanted or recorded now, or there are other hosts."""
+        changed = desired is not self._desired or record not in self._records
+        return changed or self._hosts != self._lattice.hosts_changed
+
+    def advance(self, budget: int, now: float) -> int:
+        """Plan on for at most ``budget`` steps; return how many are left of it. ``now`` as for the planning itself."""
+        if self.turns:
+            self._work.resume(now)
+        self.turns += 1
+        while budget > 0:
+            try:
+                next(self._steps)
+            except StopIteration as done:
+                self._plan = done.value
+                return budget
+            budget -= 1
+        return 0
+
+    def take(self) -> Decided:
+        """Return what has been decided and not been taken yet."""
+        work, plan = self._work, self._plan
+        actions = tuple(work.actions[self._actions :])
+        settled = work.settled - self._settled
+        self._actions += len(actions)
+        self._settled |= settled
+        application, keys = self._desired.application, tuple(sorted(settled))
+        if plan is None:
+            record = work.record | work.wanted
+            self._records.add(record)
+            return Decided(application, actions, record, keys)
+        return Decided(
+            application,
+            actions,
+            plan.record,
+            keys,
+            plan.status,
+            plan.wants_hosts,
+            plan.put_off,
+            plan.questions,
+            plan.due,
+        )

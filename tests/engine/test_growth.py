@@ -1,0 +1,138 @@
+"""The cost of an application grows with its size, and not faster: counted in steps, and in calls of functions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+
+from bench.large_applications import SHAPES
+from tests.engine.builders import AHost, a_lattice
+from wadm.engine import history, steps
+from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.forecast import apply, forecast
+from wadm.engine.in_flight import InFlight
+from wadm.engine.interests import Interests
+from wadm.engine.observe import News
+from wadm.engine.plan import NOBODY, Record, Work, carry_since
+from wadm.engine.reconcile import plan_all
+from wadm.engine.validate import validate
+from wadm.model.lattice import Lattice
+from wadm.server.statuses import fitting
+from wadm.wire.glance import glance
+from wadm.wire.manifests import read_manifest
+from wadm.wire.stored import decode_application, encode_application
+
+T = TypeVar("T")
+
+NOW = 1000.0
+SMALL = 120
+GROWTH = 2.2
+"""Most by which the cost may grow where the size doubles."""
+
+
+class Cost:
+    """Counts steps of planning, and calls of functions by what they were made for."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.calls: dict[str, int] = {}
+
+    def of(self, what: str, work: Callable[[], T]) -> T:
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            return work()
+        finally:
+            sys.setprofile(before)
+            self.calls[what] = calls
+
+    def of_steps(self, what: str, work: steps.Steps[T]) -> T:
+        number, result = self.of(what, lambda: steps.count(work))
+        self.steps += number
+        return result
+
+
+def cost(shape: str, size: int) -> Cost:
+    """Take an application of a shape all the way: put, deployed, planned till it runs, foreseen, undeployed."""
+    make, _ = SHAPES[shape]
+    spent = Cost()
+    body = json.dumps(make("pill", size)).encode()
+    manifest = spent.of("read", lambda: read_manifest(body))
+    spent.of("validate", lambda: validate(manifest))
+    application = spent.of("deploy", lambda: history.deploy(history.put_version(None, manifest), None))
+    value = spent.of("encode", lambda: encode_application(application))
+    spent.of("decode", lambda: decode_application("pill", value))
+    spent.of("glance", lambda: glance(value))
+    desired = spent.of("compile", lambda: compile_manifest(manifest))
+    interests, lattice = Interests(), a_lattice(*(AHost(f"h{i}", {"zone": str(i)}, ()) for i in range(6)))
+    lattice.last_joined = 0.0
+    lattice.configs.update(dict.fromkeys(desired.configs))
+    spent.of("index", lambda: interests.put(desired))
+    spent.of("index again", lambda: interests.put(desired))
+    record = start(desired, lattice, interests, spent)
+    spent.of_steps("forecast", forecast(desired, interests, lattice, NOW))
+    spent.of("touched", lambda: interests.touched(News(), lattice))
+    work = Work(nothing("pill"), record, lattice, InFlight(), NOW, interests.needed_by_others("pill"))
+    spent.of_steps("garbage", plan_all(work))
+    return spent
+
+
+def start(desired: Desired, lattice: Lattice, interests: Interests, spent: Cost) -> Record:
+    """Plan and carry out until everything has been asked for once."""
+    record, in_flight = Record(), InFlight()
+    for turn in ("first plan", "second plan", "third plan"):
+        work = Work(desired, record, lattice, in_flight, NOW, interests.needed_by_others("pill"))
+        plan = spent.of_steps(turn, plan_all(work))
+        record = plan.record
+        spent.of(f"{turn}: record", lambda plan=plan: interests.put_record("pill", plan.record))  # type: ignore[misc]
+        spent.of(f"{turn}: others", lambda plan=plan: interests.rivals(plan))  # type: ignore[misc]
+        spent.of(f"{turn}: ask", lambda plan=plan: [in_flight.ask(one, NOW) for one in plan.actions])  # type: ignore[misc]
+        status = spent.of(f"{turn}: status", lambda plan=plan: carry_since(None, plan.status, NOW))  # type: ignore[misc]
+        spent.of(f"{turn}: told", lambda status=status: fitting(status, 1 << 20))  # type: ignore[misc]
+        for action in plan.actions:
+            apply(action.command, lattice, News(), NOW)
+    return record
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_cost_grows_with_the_size(shape: str) -> None:
+    small, large = cost(shape, SMALL), cost(shape, 2 * SMALL)
+    assert large.steps <= GROWTH * small.steps + 50
+    grown = {
+        what: (small.calls[what], calls)
+        for what, calls in large.calls.items()
+        if calls > GROWTH * small.calls[what] + 2_000
+    }
+    assert not grown
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_step_is_long(shape: str) -> None:
+    """However large the application, a single step stays small: a turn is interrupted between two of them."""
+    longest = max(_calls_of_steps(shape, SMALL))
+    assert max(_calls_of_steps(shape, 4 * SMALL)) <= 2 * longest + 2_000
+
+
+def _calls_of_steps(shape: str, size: int) -> list[int]:
+    make, _ = SHAPES[shape]
+    desired = compile_manifest(read_manifest(json.dumps(make("pill", size)).encode()))
+    lattice = a_lattice(*(AHost(f"h{i}", {"zone": str(i)}, ()) for i in range(6)))
+    lattice.last_joined = 0.0
+    lattice.configs.update(dict.fromkeys(desired.configs))
+    planning: Any = plan_all(Work(desired, Record(), lattice, InFlight(), NOW, NOBODY))
+    spent, calls = Cost(), []
+    while True:
+        ended = spent.of("step", lambda: next(planning, "ended"))
+        if ended is not None:  # the last one puts the whole plan together
+            return calls
+        calls.append(spent.calls["step"])
