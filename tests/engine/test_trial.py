@@ -25,6 +25,7 @@ from tests.engine.builders import (
 )
 from wadm.engine.forecast import forecast
 from wadm.engine.interests import Interests
+from wadm.engine.steps import finish
 from wadm.model.commands import ScaleComponent, UpdateComponent
 from wadm.model.lattice import Component, Lattice
 from wadm.model.manifest import Manifest
@@ -158,7 +159,7 @@ def test_a_forecast_calls_it_a_restart() -> None:
     interests = Interests()
     interests.put(compiled(OLD))
     interests.put_record("hello", recorded(OLD))
-    steps = forecast(compiled(NEW), interests, lattice, 100.0).steps
+    steps = finish(forecast(compiled(NEW), interests, lattice, 100.0)).steps
     assert [(step.effect, step.what) for step in steps] == [
         ("start", TRY),
         ("restart", STOP),
