@@ -55,7 +55,10 @@ class Session:
         return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        from wadm.cli.light_nats import leave_jetstream_out
         from wadm.cli.remedies import unreachable
+
+        leave_jetstream_out()
         from wadm.client.connection import open_client
         from wadm.errors import WadmError
 
