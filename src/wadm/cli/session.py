@@ -55,7 +55,7 @@ class Session:
         return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        from wadm.cli.light_nats import leave_jetstream_out
+        from wadm.transport.light_nats import leave_jetstream_out
         from wadm.cli.remedies import unreachable
 
         leave_jetstream_out()

@@ -1,5 +1,5 @@
 """nats-py without its JetStream part, which is a third of what a command takes to load and which nothing here uses:
-JetStream is spoken to by :mod:`wadm.transport`.
+JetStream is spoken to by :mod:`wadm.transport.nats`.
 
 For processes of the command line alone. A program that uses the client library may use nats-py as well, all of it.
 """
