@@ -55,8 +55,8 @@ class Session:
         return asyncio.run(bounded())
 
     async def _run(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        from wadm.transport.light_nats import leave_jetstream_out
         from wadm.cli.remedies import unreachable
+        from wadm.transport.light_nats import leave_jetstream_out
 
         leave_jetstream_out()
         from wadm.client.connection import open_client
