@@ -52,7 +52,7 @@ class Planning:
         needed: Needed = NOBODY,
     ) -> None:
         self._desired = desired
-        self._records = {record}
+        self._records = [record]
         self._lattice = lattice
         self._hosts = lattice.hosts_changed
         self._work = Work(desired, record, lattice, in_flight, now, needed)
@@ -104,7 +104,7 @@ class Planning:
         application, keys = self._desired.application, tuple(sorted(settled))
         if plan is None:
             record = work.record | work.wanted
-            self._records.add(record)
+            self._records = [*self._records[:1], record]
             return Decided(application, actions, record, keys)
         return Decided(
             application,
