@@ -210,6 +210,12 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple
     return frozenset(kept)
 
 
+def _is_named(config: str, work: Work) -> bool:
+    """Whether a link of the application that is in the lattice refers to a configuration still."""
+    ours = work.record.links | work.wanted.links
+    return any(at in ours for at in work.lattice.links_naming(config))
+
+
 def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
     wait = left.count > 0 or bool(work.still_serving or work.swaps)
@@ -228,7 +234,7 @@ def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str
         known = name in work.lattice.configs
         if not known and not work.under_way(key):
             work.questions.configs.add(name)
-        if wait or not known:
+        if wait or not known or _is_named(name, work):
             left.add()
         else:
             left.add(work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import fields, replace
@@ -20,7 +21,8 @@ from wadm.sim.images import Kind
 from wadm.sim.manifests import STRANGERS_CONFIG, ZONES, draw_manifest, upgraded
 from wadm.sim.network import NO_TROUBLE
 from wadm.sim.options import Options
-from wadm.sim.world import LATTICE, SimulatedHost, SimulatedServer, World
+from wadm.sim.order import COMMANDS, RECORDS
+from wadm.sim.world import LATTICE, SimulatedHost, SimulatedServer, Trap, World
 
 T = TypeVar("T")
 
@@ -30,6 +32,17 @@ WELL: Final = replace(HEALTHY, pull_delay=PULL)
 BACK_WITHIN: Final = 8.0
 """Seconds in which hosts that fell silent together come back, one by one."""
 PREFIX: Final = f"wasmbus.ctl.v1.{LATTICE}"
+MOMENTS: Final = (
+    RECORDS,
+    COMMANDS,
+    "$KV.wadm_leases.lattice.",
+    "$KV.wadm_leases.instance.",
+    "$KV.wadm_manifests.",
+    PREFIX,
+)
+"""The beginnings of what servers write or ask for at moments that matter."""
+TRAPS_STAY: Final = 20.0
+"""Seconds for which a trap stays that nobody runs into."""
 _ANNOTATIONS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"wasmcloud.dev/managed-by": "somebody-else"},
@@ -45,9 +58,11 @@ class Attack:
         self.options = options
         self.strangers: dict[tuple[str, str], checks.Running] = {}
         self._rng = random.Random(f"attack {options.seed}")  # noqa: S311 - must repeat
+        self._shared = "app-1" if options.shared and options.applications > 1 else ""
         self._versions = 0
         self._under_way: dict[asyncio.Task[None], None] = {}
-        self._actions: dict[str, Callable[[], Awaitable[None]]] = {
+        self._context = copy_context()
+        self._actions: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "host_killed": self._kill_host,
             "host_stopped": self._stop_host,
             "host_frozen": self._freeze_host,
@@ -62,10 +77,12 @@ class Attack:
             "server_doubled": self._double_server,
             "clock_stepped": self._step_clock,
             "nats_stopped": self._stop_nats,
+            "trap": self._set_trap,
             "put": self._put,
             "deploy": self._deploy,
             "undeploy": self._undeploy,
             "delete": self._delete,
+            "delete_version": self._delete_version,
             "stranger": self._act_as_stranger,
             "meddler": self._meddle,
             "rewriter": self._rewrite,
@@ -116,6 +133,7 @@ class Attack:
         world, rng = self.world, self._rng
         await self.end()
         world.timeline.note("", "all is healed")
+        world.traps.clear()
         world.network.trouble = NO_TROUBLE
         world.habits = WELL
         if not world.broker.up:
@@ -143,6 +161,7 @@ class Attack:
             self._deploy,
             self._undeploy,
             self._delete,
+            self._delete_version,
         )
         on_hosts = (self._stop_host_for_good, self._relabel_host, self._bring_host)
         await self._rng.choice((*on_applications, *on_hosts))()
@@ -171,8 +190,9 @@ class Attack:
         if host.cut:
             await host.reconnect()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        # In a context of its own: what befalls a server at a step of its own must not end with it.
+        task = asyncio.get_running_loop().create_task(work, context=self._context.copy())
         self._under_way[task] = None
         task.add_done_callback(lambda done: self._under_way.pop(done, None))
 
@@ -318,6 +338,34 @@ class Attack:
             self.world.timeline.note(server.transport.name, f"has its clock stepped by {seconds:g} s")
             server.transport.step_clock(seconds)
 
+    async def _set_trap(self) -> None:
+        """Have something befall the next server that writes something of a kind, at that moment."""
+        befall = self._rng.choice((self._die, self._stand_still, self._stand_still, self._lose_connection))
+        subjects = self._rng.choice(MOMENTS)
+        trap = Trap((subjects,), self._rng.random() < 0.5, befall)
+        self.world.traps.append(trap)
+        await asyncio.sleep(TRAPS_STAY)
+        if trap in self.world.traps:
+            self.world.traps.remove(trap)
+
+    def _die(self, server: SimulatedServer) -> None:
+        server.kill(1)
+        self._spawn(self._later((1.0, 5.0, 20.0), lambda: None if server.lives else server.start()))
+
+    def _stand_still(self, server: SimulatedServer) -> None:
+        if not server.frozen:
+            server.freeze()
+            self._spawn(self._later((0.5, 4.0, 8.0, 12.0, 30.0), lambda: server.thaw() if server.frozen else None))
+
+    def _lose_connection(self, server: SimulatedServer) -> None:
+        if not server.cut:
+            server.cut_off()
+            self._spawn(self._later((0.5, 4.0, 8.0, 30.0), lambda: server.reconnect() if server.cut else None))
+
+    async def _later(self, pauses: Sequence[float], what: Callable[[], None]) -> None:
+        await asyncio.sleep(self._rng.choice(pauses))
+        what()
+
     async def _stop_nats(self) -> None:
         broker = self.world.broker
         if not broker.up:
@@ -330,7 +378,7 @@ class Attack:
     # -- users -------------------------------------------------------------------------------
 
     def _application(self) -> str | None:
-        """Return an application of which it is known what is stored."""
+        """Return an application about which something more can be asked."""
         names = [f"app-{number + 1}" for number in range(self.options.applications)]
         return self._some([name for name in names if self.world.user.is_free(name)])
 
@@ -343,7 +391,7 @@ class Attack:
         self._versions += 1
         version = f"v{self._versions}"
         before = self.world.user.newest.get(application)
-        await self.world.user.put(draw_manifest(self._rng, application, version, before))
+        await self.world.user.put(draw_manifest(self._rng, application, version, before, self._shared))
         return version
 
     async def _put_and_deploy(self) -> None:
@@ -365,10 +413,16 @@ class Attack:
         application = self._application()
         if application is None:
             return
-        versions = sorted(set().union(*(one.versions for one in self.world.user.may_be.get(application, ()))), key=_age)
+        versions = self._versions_of(application)
         if versions:
             version = versions[-1] if self._rng.random() < 0.6 else self._rng.choice(versions)
             await self.world.user.deploy(application, version)
+
+    def _versions_of(self, application: str) -> list[str]:
+        """Return the versions that may be stored."""
+        return sorted(
+            {one for stored in self.world.user.ledger(application).may_be() for one in stored.versions}, key=_age
+        )
 
     async def _undeploy(self) -> None:
         application = self._application()
@@ -379,6 +433,12 @@ class Attack:
         application = self._application()
         if application is not None:
             await self.world.user.delete(application)
+
+    async def _delete_version(self) -> None:
+        application = self._application()
+        versions = [] if application is None else self._versions_of(application)
+        if application is not None and versions:
+            await self.world.user.delete_version(application, self._rng.choice(versions))
 
     # -- others ------------------------------------------------------------------------------
 

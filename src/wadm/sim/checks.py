@@ -15,10 +15,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from wadm.sim import wanted
-from wadm.sim.calls import STRANGER
+from wadm.sim.calls import STRANGER, Call
 from wadm.sim.components import RunningComponent
+from wadm.sim.ledger import Stored
 from wadm.sim.providers import RunningProvider
-from wadm.sim.users import Stored
 from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
 from wadm.sim.world import LATTICE, SimulatedHost, World
 
@@ -310,6 +310,68 @@ def _wants_any(workload: Workload) -> bool:
     return any(share.target for share in workload.shares)
 
 
+def leftovers_of(world: World, view: View, application: str) -> list[str]:
+    """Return what is left of earlier versions of an application."""
+    left = [one for one in leftovers(world, view) if f" of {application} " in one]
+    if world.forgot:
+        return left
+    ever = [wanted.read(manifest) for (name, _), manifest in world.user.manifests.items() if name == application]
+    links = {f"link {' '.join(link.identity)} is left" for one in ever for link in one.links}
+    configs = {f"configuration {name} is left" for one in ever for name in one.configs}
+    return left + [one for one in leftovers(world, view) if one in links | configs]
+
+
+def ignorant(world: World, call: Call) -> str:
+    """Return why what a call stops must not be stopped, by what people were told; ``""`` where nothing is known.
+
+    It holds in an attack, too, and where a NATS server lost what is stored: what somebody had deployed, and was told
+    so, is not stopped where it runs as wanted, and nowhere else.
+    """
+    if not call.stops:
+        return ""
+    view, (kind, host, id_) = look(world), call.key
+    there = [(name, one) for name, k, i, one in _running(view) if (k, i) == (kind, id_)]
+    stopped = next((one for name, one in there if view.hosts[name].spec.id == host), None)
+    application = _owner(stopped) if stopped is not None else None
+    if stopped is None or application is None or len(there) > 1 or not world.user.is_settled(application):
+        return ""
+    labels = view.labels[there[0][0]]
+    for may_be in world.user.ledger(application).may_be():
+        if may_be.deployed is None:
+            return ""
+        wants = wanted.read(world.user.manifests[application, may_be.deployed])
+        workload = next((one for one in wants.workloads if (one.kind, one.id) == (kind, id_)), None)
+        if workload is None or workload.image != stopped.image:
+            return ""
+        if not any(share.target and share.fits(labels) for share in workload.shares):
+            return ""
+    return f"the last one of what is deployed of {application}"
+
+
+def needless(world: World, call: Call) -> str:
+    """Return why a call should not have been asked for in a quiet moment; ``""`` where nothing speaks against it."""
+    view = look(world)
+    if call.key[0] == "config" and call.verb == "del":
+        users = [f"{id_} on {name}" for name, _, id_, entity in _running(view) if call.key[1] in _configs(entity)]
+        users += [
+            " ".join(link.identity) for link in view.links if call.key[1] in (*link.source_config, *link.target_config)
+        ]
+        return f"{call.key[1]} is in use by {', '.join(sorted(users))}" if users else ""
+    name = (call.body.get("annotations") or {}).get(APPSPEC)
+    if call.key[0] not in ("component", "provider") or name not in view.applications:
+        return ""
+    if view.applications[name][1] is None or name in _waiting(view):
+        return ""
+    verdict = judge(view, name)
+    if verdict.wrong or verdict.short or leftovers_of(world, view, name):
+        return ""
+    return f"{name} is as it is declared"
+
+
+def _configs(entity: Running) -> tuple[str, ...]:
+    return entity.config if isinstance(entity, RunningComponent) else ()
+
+
 def unfinished(world: World) -> list[str]:
     """Return what keeps the world from being as it is declared."""
     view = look(world)
@@ -359,19 +421,30 @@ def _may_be_ill(view: View, application: str) -> bool:
 # -- durability -----------------------------------------------------------------------------
 
 
-def lost(world: World, view: View) -> list[str]:
+def lost(world: World) -> list[str]:
     """Return what is stored otherwise than the API confirmed it."""
     wrong: list[str] = []
-    if world.forgot:
-        return wrong
+    if world.forgot and not world.user.quiet:
+        return wrong  # it is judged from when it is known again what is stored
+    there = stored(world)
     for name, may_be in sorted(world.user.may_be.items()):
-        versions, deployed, _ = view.applications.get(name, (frozenset(), None, NOTHING))
-        if world.user.is_sure(name) and Stored(versions, deployed) not in may_be:
+        is_stored = there.get(name, Stored())
+        if world.user.is_sure(name) and is_stored not in may_be:
             expected = " or ".join(
-                f"{sorted(one.versions)} with {one.deployed} deployed" for one in sorted(may_be, key=str)
+                f"{list(one.versions)} with {one.deployed} deployed" for one in sorted(may_be, key=str)
             )
-            wrong.append(f"{name} is stored with {sorted(versions)}, {deployed} deployed; should be {expected}")
+            found = f"{list(is_stored.versions)}, {is_stored.deployed} deployed"
+            wrong.append(f"{name} is stored with {found}; should be {expected}")
     return wrong
+
+
+def stored(world: World) -> dict[str, Stored]:
+    """Return what is stored of each application."""
+    found = {}
+    for key, value in world.newest("wadm_manifests", f"{LATTICE}-"):
+        one = json.loads(value)
+        found[key.removeprefix(f"{LATTICE}-")] = Stored(tuple(one["manifests"]), one.get("deployed_version"))
+    return found
 
 
 # -- ownership ------------------------------------------------------------------------------

@@ -11,23 +11,36 @@ Manifest = dict[str, Any]
 ZONES: Final = ("a", "b", "c")
 NOWHERE: Final = "z"
 """A zone in which there is never a host."""
+SHARED: Final = {"experimental.wasmcloud.dev/shared": "true"}
+"""The annotation of an application whose parts others may refer to."""
 STRANGERS_CONFIG: Final = "stranger-settings"
 """A configuration that applications name and somebody else provides."""
 
 
-def draw_manifest(rng: random.Random, application: str, version: str, before: Manifest | None) -> Manifest:
-    """Return a manifest: a new one, or ``before`` with one or two things changed."""
+def draw_manifest(
+    rng: random.Random, application: str, version: str, before: Manifest | None, shared: str = ""
+) -> Manifest:
+    """Return a manifest: a new one, or ``before`` with one or two things changed.
+
+    ``shared`` names the application that shares its first component and provider with all others, which link the two;
+    all of them want the same link then, and it has to stay as long as one of them does.
+    """
     components = (
         _draw_components(rng, application) if before is None or rng.random() < 0.2 else before["spec"]["components"]
     )
-    components = [_copy(one) for one in components]
+    components = [_copy(one) for one in components if not _is_reference(one)]
     if before is not None:
         for _ in range(rng.choice((1, 1, 2))):
             _change(rng, application, components)
+    if shared and shared != application and rng.random() < 0.7:
+        components += _references(shared)
+    if shared == application and not any(one["name"] == "p0" for one in components):
+        components.append(_draw_provider(rng, application, "p0"))
+    annotations = {"version": version, **(SHARED if shared == application else {})}
     return {
         "apiVersion": "core.oam.dev/v1beta1",
         "kind": "Application",
-        "metadata": {"name": application, "annotations": {"version": version}},
+        "metadata": {"name": application, "annotations": annotations},
         "spec": {"components": components},
     }
 
@@ -37,8 +50,27 @@ def upgraded(rng: random.Random, version: str, before: Manifest) -> Manifest:
     manifest: Manifest = _copy(before)
     manifest["metadata"]["annotations"]["version"] = version
     for one in manifest["spec"]["components"]:
-        one["properties"]["image"] = _image(rng, manifest["metadata"]["name"], one["name"])
+        if not _is_reference(one):
+            one["properties"]["image"] = _image(rng, manifest["metadata"]["name"], one["name"])
     return manifest
+
+
+def _is_reference(component: Any) -> bool:
+    return "application" in component["properties"]
+
+
+def _references(shared: str) -> list[Any]:
+    """Return references to the first component and provider of a shared application, and a link between the two."""
+    link = {"namespace": "wasi", "package": "shared", "interfaces": ["both"], "target": {"name": "shared-store"}}
+
+    def reference(name: str, kind: str, part: str, traits: list[Any]) -> Any:
+        of = {"application": {"name": shared, "component": part}}
+        return {"name": name, "type": kind, "properties": of, "traits": traits}
+
+    return [
+        reference("shared-base", "component", "c0", [{"type": "link", "properties": link}]),
+        reference("shared-store", "capability", "p0", []),
+    ]
 
 
 def _copy(value: Any) -> Any:
@@ -142,7 +174,7 @@ def _change(rng: random.Random, application: str, components: list[Any]) -> None
         others = [other["name"] for other in components if other["type"] != one["type"]]
         interface = links[0]["properties"]["interfaces"][0]
         one["traits"] = [*scalers, *([_link(rng, rng.choice(others), interface)] if rng.random() < 0.7 else [])]
-    elif what == "part" and len(components) > 1 and not _is_target(one["name"], components):
+    elif what == "part" and one["name"] not in ("c0", "p0") and not _is_target(one["name"], components):
         components.remove(one)
 
 

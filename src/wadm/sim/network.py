@@ -60,6 +60,8 @@ class TroubledNetwork(Network):
         self._spared = spared
         """Clients whose calls to the NATS server never fail."""
         self._last: dict[tuple[str, str], float] = {}
+        self.refuses = ""
+        """The beginning of a subject: the next message that is appended to a stream under it is refused."""
 
     def deliveries(self, sender: str, receiver: str, subject: str) -> Sequence[float]:
         """Return after how many seconds each copy of a message arrives."""
@@ -82,6 +84,9 @@ class TroubledNetwork(Network):
         trouble = self.trouble
         if operation in _PLAIN:
             return None
+        if self.refuses and operation == "append" and target.startswith(self.refuses):
+            self.refuses = ""
+            return Fault(LATENCY, before=Unavailable(f"{operation} {target}: the server has no leader"))
         if trouble is NO_TROUBLE or client in self._spared:
             return Fault(delay=0 if operation in _CALLS else LATENCY)
         delay = LATENCY if operation not in _CALLS else 0.0

@@ -7,12 +7,17 @@ fault brings to light is not hidden by another.
 from __future__ import annotations
 
 import random
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from wadm.sim.habits import Habits
 from wadm.sim.network import Trouble
+
+ROOM: Final = 1024 * 1024
+LITTLE_ROOM: Final = 9_000
+"""Bytes for an application: enough for a few versions."""
 
 
 class Rates(Struct, frozen=True):
@@ -33,10 +38,14 @@ class Rates(Struct, frozen=True):
     server_doubled: float = 0.0
     clock_stepped: float = 0.0
     nats_stopped: float = 0.0
+    trap: float = 0.0
+    """A server dies, stands still or loses its connection at the moment at which it writes something: before it is
+    written, or when it is and the server does not know yet."""
     put: float = 0.0
     deploy: float = 0.0
     undeploy: float = 0.0
     delete: float = 0.0
+    delete_version: float = 0.0
     stranger: float = 0.0
     """Somebody starts, stops, links or configures something that is not wadm's."""
     meddler: float = 0.0
@@ -56,6 +65,10 @@ class Options(Struct, frozen=True):
     applications: int
     attack: float
     """Seconds that the attack lasts."""
+    shared: bool
+    """Whether the first application shares its parts with the others."""
+    room: int
+    """Bytes that an application may take; where there are few, the oldest versions are forgotten."""
     persistence: str
     """Where the server keeps its streams and buckets: ``file`` or ``memory``."""
     habits: Habits
@@ -69,6 +82,8 @@ class Options(Struct, frozen=True):
         lines = [
             f"seed {self.seed}: {self.hosts} hosts, {self.servers} servers, {self.applications} applications, "
             f"attack of {self.attack:.0f} s, streams in {self.persistence}"
+            + (", shared parts" if self.shared else "")
+            + (f", {self.room} bytes for each" if self.room < ROOM else "")
         ]
         for title, part in (("habits", self.habits), ("network", self.trouble), ("a minute", self.rates)):
             told = [f"{name}={value}" for name, value in _set(part) if not callable(value)]
@@ -95,12 +110,16 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
     restarted = round(links.uniform(0, 2), 3) if links.random() < 0.4 else 0.0
 
     attack = round(rng.uniform(40, 120), 1)
+    if rng.random() < 0.2:
+        return _draw_succession(seed, rng, attack if minutes is None else minutes * 60)
     return Options(
         seed=seed,
         hosts=rng.choice((1, 2, 3, 3, 4, 5, 6)),
         servers=rng.choice((1, 1, 2, 2, 3)),
         applications=rng.choice((1, 1, 2, 3)),
         attack=attack if minutes is None else minutes * 60,
+        shared=rng.random() < 0.4,
+        room=rng.choice((ROOM, ROOM, ROOM, LITTLE_ROOM)),
         persistence=rng.choice(("file", "file", "memory")),
         habits=Habits(
             pull_delay=(0.0, maybe(20.0)),
@@ -146,13 +165,56 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
             server_doubled=maybe(1, 0.2),
             clock_stepped=maybe(2, 0.3),
             nats_stopped=maybe(1.5, 0.3),
+            trap=maybe(4),
             put=rng.uniform(1, 5),
             deploy=rng.uniform(2, 10),
             undeploy=maybe(2),
             delete=maybe(2),
+            delete_version=maybe(2),
             stranger=maybe(4, 0.4),
             meddler=maybe(4, 0.4),
             rewriter=maybe(4, 0.2),
             mass_silence=maybe(1, 0.3),
+        ),
+    )
+
+
+def _draw_succession(seed: int, rng: random.Random, attack: float) -> Options:
+    """Return a simulation in which a lattice changes hands again and again, and little else goes wrong."""
+
+    def maybe(most: float, chance: float = 0.5) -> float:
+        return round(rng.uniform(0, most), 3) if rng.random() < chance else 0.0
+
+    return Options(
+        seed=seed,
+        hosts=rng.choice((1, 2, 3)),
+        servers=3,
+        applications=rng.choice((1, 2)),
+        attack=attack,
+        shared=rng.random() < 0.3,
+        room=ROOM,
+        persistence="file",
+        habits=Habits(pull_delay=(0.0, maybe(3.0)), ack_lost=maybe(0.3, 0.3), event_lost=maybe(0.2, 0.3)),
+        failing_images=0.0,
+        trouble=Trouble(
+            delivery_doubled=maybe(0.3, 0.3),
+            write_refused=maybe(0.1, 0.3),
+            write_unheard=maybe(0.2),
+            write_slow=maybe(0.4),
+            watch_late=maybe(0.3, 0.3),
+            latest=8.0,
+        ),
+        rates=Rates(
+            server_killed=maybe(4),
+            server_frozen=maybe(6),
+            server_stopped=maybe(3, 0.3),
+            server_cut_off=maybe(4),
+            nats_stopped=maybe(0.5, 0.3),
+            trap=rng.uniform(4, 12),
+            put=rng.uniform(4, 8),
+            deploy=rng.uniform(6, 15),
+            undeploy=maybe(3),
+            delete=maybe(2),
+            delete_version=maybe(2),
         ),
     )

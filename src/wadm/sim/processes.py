@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Protocol
+from typing import Any, Protocol
 
 from wadm.errors import WadmError
 from wadm.sim.lives import Life
-from wadm.transport.base import Handler, Headers, Message, Subscription
+from wadm.transport.base import Delivery, Handler, Headers, Message, Subscription
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.transport.virtual_time import LoopClock
 
@@ -26,8 +26,12 @@ class Observer(Protocol):
     def hears(self, who: str, subject: str, data: bytes) -> None:
         """Somebody has got a message that it subscribed to."""
 
-    def writes(self, who: str, operation: str, target: str) -> None:
-        """Somebody writes to a stream, or to a bucket's key (``bucket/key``)."""
+    def writes(self, who: str, operation: str, target: str, message: Message) -> Callable[[bool], None]:
+        """Somebody writes to a stream, or to a bucket's key (``bucket/key``); what is returned is told whether that was
+        confirmed."""
+
+    def consumes(self, who: str, message: Message) -> None:
+        """Somebody is handed a message of a stream."""
 
 
 class WatchedTransport(MemoryTransport):
@@ -36,9 +40,15 @@ class WatchedTransport(MemoryTransport):
     def __init__(self, broker: MemoryBroker, name: str, observer: Observer, life: Life | None = None) -> None:
         super().__init__(broker, name, LoopClock())
         self.life = life
+        self.room = super().max_payload
         self.step_clock = self.clock.step if isinstance(self.clock, LoopClock) else None
         self._observer = observer
         self._context = copy_context()
+
+    @property
+    def max_payload(self) -> int:
+        """The most bytes that one message may hold, as this process is told."""
+        return self.room
 
     def die(self) -> None:
         """Break the connection for good, without a word."""
@@ -76,8 +86,25 @@ class WatchedTransport(MemoryTransport):
 
     async def write(self, operation: str, target: str, message: Message) -> int:
         """Write to a stream or bucket."""
-        self._observer.writes(self.name, operation, target)
-        return await super().write(operation, target, message)
+        ended = self._observer.writes(self.name, operation, target, message)
+        confirmed = False
+        try:
+            sequence = await super().write(operation, target, message)
+            confirmed = True
+            return sequence
+        finally:
+            ended(confirmed)
+
+    async def consume(
+        self, stream: str, durable: str, subject: str, handler: Callable[[Delivery], None], *args: Any, **options: Any
+    ) -> Subscription:
+        """Hand over a stream's messages under ``subject`` through a durable consumer."""
+
+        def watched(delivery: Delivery) -> None:
+            self._observer.consumes(self.name, delivery.message)
+            handler(delivery)
+
+        return await super().consume(stream, durable, subject, watched, *args, **options)
 
     def handle(self, subject: str, handler: Callable[[], None]) -> None:
         """Call a handler, in the process' own time."""

@@ -90,7 +90,7 @@ class Scenario:
             manifest["metadata"]["annotations"]["version"],
         )
         for _ in range(ATTEMPTS):
-            if await user.put(manifest) or any(version in stored.versions for stored in user.may_be[name]):
+            if await user.put(manifest) or any(version in one.versions for one in user.ledger(name).may_be()):
                 break
             await asyncio.sleep(1)
         for _ in range(ATTEMPTS):

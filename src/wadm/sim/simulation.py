@@ -20,9 +20,12 @@ from msgspec import Struct
 from wadm.server import logging
 from wadm.sim import checks, early_stops
 from wadm.sim.attack import Attack
+from wadm.sim.calls import Call
+from wadm.sim.ledger import Stored
 from wadm.sim.options import Options, draw_options
+from wadm.sim.order import COMMANDS
 from wadm.sim.timeline import Line
-from wadm.sim.world import LATTICE, Failure, World, WorldSink
+from wadm.sim.world import LATTICE, NEWS, Failure, World, WorldSink
 from wadm.transport import virtual_time
 
 CALM: Final = 180.0
@@ -100,6 +103,7 @@ class Simulation:
         """Run it to its end, or to the first check that fails."""
         world = World(self.options.seed, self.options.persistence)
         logging.use(WorldSink(world))
+        world.room = self.options.room
         asyncio.get_running_loop().set_exception_handler(world.unexpected)
         attack = Attack(world, self.options)
         whole_after = None
@@ -125,6 +129,7 @@ class Simulation:
         )
 
     async def _run_phases(self, world: World, attack: Attack) -> float | None:
+        world.on_call = lambda call: self._judge_ignorance(world, call)
         await attack.set_the_stage()
         await attack.run()
         await attack.heal()
@@ -146,7 +151,7 @@ class Simulation:
             await asyncio.sleep(1)
         took = world.now() - began
         world.timeline.note("", f"whole after {took:.1f} s")
-        for one in checks.lost(world, checks.look(world)):
+        for one in checks.lost(world):
             world.failed("durability", one)
         return took
 
@@ -167,16 +172,52 @@ class Simulation:
             for name in checks.look(world).applications
             if checks.GIVEN_UP in (world.status(name) or {"status": {}})["status"].get("message", "")
         }
-        world.calls.quiet = True
+        world.calls.quiet = world.user.quiet = True
         world.judge_stop = partial(early_stops.judge, world)
+        world.on_call = lambda call: self._judge_both(world, call)
+        if world.forgot:
+            # What a NATS server forgot may be gone. What is confirmed from now on is not to be.
+            there = checks.stored(world)
+            for name in world.user.newest:
+                world.user.ledger(name).is_now(there.get(name, Stored()))
         world.on_status = lambda name, said: self._judge_honesty(world, name, said)
         for _ in range(4):
             self._changed_at = world.now()
+            if self.rng.random() < 0.3:
+                world.timeline.note("nats", "will refuse the next command")
+                world.network.refuses = COMMANDS
             await attack.work()
             await asyncio.sleep(MOMENT)
             if await self._converge(world, SOON + TURN * _turns(world)) is None:
                 return
+            world.network.refuses = ""
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
+        await self._change_hands(world)
+
+    async def _change_hands(self, world: World) -> None:
+        """Have the owner die, or be told to end, and start again: nothing may be asked of anybody."""
+        await asyncio.sleep(SOON)
+        began = world.now()
+        await self._replace_owner(world, orderly=self.rng.random() < 0.5)
+        await asyncio.sleep(SOON)
+        for call in world.calls.since(began):
+            world.failed("composure", f"a call though only the owner has changed: {world.readable(str(call))}")
+        for one in checks.unfinished(world):
+            world.failed("composure", f"after the owner has changed: {one}")
+
+    def _judge_ignorance(self, world: World, call: Call) -> None:
+        if why := checks.ignorant(world, call):
+            world.failed("ignorance", f"{call.who} stops {why}: {call}")
+
+    def _judge_both(self, world: World, call: Call) -> None:
+        self._judge_ignorance(world, call)
+        self._judge_need(world, call)
+
+    def _judge_need(self, world: World, call: Call) -> None:
+        """Judge whether a call is needed, at the moment at which it is asked for."""
+        changed_at = max(self._changed_at, world.changed_at, *(world.stored_at(name) for name in world.user.newest))
+        if world.now() - changed_at > NEWS and (why := checks.needless(world, call)):
+            world.failed("restraint", f"{call.who} asks for what is not needed, {why}: {call}")
 
     def _judge_given_up(self, world: World, application: str, said: Mapping[str, str]) -> None:
         """Judge that nothing is given up while nothing goes wrong, but for what was before."""
@@ -191,6 +232,7 @@ class Simulation:
             return
         view = checks.look(world)
         wrong = checks.judge(view, application).wrong if application in view.applications else ["it is not stored"]
+        wrong += checks.leftovers_of(world, view, application)
         for one in wrong:
             world.failed("honesty", f"{application} is said to be deployed, but {one}")
         for call in world.calls.under_way(application):
@@ -218,12 +260,15 @@ class Simulation:
         for one in checks.unfinished(world):
             world.failed("composure", f"after {len(hosts)} of {len(alive)} hosts were silent: {one}")
 
-    async def _replace_owner(self, world: World) -> None:
-        """Have the server that holds the lattice die, and start again a little later."""
+    async def _replace_owner(self, world: World, orderly: bool = False) -> None:
+        """Have the server that holds the lattice die, or be told to end, and start again a little later."""
         holder = world.holder(LATTICE)
         for server in world.servers:
             if server.life is not None and holder.startswith(f"{server.life.name}-"):
-                server.kill()
+                if orderly:
+                    await server.stop()
+                else:
+                    server.kill()
                 await asyncio.sleep(self.rng.choice((0.0, 10.0)))
                 server.start()
 

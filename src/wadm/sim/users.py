@@ -1,67 +1,67 @@
-"""Somebody who uses the API, and a ledger of what must be stored after all that was asked and answered."""
+"""Somebody who uses the API, several requests at a time, and a ledger of what must be stored after all the answers."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Struct
-
 from wadm.errors import WadmError
+from wadm.sim.ledger import Change, Contradiction, Ledger, Stored
 from wadm.sim.manifests import Manifest
 from wadm.transport.base import Transport
 
 PATIENCE: Final = 10.0
 """Seconds that a user waits for an answer."""
-UNSURE: Final = 40.0
-"""Seconds after which what was asked and not answered has happened, or never will."""
-
-
-class Stored(Struct, frozen=True):
-    """What may be stored of an application: its versions, and which is deployed."""
-
-    versions: frozenset[str] = frozenset()
-    deployed: str | None = None
-
-    def put(self, version: str) -> Stored:
-        """Return what is stored after a put."""
-        return Stored(self.versions | {version}, self.deployed)
-
-    def deploy(self, version: str) -> Stored:
-        """Return what is stored after a deploy."""
-        return Stored(self.versions, version if version in self.versions else self.deployed)
-
-    def undeploy(self) -> Stored:
-        """Return what is stored after an undeploy."""
-        return Stored(self.versions)
-
-    def delete(self) -> Stored:
-        """Return what is stored after all versions have been deleted."""
-        return Stored()
+SETTLED: Final = 20.0
+"""Seconds after which what was answered has got about, whatever the network does."""
+AT_A_TIME: Final = 3
+"""Requests about one application that may be unanswered at a time, so that few states are possible."""
+_REFUSED: Final = ("already exists", "does not have a version")
+"""What errors say that are due to what is stored, not to a passing trouble."""
+_OF_OTHERS: Final = ("shared", "too large to be stored", "Duplicate")
+"""What errors say that are due to other things than what is stored of the application."""
+_FORGOTTEN: Final = re.compile(r"dropping the oldest versions for lack of space: (\[[^\]]*\])")
 
 
 class User:
     """Asks the API for one thing after another. An answer is believed; without one, both may be."""
 
-    def __init__(self, transport: Transport, lattice: str) -> None:
-        self.may_be: dict[str, set[Stored]] = {}
-        """What may be stored, by application."""
+    def __init__(self, transport: Transport, lattice: str, failed: Callable[[str, str], None]) -> None:
         self.manifests: dict[tuple[str, str], Manifest] = {}
         """All manifests that were ever put, by application and version."""
         self.newest: dict[str, Manifest] = {}
+        self.quiet = False
+        """Whether nothing goes wrong at the moment, so that nothing may be refused without a reason."""
         self._transport = transport
         self._lattice = lattice
-        self._unsure_until: dict[str, float] = {}
-        self._asking: set[str] = set()
+        self._failed = failed
+        self._ledgers: dict[str, Ledger] = {}
+        self._asked_at: dict[str, float] = {}
+
+    def ledger(self, application: str) -> Ledger:
+        """Return what may be stored of an application."""
+        if application not in self._ledgers:
+            self._ledgers[application] = Ledger(self._transport.now)
+        return self._ledgers[application]
+
+    @property
+    def may_be(self) -> dict[str, set[Stored]]:
+        """What may be stored, by application."""
+        return {name: ledger.may_be() for name, ledger in self._ledgers.items()}
 
     def is_sure(self, application: str) -> bool:
         """Whether nothing that was asked about an application can still come to pass."""
-        return self._transport.now() >= self._unsure_until.get(application, 0.0)
+        return self.ledger(application).is_sure
 
     def is_free(self, application: str) -> bool:
-        """Whether something can be asked about an application, so that the ledger can follow it."""
-        return application not in self._asking and self.is_sure(application)
+        """Whether something more can be asked about an application."""
+        return self.ledger(application).waiting < (1 if self.quiet else AT_A_TIME)
+
+    def is_settled(self, application: str) -> bool:
+        """Whether what was asked last about an application was answered long ago."""
+        return self.is_sure(application) and self._transport.now() - self._asked_at.get(application, 0.0) > SETTLED
 
     async def put(self, manifest: Manifest) -> bool:
         """Put a manifest under the version it names; return whether that was confirmed."""
@@ -83,23 +83,42 @@ class User:
         """Delete an application."""
         return await self._ask(application, f"del.{application}", {}, ("deleted",), Stored.delete)
 
-    async def _ask(
-        self, application: str, operation: str, body: Any, done: tuple[str, ...], change: Callable[[Stored], Stored]
-    ) -> bool:
-        before = self.may_be.get(application, {Stored()})
-        after = {change(stored) for stored in before}
-        self.may_be[application] = before | after  # until it is answered, and for ever if it is not
-        self._asking.add(application)
-        self._unsure_until[application] = self._transport.now() + UNSURE
+    async def delete_version(self, application: str, version: str) -> bool:
+        """Delete a version of an application."""
+        operation, body = f"del.{application}", {"version": version}
+        return await self._ask(application, operation, body, ("deleted",), lambda one: one.delete_version(version))
+
+    async def _ask(self, application: str, operation: str, body: Any, done: tuple[str, ...], change: Change) -> bool:
+        ledger = self.ledger(application)
+        self._asked_at[application] = self._transport.now() + PATIENCE
+        number = ledger.asks(f"{operation} {body.get('version', '')}".strip(), change, may_forget=operation == "put")
         try:
             subject = f"wadm.api.{self._lattice}.model.{operation}"
             answer = await self._transport.request(subject, json.dumps(body).encode(), PATIENCE)
-        except WadmError:
+        except WadmError as error:
+            ledger.gives_up(number)
+            if self.quiet:
+                self._failed("answers", f"{operation} of {application} was not answered: {error!r}")
             return False
-        finally:
-            self._asking.discard(application)
-        del self._unsure_until[application]
-        if json.loads(answer.data)["result"] not in done:
-            return False
-        self.may_be[application] = after
-        return True
+        reply = json.loads(answer.data)
+        try:
+            return self._take_in(ledger, number, reply, done)
+        except Contradiction as contradiction:
+            self._failed("linearizability", f"{application}: {contradiction}")
+            return reply["result"] in done
+
+    def _take_in(self, ledger: Ledger, number: int, reply: Any, done: tuple[str, ...]) -> bool:
+        if reply["result"] in done:
+            dropped = _FORGOTTEN.search(reply.get("message", ""))
+            ledger.done(number, len(json.loads(dropped[1])) if dropped else 0)
+            return True
+        message = reply.get("message", "")
+        if any(why in message for why in _OF_OTHERS):
+            ledger.refused(number)
+        elif self.quiet:
+            ledger.refused(number, rightly=True)
+        elif reply["result"] in ("noop", "notfound") or any(why in message for why in _REFUSED):
+            ledger.refused(number)
+        else:
+            ledger.gives_up(number)  # what was refused for a passing reason may have been stored all the same
+        return False

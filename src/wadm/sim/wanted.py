@@ -95,7 +95,8 @@ def read(manifest: Mapping[str, Any]) -> Wanted:
     for one in manifest["spec"]["components"]:
         kind: Kind = "component" if one["type"] == "component" else "provider"
         scalers = [trait for trait in one.get("traits") or () if trait["type"] in ("spreadscaler", "daemonscaler")]
-        if not scalers and kind == "provider":
+        shared = one["properties"].get("application")
+        if not scalers and kind == "provider" and shared is None:
             scalers = [{"type": "spreadscaler", "properties": {"instances": 1}}]
         for scaler in scalers[:1]:
             daemon = scaler["type"] == "daemonscaler"
@@ -169,7 +170,10 @@ def most_housed(shares: Sequence[tuple[Share, int]], hosts: Mapping[str, Mapping
 
 
 def _id(application: str, component: Mapping[str, Any]) -> str:
-    return component["properties"].get("id") or _joined(application, component["name"])
+    properties = component["properties"]
+    if (shared := properties.get("application")) is not None:
+        return _joined(shared["name"], shared["component"])
+    return properties.get("id") or _joined(application, component["name"])
 
 
 def _joined(application: str, name: str) -> str:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.errors import NotFound, WadmError
@@ -25,13 +26,16 @@ from wadm.sim.fleet import Fleet
 from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.health_heard import TELLING, HealthHeard
 from wadm.sim.host import ModelHost
+from wadm.sim.known import Known
 from wadm.sim.lives import Life, drive_tasks, has_died
 from wadm.sim.network import TroubledNetwork
+from wadm.sim.order import COMMANDS, Lease, Order
 from wadm.sim.processes import WatchedTransport, closed
 from wadm.sim.timeline import CHECK, Timeline
 from wadm.sim.users import User
 from wadm.transport.base import BucketSpec, Message, Stored
 from wadm.transport.memory import MemoryBroker
+from wadm.transport.memory.transport import MAX_PAYLOAD
 
 LATTICE: Final = "default"
 NEWS: Final = 0.0012
@@ -174,6 +178,7 @@ class SimulatedServer:
         name = f"{self.name}.{self._lives}"
         life = self.life = Life(name, lambda: self._died(transport), self._runs_in_circles)
         transport = self.transport = WatchedTransport(self._world.broker, name, self._world, life)
+        transport.room = min(transport.room, self._world.room)
         self._world.timeline.note(name, "starts")
         self._world.lives.append(life)
         life.begin(self._run(life, transport))
@@ -251,6 +256,16 @@ class SimulatedServer:
         return self.life
 
 
+class Trap(Struct, frozen=True):
+    """Something that befalls the server that writes, or asks for, something of a kind next, at that very moment."""
+
+    subjects: tuple[str, ...]
+    """The beginnings of what it writes or asks for."""
+    late: bool
+    """Whether it springs when that has been confirmed, before the server does anything more; else before it is done."""
+    spring: Callable[[SimulatedServer], None]
+
+
 class World:
     """Everything there is. ``now`` counts seconds since it began."""
 
@@ -260,9 +275,13 @@ class World:
         loop.set_task_factory(drive_tasks)
         self._began = loop.time()
         self.timeline = Timeline(self.now)
+        self.room = MAX_PAYLOAD
+        """The most bytes that servers believe a message may hold."""
         self.network = TroubledNetwork(random.Random(f"network {seed}"), frozenset({"user", STRANGER}))  # noqa: S311
         self.broker = MemoryBroker(self.network)
         self.calls = Calls(self)
+        self.order = Order(self)
+        self.known = Known()
         self.health_heard = HealthHeard()
         self._epoch = self.broker.clock.now() - self.now()
         self.failures: list[Failure] = []
@@ -276,10 +295,13 @@ class World:
         )
         self.hosts: list[SimulatedHost] = []
         self.servers: list[SimulatedServer] = []
-        self.user = User(WatchedTransport(self.broker, "user", self), LATTICE)
+        self.user = User(WatchedTransport(self.broker, "user", self), LATTICE, self.failed)
         self.stranger = WatchedTransport(self.broker, STRANGER, self)
         self.judge_stop: Callable[[Call], str | None] = lambda _call: None
         """Tells why something must not be stopped yet (:mod:`wadm.sim.early_stops`)."""
+        self.on_call: Callable[[Call], None] = lambda _call: None
+        """Judges a call at the moment at which it is asked for."""
+        self.traps: list[Trap] = []
         self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
         self.status_changes = 0
         self._changed: dict[tuple[str, ...], float] = {}
@@ -418,16 +440,40 @@ class World:
         """Return why something must not be stopped yet. What has just happened need not have been heard of."""
         return None if self.now() - self._changed_last < NEWS else self.judge_stop(call)
 
+    def asked_before(self, call: Call) -> bool:
+        """Whether the same server has asked the very same under the same session."""
+        same = (call.who, call.session, call.verb, call.key)
+        before = (one for one in reversed(self.calls.all) if one is not call and one.key == call.key)
+        last = next(before, None)
+        return last is not None and (last.who, last.session, last.verb, last.key) == same and last.body == call.body
+
     def holder(self, lattice: str) -> str:
         """Return the session that holds a lattice, as it is stored."""
         value = self.value("wadm_leases", f"lattice.{lattice}")
         return "" if value is None else json.loads(value)["owner"]
+
+    def lease(self, lattice: str) -> Lease | None:
+        """Return the lease of a lattice, as it is stored."""
+        stored = self._last("KV_wadm_leases", f"$KV.wadm_leases.lattice.{lattice}")
+        session = json.loads(stored.data)["owner"] if stored is not None and stored.data else ""
+        if stored is None or not session:
+            return None
+        return Lease(session, stored.time - self._epoch, stored.sequence)
+
+    def records(self, lattice: str) -> list[bytes]:
+        """Return what is on record of all applications of a lattice."""
+        return [value for _, value in self.newest("wadm_state", f"owned.{lattice}.")]
 
     def _last(self, stream: str, subject: str) -> Stored | None:
         try:
             return self.broker.stream(stream).last(subject)
         except NotFound:
             return None
+
+    @property
+    def changed_at(self) -> float:
+        """When anything last happened that the plans of a server depend on."""
+        return self._changed_last
 
     # -- watching what goes over connections ---------------------------------------------------
 
@@ -438,9 +484,11 @@ class World:
             kind = subject.rpartition(".")[2]
             if kind == "host_heartbeat":
                 told = json.loads(data)
+                self.known.sends(kind, told, self.now())
                 self.calls.shown(told["source"], told["data"])
             elif kind not in _NOISE:
                 told = json.loads(data)
+                self.known.sends(kind, told, self.now())
                 about = _about(told["source"], told["data"])
                 self._changed[about] = self._changed_last = self.now()
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
@@ -452,13 +500,29 @@ class World:
             self.timeline.note(who, f"says of {name}: {said['type']} {said.get('message', '')}".rstrip())
             self.on_status(name, said)
 
-    def writes(self, who: str, operation: str, target: str) -> None:
-        """Take note of a host's put, of which it need not tell anybody."""
+    def writes(self, who: str, operation: str, target: str, message: Message) -> Callable[[bool], None]:
+        """Judge what a server writes; take note of a host's put, of which it need not tell anybody."""
+        if who.startswith("server"):
+            judged = self.order.begins(who, message)
+            self._spring(who, message.subject, late=False)
+
+            def ended(confirmed: bool) -> None:
+                if judged is not None:
+                    judged(confirmed)
+                self._spring(who, message.subject, late=True)
+
+            return ended
         bucket, _, key = target.partition("/")
         if operation == "put" and bucket == f"CONFIGDATA_{LATTICE}":
             self.calls.put_by_host("config", key)
         elif operation == "put" and bucket == f"LATTICEDATA_{LATTICE}":
             self.calls.put_by_host("link", key.removeprefix("COMPONENT_"), self.holder(LATTICE))
+        return _nothing
+
+    def consumes(self, who: str, message: Message) -> None:
+        """Judge what a stream hands to a server."""
+        if message.subject.startswith(COMMANDS):
+            self.order.delivered(who, message)
 
     def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         """Take note of a request."""
@@ -470,8 +534,13 @@ class World:
         call = self.calls.begins(who, subject, data)
         if call is None:
             if ".host.get." in subject:
-                return lambda answer: self._inventory_heard(answer)
+                return lambda answer: self._inventory_heard(who, answer)
             return lambda _: None
+        self.order.judge_call(call, LATTICE)
+        if self.known.knows(call) and self.asked_before(call) and self.is_so(call):
+            self.failed("restraint", f"{who} asks again for what it has heard to be so: {call}")
+        self.on_call(call)
+        self._spring(who, subject, late=False)
         self.timeline.note(who, self.readable(f"-> {call}"))
 
         def ended(answer: Message | WadmError) -> None:
@@ -495,8 +564,22 @@ class World:
             told = json.loads(data)
             if kind in TELLING:
                 self.health_heard.heard(who, kind, told["source"], told["data"]["provider_id"])
+            self.known.hears(who, kind, told)
+            if kind in ("host_heartbeat", "host_started"):
+                self.order.learns(who, told["source"])
             if kind != "health_check_passed":
                 self.calls.heard(who, kind, told["data"], told["source"])
+
+    def _spring(self, who: str, subject: str, late: bool) -> None:
+        """Have a trap spring that was set for such a moment."""
+        for trap in self.traps:
+            if trap.late == late and subject.startswith(trap.subjects):
+                server = next((one for one in self.servers if one.life is not None and one.life.name == who), None)
+                if server is not None and server.lives:
+                    self.traps.remove(trap)
+                    self.timeline.note(who, f"{'has just written' if late else 'is about to write'} {subject}")
+                    trap.spring(server)
+                return
 
     def readable(self, text: str) -> str:
         """Return a text with hosts called by their names here."""
@@ -504,9 +587,10 @@ class World:
             text = text.replace(host_id, name)
         return text
 
-    def _inventory_heard(self, answer: Message | WadmError) -> None:
+    def _inventory_heard(self, who: str, answer: Message | WadmError) -> None:
         if isinstance(answer, Message):
             inventory = json.loads(answer.data)["response"]
+            self.order.learns(who, inventory["host_id"])
             self.calls.shown(inventory["host_id"], inventory)
 
     def _user_asks(self, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
@@ -542,6 +626,10 @@ class WorldSink(Sink):
         self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()), repeats=False)
         if level >= 40:
             self._world.failed("life", f"{message} {told}\n{fields.get('trace', '')}".rstrip())
+
+
+def _nothing(_confirmed: bool) -> None:
+    """Be told, and do nothing."""
 
 
 def _about(host: str, data: Mapping[str, Any]) -> tuple[str, ...]:

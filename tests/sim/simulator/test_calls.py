@@ -29,6 +29,9 @@ class Judge:
     def is_so(self, call: Call) -> bool:
         return False
 
+    def too_early(self, call: Call) -> str | None:
+        return None
+
     def holder(self, lattice: str) -> str:
         return self.session
 

@@ -1,0 +1,126 @@
+"""What was asked, answered and seen, line by line in a file, and what must be true of it.
+
+A line is a JSON object with ``at`` (seconds since 1970) and ``kind``:
+
+* ``ask``/``answer``: a request, with its number; ``answer`` has the ``result``, ``""`` where there was none;
+* ``call``: a control call that changes something, as it went over NATS;
+* ``epoch``: a status with the epoch of the lease under which it was said;
+* ``begin``, ``ready``, ``end``: of a run, ``ready`` once all that is steady runs; ``fault``, ``healed``, ``whole``:
+  what was done, and how it ended; ``wrong``: what the checker found at the end of a run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wadm.sim.ledger import Change, Contradiction, Ledger, Stored
+
+
+class History:
+    """A history being written. What was written before is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a", buffering=1)
+
+    def note(self, kind: str, **what: Any) -> None:
+        """Add a line."""
+        self._file.write(json.dumps({"at": round(time.time(), 4), "kind": kind, **what}) + "\n")
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return all lines."""
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    def close(self) -> None:
+        """End it."""
+        self._file.close()
+
+
+def check(lines: Iterable[dict[str, Any]], stored: dict[str, Stored]) -> list[str]:
+    """Return what is wrong with a history, given what is stored in the end, by application."""
+    lines = list(lines)
+    return [*_check_answers(lines, stored), *_check_owners(lines)]
+
+
+def change(operation: str, version: str) -> Change:
+    """Return what a request does to what is stored."""
+    return {
+        "put": lambda stored: stored.put(version),
+        "deploy": lambda stored: stored.deploy(version),
+        "undeploy": Stored.undeploy,
+        "delete": Stored.delete,
+    }[operation]
+
+
+def was_refused(result: str, message: str) -> bool:
+    """Whether an answer says that a request was refused as things were stored: it has had no effect."""
+    return result in ("noop", "notfound") or "already exists" in message or "does not have a version" in message
+
+
+DONE = {"created", "newversion", "acknowledged", "deleted"}
+
+
+def _check_answers(lines: list[dict[str, Any]], stored: dict[str, Stored]) -> list[str]:
+    """What was acknowledged is stored, and the requests about each application took place in some order."""
+    wrong: list[str] = []
+    clock = [0.0]
+    ledgers: dict[str, Ledger] = {}
+    asked: dict[int, tuple[Ledger, int, str]] = {}
+    for line in lines:
+        clock[0] = line["at"]
+        if line["kind"] == "ask":
+            ledger = ledgers.setdefault(line["application"], Ledger(lambda: clock[0]))
+            what = f"{line['operation']} {line['application']} {line['version']} (request {line['number']})"
+            number = ledger.asks(what, change(line["operation"], line["version"]))
+            asked[line["number"]] = (ledger, number, line["application"])
+        elif line["kind"] == "answer":
+            ledger, number, application = asked.pop(line["number"])
+            try:
+                if line["result"] in DONE:
+                    ledger.done(number)
+                elif was_refused(line["result"], line["message"]):
+                    ledger.refused(number)
+                else:
+                    ledger.gives_up(number)
+            except Contradiction as contradiction:
+                wrong.append(f"{application}: {contradiction}")
+    for ledger, number, _ in asked.values():
+        ledger.gives_up(number)
+    for application, ledger in sorted(ledgers.items()):
+        if (found := stored.get(application, Stored())) not in ledger.may_be():
+            wrong.append(f"{application} is stored as {found}: {ledger}")
+    return wrong
+
+
+def _check_owners(lines: list[dict[str, Any]]) -> list[str]:
+    """Nothing is said under an older epoch once something was said under a newer one."""
+    wrong, newest = [], 0
+    for line in lines:
+        if line["kind"] == "epoch":
+            if line["epoch"] < newest:
+                wrong.append(f"at {line['at']}: epoch {line['epoch']} speaks of {line['about']} after epoch {newest}")
+            newest = max(newest, line["epoch"])
+    return wrong
+
+
+def needless(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the calls about applications that nobody changed while no fault touched a host.
+
+    Such an application runs as it should before and after, so each of these calls is needless: it may have stopped what
+    served. Calls during a fault of a host are needed, or cannot be told from those that are.
+    """
+    found, begun, host_fault = [], False, False
+    for line in lines:
+        if line["kind"] in ("begin", "end", "ready"):
+            begun = line["kind"] == "ready"
+        elif line["kind"] == "fault":
+            host_fault = line["of"] == "host"
+        elif line["kind"] == "whole":
+            host_fault = False
+        elif line["kind"] == "call" and line["steady"] and begun and not host_fault:
+            found.append(line)
+    return found
