@@ -25,7 +25,7 @@ from wadm.operator.program import Operator, Settings
 from wadm.transport import virtual_time
 
 HISTORIES = int(os.environ.get("WADM_HISTORIES", "25"))
-STEPS = 14
+STEPS = 30
 CALM = 240.0
 """Seconds after which everything must be as it should be: longer than the longest pause of the operator."""
 LATTICES = ("east", "west")
@@ -158,13 +158,12 @@ class History:
     # -- what people do ----------------------------------------------------------------------
 
     async def step(self) -> None:
-        doings = (
-            self.apply, self.apply, self.apply, self.edit, self.wash_deploy, self.wash_deploy, self.wash_delete,
-            self.wash_undeploy, self.rename, self.relabel, self.delete_object, self.delete_object, self.host_config,
-            self.host_config, self.delete_host_config, self.delete_namespace, self.restart, self.away, self.pass_time,
-            self.orphan,
-        )  # fmt: skip
-        doing = self.chance.choice(doings)
+        doings = {
+            self.apply: 6, self.edit: 2, self.rename: 3, self.relabel: 2, self.delete_object: 4, self.orphan: 1,
+            self.wash_deploy: 3, self.wash_undeploy: 1, self.wash_delete: 1, self.host_config: 2,
+            self.delete_host_config: 1, self.delete_namespace: 0.5, self.restart: 1, self.away: 1, self.pass_time: 1,
+        }  # fmt: skip
+        doing = self.chance.choices([*doings], [*doings.values()])[0]
         self.note()
         self.told.append(f"{self.clock.monotonic():.1f} s: {doing.__name__}")
         self.changes += 1
@@ -329,7 +328,7 @@ class History:
         self.released: set[Place] = set()
         self._recent, self._settled = set(), {}
         self.start()
-        for namespace, lattice in zip(NAMESPACES, self.chance.choices(LATTICES, k=2), strict=False):
+        for namespace, lattice in zip(NAMESPACES, self.chance.choices(LATTICES, k=3), strict=True):
             self.cluster.apply(
                 {
                     "apiVersion": names.HOST_CONFIGS.api_version, "kind": "WasmCloudHostConfig",
@@ -340,7 +339,7 @@ class History:
             )  # fmt: skip
         for _ in range(STEPS):
             await self.step()
-            await asyncio.sleep(self.chance.choice((0.0, 0.05, 0.5, 3.0, 20.0)))
+            await asyncio.sleep(self.chance.choice((0.0, 0.1, 0.5, 3.0, 10.0)))
             self.controllers()
             self.note()
             assert not self.operator or not self.operator.done(), self.operator

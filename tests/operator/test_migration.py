@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.natsd import NatsServer
 from tests.operator.world import World, application, eventually
@@ -81,3 +82,40 @@ def test_an_older_definition_is_upgraded(world: World) -> None:
     assert "conditions" in properties["status"]["properties"]
     assert upgrading.stop() == 0
     world.operator.start()
+
+
+def test_objects_of_release_0_22_are_taken_over_as_they_are(world: World) -> None:
+    lattice = world.lattice()
+    world.operator.stop()
+    finalizers = ["wasmcloud.dev/undeploy"]
+    version = "k8s-0123456789ab"  # its digests were made of labels, too
+    owned = application("older", namespace=lattice, labels={"team": "edge"}, finalizers=finalizers)
+    notes = {"wasmcloud.dev/lattice": lattice, "wasmcloud.dev/mirrored-version": "v1", "version": "v1"}
+    labels = {"wasmcloud.dev/owner": "wadm"}
+    shown = application("shown", namespace=lattice, labels=labels, annotations=notes, finalizers=finalizers)
+    world.cluster.apply(owned)
+    manager = "--field-manager=wadm-operator-mirror"
+    world.cluster.kubectl("apply", "--server-side", manager, "-f", "-", stdin=shown)
+    with world.client(lattice) as client:
+        for name, put in (("older", version), ("shown", "v1")):
+            body = application(name, annotations={"version": put})
+            client.put(yaml.safe_dump(body).encode())
+            client.deploy(name, put)
+    applied = {"digest": "0123456789ab", "version": version, "warnings": [], "settled": 0}
+    status = {"phase": "Deployed", "lattice": lattice, "owner": "kubernetes", "deployedVersion": version}
+    world.cluster.set_status("applications.core.oam.dev", "older", status | {"applied": applied}, lattice)
+    world.operator.start()
+    eventually(lambda: world.status(lattice, "older").get("applied", {}).get("name") == "older")
+    eventually(lambda: world.status(lattice, "older").get("phase") == "Deployed")
+
+    def released() -> bool:
+        return "finalizers" not in world.cluster.get("applications.core.oam.dev", "shown", lattice)["metadata"]
+
+    eventually(released)
+    world.cluster.kubectl("delete", "applications.core.oam.dev", "shown", "-n", lattice, "--timeout=60s")
+    with world.client(lattice) as client:
+        assert [one.version for one in client.versions("older")] == [version]
+        assert {one.name: one.deployed_version for one in client.list()} == {"older": version, "shown": "v1"}
+    world.cluster.kubectl("delete", "applications.core.oam.dev", "older", "-n", lattice, "--timeout=60s")
+    with world.client(lattice) as client:
+        assert {one.name for one in client.list()} == {"shown"}

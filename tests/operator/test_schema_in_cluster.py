@@ -122,7 +122,7 @@ def test_without_the_policy_a_condition_names_what_it_would_refuse(world: World)
             accepted = condition(world.status(namespace, name), "Accepted")
             if BAD[kind].outcome == "doubt":
                 return BAD[kind].words in accepted.get("message", "")
-            return accepted.get("status") == "False" and "spec" in accepted["message"] + "metadata"
+            return accepted.get("status") == "False" and accepted["message"].startswith(("spec.", "metadata."))
 
         eventually(said)
     world.cluster.kubectl("delete", APPLICATIONS, "--all", "-n", namespace, "--timeout=60s")

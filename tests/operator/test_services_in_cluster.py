@@ -171,3 +171,96 @@ def test_a_service_of_the_original_operator_is_taken_over(world: World, lattice:
     assert service["spec"]["clusterIP"] == address
     assert "finalizers" not in service["metadata"]
     assert service["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "wadm-operator"
+
+
+def annotate(world: World, lattice: str, name: str, *notes: str) -> None:
+    words = [note if "=" in note or note.endswith("-") else f"{note}-" for note in notes]
+    marks = [f"wasmcloud.dev/{word}" for word in words]
+    world.cluster.kubectl("annotate", "applications.core.oam.dev", name, "-n", lattice, "--overwrite", *marks)
+
+
+def test_annotations_say_how_a_service_is_exposed(world: World, lattice: str) -> None:
+    world.cluster.apply(everywhere("exposed", lattice))
+    service = eventually(lambda: world.cluster.get("service", "exposed", lattice))
+    annotate(world, lattice, "exposed", "service-type=NodePort", 'service-annotations={"lb.example/kind": "nlb"}')
+    eventually(lambda: world.cluster.get("service", "exposed", lattice)["spec"]["type"] == "NodePort")
+    changed = world.cluster.get("service", "exposed", lattice)
+    assert changed["metadata"]["annotations"]["lb.example/kind"] == "nlb"
+    assert changed["spec"]["clusterIP"] == service["spec"]["clusterIP"]
+    # What somebody else changes of it is changed back.
+    world.cluster.kubectl(
+        "patch", "service", "exposed", "-n", lattice, "--type=merge", "-p", '{"spec":{"type":"ClusterIP"}}'
+    )
+    eventually(lambda: world.cluster.get("service", "exposed", lattice)["spec"]["type"] == "NodePort")
+    annotate(world, lattice, "exposed", "service-type=Loud")
+    eventually(lambda: condition(world.status(lattice, "exposed"), "Reachable").get("reason") == "BadAnnotation")
+    assert world.cluster.get("service", "exposed", lattice)["spec"]["type"] == "NodePort"
+    annotate(world, lattice, "exposed", "service-type-", "service-annotations-")
+    eventually(lambda: world.cluster.get("service", "exposed", lattice)["spec"]["type"] == "ClusterIP")
+    assert "lb.example/kind" not in world.cluster.get("service", "exposed", lattice)["metadata"].get("annotations", {})
+
+
+def test_an_ingress_comes_and_goes_with_its_annotation_and_nobody_elses_is_touched(world: World, lattice: str) -> None:
+    world.cluster.apply(everywhere("routed", lattice))
+    eventually(lambda: world.cluster.get("service", "routed", lattice))
+    theirs = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "routed", "namespace": lattice},
+        "spec": {"defaultBackend": {"service": {"name": "theirs", "port": {"number": 80}}}},
+    }
+    world.cluster.apply(theirs)
+    before = world.cluster.get("ingress", "routed", lattice)
+    annotate(world, lattice, "routed", "ingress-host=shop.example")
+    eventually(lambda: condition(world.status(lattice, "routed"), "Reachable").get("reason") == "ServiceNameTaken")
+    assert world.cluster.get("ingress", "routed", lattice) == before
+    world.cluster.kubectl("delete", "ingress", "routed", "-n", lattice)
+    annotate(world, lattice, "routed", "ingress-path=/api")
+
+    def made() -> bool:
+        ingress = world.cluster.get("ingress", "routed", lattice)
+        return bool(ingress and ingress["spec"]["rules"][0]["http"]["paths"][0]["path"] == "/api")
+
+    eventually(made)
+    annotate(world, lattice, "routed", "ingress-host-")
+    eventually(lambda: world.cluster.get("ingress", "routed", lattice) is None)
+    assert world.cluster.get("service", "routed", lattice)
+
+
+HTTP_ROUTES = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "httproutes.gateway.networking.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
+    },
+    "spec": {
+        "group": "gateway.networking.k8s.io",
+        "scope": "Namespaced",
+        "names": {"kind": "HTTPRoute", "listKind": "HTTPRouteList", "plural": "httproutes", "singular": "httproute"},
+        "versions": [
+            {
+                "name": "v1", "served": True, "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}  # fmt: skip
+
+
+def test_a_route_of_a_gateway_where_the_cluster_has_them(world: World, lattice: str) -> None:
+    body = everywhere("gated", lattice)
+    body["metadata"]["annotations"] = {"wasmcloud.dev/http-route-gateway": "infra/edge/https"}
+    world.cluster.apply(body)
+    eventually(lambda: condition(world.status(lattice, "gated"), "Reachable").get("reason") == "NoHttpRoutes")
+    assert world.cluster.get("service", "gated", lattice)
+    world.cluster.apply(HTTP_ROUTES)
+    try:
+        eventually(lambda: world.cluster.list("httproutes.gateway.networking.k8s.io", "-n", lattice) == [])
+        annotate(world, lattice, "gated", "http-route-path=/")
+        route = eventually(lambda: world.cluster.get("httproutes.gateway.networking.k8s.io", "gated", lattice))
+        assert route["spec"]["parentRefs"] == [{"namespace": "infra", "name": "edge", "sectionName": "https"}]
+        assert route["spec"]["rules"][0]["backendRefs"] == [{"name": "gated", "port": 8000}]
+    finally:
+        world.cluster.kubectl("delete", "applications.core.oam.dev", "gated", "-n", lattice, "--timeout=60s")
+        world.cluster.kubectl("delete", "crd", "httproutes.gateway.networking.k8s.io", "--timeout=60s")

@@ -10,7 +10,7 @@ from typing import Final
 
 from wadm.operator import endpoints, names
 from wadm.operator.conditions import Condition
-from wadm.operator.kube import Kube, Object, kind_of
+from wadm.operator.kube import Kube, KubeError, Object, kind_of
 from wadm.operator.names import Key, Kind, key_of
 from wadm.operator.reflector import Cache, Reflector
 from wadm.operator.store import Store
@@ -49,6 +49,7 @@ class ServiceObjects:
         """Write what differs and delete what is not wanted of an application; return what is wrong if a name is
         taken."""
         taken: list[str] = []
+        absent = False
         for one in wanted:
             kind, key = kind_of(one), key_of(one)
             cache = self._caches[kind]
@@ -60,8 +61,16 @@ class ServiceObjects:
             if kind != names.ENDPOINT_SLICES and not self._is_own(one) and await self._is_foreign(one):
                 taken.append(key[1])
                 continue
-            cache.objects[key] = endpoints.essence(await self._kube.apply(one, names.SERVICE_MANAGER))
+            try:
+                cache.objects[key] = endpoints.essence(await self._kube.apply(one, names.SERVICE_MANAGER))
+            except KubeError as error:
+                if not (error.missing and kind == names.HTTP_ROUTES):
+                    raise
+                absent = True
         await self._remove_others(body, {(kind_of(one), key_of(one)) for one in wanted})
+        if absent:
+            words = f"metadata.annotations[{names.ROUTE_GATEWAY}]: the cluster does not serve HTTPRoutes"
+            return Condition("Reachable", "False", "NoHttpRoutes", words)
         if not taken:
             return None
         return Condition(
