@@ -46,10 +46,11 @@ class ModelWadm:
 
     def put(self, data: bytes, author: str) -> PutResult:
         manifest = client_manifests.read(data)
-        application = self.applications.setdefault(manifest.name, ModelApplication())
+        application = self.applications.get(manifest.name) or ModelApplication()
         version = manifest.version or f"made-{len(application.versions)}"
         if version in application.versions:
             raise AlreadyExists(f"{manifest.name} {version}")
+        self.applications[manifest.name] = application
         self._acted(author, "put", manifest.name, version)
         application.versions[version] = manifest
         self._tell()

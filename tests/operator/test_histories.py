@@ -77,6 +77,7 @@ class History:
         """Places where the operator deployed and that it has not undeployed since."""
         self.washed: dict[Place, tuple[str, str] | None] = {}
         """What another tool did last at a place: version and image; ``None``: it deleted or undeployed it."""
+        self.violations: list[str] = []
         self.versions = 0
         self.changes = 0
 
@@ -123,15 +124,21 @@ class History:
         self.told.append(words)
         if what in ("put", "deploy"):
             # An answer may have been on its way when somebody changed the object: what it meant a moment ago counts.
-            assert self.claims(place, ever=True) or place in self.recent(), f"{words}, which nobody asked for"
+            self.demand(
+                bool(self.claims(place, ever=True)) or place in self.recent(), f"{words}, which nobody asked for"
+            )
             self.handed.add(place)
         if what == "delete":
-            assert place in self.handed, f"{words}, which Kubernetes never owned"
-            assert not [one for one in self.claims(place) if one["metadata"]["uid"] in self.settled_uids(place)], (
-                f"{words}, which an object still asks for"
-            )
+            self.demand(place in self.handed, f"{words}, which Kubernetes never owned")
+            asked = any(one["metadata"]["uid"] in self.settled_uids(place) for one in self.claims(place))
+            self.demand(not asked, f"{words}, which an object still asks for")
             self.handed.discard(place)
             self.washed.pop(place, None)
+
+    def demand(self, fulfilled: bool, words: str) -> None:
+        """Note what must not be; raised within the operator it would be taken for a mistake of one pass."""
+        if not fulfilled:
+            self.violations.append(words)
 
     def recent(self) -> set[Place]:
         """Places that objects have meant: what was decided a moment ago may still be under way."""
@@ -342,7 +349,9 @@ class History:
             await asyncio.sleep(self.chance.choice((0.0, 0.1, 0.5, 3.0, 10.0)))
             self.controllers()
             self.note()
-            assert not self.operator or not self.operator.done(), self.operator
+            assert self.operator is not None
+            assert not self.operator.done(), self.operator
+            assert not self.violations, self.violations
         for wadm in self.wadms.values():
             wadm.away = False
         self.trouble = 0.0
@@ -377,6 +386,7 @@ class History:
     # -- the judgement -----------------------------------------------------------------------
 
     def judge(self) -> None:
+        assert not self.violations, self.violations
         bodies = self.cluster.all(names.APPLICATIONS)
         stuck = [one["metadata"]["name"] for one in bodies if "deletionTimestamp" in one["metadata"]]
         assert not stuck, f"still being deleted: {stuck}"

@@ -157,7 +157,7 @@ def test_who_has_it_keeps_it() -> None:
     for one in (older, holder):
         one["metadata"]["annotations"] = {"wasmcloud.dev/application": "shop"}
     holder["status"] = {"lattice": "main", "applied": {"version": "v1"}}
-    assert ownership.foremost([older, holder], SHOP) is holder
+    assert ownership.winner([older, holder], SHOP) is holder
 
 
 def test_who_had_another_application_before_comes_after_who_is_there() -> None:
@@ -165,15 +165,15 @@ def test_who_had_another_application_before_comes_after_who_is_there() -> None:
     here["status"] = {"lattice": "main", "applied": {"version": "v1", "name": "shop", "lattice": "main"}}
     moved["status"] = {"lattice": "main", "applied": {"version": "v1", "name": "old", "lattice": "main"}}
     here["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
-    assert ownership.foremost([moved, here], SHOP) is here
+    assert ownership.winner([moved, here], SHOP) is here
 
 
 def test_the_oldest_counts_and_a_mirror_last() -> None:
     older, newer, shown = body("a"), body("b"), body("c", labels={"wasmcloud.dev/owner": "wadm"})
     newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
     shown["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
-    assert ownership.foremost([shown, newer, older], SHOP) is older
-    assert ownership.foremost([shown, newer], SHOP) is newer
+    assert ownership.winner([shown, newer, older], SHOP) is older
+    assert ownership.winner([shown, newer], SHOP) is newer
 
 
 # -- lattices ----------------------------------------------------------------------------------

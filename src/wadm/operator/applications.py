@@ -96,21 +96,21 @@ class Applications:
                 found[namespace] |= {place.name for place in ownership.places_of_record(body)}
         return found
 
-    async def look(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> float | None:
         """Look at an Application; return after how many seconds to look again."""
         body = self._store.applications.get(key)
         if body is None:
             await self._services.clear(key)
             return None
-        if ownership.is_mirror(body) and await self._look_at_mirror(body):
+        if ownership.is_mirror(body) and await self._reconcile_mirror(body):
             return None
         facts, applied, again = await self._pass(body)
         if facts is None:
             return again
-        left = await self._tell(body, facts, applied)
+        left = await self._update_status(body, facts, applied)
         return again if left is None else min(left, again or left)
 
-    async def _look_at_mirror(self, body: Object) -> bool:
+    async def _reconcile_mirror(self, body: Object) -> bool:
         """Do what is special about a mirror; return whether that is all for now."""
         if body[CLAIMED]:
             await self._adopt(body)
@@ -153,7 +153,7 @@ class Applications:
         place = Place(target, application_name(body))
         if deleting:
             return await self._take_back(body, place)
-        first = ownership.foremost(self.claimants(place), place)
+        first = ownership.winner(self.claimants(place), place)
         if key_of(first) != key_of(body):
             return (
                 self._known_before(body, lattice=target.lattice, refusal=_taken(place, first)),
@@ -188,7 +188,7 @@ class Applications:
         except Unavailable as error:
             again, unavailable = LOOK_AGAIN, str(error)
         current = wanted is not None and applied is not None and applied.digest == wanted.digest
-        reachable, ask_again = await self._look_at_services(body, wanted if refusal is None else None, current, view)
+        reachable, ask_again = await self._reconcile_services(body, wanted if refusal is None else None, current, view)
         again = again if ask_again is None else min(ask_again, again or ask_again)
         unavailable = view.unavailable or unavailable
         version = applied.version if applied and current else ""
@@ -226,7 +226,7 @@ class Applications:
         )
         return facts, applied, again
 
-    async def _look_at_services(
+    async def _reconcile_services(
         self, body: Object, wanted: Wanted | None, current: bool, view: LatticeView
     ) -> tuple[Condition | None, float | None]:
         """Bring Services in line with what is deployed; leave them where that is not known.
@@ -239,10 +239,10 @@ class Applications:
             summary = view.summaries.get(wanted.name)
             if summary is None:
                 return self._services.said_before(body), None  # the mirror goes, or is about to show something else
-            return await self._services.look(body, wanted.manifest if summary.deployed_version else None, view)
+            return await self._services.reconcile(body, wanted.manifest if summary.deployed_version else None, view)
         if not current:
             return self._services.said_before(body), None
-        return await self._services.look(body, wanted.manifest, view)
+        return await self._services.reconcile(body, wanted.manifest, view)
 
     def _known_before(self, body: Object, *, unchanged: bool = False, **changes: Any) -> Facts:
         """Return what the status says, for as long as nothing newer is known."""
@@ -293,7 +293,7 @@ class Applications:
 
     # -- writing to Kubernetes ---------------------------------------------------------------
 
-    async def _tell(self, body: Object, facts: Facts, applied: Applied | None) -> float | None:
+    async def _update_status(self, body: Object, facts: Facts, applied: Applied | None) -> float | None:
         """Write the status where it is another now; return after how many seconds it would be without any news."""
         before = body.get("status") or {}
         metadata = body["metadata"]

@@ -65,7 +65,7 @@ class Hosts:
         self._workloads = {kind: Cache(_slim_workload, touched) for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)}
         self.reflectors = [Reflector(kube, kind, namespace, MANAGED, cache) for kind, cache in self._workloads.items()]
 
-    async def look(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> float | None:
         """Look at a host config; return after how many seconds to look again."""
         body = self._store.host_configs.get(key)
         if body is None:
@@ -84,7 +84,7 @@ class Hosts:
                 raise
             refusal, again = Condition("Accepted", "False", "Refused", str(error)), REFUSED_AGAIN
             self._done.pop(body["metadata"]["uid"], None)
-        left = await self._tell(body, config, refusal)
+        left = await self._update_status(body, config, refusal)
         return again if left is None else min(left, again)
 
     async def say_failed(self, key: Key, error: Exception, again: float) -> None:
@@ -231,6 +231,8 @@ class Hosts:
             await self._remove_own(kind, body)
         rest = [one for one in metadata["finalizers"] if one != names.HOST_CONFIG_FINALIZER]
         await self._set_finalizers(body, rest)
+        if not rest:
+            self._store.forget_host_config(key_of(body))
         self._done.pop(metadata["uid"], None)
         return None
 
@@ -262,7 +264,7 @@ class Hosts:
 
     # -- status ------------------------------------------------------------------------------
 
-    async def _tell(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> float | None:
+    async def _update_status(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> float | None:
         """Write the status where it is another now; return after how many seconds it would be without any news."""
         metadata, before = body["metadata"], body.get("status") or {}
         target = target_of(body)

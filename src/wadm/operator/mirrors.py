@@ -45,7 +45,7 @@ class Mirrors:
         self._recorder = recorder
         self._default_namespace = default_namespace
 
-    async def look(self, target: Target) -> float | None:
+    async def reconcile(self, target: Target) -> float | None:
         """Bring the mirrors of a lattice in line with what wadm lists."""
         view = self._lattices.view(target)
         if view is None or not view.heard or view.unavailable or not self._is_first(target):

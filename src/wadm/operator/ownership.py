@@ -44,7 +44,7 @@ def is_claimed(body: Object) -> bool:
     )
 
 
-def foremost(bodies: Iterable[Object], place: Place) -> Object:
+def winner(bodies: Iterable[Object], place: Place) -> Object:
     """Return the object that counts, of those that mean the application at ``place``."""
 
     def rank(body: Object) -> tuple[bool, bool, str, Key]:

@@ -89,7 +89,7 @@ class Operator:
         self._stop = asyncio.Event()
         self._not_ready = "starting"
         self._deaf_since: float | None = None
-        self._queue: WorkQueue[Work] = WorkQueue(self._look, self._failed, self._metrics.waited.observe)
+        self._queue: WorkQueue[Work] = WorkQueue(self._reconcile, self._failed, self._metrics.waited.observe)
         self._default = Target(settings.nats.lattice) if settings.own_lattice else None
         recorder = Recorder(self._kube)
         listener = Listener(self._lattice_changed, self._placement_changed)
@@ -217,14 +217,14 @@ class Operator:
 
     def _application_changed(self, body: Object) -> None:
         self._queue.add(("application", key_of(body)))
-        self._look_at_mirrors(body)
+        self._touch_mirrors_of(body)
 
     def _application_gone(self, body: Object) -> None:
         self._queue.add(("application", key_of(body)))
         # Of the other objects that mean the same application one may count now.
         for other in self._store.named(application_name(body)):
             self._queue.add(("application", key_of(other)))
-        self._look_at_mirrors(body)
+        self._touch_mirrors_of(body)
 
     def _host_config_changed(self, body: Object) -> None:
         self._queue.add(("hosts", key_of(body)))
@@ -240,7 +240,7 @@ class Operator:
         targets = {target for one in self._store.host_configs.values() if (target := target_of(one)) is not None}
         return targets | ({self._default} if self._default else set())
 
-    def _look_at_mirrors(self, body: Object) -> None:
+    def _touch_mirrors_of(self, body: Object) -> None:
         target = self._applications.target(body)
         if isinstance(target, Target):
             self._touch_mirrors(target)
@@ -294,16 +294,16 @@ class Operator:
 
     # -- work --------------------------------------------------------------------------------
 
-    async def _look(self, work: Work) -> float | None:
+    async def _reconcile(self, work: Work) -> float | None:
         begun = time.monotonic()
         again: float | None
         match work:
             case ("application", (str() as namespace, str() as name)):
-                again = await self._applications.look((namespace, name))
+                again = await self._applications.reconcile((namespace, name))
             case ("hosts", (str() as namespace, str() as name)):
-                again = await self._hosts.look((namespace, name))
+                again = await self._hosts.reconcile((namespace, name))
             case ("mirrors", Target() as target):
-                again = await self._mirrors.look(target)
+                again = await self._mirrors.reconcile(target)
             case _:
                 raise AssertionError(work)
         self._metrics.passes[work[0], "done"] += 1

@@ -67,7 +67,7 @@ class WorkQueue(Generic[K]):
                 await gate.acquire()
                 key = await self._next()
                 self._busy.add(key)
-                group.create_task(self._look(key, gate))
+                group.create_task(self._reconcile(key, gate))
 
     async def _next(self) -> K:
         while True:
@@ -98,7 +98,7 @@ class WorkQueue(Generic[K]):
             except TimeoutError:
                 continue
 
-    async def _look(self, key: K, gate: asyncio.Semaphore) -> None:
+    async def _reconcile(self, key: K, gate: asyncio.Semaphore) -> None:
         again: float | None
         try:
             again = await self._handle(key)

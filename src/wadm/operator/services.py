@@ -50,7 +50,7 @@ class Services:
             if not provider_id or provider_id in providers:
                 self._touched(key)
 
-    async def look(
+    async def reconcile(
         self, body: Object, manifest: Manifest | None, view: LatticeView
     ) -> tuple[Condition | None, float | None]:
         """Bring Services and slices in line with a manifest that is deployed; ``None``: nothing is.

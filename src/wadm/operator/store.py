@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection
 
 from wadm.operator import ownership
@@ -13,6 +13,10 @@ from wadm.operator.targets import target_of
 
 CLAIMED = "wasmcloud.dev/claimed"
 """Mark in :class:`Store` (never in Kubernetes): somebody wrote the spec of this mirror."""
+
+
+REMEMBERED = 5000
+"""Objects that are gone of which it is remembered when."""
 
 
 class Store:
@@ -34,10 +38,15 @@ class Store:
         self.applications: dict[Key, Object] = {}
         self.host_configs: dict[Key, Object] = {}
         self._named: defaultdict[str, set[Key]] = defaultdict(set)
+        self._gone: OrderedDict[tuple[str, Key], int] = OrderedDict()
+        """Objects that are gone, by kind, and in which version they were: an answer to a write of ours from before may
+        come after the watch has said so."""
 
     def put_application(self, body: Object) -> None:
         """Keep an Application, unless a newer state of it is known."""
         key = key_of(body)
+        if self._is_gone("Application", body):
+            return
         before = self.applications.get(key)
         if before is not None and _version(body) < _version(before):
             return  # the answer to our own write was here first
@@ -52,7 +61,10 @@ class Store:
     def forget_application(self, key: Key, version: str = "") -> None:
         """Forget an Application that is gone, and tell of it; one that is newer than ``version`` is another."""
         body = self.applications.get(key)
-        if body is None or (version and _version(body) > int(version)):
+        if body is not None and version and _version(body) > int(version):
+            return
+        self._note_gone("Application", key, version, body)
+        if body is None:
             return
         self._drop(key)
         self._application_gone(body)
@@ -76,6 +88,8 @@ class Store:
     def put_host_config(self, body: Object) -> None:
         """Keep a host config, unless a newer state of it is known."""
         key = key_of(body)
+        if self._is_gone("WasmCloudHostConfig", body):
+            return
         before = self.host_configs.get(key)
         if before is not None and _version(body) < _version(before):
             return
@@ -86,10 +100,22 @@ class Store:
     def forget_host_config(self, key: Key, version: str = "") -> None:
         """Forget a host config that is gone, and tell of it; one that is newer than ``version`` is another."""
         body = self.host_configs.get(key)
-        if body is None or (version and _version(body) > int(version)):
+        if body is not None and version and _version(body) > int(version):
+            return
+        self._note_gone("WasmCloudHostConfig", key, version, body)
+        if body is None:
             return
         del self.host_configs[key]
         self._host_config_changed(body)
+
+    def _is_gone(self, kind: str, body: Object) -> bool:
+        return _version(body) <= self._gone.get((kind, key_of(body)), -1)
+
+    def _note_gone(self, kind: str, key: Key, version: str, body: Object | None) -> None:
+        known = max(int(version or 0), _version(body) if body else 0, self._gone.pop((kind, key), 0))
+        self._gone[kind, key] = known
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
 
     def host_configs_of(self, namespace: str) -> list[Object]:
         """Return the host configs of a namespace, sorted by name."""
