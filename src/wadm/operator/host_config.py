@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from wadm.errors import WadmError
-from wadm.operator import crds, names
+from wadm.operator import host_config_schema, names
 from wadm.operator.kube import Object
 
 NATS_ADDRESS: Final = "nats://nats.default.svc.cluster.local"
@@ -168,10 +168,10 @@ def _at(value: Any, path: Iterable[str]) -> Any:
 
 def _check_names(spec: Mapping[str, Any]) -> None:
     allowed = [path for path, _ in _MISTAKEN] + [("schedulingOptions", "resources", "wasmCloudHost")]
-    schema = crds.host_config_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    unknown = [path for path in _unknown(spec, schema, ()) if path not in allowed]
+    unknown = [path for path in _unknown(spec, host_config_schema.SPEC, ()) if path not in allowed]
     if unknown:
-        raise Unacceptable("UnknownField", "; ".join(_unknown_words(path, schema) for path in sorted(unknown)))
+        words = (_unknown_words(path, host_config_schema.SPEC) for path in sorted(unknown))
+        raise Unacceptable("UnknownField", "; ".join(words))
 
 
 def _unknown(value: Any, schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

@@ -92,13 +92,17 @@ class Reflector:
     async def run(self) -> None:
         """Follow until cancelled. May be called again after that."""
         self.synced.clear()
+        loop = asyncio.get_running_loop()
         pause, version = FIRST_PAUSE, ""
         while True:
             try:
                 version = version or await self._take_all()
                 pause = FIRST_PAUSE
                 while True:
+                    begun = loop.time()
                     version = await self._take_changes(version)
+                    if loop.time() - begun < FIRST_PAUSE:  # something on the way ends watches at once
+                        await asyncio.sleep(pause)
             except (KubeError, aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
                 self.breaks += 1
                 if self._optional and isinstance(error, KubeError) and error.missing:

@@ -58,14 +58,11 @@ ACCEPTED_FIELDS: Final = ("lattice", "natsAddress", "natsClientPort", "secretNam
 def target_of(host_config: Object) -> Target | None:
     """Return the lattice of a host config, ``None`` for one that never was accepted.
 
-    A change that is not accepted moves no applications, as it restarts no hosts: the settings that were accepted last
-    (``status.accepted``) count until the operator has accepted the new ones.
+    A change that is not accepted moves no applications, as it restarts no hosts: what the operator accepted last, which
+    ``status.accepted`` says, counts until it has accepted the new settings.
     """
-    status = host_config.get("status") or {}
-    accepted = status.get("accepted")
-    verdict = next((one for one in status.get("conditions") or () if one["type"] == "Accepted"), None)
-    current = status.get("observedGeneration") == host_config["metadata"].get("generation")
-    if accepted is not None and not (current and verdict and verdict["status"] == "True"):
+    accepted = (host_config.get("status") or {}).get("accepted")
+    if accepted is not None:
         return _target(host_config, accepted)
     try:
         read(host_config)
