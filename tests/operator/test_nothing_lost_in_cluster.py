@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tests.operator.world import World, condition, eventually
 pytestmark = [pytest.mark.xdist_group("kube"), pytest.mark.timeout(300)]
 
 APPLICATIONS = ("alpha", "beta", "gamma")
-ROUNDS = 3
+ROUNDS = int(os.environ.get("WADM_ROUNDS", "3"))
+"""Restarts in each situation."""
 
 
 @pytest.fixture(scope="module")

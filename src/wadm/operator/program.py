@@ -26,6 +26,7 @@ from wadm.operator.manifests import application_name
 from wadm.operator.metrics import Metrics, State, exposition
 from wadm.operator.mirrors import Mirrors
 from wadm.operator.names import Key, key_of
+from wadm.operator.ownership import places_of_record
 from wadm.operator.queue import WorkQueue
 from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Reflector
@@ -241,9 +242,12 @@ class Operator:
         return targets | ({self._default} if self._default else set())
 
     def _touch_mirrors_of(self, body: Object) -> None:
+        """Look at the mirrors of the lattices that an Application is of, or was handed over to."""
         target = self._applications.target(body)
-        if isinstance(target, Target):
-            self._touch_mirrors(target)
+        recorded = {place.target.lattice for place in places_of_record(body)}
+        for view in self._lattices.views():
+            if view.target == target or view.target.lattice in recorded:
+                self._touch_mirrors(view.target)
 
     def _touch_mirrors(self, target: Target) -> None:
         if self.settings.mirror:
@@ -281,6 +285,8 @@ class Operator:
                 self._queue.add(("application", key))
             for key in self._store.host_configs:
                 self._queue.add(("hosts", key))
+            for view in self._lattices.views():
+                self._touch_mirrors(view.target)
 
     async def _sweep(self) -> None:
         while True:

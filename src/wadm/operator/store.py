@@ -22,8 +22,9 @@ REMEMBERED = 5000
 class Store:
     """Applications and host configs by namespace and name. Do not change what it returns.
 
-    The callbacks are called with each object of which anything but the status is new, however it came here: the answer
-    to a write of ours may bring somebody else's change before the watch does, and the watch then brings nothing new.
+    The callbacks are called with each object of which anything but the status is new, or what it owns, however it came
+    here: the answer to a write of ours may bring somebody else's change before the watch does, and the watch then brings
+    nothing new.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Store:
         self._drop(key)
         self.applications[key] = kept
         self._named[application_name(kept)].add(key)
-        if before is None or _without_status(before) != _without_status(kept):
+        if before is None or _without_status(before) != _without_status(kept) or _places(before) != _places(kept):
             self._application_changed(kept)
 
     def forget_application(self, key: Key, version: str = "") -> None:
@@ -164,6 +165,11 @@ def _version(body: Object) -> int:
     """Return the version of an object as a number; that it is one Kubernetes promises for its own storage."""
     version = body["metadata"].get("resourceVersion", "0")
     return int(version) if version.isdigit() else 0
+
+
+def _places(body: Object) -> tuple[object, ...]:
+    """Return where wadm was given what an Application asks for: that makes an application Kubernetes' own."""
+    return tuple(ownership.places_of_record(body))
 
 
 def _slim(body: Object) -> Object:
