@@ -23,7 +23,7 @@ class Store:
     """Applications and host configs by namespace and name. Do not change what it returns.
 
     The callbacks are called with each object of which anything but the status is new, or what it owns, however it came
-    here: the answer to a write of ours may bring somebody else's change before the watch does, and the watch then brings
+    here: the answer to a write of ours may bring somebody else's change before the watch does, which then brings
     nothing new.
     """
 
