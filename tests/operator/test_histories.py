@@ -129,11 +129,17 @@ class History:
             )
             self.handed.add(place)
         if what == "delete":
-            self.demand(place in self.handed, f"{words}, which Kubernetes never owned")
+            self.demand(place in self.handed or self.adopted(place), f"{words}, which Kubernetes never owned")
             asked = any(one["metadata"]["uid"] in self.settled_uids(place) for one in self.claims(place))
             self.demand(not asked, f"{words}, which an object still asks for")
             self.handed.discard(place)
             self.washed.pop(place, None)
+
+    def adopted(self, place: Place) -> bool:
+        """Whether somebody applied an object for what ran already, so that nothing had to be deployed."""
+        return any(
+            ((one.get("status") or {}).get("applied") or {}).get("version") for one in self.claims(place, ever=True)
+        )
 
     def demand(self, fulfilled: bool, words: str) -> None:
         """Note what must not be; raised within the operator it would be taken for a mistake of one pass."""
