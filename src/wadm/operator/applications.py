@@ -19,7 +19,7 @@ from wadm.model.status import ApplicationStatus
 from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.conditions import Condition, Facts
 from wadm.operator.handover import LOOK_AGAIN, Applied, Handover, applied_of, note_of
-from wadm.operator.kube import Kube, KubeError, Object
+from wadm.operator.kube import Kube, KubeError, Object, merge_patch
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.manifests import Wanted, application_name
 from wadm.operator.names import Key, key_of
@@ -310,7 +310,7 @@ class Applications:
 
     async def _write_status(self, body: Object, status: dict[str, Any]) -> None:
         metadata, before = body["metadata"], body.get("status") or {}
-        patch = status | dict.fromkeys(before.keys() - status.keys())
+        patch = merge_patch(before, status)
         try:
             answer = await self._kube.merge(
                 names.APPLICATIONS, metadata["namespace"], metadata["name"], {"status": patch}, "status"

@@ -195,6 +195,8 @@ class Handover:
         self._lattices.hold(body["metadata"]["uid"], {one.place.target for one in applied.former})
         kept, words = [], []
         for one in applied.former:
+            if applied.place is not None and applied.place.names_same(one.place):
+                continue  # it has come back
             if problem := await self._leave(body, one):
                 kept.append(one)
                 words.append(f"the application is still in {one.place}, where it was before: {problem}")

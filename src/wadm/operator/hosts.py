@@ -16,7 +16,7 @@ from wadm.operator import conditions, names, ownership, render
 from wadm.operator.applications import Applications
 from wadm.operator.conditions import Condition, merged
 from wadm.operator.host_config import HostConfig, Unacceptable, read
-from wadm.operator.kube import Kube, KubeError, Object, kind_of
+from wadm.operator.kube import Kube, KubeError, Object, kind_of, merge_patch
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.names import HOST_CONFIG_MANAGER, Key, key_of
 from wadm.operator.recorder import Recorder
@@ -299,7 +299,7 @@ class Hosts:
         return left + 1 if on_its_way and left > 0 else None
 
     async def _write_status(self, body: Object, status: dict[str, Any]) -> None:
-        patch = status | dict.fromkeys((body.get("status") or {}).keys() - status.keys())
+        patch = merge_patch(body.get("status") or {}, status)
         answer = await self._kube.merge(names.HOST_CONFIGS, *key_of(body), {"status": patch}, "status")
         self._store.put_host_config(answer)
 

@@ -245,6 +245,23 @@ class Kube:
         )
 
 
+def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
+    """Return the merge patch that makes ``after`` of ``before``: what differs, and ``None`` for what is left out.
+
+    >>> merge_patch({"a": 1, "b": {"c": 1, "d": 2}}, {"a": 1, "b": {"d": 3}})
+    {'b': {'c': None, 'd': 3}}
+    """
+    patch: Object = dict.fromkeys(before.keys() - after.keys())
+    for field, value in after.items():
+        there = before.get(field)
+        if isinstance(there, Mapping) and isinstance(value, Mapping):
+            if inner := merge_patch(there, value):
+                patch[field] = inner
+        elif field not in before or there != value:
+            patch[field] = value
+    return patch
+
+
 def kind_of(body: Object) -> Kind:
     """Return the kind of an object that says its own."""
     return KINDS[body["apiVersion"], body["kind"]]
