@@ -117,7 +117,10 @@ def _unread(pipe: int) -> int:
     [
         (["validate", HELLO], {"nats", "asyncio"}),
         (["schema"], {"nats", "asyncio", "rich", "msgspec"}),
-        (["list", "-s", "nats://127.0.0.1:1"], {"aiohttp", "yaml", "nacl", "wadm.server", "wadm.sim", "wadm.engine"}),
+        (
+            ["list", "-s", "nats://127.0.0.1:1"],
+            {"aiohttp", "nats.js.client", "yaml", "nacl", "wadm.server", "wadm.sim", "wadm.engine"},
+        ),
         (["deploy", "--help"], {"nats", "asyncio", "rich", "yaml"}),
     ],
 )

@@ -28,6 +28,6 @@ def leave_jetstream_out() -> None:
     names.__dict__["Header"] = Header
     part.__dict__.update(api=names, JetStreamContext=None, JetStreamManager=None)
     sys.modules |= {"nats.js": part, "nats.js.api": names}
-    import nats
+    import wadm.transport.nats.library  # loads nats-py, without aiohttp
 
-    nats.__dict__["js"] = part
+    sys.modules["nats"].__dict__["js"] = part

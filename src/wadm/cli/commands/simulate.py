@@ -26,7 +26,7 @@ def simulate(hosts: tuple[HostGroup, ...], unfetchable: tuple[str, ...], session
     """Run simulated hosts in a lattice, on the NATS that is there already, until Ctrl-C.
 
     They answer as wasmCloud hosts do and run no WebAssembly: enough to try manifests, labels and what happens when a
-    host goes. They bear the label simulated=true. (`wadm up` starts NATS and a server as well.)
+    host goes. They bear the label wasmcloud.dev/simulated=true. (`wadm up` starts NATS and a server as well.)
     """
     from wadm.cli.development import run_simulated
 
