@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from importlib import import_module
 from types import ModuleType
 
 
@@ -28,6 +29,5 @@ def leave_jetstream_out() -> None:
     names.__dict__["Header"] = Header
     part.__dict__.update(api=names, JetStreamContext=None, JetStreamManager=None)
     sys.modules |= {"nats.js": part, "nats.js.api": names}
-    import wadm.transport.nats.library  # loads nats-py, without aiohttp
-
+    import_module("wadm.transport.nats.library")  # loads nats-py, without aiohttp
     sys.modules["nats"].__dict__["js"] = part
