@@ -527,6 +527,14 @@ PAGES = (
         "components of two applications, which cannot run side by side.",
         "Rename one of them, or give one another `id`.",
     ),
+    Page(
+        "W046",
+        "The application is too large to be planned",
+        "It has more components, links, spreads or configurations than a server plans, by default 5,000, 2,000, 10,000 "
+        "and 10,000. It is stored like any other; once it is deployed, its status says so, nothing of it is started, "
+        "changed or stopped, and what runs of an earlier version goes on.",
+        "Split the application, or start the server with a larger `--planning-limits`.",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.server.lab import Lab, component, in_virtual_time, manifest, until
 from tests.server.test_silence import World
 from wadm.background import BackgroundTasks, report_unexpected
+from wadm.engine import planning
 from wadm.server import commands, inquiries, logging, owner, records
 from wadm.server.app import Server
 from wadm.server.metrics import ServerMetrics, exposition
@@ -69,7 +70,7 @@ async def test_a_task_that_is_cancelled_is_no_error() -> None:
         (inquiries, "decode_inventory"),
         (owner, "observe"),
         (owner, "observe_inventory"),
-        (owner, "reconcile"),
+        (planning, "plan_all"),
     ],
 )
 @in_virtual_time
