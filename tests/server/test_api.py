@@ -386,6 +386,7 @@ async def test_a_deploy_tells_whose_generated_id_it_shares(lab: Lab) -> None:
 
 async def test_undeploying_what_never_ran_says_that_it_is_undeployed(lab: Lab) -> None:
     """`wash app delete --all-undeployed` goes by the status."""
+    lab.client.publish("wasmbus.evt.default.host_heartbeat", b"{}")
     await lab.put("shop")
     (listed,) = (await lab.ask("get"))["models"]
     assert listed["detailed_status"]["status"]["type"] == "waiting"
@@ -394,6 +395,13 @@ async def test_undeploying_what_never_ran_says_that_it_is_undeployed(lab: Lab) -
     assert said == {"type": "undeployed", "message": "Manifest has been undeployed"}
     (listed,) = (await lab.ask("get"))["models"]
     assert listed["detailed_status"]["status"]["type"] == "undeployed"
+
+
+async def test_of_what_never_ran_nothing_is_said_in_a_lattice_without_hosts(lab: Lab) -> None:
+    await lab.put("shop")
+    await lab.ask("undeploy.shop")
+    (listed,) = (await lab.ask("get"))["models"]
+    assert listed["detailed_status"]["status"]["type"] == "waiting"
 
 
 async def test_the_owner_is_told_of_what_changes_for_it(lab: Lab) -> None:

@@ -105,6 +105,7 @@ class Server:
         )
         self.lattices.shares = self.leases
         self.models.notice = self.lattices.notice
+        self.models.has_hosts = self.lattices.has_hosts
         self.store.is_shared = self._is_shared
         self._tasks: list[asyncio.Task[None]] = []
         self._reconnected = asyncio.Event()

@@ -7,6 +7,7 @@ its lease. One that nobody needs any more is let go of after a while.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
@@ -32,6 +33,8 @@ HEARD_THROUGH: Final = ("host_started", "host_heartbeat")
 IDLE: Final = 600.0
 """Seconds without a host and without anything deployed, after which a lattice is let go of."""
 LOOK_EVERY: Final = 60.0
+HOSTS_ARE_HEARD_WITHIN: Final = 75.0
+"""Seconds within which a lattice with hosts is heard: two heartbeats of 30 s, and some time for each to arrive."""
 MOST_WITHOUT_APPLICATIONS: Final = 1000
 """Lattices with hosts but without applications that are looked after; anybody can invent names of lattices."""
 AGAIN_FIRST: Final = 1.0
@@ -81,6 +84,8 @@ class Lattices:
         self._clock = asyncio.get_running_loop().time
         self._heard: dict[str, float] = {}
         """When a host of a lattice was last heard, or something was deployed, by scope."""
+        self._hosts_heard: dict[str, float] = {}
+        """When a host of a lattice was last heard, by scope; no entry that is not in ``_heard``."""
         self._accounts: dict[str, str | None] = {}
         self._owners: dict[str, Owner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -139,7 +144,14 @@ class Lattices:
         subject = subjects.parse_host_event(message.subject, self._multitenant)
         if subject is None or (self._multitenant and subject.account is None):
             return
-        self._want(Place(subject.lattice, subject.account))
+        place = Place(subject.lattice, subject.account)
+        self._want(place)
+        if place.scope in self._heard:
+            self._hosts_heard[place.scope] = self._clock()
+
+    def has_hosts(self, place: Place) -> bool:
+        """Whether a host of a lattice has been heard lately."""
+        return self._clock() - self._hosts_heard.get(place.scope, -math.inf) < HOSTS_ARE_HEARD_WITHIN
 
     def _changed(self, lattice: str, account: str | None, name: str) -> None:
         place = Place(lattice, account)
@@ -182,6 +194,7 @@ class Lattices:
             place = self._store.view.place(scope)
             if now - heard >= IDLE and not self._store.view.is_anything_deployed(place):
                 del self._heard[scope]
+                self._hosts_heard.pop(scope, None)
                 self._accounts.pop(place.lattice, None)
                 self.shares.forget(scope)
 

@@ -94,6 +94,8 @@ class Models:
         """How large an application this server plans."""
         self.notice: Callable[[Place], None] = lambda place: None
         """Called for a lattice that has no owner and is asked about."""
+        self.has_hosts: Callable[[Place], bool] = lambda place: True
+        """Whether hosts of a lattice are heard: nothing is said of applications in a lattice without hosts."""
 
     async def ask_owner(self, place: Place, question: str, name: str, manifest: Manifest | None = None) -> bytes:
         """Ask the owner of a lattice; one that nobody has looked after yet gets one."""
@@ -386,8 +388,9 @@ async def undeploy(models: Models, request: Request) -> bytes:
         return api.undeploy_failed(error, name)
     if was_deployed:
         await models.revisions.note(request.place, name, "undeploy", None, ask)
-    elif models.statuses.get(request.place.lattice, name) is None:
+    elif models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
         # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
+        # In a lattice without hosts it stays "waiting", as in the original (API reference, 6.4).
         models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
     try:
         await models.publish_undeployed(request.place, name)
