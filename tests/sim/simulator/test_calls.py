@@ -35,9 +35,6 @@ class Judge:
     def holder(self, lattice: str) -> str:
         return self.session
 
-    def too_early(self, call: Call) -> str | None:
-        return None
-
     def failed(self, check: str, what: str) -> None:
         raise AssertionError(f"{check}: {what}")
 
