@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.operator.cluster import Cluster
 from tests.operator.model_cluster import ModelCluster, ModelKube
-from tests.operator.world import application
+from tests.operator.world import World, application
 from wadm.operator import names
 from wadm.operator.kube import Kube, KubeError
 from wadm.operator.login import Kubeconfig, Login
@@ -24,12 +24,22 @@ NAMESPACE = "default"
 MANAGER = "somebody"
 
 
+@pytest.fixture(scope="module")
+def nobody_acts(world: World) -> Iterator[None]:
+    """No operator writes to the objects of these tests."""
+    if world.operator.running:
+        world.operator.stop()
+    yield
+    world.operator.start()
+
+
 @pytest.fixture(params=["model", "real"])
 async def kube(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     if request.param == "model":
         yield ModelKube(ModelCluster(lambda: 1_790_000_000.0), random.Random(1))
         return
     cluster: Cluster = request.getfixturevalue("cluster")
+    request.getfixturevalue("nobody_acts")
     real = Kube(Login(Kubeconfig([os.fspath(cluster.kubeconfig())])))
     yield real
     await real.close()
