@@ -178,5 +178,8 @@ def parse_position(reply: str) -> Position | None:
     if len(tokens) < _ACK_TOKENS or tokens[0] != "$JS" or tokens[1] != "ACK":
         return None
     first = 5 if len(tokens) == _ACK_TOKENS else 7
-    stream_sequence, consumer_sequence, nanoseconds, pending = map(int, tokens[first : first + 4])
+    numbers = tokens[first : first + 4]
+    if len(numbers) < 4 or not all(number.isascii() and number.isdecimal() and len(number) < 20 for number in numbers):
+        return None  # not from JetStream
+    stream_sequence, consumer_sequence, nanoseconds, pending = map(int, numbers)
     return Position(stream_sequence, consumer_sequence, nanoseconds / 1e9, pending)
