@@ -782,7 +782,9 @@ class LatticeOwner:
             for pending in plan.put_off:
                 self.in_flight.keep(pending)
             for action in plan.actions:
-                if self.in_flight.ask(action, now):
+                if self._crosses(action, now):
+                    rivals.add(plan.application)  # it is planned again, and waits for what it would have crossed
+                elif self.in_flight.ask(action, now):
                     actions.append(action)
                     self._narrator.command(action)
             rivals |= self.interests.rivals(plan)
@@ -798,6 +800,15 @@ class LatticeOwner:
         if actions:
             self._tasks.start(self._commands.send(actions))
         self._to_plan |= dict.fromkeys(sorted(rivals))
+
+    def _crosses(self, action: Action, now: float) -> bool:
+        """Whether another application, planned in the same turn, changes another link of the same source: of two such
+        changes at the same time a host loses one."""
+        kind, about, *_ = key = action.command.key
+        if kind != "link":
+            return False
+        under_way = (self.in_flight.get(other) for other in self.in_flight.links_of(about, now) if other != key)
+        return any(one is not None and one.application != action.application for one in under_way)
 
     def _trace(self, plan: Decided) -> None:
         """Show the plan in the trace of what made it necessary."""

