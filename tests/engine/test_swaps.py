@@ -106,7 +106,12 @@ def test_what_ran_is_recorded_before_it_is_stopped() -> None:
     planned = story.plan()
     assert [type(action.command) for action in planned.actions] == [StopProvider]
     [swap] = planned.record.swaps
-    assert (swap.reference, swap.config, swap.annotations) == ("oci://x/kv:1", ("store-c",), shown(OLD).annotations)
+    assert hash(planned.record), "records are compared by value, and kept in sets"
+    assert (swap.reference, swap.config, dict(swap.annotations)) == (
+        "oci://x/kv:1",
+        ("store-c",),
+        shown(OLD).annotations,
+    )
 
 
 def test_once_the_new_one_has_reported_its_health_the_swap_is_over() -> None:

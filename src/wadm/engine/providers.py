@@ -59,7 +59,7 @@ def _start(progress: Progress, host: str, wanted: Place) -> None:
     scaler, called = progress.scaler, progress.work.host(host)
     name, swap = scaler.entity_id, progress.swaps.get(host)
     if swap is not None and swap.given_up:
-        back = StartProvider(name, host, swap.reference, scaler.application, swap.annotations, swap.config)
+        back = StartProvider(name, host, swap.reference, scaler.application, dict(swap.annotations), swap.config)
         progress.want(back, f"{scaler.image} was given up on {called}: {swap.given_up}")
         return
     annotations = scaler.annotations(wanted.share)

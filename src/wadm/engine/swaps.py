@@ -116,7 +116,14 @@ def begin_swap(scaler: WorkloadScaler, work: Work, host: str, provider: Provider
     start = work.lattice.provider_starts.get(host, scaler.entity_id)
     reported = start is not None and _reports(start, work, host)
     return Swap(
-        host, scaler.entity_id, reference, provider.annotations, config, scaler.id, reported=reported, begun=work.now
+        host,
+        scaler.entity_id,
+        reference,
+        tuple(provider.annotations.items()),
+        config,
+        scaler.id,
+        reported=reported,
+        begun=work.now,
     )
 
 

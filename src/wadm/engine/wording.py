@@ -138,7 +138,7 @@ def given_up_texts(swaps: Mapping[str, Swap], scaler: WorkloadScaler, work: Work
     for host, swap in sorted(swaps.items()):
         if swap.given_up:
             there = work.lattice.find("provider", host, swap.provider_id)
-            back = isinstance(there, Provider) and scaler_of(there) == swap.annotations.get(SCALER, "")
+            back = isinstance(there, Provider) and scaler_of(there) == dict(swap.annotations).get(SCALER, "")
             again = "runs there again" if back else "is started there again"
             texts.append(
                 f"{scaler.image} was given up on {work.host(host)}: {swap.given_up}. {swap.reference} {again}."

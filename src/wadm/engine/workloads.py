@@ -120,7 +120,7 @@ def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> di
     for swap in work.record.swaps:
         if swap.provider_id == scaler.entity_id and swap.host_id in work.lattice.hosts:
             # Stopped for its replacement, it stays where it is.
-            expected.setdefault(swap.host_id, Provider(scaler.entity_id, swap.reference, swap.annotations))
+            expected.setdefault(swap.host_id, Provider(scaler.entity_id, swap.reference, dict(swap.annotations)))
     return expected
 
 
