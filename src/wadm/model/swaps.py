@@ -8,7 +8,7 @@ from msgspec import Struct
 class Swap(Struct, frozen=True):
     """What ran before a provider was stopped for its replacement, so that it can be started again.
 
-    ``reference``, ``annotations`` (as pairs) and ``config`` are those of what ran before; ``successor`` is the id of the
+    ``reference``, ``annotations`` (as pairs) and ``config`` are of what ran before; ``successor`` is the id of the
     scaler that replaces it. ``reported``: whether the host had reported the health of what ran before. ``begun`` is in
     seconds since 1970. ``given_up`` says why the successor was given up, nothing while it is tried.
     """
