@@ -19,6 +19,9 @@ from typing import Any
 
 from wadm.sim.ledger import Change, Contradiction, Ledger, Stored
 
+UNSURE = 10.0
+"""Seconds after which what nobody answered has been stored, or never will be: a server gives a write up before."""
+
 
 class History:
     """A history being written. What was written before is kept."""
@@ -73,7 +76,7 @@ def _check_answers(lines: list[dict[str, Any]], stored: dict[str, Stored]) -> li
     for line in lines:
         clock[0] = line["at"]
         if line["kind"] == "ask":
-            ledger = ledgers.setdefault(line["application"], Ledger(lambda: clock[0]))
+            ledger = ledgers.setdefault(line["application"], Ledger(lambda: clock[0], UNSURE))
             what = f"{line['operation']} {line['application']} {line['version']} (request {line['number']})"
             number = ledger.asks(what, change(line["operation"], line["version"]))
             asked[line["number"]] = (ledger, number, line["application"])

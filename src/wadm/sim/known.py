@@ -21,8 +21,8 @@ class Known:
     """The newest event of each thing, and who has heard it."""
 
     def __init__(self) -> None:
-        self._newest: dict[Key, tuple[str, float]] = {}
-        """The newest event of a thing, and when it was sent."""
+        self._newest: dict[Key, tuple[str, float, tuple[str, ...]]] = {}
+        """The newest event of a thing, when it was sent, and what it tells."""
         self._heard: dict[tuple[str, Key], str] = {}
         """The last event of a thing that a server has heard."""
         self._sent: dict[str, float] = {}
@@ -35,7 +35,7 @@ class Known:
         if kind == "host_heartbeat":
             self._sent[event["id"]] = now
         elif (key := _key(kind, event)) is not None:
-            self._newest[key] = (event["id"], now)
+            self._newest[key] = (event["id"], now, _told(kind, event["data"]))
 
     def hears(self, who: str, kind: str, event: Mapping[str, Any]) -> None:
         """Take note that a server hears it."""
@@ -49,10 +49,22 @@ class Known:
         if call.key[0] not in ("component", "provider"):
             return False
         key: Key = (call.key[0], call.key[1], call.key[2])
-        event, sent = self._newest.get(key, ("", 0.0))
-        if not event or self._heard.get((call.who, key)) != event:
-            return False
+        event, sent, told = self._newest.get(key, ("", 0.0, ()))
+        if not event or self._heard.get((call.who, key)) != event or told != _asked(call):
+            return False  # An event that is sent late may tell of what was before.
         return self._misled.get((call.who, call.key[1]), -1.0) < 0 or self._misled[call.who, call.key[1]] > sent
+
+
+def _told(kind: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    if kind == "component_scaled":
+        return (str(data["max_instances"]), data["image_ref"])
+    return ("start" if kind == "provider_started" else "stop",)
+
+
+def _asked(call: Call) -> tuple[str, ...]:
+    if call.verb == "scale":
+        return (str(call.body.get("count", 0)), call.body.get("component_ref", ""))
+    return (call.verb,)
 
 
 def _key(kind: str, event: Mapping[str, Any]) -> Key | None:

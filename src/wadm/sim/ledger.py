@@ -75,10 +75,11 @@ _Possible = tuple[Stored, frozenset[int]]
 
 
 class Ledger:
-    """What may be stored of one application. ``now`` counts seconds."""
+    """What may be stored of one application. ``now`` counts seconds; ``unsure`` is as in :data:`UNSURE`."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], unsure: float = UNSURE) -> None:
         self._now = now
+        self._unsure = unsure
         self._numbers = count()
         self._requests: dict[int, _Request] = {}
         self._possible: set[_Possible] = {(Stored(), frozenset())}
@@ -157,7 +158,7 @@ class Ledger:
     def _settle(self) -> None:
         """Have what was given up long ago have happened, or never."""
         for number, request in list(self._requests.items()):
-            if request.given_up is not None and self._now() - request.given_up >= UNSURE:
+            if request.given_up is not None and self._now() - request.given_up >= self._unsure:
                 self._forget(number, self._reachable())
 
     def _forget(self, number: int, possible: set[_Possible]) -> None:
