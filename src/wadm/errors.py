@@ -10,6 +10,7 @@ WadmError
     TimedOut                  somebody may listen, nobody answered
     NoRoom                    NATS keeps no more: somebody has to make room
     NotSent                   it was not sent, and will not be
+    OutcomeUnknown            it may have been written: look before trying again
   Refused(message)            the host answered no, and said why
   Rejected(message)           the server answered a request of the API with no, and said why
     NotSupported              the server is the original, or an older one, and does not know the operation
@@ -75,6 +76,10 @@ class NotPermitted(Unavailable):
 
 class NotSent(Unavailable):
     """It was not sent, and will not be: the condition under which it was to be sent did not hold any more."""
+
+
+class OutcomeUnknown(Unavailable):
+    """A write was not confirmed, and it cannot be found out at present whether it was done."""
 
 
 class Refused(WadmError):

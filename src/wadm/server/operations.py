@@ -88,8 +88,11 @@ class Models:
         self.new_version = new_version
         self.reading = reading or InThreads()
         self.timeline = timeline
-        self.revisions = Revisions(transport, revisions)
+        self.revisions = Revisions(transport, revisions, lambda: revisions in self.left_out)
         self.about = insight.ServerInfo()
+        self.left_out: set[str] = set()
+        """Streams that NATS does not let us have, and that are done without."""
+        self.events = "wadm_events"
         self.limits = DEFAULT
         """How large an application this server plans."""
         self.notice: Callable[[Place], None] = lambda place: None
@@ -118,17 +121,26 @@ class Models:
             return None
 
     async def publish_deployed(self, place: Place, manifest: Manifest) -> None:
-        """Tell other programs what is to run; raise ``Unavailable``. One too large to be told is only stored."""
+        """Tell other programs what is to run. That it cannot be told is logged: what is stored is what counts."""
+        if self.events in self.left_out:
+            return
         event = manifest_published(manifest_to_builtins(manifest), self.transport.now(), _event_id())
         try:
             await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_PUBLISHED), event)
         except TooLarge as error:
             log.warning("A deployed manifest is too large for an event", application=manifest.name, reason=error)
+        except Unavailable as error:
+            log.warning("Other programs were not told of a deployment", application=manifest.name, reason=error)
 
     async def publish_undeployed(self, place: Place, name: str) -> None:
-        """Tell other programs what is not to run any more; raise ``Unavailable``."""
+        """Tell other programs what is not to run any more, as :meth:`publish_deployed`."""
+        if self.events in self.left_out:
+            return
         event = manifest_unpublished(name, self.transport.now(), _event_id())
-        await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_UNPUBLISHED), event)
+        try:
+            await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_UNPUBLISHED), event)
+        except Unavailable as error:
+            log.warning("Other programs were not told of an undeployment", application=name, reason=error)
 
 
 Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
@@ -258,10 +270,7 @@ async def delete(models: Models, request: Request) -> bytes:
     else:
         reply, undeployed = await _delete(models, request, record, version)
     if undeployed:
-        try:
-            await models.publish_undeployed(request.place, request.name)
-        except Unavailable:
-            return api.delete_not_notified()
+        await models.publish_undeployed(request.place, request.name)
     return reply
 
 
@@ -354,14 +363,11 @@ async def _deploy(
     assert record is not None
     manifest = models.store.decode(record).deployed
     assert manifest is not None
-    try:
-        if staged == before:  # the same again is no change of what is deployed
-            await models.publish_deployed(place, manifest)
-        else:
-            noted = models.revisions.note(place, name, action, staged, ask)
-            await asyncio.gather(models.publish_deployed(place, manifest), noted)
-    except Unavailable:
-        return api.deploy_not_notified(name, staged)
+    if staged == before:  # the same again is no change of what is deployed
+        await models.publish_deployed(place, manifest)
+    else:
+        noted = models.revisions.note(place, name, action, staged, ask)
+        await asyncio.gather(models.publish_deployed(place, manifest), noted)
     return api.deployed(name, staged, shared_ids(manifest, lambda id_: models.store.view.deployed_as(place, id_)))
 
 
@@ -392,10 +398,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
         # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
         # In a lattice without hosts it stays "waiting", as in the original (API reference, 6.4).
         models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
-    try:
-        await models.publish_undeployed(request.place, name)
-    except Unavailable:
-        return api.undeploy_not_notified(name)
+    await models.publish_undeployed(request.place, name)
     return api.undeployed(name, was_deployed)
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.errors import Unavailable
-from wadm.server.logging import get_logger
+from wadm.server.logging import Limited, get_logger
 from wadm.server.settings import Settings
 from wadm.transport.base import BucketSpec, StreamSpec, Transport
 from wadm.wire import subjects
@@ -32,6 +32,12 @@ TIMELINE_BYTES: Final = 256 * 1024 * 1024
 REVISIONS_KEPT: Final = 200
 """Messages kept of each application's revisions; a revision is two."""
 
+REVISIONS_BYTES: Final = 64 * 1024 * 1024
+BOUNDS: Final = (8 * 1024 * 1024, 1024 * 1024)
+"""Bytes to which a stream is bounded where the account requires a bound, or has less room than was asked for."""
+
+BUCKET_BOUND: Final = 16 * 1024 * 1024
+
 COPIES_IN_CLUSTER: Final = 3
 """Copies of streams and buckets in a cluster where nothing else is asked for: one server may fail."""
 
@@ -43,6 +49,7 @@ LEFT_BEHIND: Final = {
 """Streams that are deleted where they are met, and why."""
 
 log = get_logger("wadm.server.resources")
+_limited = Limited(log, interval=3600.0)
 
 
 class Names(Struct, frozen=True):
@@ -150,6 +157,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             name=called.revisions,
             subjects=(subjects.revision("*", "*"),),
             storage=storage,
+            max_bytes=REVISIONS_BYTES,
             max_msgs_per_subject=REVISIONS_KEPT,
             replicas=replicas,
             allow_direct=True,
@@ -159,7 +167,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
 
 
 def buckets(settings: Settings, replicas: int) -> tuple[BucketSpec, ...]:
-    """Return the buckets as the server wants them, the manifests' last: who finds it finds the rest."""
+    """Return the buckets as the server wants them, the manifests' last: who finds it finds all that is needed."""
     called, storage = names(settings), settings.stream_persistence
     return (
         BucketSpec(called.leases, storage, replicas=replicas),
@@ -175,8 +183,9 @@ async def clear_away(transport: Transport) -> None:
             log.info("Deleted a stream", stream=name, reason=reason)
 
 
-async def ensure(transport: Transport, settings: Settings, made: set[str]) -> None:
-    """Have all streams and buckets; add the names of those that were not there before to ``made``, also where it fails.
+async def ensure(transport: Transport, settings: Settings, made: set[str], left_out: set[str] | None = None) -> None:
+    """Have all streams and buckets; add the names of those that were not there before to ``made``, also where it fails,
+    and of those that cannot be had and are done without to ``left_out``.
 
     Called at the start and after every return of the connection: a NATS server that keeps things in memory has
     lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
@@ -184,7 +193,7 @@ async def ensure(transport: Transport, settings: Settings, made: set[str]) -> No
     copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
     for number in copies:
         try:
-            return await _ensure(transport, settings, number, made)
+            return await _ensure(transport, settings, number, made, set() if left_out is None else left_out)
         except Unavailable as error:
             if number == copies[-1] or not _lacks_servers(error):
                 raise
@@ -192,29 +201,93 @@ async def ensure(transport: Transport, settings: Settings, made: set[str]) -> No
     raise AssertionError("there is always a number to try")
 
 
-async def _ensure(transport: Transport, settings: Settings, replicas: int, made: set[str]) -> None:
-    for stream in streams(settings, replicas):
-        done = await _ensure_stream(transport, stream, stream.name == names(settings).timeline)
-        if done != "kept":
-            log.info(f"Stream {done}", stream=stream.name)
-        if done in ("created", "replaced"):
-            made.add(stream.name)
+async def _ensure(transport: Transport, settings: Settings, replicas: int, made: set[str], left_out: set[str]) -> None:
+    """Have what is needed first. What an account has no room for after that is left out, if it can be."""
+    spare = _spare(settings)
+    wanted = streams(settings, replicas)
+    for stream in wanted:
+        if stream.name not in spare:
+            _note(stream.name, "Stream", await _ensure_stream(transport, stream), made)
     for bucket in buckets(settings, replicas):
-        if await transport.ensure_bucket(bucket) == "created":
-            log.info("Bucket created", bucket=bucket.name)
-            made.add(bucket.name)
+        _note(bucket.name, "Bucket", await _ensure_bucket(transport, bucket), made)
+    for stream in wanted:
+        if stream.name in spare:
+            try:
+                _note(stream.name, "Stream", await _ensure_stream(transport, stream), made)
+                left_out.discard(stream.name)
+            except Unavailable as error:
+                if not _is_refused(error):
+                    raise
+                left_out.add(stream.name)
+                without = {"without": spare[stream.name], "reason": error}
+                _limited.warning(stream.name, "Going on without a stream", stream=stream.name, **without)
 
 
-async def _ensure_stream(transport: Transport, stream: StreamSpec, spare: bool) -> str:
-    """Have a stream. NATS sets aside what a stream may grow to, which a small account may not have; what only we keep
-    (``spare``) goes without that bound there, as it has others: it must not be what keeps the server from starting."""
-    try:
+def _note(name: str, kind: str, done: str, made: set[str]) -> None:
+    if done != "kept":
+        log.info(f"{kind} {done}", **{kind.lower(): name})
+    if done in ("created", "replaced"):
+        made.add(name)
+
+
+def _spare(settings: Settings) -> dict[str, str]:
+    """Return the streams that the server can do without, with what is missing then."""
+    called = names(settings)
+    return {
+        called.host_events: "nothing of ours: only the original reads it",
+        called.notify: "nothing of ours: only the original reads it",
+        called.events: "other programs cannot read later what was deployed",
+        called.timeline: "`wadm events` has nothing to show",
+        called.revisions: "`wadm history` has nothing to show, and `wadm rollback` goes by the order of versions",
+    }
+
+
+async def _ensure_stream(transport: Transport, stream: StreamSpec) -> str:
+    """Have a stream, with the bound that the account allows; one that was asked for is kept to.
+
+    NATS sets aside what a stream may grow to, which a small account may not have; and an account may require a bound.
+    """
+    if stream.max_bytes >= 0 and stream.max_bytes not in (TIMELINE_BYTES, REVISIONS_BYTES):
         return await transport.ensure_stream(stream)
+    refused: Unavailable | None = None
+    for bound in (stream.max_bytes, *(b for b in BOUNDS if stream.max_bytes < 0 or b < stream.max_bytes), -1):
+        try:
+            return await transport.ensure_stream(replace(stream, max_bytes=bound))
+        except Unavailable as error:
+            refused = refused or error
+            if not (_lacks_room(error) or _lacks_bound(error)):
+                raise
+    assert refused is not None
+    raise refused
+
+
+async def _ensure_bucket(transport: Transport, bucket: BucketSpec) -> str:
+    """Have a bucket; without a bound unless the account requires one, then with the largest that there is room for."""
+    try:
+        return await transport.ensure_bucket(bucket)
     except Unavailable as error:
-        if not spare or not _lacks_room(error):
+        if bucket.max_bytes >= 0 or not _lacks_bound(error):
             raise
-        log.debug("There is no room to set aside for a stream", stream=stream.name, reason=error)
-        return await transport.ensure_stream(replace(stream, max_bytes=-1))
+        refused = error
+    for bound in (BUCKET_BOUND, *BOUNDS):
+        try:
+            return await transport.ensure_bucket(replace(bucket, max_bytes=bound))
+        except Unavailable as error:
+            if not _lacks_room(error):
+                raise
+            refused = error
+    raise refused
+
+
+def _lacks_bound(error: Unavailable) -> bool:
+    """Whether JetStream refused because the account requires that streams have a bound in bytes."""
+    return "max bytes" in str(error)
+
+
+def _is_refused(error: Unavailable) -> bool:
+    """Whether JetStream has said no, and would say so again: to one stream more, or to subjects that another has."""
+    words = ("maximum number of streams", "maximum streams", "subjects overlap", "max bytes")
+    return _lacks_room(error) or any(word in str(error) for word in words)
 
 
 def _lacks_room(error: Unavailable) -> bool:

@@ -10,14 +10,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from wadm.engine.history import fit, rejoin
-from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
+from wadm.errors import (
+    AlreadyExists,
+    Malformed,
+    NoResponders,
+    NoRoom,
+    NotFound,
+    OutcomeUnknown,
+    StaleRevision,
+    TooLarge,
+    Unavailable,
+    Unreadable,
+    WadmError,
+)
 from wadm.model.manifest import Application, Manifest
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
@@ -33,6 +45,8 @@ ATTEMPTS: Final = 20
 """How often a change is decided anew because somebody else was first."""
 LONGEST_PAUSE: Final = 0.05
 """Seconds; pauses between attempts grow up to this, and are drawn at random, so that two do not go on in step."""
+READ_BACK_AFTER: Final = (0.0, 0.5, 1.5)
+"""Pauses, in seconds, before each look at what is stored after a write that was not confirmed."""
 KEPT_DECODED: Final = 512
 """Applications that are kept as they were read last."""
 ROOM_FOR_HEADERS: Final = 1024
@@ -276,7 +290,9 @@ class Store:
     ) -> Record | None:
         if application is None:
             if record is not None:
-                revision = await self._bucket.purge(record.key, record.revision)
+                revision = await self._confirmed(
+                    record.key, None, record.revision, self._bucket.purge(record.key, record.revision)
+                )
                 self._see(Entry(record.key, None, revision))
                 self._list(place, name, present=False)
             return None
@@ -284,7 +300,8 @@ class Store:
         if len(value) > self.limit:
             raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
         key = record.key if record is not None else self._free_key(place, name)
-        revision = await self._bucket.put(key, value, self.view.slot(key).revision)
+        before = self.view.slot(key).revision
+        revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
         written = Record(key, revision, place.scope, value, glance(value))
         self._keep((key, revision), application)
         self._as_written[key] = revision
@@ -292,6 +309,30 @@ class Store:
             self._put(key, written)
         self._list(place, name, present=True)
         return written
+
+    async def _confirmed(self, key: str, value: bytes | None, before: int, write: Awaitable[int]) -> int:
+        """Return the revision of a write. Where its acknowledgement is lost, what is stored says whether it was done.
+
+        Raises :class:`~wadm.errors.OutcomeUnknown` where that cannot be read either.
+        """
+        try:
+            return await write
+        except (NoRoom, NoResponders):
+            raise  # it was refused, or there was nobody to take it
+        except Unavailable as error:
+            known = False
+            for pause in READ_BACK_AFTER:
+                await asyncio.sleep(pause)
+                entry, known = None, False
+                with suppress(WadmError):
+                    entry, known = await self._bucket.get(key), True
+                if entry is not None and entry.revision > before:
+                    if entry.value == value:
+                        return entry.revision
+                    raise StaleRevision(f"somebody else has written {key}") from error
+            if known:
+                raise  # it is not there
+            raise OutcomeUnknown(str(error)) from error
 
     def _free_key(self, place: Place, name: str) -> str:
         """Return the key for an application that is not stored yet: its own, unless something else has that."""
