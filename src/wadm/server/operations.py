@@ -159,7 +159,7 @@ async def put(models: Models, request: Request, checked: Checked) -> bytes:
     _check_lattice(request.place)
     if checked.refused is not None:
         return api.error(checked.refused.message, checked.problems)
-    manifest, problems = checked.manifest, [*checked.problems, *too_large(checked.manifest, models.limits)]
+    manifest, problems = checked.manifest, [*too_large(checked.manifest, models.limits), *checked.problems]
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     replacing = request.headers.get(REPLACE) == "true"
