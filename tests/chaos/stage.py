@@ -136,7 +136,8 @@ class Stage:
             await asyncio.sleep(self._rng.uniform(0.2, 0.6))
 
     async def ask(self, application: str, operation: str, version: str, instances: int = 3) -> str:
-        """Ask the API for something that changes an application; return the result, ``""`` where nobody answers."""
+        """Ask the API for something that changes an application; return the result, ``""`` where nobody answers, and
+        ``exists`` where a version is there already."""
         number = next(self._numbers)
         self.history.note("ask", number=number, application=application, operation=operation, version=version)
         body: Any = {}
@@ -149,7 +150,7 @@ class Stage:
         result = "" if reply is None else str(reply["result"])
         told = "" if reply is None else str(reply.get("message", ""))[:200]
         self.history.note("answer", number=number, result=result, message=told)
-        return result
+        return "exists" if "already exists" in told else result
 
     async def _insist(self, application: str, instances: int = 3) -> str:
         version = f"v{next(self._versions)}"
@@ -159,7 +160,7 @@ class Stage:
 
     async def _done(self, application: str, operation: str, version: str, instances: int) -> bool:
         result = await self.ask(application, operation, version, instances)
-        return result in ("created", "newversion", "acknowledged") or (operation == "put" and result == "error")
+        return result in ("created", "newversion", "acknowledged", "exists")
 
     # -- what is so --------------------------------------------------------------------------
 
