@@ -98,6 +98,8 @@ async def row(stage: Stage, what: str, change: dict[str, Any], hosts: int = 1) -
         still = load.lost - before
     status = await stage.api.status("hello")
     print(f"{what:44} {load.lost:5} lost of {len(load.answers):5}, longest gap {gap(load):6.2f} s, {still} at the end")
+    if lost := [f"{sent - began:.2f}" for sent, said in load.answers if said is None]:
+        print(f"    lost when sent {', '.join(lost[:3])} ... s after the deploy, the last {lost[-1]} s")
     print(f"    {status['status']['type']}: {status['status'].get('message', '')}")
     for scaler in status["scalers"]:
         explanation = scaler.get("explanation") or {}
