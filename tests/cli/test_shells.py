@@ -71,7 +71,7 @@ def test_bash(environment: dict[str, str]) -> None:
         "rollback",
         "hello",
         "v1.0.0",
-        "text wide json yaml",
+        "text wide json yaml name jsonpath= custom-columns=",
     ]
 
 

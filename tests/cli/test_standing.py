@@ -86,8 +86,7 @@ async def test_an_account_that_is_full(nats_server_factory: NatsServerFactory) -
     async with serving(url) as client:
         await _js(client, "STREAM.CREATE.fill", {"name": "fill", "subjects": ["fill"], "storage": "file"})
         for _ in range(29):
-            client.transport.publish("fill", b"x" * 100_000)
-        await client.transport.flush()
+            await client.transport.append("fill", b"x" * 100_000)
         (trouble, *_) = await store_troubles(client)
         found = await _doctor(client)
     assert "the JetStream file storage of this account is " in trouble.text
@@ -101,8 +100,7 @@ async def test_a_bucket_that_is_full(nats_server_factory: NatsServerFactory) -> 
         info = await _js(client, "STREAM.INFO.KV_wadm_manifests")
         config = dict(info["config"]) | {"max_bytes": 5000}  # type: ignore[call-overload]
         await _js(client, "STREAM.UPDATE.KV_wadm_manifests", config)
-        client.transport.publish("$KV.wadm_manifests.other-x", b"x" * 4900)
-        await client.transport.flush()
+        await client.transport.append("$KV.wadm_manifests.other-x", b"x" * 4900)
         (trouble,) = await store_troubles(client)
         found = await _doctor(client)
     assert trouble.text.startswith("the bucket wadm_manifests is full (49")
