@@ -202,7 +202,7 @@ def test_deploy_roll_back_undeploy_and_delete_each_after_its_plan(page: Page) ->
     populated(page.running)
     page.open("applications/shop")
     page.click(".actions button", "Deploy")
-    page.shows("Have this version run", "update live")
+    page.shows("Have this version run", "tried beside the old one")
     page.picture("dashboard-plan")
     page.type("dialog input[type=text]", "more frontends")
     page.click("dialog footer button", "Deploy")
