@@ -47,6 +47,8 @@ W040       an image reference that no host can use, or only some
 W041       another ``apiVersion`` or ``kind`` than an application has
 W042       an annotation that was meant to share the application, and does not
 W046       more components, links, spreads or configurations than a server plans
+W060       more instances than a host can take
+W061       an id that another deployed application has
 ===== ==== =======================================================================
 
 E100 to E107, E110, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`; W043 to W045 concern files
