@@ -538,17 +538,17 @@ PAGES = (
     Page(
         "W060",
         "More instances than a host can take",
-        "A host reads the number of instances as 32 bits: 4294967295 is the largest. The manifest is stored; once it is "
-        "deployed, its status is *failed* and says so, and nothing is started.",
+        "A host reads the number of instances as 32 bits: 4294967295 is the largest. The manifest is stored; once "
+        "it is deployed, its status is *failed* and says so, and nothing is started.",
         "Ask for fewer instances.",
         (("instances: 4\n", "instances: 5000000000\n"),),
     ),
     Page(
         "W061",
         "Another application has the id",
-        "Said when an application is deployed or planned: another deployed application runs something under the same id, "
-        "given or generated (`my-app` and `my_app` generate the same ids). Hosts tell the two apart by nothing else, so "
-        "calls may reach either.",
+        "Said when an application is deployed or planned: another deployed application runs something under the same "
+        "id, given or generated (`my-app` and `my_app` generate the same ids). Hosts tell the two apart by nothing "
+        "else, so calls may reach either.",
         "Give the component an `id` of its own, or undeploy the other application.",
     ),
 )
