@@ -84,14 +84,14 @@ def silent_hosts_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def garbage_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an application does not want any more stays."""
-    monkeypatch.setattr(garbage, "_workloads", lambda *_: None)
+    monkeypatch.setattr(garbage, "_workloads", lambda *_: iter(()))
 
 
 def nothing_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is about to be put is not written down first."""
 
-    async def not_saved(*_: Any) -> None:
-        pass
+    async def not_saved(_self: Any, _application: str, record: plan.Record) -> plan.Record:
+        return record
 
     monkeypatch.setattr(records.Records, "save", not_saved)
 
@@ -152,9 +152,9 @@ def statuses_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
     """A status once said is never said to have changed."""
     before = owner.LatticeOwner._say
 
-    def say(self: Any, planned: Any, now: float) -> None:
-        if planned.application not in self._said:
-            before(self, planned, now)
+    def say(self: Any, name: str, status: ApplicationStatus, now: float) -> None:
+        if name not in self._said:
+            before(self, name, status, now)
 
     monkeypatch.setattr(owner.LatticeOwner, "_say", say)
 
@@ -229,7 +229,7 @@ PLANTED: tuple[tuple[Plant, set[str]], ...] = (
     (stopped_hosts_kept, {"convergence"}),
     (silent_hosts_kept, {"convergence"}),
     (garbage_forgotten, {"convergence"}),
-    (nothing_on_record, {"convergence"}),
+    (nothing_on_record, {"order"}),
     (rest_to_the_lightest, {"convergence"}),
     (said_too_early, {"honesty"}),
     (annotations_misread, {"ownership"}),
