@@ -129,6 +129,18 @@ def test_wanting_none_needs_no_replacement() -> None:
     assert asks(plan(none, lattice)) == ["scale shop-web to 0 on h1 (x/web:1)"]
 
 
+def test_a_share_of_which_none_is_wanted_any_more_waits_for_the_others() -> None:
+    """What served for it is to be replaced by what serves for them."""
+    spreads = (a_spread("a", 0, zone="west"), a_spread("moon", 100, zone="moon"))
+    app = an_app("shop", a_component("web", 4, *spreads))
+    lattice = a_lattice(a_host("h1", running(app, "web", 4, "a"), zone="west"))
+    assert asks(plan(app, lattice)) == []
+    join(lattice, a_host("h2", zone="moon"))
+    assert asks(plan(app, lattice, now=60.0)) == ["scale shop-web to 4 on h2 (x/web:1)"]
+    lattice.put("h2", running(app, "web", 4, "moon"))
+    assert asks(plan(app, lattice, now=60.0)) == ["scale shop-web to 0 on h1 (x/web:1)"]
+
+
 def test_a_share_that_never_finds_a_host_does_not_keep_the_others_from_moving() -> None:
     app = an_app("shop", a_component("web", 10, a_spread("a", 80, zone="a"), a_spread("moon", 20, zone="moon")))
     old, new = running(app, "web", 8, "a"), running(app, "web", 8, "a")

@@ -14,8 +14,9 @@ Worked example: a provider on three hosts in zone west is to move to zone east, 
 its name. While none of the two runs, all three stay. Once one runs, two are lacking: two of the three stay. Once both
 run, one is lacking for good: one stays in the west until a third host joins in the east.
 
-What counts for a share that the manifest no longer has waits for all shares together. A daemon wants its number on
-every host that it matches, so that numbers cannot be weighed against each other: there all stay while the share lacks.
+What counts for a share that the manifest no longer has, or of which it wants none any more, waits for all shares
+together. A daemon wants its number on every host that it matches, so that numbers cannot be weighed against each other:
+there all stay while the share lacks.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def may_stop(
 
     ``outside`` is what runs there, by host. Where shares live together on one host, they are counted together.
     """
-    named = {} if placement.crowded else {share.name for share in scaler.shares}
+    named = {} if placement.crowded else {share.name for share in scaler.shares if share.target}
     return frozenset(
         host
         for share in {_share(entity, named) for entity in outside.values()}
