@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.sim import wanted
 from wadm.sim.calls import STRANGER, Call
 from wadm.sim.components import RunningComponent
 from wadm.sim.ledger import Stored
+from wadm.sim.provider_links import LinkId
 from wadm.sim.providers import RunningProvider
 from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
 from wadm.sim.world import LATTICE, SimulatedHost, World
@@ -47,6 +49,8 @@ class View(Struct, frozen=True):
     given_up: frozenset[str]
     """What statuses say of images that were given up: providers that were to be replaced by them run as before. That
     nothing is given up without a cause is judged where there is none (:mod:`wadm.sim.simulation`)."""
+    holder: str
+    """The session that holds the lattice."""
     rescaled_before: frozenset[tuple[str, str]]
     """Components, as name of the host and id, that a meddler re-scaled under their annotations and without their
     configuration before who holds the lattice took it: neither inventories nor events show that (undecidable)."""
@@ -67,7 +71,18 @@ def look(world: World) -> View:
         for name in applications
         if GIVEN_UP in (text := (world.status(name) or {"status": {}})["status"].get("message", ""))
     )
-    return View(hosts, labels, links, configs, applications, world.forgot, told_ill, given_up, _rescaled_before(world))
+    return View(
+        hosts,
+        labels,
+        links,
+        configs,
+        applications,
+        world.forgot,
+        told_ill,
+        given_up,
+        world.holder(LATTICE),
+        _rescaled_before(world),
+    )
 
 
 def _rescaled_before(world: World) -> frozenset[tuple[str, str]]:
@@ -141,7 +156,16 @@ def judge(view: View, application: str) -> Verdict:
 
 
 def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
-    """Yield the providers that have not a link as it is, with the values that its configurations have."""
+    """Yield the providers that have not a link as it is, so that somebody can know."""
+    for name, id_, provider in _lacking(view, link):
+        if provider.alive and not provider.links.is_excused(_at(link), view.holder):
+            state = "another" if _at(link) in provider.links.heard else "no"
+            yield f"{id_} on {name} has {state} link {' '.join(link.identity)}"
+
+
+def _lacking(view: View, link: wanted.Link) -> Iterator[tuple[str, str, RunningProvider]]:
+    """Yield the providers that have not a link as it is, with the values that its configurations have: each with its
+    host and its id."""
 
     def values(names: tuple[str, ...]) -> dict[str, str]:
         return {key: value for name in names for key, value in view.configs.get(name, {}).items()}
@@ -150,13 +174,24 @@ def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
     for name, kind, id_, provider in _running(view):
         if kind != "provider" or id_ not in (link.source, link.target) or not isinstance(provider, RunningProvider):
             continue
-        if not provider.alive or provider.links.missed:
-            continue
-        heard = provider.links.heard.get((link.source, link.namespace, link.package, link.name, link.target))
+        heard = provider.links.heard.get(_at(link))
         has = None if heard is None else (frozenset(heard.interfaces), heard.source_config, heard.target_config)
         if has != should:
-            state = "another" if heard is not None else "no"
-            yield f"{id_} on {name} has {state} link {' '.join(link.identity)}"
+            yield name, id_, provider
+
+
+def _at(link: wanted.Link) -> LinkId:
+    return (link.source, link.namespace, link.package, link.name, link.target)
+
+
+def forget(world: World) -> None:
+    """Note which providers have not a link as it is when a NATS server loses what is on record: nothing on the wire
+    tells that to an owner that comes later."""
+    view = look(world)
+    view = replace(view, hosts={host.name: host for host in world.hosts if host.lives})
+    for link in view.links:
+        for _, _, provider in _lacking(view, link):
+            provider.links.forgotten[_at(link)] = view.holder
 
 
 def _mine(view: View, workload: Workload) -> dict[str, Running]:

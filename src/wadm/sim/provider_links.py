@@ -7,7 +7,7 @@ has, and learns what configurations hold with the link alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -47,6 +47,11 @@ decode = msgspec.json.Decoder(ToldLink).decode
 _values = msgspec.json.Decoder(dict[str, str])
 
 
+def link_id(link: Link) -> LinkId:
+    """Return what a provider tells a link apart by."""
+    return (link.source_id, link.wit_namespace, link.wit_package, link.name, link.target)
+
+
 def has_secrets(link: Link) -> bool:
     """Whether a link refers to secrets: such a one is told only to the providers of the host that learns of it."""
     return any(name.startswith(SECRET_PREFIX) for name in (*link.source_config, *link.target_config))
@@ -83,17 +88,46 @@ class ProviderLinks:
         self.missed = False
         """Whether it did not hear of something because its connection was away, or it was just restarting by itself:
         nobody can know of that."""
+        self.skipped: set[LinkId] = set()
+        """Links of which its host did not tell it, because the host could not read them, or did not see that they were
+        gone in between: nobody can know of that either."""
+        self.forgotten: dict[LinkId, str] = {}
+        """Links that it had not when a NATS server lost the records that said so, and who held the lattice then: nobody
+        else can know of that."""
+        self._deleted: set[LinkId] = set()
+        """Links that it heard to be gone, and nothing since."""
 
-    def begin(self, listed: Mapping[LinkId, ToldLink]) -> None:
-        """Begin (again) with a list, without hearing anything for now."""
+    def begin(self, listed: Mapping[LinkId, ToldLink], skipped: Iterable[LinkId] = ()) -> None:
+        """Begin (again) with a list, without hearing anything for now. ``skipped``: what it should hold and lacks."""
         self.heard = dict(listed)
+        self.skipped = set(skipped)
+        self.forgotten.clear()
+        self._deleted.clear()
         self.listens = False
 
     def hear(self, verb: str, link: ToldLink) -> None:
         """Take note of a link that is put (unless it is there) or deleted."""
+        self.skipped.discard(link.id)
         if not self.listens:
             return
+        self.forgotten.pop(link.id, None)
         if verb == "del":
             self.heard.pop(link.id, None)
+            self._deleted.add(link.id)
         else:
             self.heard.setdefault(link.id, link)
+            self._deleted.discard(link.id)
+
+    def skip(self, link: LinkId) -> None:
+        """Take note that the host could not read a link that it should have told of."""
+        if self.listens and link not in self.heard:
+            self.skipped.add(link)
+
+    def still_there(self, link: LinkId) -> None:
+        """Take note that the host did not see that a link was gone, so that it tells nothing of it."""
+        if link in self._deleted:
+            self.skip(link)
+
+    def is_excused(self, link: LinkId, holder: str) -> bool:
+        """Whether nobody can know that it has not a link as it is: not who holds the lattice now, ``holder``."""
+        return self.missed or link in self.skipped or self.forgotten.get(link, holder) != holder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 
 import msgspec
 from msgspec import UNSET, Struct, field
@@ -13,7 +12,7 @@ from wadm.sim.bodies import Labels, ProviderEntry, Reply
 from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
 from wadm.sim.images import BUILTIN, strip
 from wadm.sim.locks import FairLock
-from wadm.sim.provider_links import LinkId, ProviderLinks, ToldLink, resolve
+from wadm.sim.provider_links import LinkId, ProviderLinks, ToldLink, link_id, resolve
 from wadm.sim.store import StoreFailed
 
 FIRST_PROBE = 5.0
@@ -49,6 +48,7 @@ class Providers:
         self._core = core
         core.tables.append(self.running)
         core.store.on_new_link(self._new_link)
+        core.store.on_known_link(self._known_link)
 
     def entries(self) -> tuple[ProviderEntry, ...]:
         """Return what the inventory says of them."""
@@ -111,7 +111,7 @@ class Providers:
             self._spawn(builtin, body)
             crashes = core.habits.provider_crash(body.provider_ref) is not None
             provider = RunningProvider(image, body.annotations or {}, alive=not crashes)
-            provider.links.begin(await self._list(id_))
+            provider.links.begin(*await self._list(id_))
             data = {
                 "annotations": provider.annotations,
                 "host_id": body.host_id,
@@ -137,13 +137,15 @@ class Providers:
 
     # -- links -------------------------------------------------------------------------------
 
-    async def _list(self, id_: str) -> dict[LinkId, ToldLink]:
-        """Return the links that a provider is started with: those that this host knows of."""
+    async def _list(self, id_: str) -> tuple[dict[LinkId, ToldLink], list[LinkId]]:
+        """Return the links that a provider is started with, which are those that this host knows of, and those that it
+        skips."""
+        links = [link for link in self._core.store.links if id_ in _ends(link)]
         try:
-            told = [await resolve(link, self._core.store) for link in self._core.store.links if id_ in _ends(link)]
+            told = [await resolve(link, self._core.store) for link in links]
         except StoreFailed:
-            return {}  # it is only logged that links are skipped
-        return {link.id: link for link in told}
+            return {}, [link_id(link) for link in links]  # it is only logged that links are skipped
+        return {link.id: link for link in told}, []
 
     async def _subscribe(self, provider: RunningProvider) -> None:
         await self._core.pause(self._core.habits.provider_subscribes)
@@ -171,16 +173,24 @@ class Providers:
             if id_ in self.running and _is_process(self.running[id_]) and not self._core.gone:
                 self._core.spawn(self._tell(id_, link))
 
+    def _known_link(self, link: bodies.Link) -> None:
+        for id_ in _ends(link):
+            if id_ in self.running and _is_process(self.running[id_]):
+                self.running[id_].links.still_there(link_id(link))
+
     async def _tell(self, id_: str, link: bodies.Link) -> None:
-        with suppress(StoreFailed):  # it is only logged
+        try:
             self._hear_link(id_, "put", await resolve(link, self._core.store))
+        except StoreFailed:  # it is only logged
+            if id_ in self.running:
+                self.running[id_].links.skip(link_id(link))
 
     async def restart(self, id_: str) -> None:
         """Have the process of a provider end; its host starts it again and tells nobody."""
         provider = self.running[id_]
         if not _is_process(provider):
             return
-        provider.links.begin(await self._list(id_))
+        provider.links.begin(*await self._list(id_))
         provider.restarting = True
         self._core.spawn(self._subscribe(provider))
 

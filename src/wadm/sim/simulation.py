@@ -130,6 +130,7 @@ class Simulation:
 
     async def _run_phases(self, world: World, attack: Attack) -> float | None:
         world.on_call = lambda call: self._judge_ignorance(world, call)
+        world.on_forgetting = partial(checks.forget, world)
         await attack.set_the_stage()
         await attack.run()
         await attack.heal()

@@ -40,6 +40,7 @@ class LatticeStore:
         self._links: dict[str, tuple[Link, ...]] = {}
         self._watch: Subscription | None = None
         self._on_new_link: list[Callable[[Link], None]] = []
+        self._on_known_link: list[Callable[[Link], None]] = []
 
     async def open(self) -> None:
         """Have the buckets, and know all links that are there."""
@@ -56,6 +57,11 @@ class LatticeStore:
     def on_new_link(self, told: Callable[[Link], None]) -> None:
         """Have a function called with each link that was not known in this form."""
         self._on_new_link.append(told)
+
+    def on_known_link(self, told: Callable[[Link], None]) -> None:
+        """Have a function called with each link that is written again in the form in which it was known. It may have
+        been gone in between: of what is written in quick succession a bucket may tell the last alone."""
+        self._on_known_link.append(told)
 
     @property
     def links(self) -> list[Link]:
@@ -107,9 +113,8 @@ class LatticeStore:
             before = self._links.get(entry.key, ())
             self._links[entry.key] = spec.links
             for link in spec.links:
-                if link not in before:
-                    for told in self._on_new_link:
-                        told(link)
+                for told in self._on_known_link if link in before else self._on_new_link:
+                    told(link)
 
     async def _get(self, bucket: str, key: str) -> bytes | None:
         _check_key(key)

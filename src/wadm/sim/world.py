@@ -299,6 +299,8 @@ class World:
         self.stranger = WatchedTransport(self.broker, STRANGER, self)
         self.judge_stop: Callable[[Call], str | None] = lambda _call: None
         """Tells why something must not be stopped yet (:mod:`wadm.sim.early_stops`)."""
+        self.on_forgetting: Callable[[], None] = lambda: None
+        """Takes note of what nobody can know any more once a NATS server has lost what it kept in memory."""
         self.on_call: Callable[[Call], None] = lambda _call: None
         """Judges a call at the moment at which it is asked for."""
         self.traps: list[Trap] = []
@@ -376,7 +378,9 @@ class World:
     def start_nats(self) -> None:
         """Start the NATS server again: what it kept in memory is gone."""
         self.timeline.note("nats", "starts again")
-        self.forgot = self.forgot or self.settings.stream_persistence == "memory"
+        if self.settings.stream_persistence == "memory":
+            self.forgot = True
+            self.on_forgetting()
         self.broker.start()
 
     async def nats_is_there(self) -> None:

@@ -1,0 +1,54 @@
+"""Which links a provider may lack without anybody being able to know: what the check of links passes over."""
+
+from __future__ import annotations
+
+from wadm.sim.provider_links import ProviderLinks, ToldLink
+
+LINK = ToldLink(source_id="p", target="c", name="default", wit_namespace="wasi", wit_package="http", interfaces=())
+
+
+def that_listens(*listed: ToldLink, skipped: tuple[ToldLink, ...] = ()) -> ProviderLinks:
+    links = ProviderLinks()
+    links.begin({link.id: link for link in listed}, [link.id for link in skipped])
+    links.listens = True
+    return links
+
+
+def test_a_link_that_was_put_while_the_provider_started_is_not_excused() -> None:
+    links = ProviderLinks()
+    links.begin({})
+    links.hear("put", LINK)
+    links.skip(LINK.id)
+    assert not links.is_excused(LINK.id, "owner")
+
+
+def test_a_link_that_its_host_could_not_read_is_excused_until_it_is_put_anew() -> None:
+    links = that_listens(skipped=(LINK,))
+    assert links.is_excused(LINK.id, "owner")
+    links.hear("put", LINK)
+    assert not links.is_excused(LINK.id, "owner")
+    links = that_listens()
+    links.skip(LINK.id)
+    assert links.is_excused(LINK.id, "owner")
+    links.begin({})
+    assert not links.is_excused(LINK.id, "owner")
+
+
+def test_a_link_that_its_host_never_saw_go_is_excused_only_where_the_provider_heard_that_it_went() -> None:
+    links = that_listens()
+    links.still_there(LINK.id)
+    assert not links.is_excused(LINK.id, "owner")
+    links = that_listens(LINK)
+    links.hear("del", LINK)
+    assert not links.is_excused(LINK.id, "owner")
+    links.still_there(LINK.id)
+    assert links.is_excused(LINK.id, "owner")
+
+
+def test_a_link_of_which_the_record_was_lost_is_excused_for_later_owners_until_the_provider_hears_of_it() -> None:
+    links = that_listens()
+    links.forgotten[LINK.id] = "owner"
+    assert not links.is_excused(LINK.id, "owner")
+    assert links.is_excused(LINK.id, "successor")
+    links.hear("put", LINK)
+    assert not links.is_excused(LINK.id, "successor")
