@@ -36,6 +36,7 @@ def fetch(url: str) -> bytes:
         with build_opener(_SameOrigin).open(_request(parts), timeout=FETCH_TIMEOUT) as answer:
             data: bytes = answer.read(MAX_BYTES + 1)
     except HTTPError as error:
+        error.close()  # it holds the connection
         raise _refused(shown, error, parts) from None
     except TimeoutError:
         raise TimedOut(f"{shown} did not answer within {FETCH_TIMEOUT:g} s") from None
