@@ -45,6 +45,14 @@ def test_a_link_that_its_host_never_saw_go_is_excused_only_where_the_provider_he
     assert links.is_excused(LINK.id, "owner")
 
 
+def test_a_link_that_its_host_tells_it_of_at_this_moment_is_excused_only_if_it_listens() -> None:
+    links = that_listens()
+    links.telling.add(LINK.id)
+    assert links.is_excused(LINK.id, "owner")
+    links.listens = False
+    assert not links.is_excused(LINK.id, "owner")
+
+
 def test_a_link_of_which_the_record_was_lost_is_excused_for_later_owners_until_the_provider_hears_of_it() -> None:
     links = that_listens()
     links.forgotten[LINK.id] = "owner"

@@ -94,6 +94,8 @@ class ProviderLinks:
         self.forgotten: dict[LinkId, str] = {}
         """Links that it had not when a NATS server lost the records that said so, and who held the lattice then: nobody
         else can know of that."""
+        self.telling: set[LinkId] = set()
+        """New links of which its host is telling it at this moment: it still reads what their configurations hold."""
         self._deleted: set[LinkId] = set()
         """Links that it heard to be gone, and nothing since."""
 
@@ -130,4 +132,6 @@ class ProviderLinks:
 
     def is_excused(self, link: LinkId, holder: str) -> bool:
         """Whether nobody can know that it has not a link as it is: not who holds the lattice now, ``holder``."""
+        if self.listens and link in self.telling:
+            return True
         return self.missed or link in self.skipped or self.forgotten.get(link, holder) != holder

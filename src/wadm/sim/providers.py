@@ -171,19 +171,21 @@ class Providers:
         """Tell the providers of this host of a link that it did not know: beside whoever put it, who tells all."""
         for id_ in _ends(link):
             if id_ in self.running and _is_process(self.running[id_]) and not self._core.gone:
-                self._core.spawn(self._tell(id_, link))
+                self.running[id_].links.telling.add(link_id(link))
+                self._core.spawn(self._tell(id_, self.running[id_].links, link))
 
     def _known_link(self, link: bodies.Link) -> None:
         for id_ in _ends(link):
             if id_ in self.running and _is_process(self.running[id_]):
                 self.running[id_].links.still_there(link_id(link))
 
-    async def _tell(self, id_: str, link: bodies.Link) -> None:
+    async def _tell(self, id_: str, links: ProviderLinks, link: bodies.Link) -> None:
         try:
             self._hear_link(id_, "put", await resolve(link, self._core.store))
         except StoreFailed:  # it is only logged
-            if id_ in self.running:
-                self.running[id_].links.skip(link_id(link))
+            links.skip(link_id(link))
+        finally:
+            links.telling.discard(link_id(link))
 
     async def restart(self, id_: str) -> None:
         """Have the process of a provider end; its host starts it again and tells nobody."""

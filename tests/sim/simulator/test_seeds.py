@@ -25,6 +25,7 @@ REMEMBERED = {
     61: "what was put after a failed attempt to record it was not on record, and was left behind",
     79: "of two links of one source that were put at the same time, one was lost, and the status said deployed",
     220: "what served for a spread of which none was wanted any more was stopped before anything else ran",
+    239: "the check wanted a provider to have a link in the moment in which its host told it",
     263: "hosts stood still and died with the server that had asked them, and a simulation never ended",
     332: "a server that was alone saw another join between its two writes, stayed silent, and both held the lattice",
     340: "the check took a server that stops again what a late heartbeat says still runs for one that forgets",
