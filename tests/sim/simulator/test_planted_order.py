@@ -186,7 +186,7 @@ def sharing(seed: int) -> Options:
 PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (saved_beside_the_commands, as_drawn, 0, {"order"}),
     (saved_in_any_order, as_drawn, 0, {"order"}),
-    (not_purged_at_take_over, as_drawn, 2, {"take-over"}),
+    (not_purged_at_take_over, as_drawn, 17, {"take-over"}),
     (failed_stream_not_reported, as_drawn, 4, {"convergence"}),
     (absent_is_undeployed, forgetful, 3, {"ignorance"}),
     (leftovers_not_counted, as_drawn, 14, {"honesty"}),
