@@ -113,7 +113,7 @@ async def _owner(client: Client, name: str, deployed: bool) -> Situation:
             return Situation((str(error),))
         return Situation((await _no_host(client) or nobody(client),))
     except TimeoutError:
-        return Situation((await _no_host(client) or nobody(client),))
+        return Situation((await _no_host(client) or _unanswered(client),))
     except WadmError:
         return Situation()
     hints = []
@@ -123,6 +123,12 @@ async def _owner(client: Client, name: str, deployed: bool) -> Situation:
     if not deployed and (superseded := await quietly(_superseded(client, name), "")):
         hints.append(superseded)
     return Situation(tuple(hints), view)
+
+
+def _unanswered(client: Client) -> str:
+    """Return what is said where no answer came in time: it cannot be told which of the two it is."""
+    just_begun = "Or one has just taken it, and is still asking its hosts what they run. Try again in a few seconds"
+    return f"{nobody(client)}. {just_begun}"
 
 
 def _gone(view: ApplicationView) -> Iterator[str]:
