@@ -360,3 +360,13 @@ def test_a_provider_without_a_report_is_unhealthy_on_a_host_that_reports() -> No
     assert status.explanation.waiting_for == (
         "store-kv on h1 to report its health: it may crash again and again, or hang"
     )
+
+
+def test_a_replacement_that_has_begun_goes_on_though_it_is_not_known_what_another_host_runs() -> None:
+    """What was stopped for it would be away for as long as nobody knows."""
+    story = Story()
+    assert story.asks() == ["stop store-kv on h1"]
+    story.stopped()
+    story.lattice.put_host("h2", "", {}, "1.9.2", 0.0)
+    story.lattice.silent["h2"], story.lattice.unseen["h2"] = story.now, story.now + 60
+    assert story.asks() == ["start store-kv on h1 (oci://x/kv:2)"]

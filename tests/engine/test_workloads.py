@@ -820,3 +820,48 @@ def test_shares_that_live_together_on_a_silent_host_stay_so() -> None:
     app = an_app("shop", a_component("web", 4, a_spread("a", zone="a"), a_spread("b", zone="a")))
     lattice = silenced(a_lattice(a_host("h1", running(app, "web", 4, "a"), zone="a")), "h1")
     assert asks(plan(app, lattice)) == []
+
+
+# -- hosts of which it is not known what they run ------------------------------------------------------
+
+
+def unseen(lattice: Lattice, *hosts: str, zone: str = "b") -> Lattice:
+    """Have these hosts be known of, and not what they run, as after a change of owners."""
+    for host in hosts:
+        lattice.put_host(host, "", {"zone": zone}, "1.9.2", 0.0)
+        lattice.silent[host], lattice.unseen[host] = 1.0, 61.0
+    return lattice
+
+
+def the_first(planned: Plan) -> ScalerStatus:
+    status = the_status(planned)
+    assert status.type == "reconciling"
+    assert status.message == "Waiting for silent hosts to say what they run"
+    return status
+
+
+def test_a_share_that_may_run_on_an_unseen_host_is_not_added_where_another_runs() -> None:
+    """Of two shares in one zone, one lives on a host that is not seen: the other host could take both."""
+    app = an_app("shop", a_component("web", 3, a_spread("a", 67, zone="b"), a_spread("b", 33, zone="b")))
+    lattice = unseen(a_lattice(a_host("h1", running(app, "web", 2, "a"), zone="b")), "h2")
+    planned = plan(app, lattice)
+    assert asks(planned) == []
+    assert the_first(planned).explanation.waiting_for.startswith("h2")
+    lattice.unseen.clear()
+    lattice.remove_host("h2")
+    assert asks(plan(app, lattice)) == ["scale shop-web to 3 on h1 (x/web:1)"]
+
+
+def test_a_share_of_which_part_may_run_on_an_unseen_host_is_not_raised() -> None:
+    lattice = unseen(a_lattice(a_host("h1", running(SHOP, "web", 2))), "h2")
+    assert asks(plan(SHOP, lattice)) == []
+
+
+def test_a_provider_is_not_replaced_while_it_is_not_known_whether_others_serve() -> None:
+    lattice = unseen(a_lattice(a_host("h1", KV)), "h2")
+    planned = plan(STORE_NEW_IMAGE, lattice)
+    assert asks(planned) == []
+    the_first(planned)
+    lattice.unseen.clear()
+    lattice.remove_host("h2")
+    assert asks(plan(STORE_NEW_IMAGE, lattice)) == ["stop store-kv on h1"]

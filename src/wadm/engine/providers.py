@@ -35,6 +35,8 @@ def plan_provider(progress: Progress, host: str, wanted: Place, entity: Entity |
         work.swaps[host, scaler.entity_id] = swap or begin_swap(scaler, work, host, entity)
         stop = StopProvider(scaler.entity_id, host, scaler.application, scaler.annotations(wanted.share))
         progress.want(stop, _why_stopped(progress, host, entity))
+    elif work.lattice.unseen:
+        progress.unsure = True  # The others of it may not serve at the moment.
 
 
 def _running(progress: Progress, host: str, provider: Provider) -> None:

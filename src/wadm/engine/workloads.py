@@ -154,7 +154,7 @@ class Progress:
             not all(one.barred for one in placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
         )
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
-        self.restarting = self.lacking
+        self.restarting = self.lacking or bool(work.lattice.unseen)
         self.sick: list[str] = []
         """Hosts on which it runs and says that it is not well, or says nothing any more."""
         self.silent = False
@@ -168,7 +168,7 @@ class Progress:
         self.unreached = sorted(h for h in placement.places if h in mine and h in work.lattice.silent)
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
-        """Whether it is not started because it may run on a host of which it is not known what it runs."""
+        """Whether no more of it are started because they may run on a host of which it is not known what it runs."""
         self.running = 0
         self.serving: dict[str, Entity] = {}
         """What runs as this version wants it, where it is placed, though perhaps not as many; by host."""
@@ -189,7 +189,7 @@ class Progress:
             for host, one in self.mine.items()
             if host in places
         )
-        self.restarting = self.lacking or bool(self.swaps) or ill
+        self.restarting = self.restarting or bool(self.swaps) or ill
 
     def note_what_serves(self) -> None:
         """Tell the rest of the plan whether an earlier version still serves, or nothing does yet: what that one uses,
@@ -222,8 +222,9 @@ class Progress:
 
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
-        name = self.scaler.entity_id
-        if self.work.lattice.unseen:
+        name, unseen = self.scaler.entity_id, self.work.lattice.unseen
+        begun = command.host_id in self.swaps and command.host_id not in unseen
+        if unseen and not begun:
             self.unsure = True
         elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)
@@ -295,6 +296,9 @@ def _component(progress: Progress, host: str, wanted: Place, entity: Entity | No
             # 2.5). Under its true name it can be updated; only with another number does the host take that name.
             renamed = replace(scale(entity.count + 1), reference=entity.code)
             progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
+    elif wanted.count > entity.count and work.lattice.unseen:
+        progress.wrong.append(host)  # What it lacks may run on a host of which it is not known yet what it runs.
+        progress.unsure = True
     elif wanted.count < entity.count and progress.lacking:
         progress.wrong.append(host)  # Others are to take over first.
     elif wanted.count < entity.count and progress.placement.missing and spread_of(entity) != wanted.share:
@@ -337,6 +341,8 @@ def _exchange(progress: Progress, host: str, wanted: Place, entity: Component) -
         progress.restarting = True
         stop = stop_component(entity, host, scaler.application)
         progress.want(stop, f"{differs}: {name} is stopped and started anew, which interrupts calls to it for a moment")
+    elif work.lattice.unseen:
+        progress.unsure = True
 
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -115,6 +116,8 @@ class Attack:
         world.timeline.note("", "the attack begins")
         world.network.trouble = self.options.trouble
         world.habits = self._habits()
+        if self._longest_delay():
+            world.in_order_from = math.inf
         for host in world.hosts:
             self._set_habits(host)
         ends = world.now() + self.options.attack
@@ -136,6 +139,7 @@ class Attack:
         world.traps.clear()
         world.network.trouble = NO_TROUBLE
         world.habits = WELL
+        world.in_order_from = world.now() + self._longest_delay()
         if not world.broker.up:
             world.start_nats()
         for server in world.servers:
@@ -208,6 +212,11 @@ class Attack:
             return "connection reset by peer" if rng.random() < failing else None
 
         return replace(self.options.habits, images=images) if failing else self.options.habits
+
+    def _longest_delay(self) -> float:
+        """Return how long, at most, a host keeps an event back."""
+        delay = self.options.habits.event_delay
+        return delay[1] if isinstance(delay, tuple) else delay
 
     def _set_habits(self, host: SimulatedHost) -> None:
         if host.host is not None:

@@ -1,8 +1,9 @@
 """What a server has heard of the newest change of a thing: it must not ask for what it knows to be so.
 
 An event is what tells of a change first. An inventory that was asked for before it, and comes after it, is older; so is
-a heartbeat that was sent before. The former says so (it was asked for), the latter does not, so who has heard such a
-heartbeat is not blamed.
+a heartbeat of what ran before. The former says so (it was asked for), the latter does not, so who has heard such a
+heartbeat is not blamed. What an event tells was so when the host wrote it, which a slow host may have done long before
+it sends it: times are those that events bear.
 """
 
 from __future__ import annotations
@@ -21,26 +22,23 @@ class Known:
     """The newest event of each thing, and who has heard it."""
 
     def __init__(self) -> None:
-        self._newest: dict[Key, tuple[str, float, tuple[str, ...]]] = {}
-        """The newest event of a thing, when it was sent, and what it tells."""
+        self._newest: dict[Key, tuple[str, str, tuple[str, ...]]] = {}
+        """The newest event of a thing, when it was written, and what it tells."""
         self._heard: dict[tuple[str, Key], str] = {}
         """The last event of a thing that a server has heard."""
-        self._sent: dict[str, float] = {}
-        """When each heartbeat was sent."""
-        self._misled: dict[tuple[str, str], float] = {}
-        """When a heartbeat was sent that a server heard last of a host, later than others: the earliest of them."""
+        self._heartbeat: dict[tuple[str, str], str] = {}
+        """When the heartbeat was written that a server has heard last of a host."""
 
-    def sends(self, kind: str, event: Mapping[str, Any], now: float) -> None:
+    def sends(self, kind: str, event: Mapping[str, Any]) -> None:
         """Take note that a host tells something."""
-        if kind == "host_heartbeat":
-            self._sent[event["id"]] = now
-        elif (key := _key(kind, event)) is not None:
-            self._newest[key] = (event["id"], now, _told(kind, event["data"]))
+        key = _key(kind, event)
+        if key is not None and (key not in self._newest or self._newest[key][1] <= event["time"]):
+            self._newest[key] = (event["id"], event["time"], _told(kind, event["data"]))
 
     def hears(self, who: str, kind: str, event: Mapping[str, Any]) -> None:
         """Take note that a server hears it."""
         if kind == "host_heartbeat":
-            self._misled[who, event["source"]] = self._sent.get(event["id"], 0.0)
+            self._heartbeat[who, event["source"]] = event["time"]
         elif (key := _key(kind, event)) is not None:
             self._heard[who, key] = event["id"]
 
@@ -49,10 +47,11 @@ class Known:
         if call.key[0] not in ("component", "provider"):
             return False
         key: Key = (call.key[0], call.key[1], call.key[2])
-        event, sent, told = self._newest.get(key, ("", 0.0, ()))
+        event, written, told = self._newest.get(key, ("", "", ()))
         if not event or self._heard.get((call.who, key)) != event or told != _asked(call):
             return False  # An event that is sent late may tell of what was before.
-        return self._misled.get((call.who, call.key[1]), -1.0) < 0 or self._misled[call.who, call.key[1]] > sent
+        heartbeat = self._heartbeat.get((call.who, call.key[1]))
+        return heartbeat is None or heartbeat > written
 
 
 def _told(kind: str, data: Mapping[str, Any]) -> tuple[str, ...]:

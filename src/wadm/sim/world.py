@@ -290,6 +290,8 @@ class World:
         """What hosts are called here, by id."""
         self.lives: list[Life] = []
         self.habits: Habits = HEALTHY
+        self.in_order_from = 0.0
+        """From when on what a host tells last is the newest: no event is on its way that it has kept back."""
         self.settings = Settings(
             stream_persistence="memory" if persistence == "memory" else "file", silence_pause=SILENCE_PAUSE
         )
@@ -488,11 +490,11 @@ class World:
             kind = subject.rpartition(".")[2]
             if kind == "host_heartbeat":
                 told = json.loads(data)
-                self.known.sends(kind, told, self.now())
+                self.known.sends(kind, told)
                 self.calls.shown(told["source"], told["data"])
             elif kind not in _NOISE:
                 told = json.loads(data)
-                self.known.sends(kind, told, self.now())
+                self.known.sends(kind, told)
                 about = _about(told["source"], told["data"])
                 self._changed[about] = self._changed_last = self.now()
                 self.timeline.note(who, _event(kind, json.loads(data)["data"]))
@@ -541,7 +543,7 @@ class World:
                 return lambda answer: self._inventory_heard(who, answer)
             return lambda _: None
         self.order.judge_call(call, LATTICE)
-        in_order = self.habits.event_delay in (0.0, (0.0, 0.0))  # else what is told last need not be the newest
+        in_order = self.now() >= self.in_order_from  # else what is told last need not be the newest
         if in_order and self.known.knows(call) and self.asked_before(call) and self.is_so(call):
             self.failed("restraint", f"{who} asks again for what it has heard to be so: {call}")
         self.on_call(call)
