@@ -336,6 +336,18 @@ def test_before_values_change_it_is_on_record_that_they_do() -> None:
     assert plan(new, world.lattice).record.changing == {CONFIG}
 
 
+def test_nobody_knows_what_was_told_of_a_configuration_that_a_new_owner_does_not_find() -> None:
+    """A provider that was restarted meanwhile has got the link without its values."""
+    world = World()
+    world.lattice = a_lattice(a_host("h1", running(APP, "ui"), providing(APP, "http")), links=[LINK])
+    observe_config(CONFIG, None, world.lattice, world.news, 5.0)
+    planned = plan(APP, world.lattice, record=recorded(APP))
+    assert asks(planned) == ["put configuration hello-addr"]
+    assert planned.record.changing == {CONFIG}
+    observe_config(CONFIG, {"address": "127.0.0.1:8080"}, world.lattice, world.news, 6.0)
+    assert asks(plan(APP, world.lattice, record=recorded(APP))) == [DELETE]
+
+
 def test_a_configuration_that_no_link_refers_to_changes_without_being_on_record() -> None:
     old, new = (an_app("shop", a_component("web", config=[a_config("c", k=k)])) for k in ("1", "2"))
     lattice = a_lattice(a_host("h1", running(old, "web")), configs=configs_of(old))

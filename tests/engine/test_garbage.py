@@ -418,3 +418,30 @@ def test_what_runs_in_the_wrong_place_is_no_leftover() -> None:
     east = an_app("shop", a_component("web", 3, a_spread("east", zone="east")))
     lattice = a_lattice(a_host("h1", running(east, "web"), zone="west"), a_host("h2", zone="east"))
     assert asks(plan(east, lattice)) == ["scale shop-web to 3 on h2 (x/web:1)"]
+
+
+# -- what is not known --------------------------------------------------------------------------------
+
+
+def test_what_may_be_used_on_a_host_that_is_not_seen_stays_until_it_is() -> None:
+    """An owner that has taken over knows of a silent host, not what it runs: an earlier version may go on there."""
+    after = an_app("shop", a_component("web", 3), version="v2")
+    lattice = a_lattice(a_host("h1", running(after, "web")), links=linked(SHOP), configs=configs_of(SHOP))
+    lattice.put_host("h2", "", {}, "1.9.2", 0.0)
+    lattice.silent["h2"], lattice.unseen["h2"] = 1.0, 61.0
+    assert asks(plan(after, lattice, record=recorded(SHOP))) == []
+    lattice.remove_host("h2")
+    assert asks(plan(after, lattice, record=recorded(SHOP))) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
+    lattice.drop_link(linked(SHOP)[0].key)
+    lattice.put_host("h2", "", {}, "1.9.2", 0.0)
+    lattice.unseen["h2"] = 61.0
+    assert asks(plan(after, lattice, record=recorded(SHOP))) == []
+
+
+def test_an_undeployed_application_loses_its_links_at_once_and_its_configurations_last() -> None:
+    lattice = a_lattice("h1", links=linked(SHOP), configs=configs_of(SHOP))
+    lattice.put_host("h2", "", {}, "1.9.2", 0.0)
+    lattice.silent["h2"], lattice.unseen["h2"] = 1.0, 61.0
+    assert asks(plan("shop", lattice, record=recorded(SHOP))) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
+    lattice.drop_link(linked(SHOP)[0].key)
+    assert asks(plan("shop", lattice, record=recorded(SHOP))) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.server.lab import in_virtual_time, manifest, settle
 from wadm.engine import history
-from wadm.errors import AlreadyExists, NotFound, Unavailable, Unreadable
+from wadm.errors import AlreadyExists, NotFound, OutcomeUnknown, TimedOut, Unavailable, Unreadable
 from wadm.model.manifest import Application, Manifest
 from wadm.server.store import Store
 from wadm.server.view import Garbled, Marker, Names, Place, Record, View, keys_of, slot_of
@@ -201,6 +201,34 @@ async def test_a_change_is_decided_again_when_another_one_was_first() -> None:
     assert record is not None
     assert sorted(record.glance.versions) == ["v1", "v2", "v9"]
     assert seen[-1] in (["v1"], ["v1", "v2"])
+
+
+@in_virtual_time
+async def test_a_write_that_was_done_unconfirmed_and_written_over_is_not_told_to_be_somebody_elses() -> None:
+    """Another server writes on top of it before it is read back: what is there already is what was asked for."""
+
+    class Unheard(Network):
+        unheard = False
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            if not self.unheard or client != "one" or "default-shop" not in target:
+                return None
+            return Fault(after=TimedOut("no answer")) if operation == "put" else Fault(delay=5.0)
+
+    network = Unheard()
+    broker = MemoryBroker(network=network)
+    one, two = await a_store(broker, "one"), await a_store(broker, "two")
+    await one.change(HOME, "shop", adding("shop", "v1"))
+    network.unheard = True
+    put = asyncio.create_task(one.change(HOME, "shop", adding("shop", "v2")))
+    await asyncio.sleep(1)
+    await two.reload(HOME, "shop")
+    await two.change(HOME, "shop", adding("shop", "v3"))
+    with pytest.raises(OutcomeUnknown, match="somebody else has written default-shop since"):
+        await put
+    record = await one.reload(HOME, "shop")
+    assert record is not None
+    assert sorted(record.glance.versions) == ["v1", "v2", "v3"]
 
 
 @in_virtual_time

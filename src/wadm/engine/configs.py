@@ -46,7 +46,7 @@ def plan_configs(work: Work) -> Steps[None]:
         else:
             reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
             work.out_of_sync.add(name)
-            if there is not None and work.lattice.links_naming(name):
+            if work.lattice.links_naming(name):
                 work.config_changes.add(name)
             pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
             if pending.error:

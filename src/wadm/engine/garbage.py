@@ -6,7 +6,8 @@ it stays on record, and goes when that application does not want it any more. A 
 of the application that could use it has gone.
 
 While a part of the wanted version runs nowhere yet, all that runs of earlier versions stays: it may be what that part
-replaces, under another name. What a component uses that goes on in an earlier version stays with it.
+replaces, under another name. What a component uses that goes on in an earlier version stays with it. An earlier version
+may also go on where it is not known what a host runs: until it is, links and configurations of it stay.
 """
 
 from __future__ import annotations
@@ -127,6 +128,9 @@ def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
     """Whether a link serves what goes on in an earlier version: a component, as what that one calls or what leads to
     it, or a provider that may be started again. What leads to a component that the manifest still has goes at once: its
     provider can have been told another."""
+    if work.lattice.unseen and work.desired.version is not None:
+        work.waits_for_silent = True
+        return True
     if ("component", key[0]) in work.still_serving:
         return True
     if any(provider_id == key[0] for _, provider_id in work.swaps):
@@ -218,7 +222,7 @@ def _is_named(config: str, work: Work) -> bool:
 
 def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
-    wait = left.count > 0 or bool(work.still_serving or work.swaps)
+    wait = left.count > 0 or bool(work.still_serving or work.swaps or work.lattice.unseen)
     for name in sorted(work.record.configs - wanted.configs):
         yield
         key = ("config", name)

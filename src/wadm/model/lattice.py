@@ -520,9 +520,11 @@ class Lattice:
 
     def set_config(self, name: str, properties: dict[str, str] | None, now: float | None = None) -> bool:
         """Note the content of a configuration, ``None`` if it does not exist; and, at ``now``, that links which refer
-        to it are not what providers were told, where it has other values than before."""
+        to it are not what providers were told, where it has other values than before: also where it was not there, and
+        nobody knows which it had."""
         if properties is not None:
-            before = self._values.get(name, properties)
+            absent = name in self.configs and self.configs[name] is None
+            before = self._values.get(name, None if absent else properties)
             self._values[name] = properties
             if now is not None and before != properties:
                 for at in self._naming.get(name, ()):

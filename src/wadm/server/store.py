@@ -58,6 +58,11 @@ several times. The very application it was given means that there is nothing to 
 OnChange = Callable[[str, str | None, str], None]
 """Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
 
+
+class _WrittenOver(StaleRevision):
+    """A write was not confirmed, and something else is stored since: perhaps on top of what was written."""
+
+
 _anything: Final = msgspec.json.Decoder()
 
 log = get_logger("wadm.server.store")
@@ -250,10 +255,12 @@ class Store:
 
         Whatever ``change`` raises comes out of here, once the bucket has confirmed what it was decided on. Raises
         :class:`~wadm.errors.StaleRevision` where others were first again and again, ``Unreadable`` and ``Unavailable``
-        as :meth:`find`, and :class:`~wadm.errors.TooLarge` for what fits into no message.
+        as :meth:`find`, :class:`~wadm.errors.OutcomeUnknown` where the change may be what it is refused for, and
+        :class:`~wadm.errors.TooLarge` for what fits into no message.
         """
         _check_key(place, name)
         record, confirmed = self.view.record(place, name), False
+        unconfirmed: StaleRevision | None = None
         if record is None and self.view.garbled(place, name):  # what cannot be read is not written over
             record, confirmed = await self.reload(place, name), True
         for attempt in range(ATTEMPTS):
@@ -263,9 +270,13 @@ class Store:
                 if changed is application:
                     return record
                 return await self._write(place, name, record, changed)
-            except StaleRevision:
+            except StaleRevision as error:
+                if isinstance(error, _WrittenOver):
+                    unconfirmed = error
                 await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, LONGEST_PAUSE)))  # noqa: S311
-            except (NotFound, AlreadyExists):
+            except (NotFound, AlreadyExists) as error:
+                if unconfirmed is not None and confirmed:
+                    raise OutcomeUnknown(str(unconfirmed)) from error
                 if confirmed:
                     raise
             record, confirmed = await self.reload(place, name), True
@@ -329,7 +340,7 @@ class Store:
                 if entry is not None and entry.revision > before:
                     if entry.value == value:
                         return entry.revision
-                    raise StaleRevision(f"somebody else has written {key}") from error
+                    raise _WrittenOver(f"somebody else has written {key} since") from error
             if known:
                 raise  # it is not there
             raise OutcomeUnknown(str(error)) from error
