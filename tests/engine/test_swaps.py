@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from tests.engine.builders import a_config, a_host, a_lattice, a_provider, an_app, asks, configs_of, plan, providing
 from wadm.engine.compile import compile_manifest
 from wadm.engine.in_flight import PATIENCE_WORKLOAD, InFlight
+from wadm.engine.observe import News, Touched, observe_outcome
 from wadm.engine.plan import Needed, Plan, Record
 from wadm.engine.swaps import REPORTS_WITHIN, reference_of
-from wadm.model.commands import StartProvider, StopProvider
+from wadm.model.commands import Outcome, StartProvider, StopProvider
 from wadm.model.lattice import Lattice, Provider
 from wadm.model.manifest import Manifest
 from wadm.model.provider_starts import SUBSCRIBES_WITHIN
@@ -370,3 +371,20 @@ def test_a_replacement_that_has_begun_goes_on_though_it_is_not_known_what_anothe
     story.lattice.put_host("h2", "", {}, "1.9.2", 0.0)
     story.lattice.silent["h2"], story.lattice.unseen["h2"] = story.now, story.now + 60
     assert story.asks() == ["start store-kv on h1 (oci://x/kv:2)"]
+
+
+def test_a_new_image_is_not_given_up_because_its_host_cannot_be_reached() -> None:
+    """It was not tried: it may well run there once the host is back."""
+    story = Story()
+    assert story.asks() == ["stop store-kv on h1"]
+    story.stopped()
+    [start] = story.plan().actions
+    outcome = Outcome(start.command, "unreachable")
+    observe_outcome(outcome, story.lattice, story.in_flight, News(), Touched(), story.now)
+    story.plan()
+    assert [swap.given_up for swap in story.record.swaps] == [""]
+    story.wait(PATIENCE_WORKLOAD + 1)
+    assert story.asks() == ["start store-kv on h1 (oci://x/kv:2)"]
+    story.refused("no such image")
+    story.plan()
+    assert [swap.given_up for swap in story.record.swaps] == ["no such image"]

@@ -64,6 +64,7 @@ class Pending(Struct, frozen=True):
     ``since`` is when this thing was first asked for, over all attempts; ``attempts`` counts failures so far.
     ``delivered``: the host has accepted it; ``answered``: its event has come, without making clear what is;
     ``ignored``: the host has answered and changed nothing; ``lingering``: held, yet the host may be at work on it;
+    ``unasked``: held, as there was nobody who could be asked;
     ``beside``: a start that was asked while the host might be at work on one with another image, and may be still.
     """
 
@@ -83,6 +84,7 @@ class Pending(Struct, frozen=True):
     answered: bool = False
     ignored: bool = False
     lingering: bool = False
+    unasked: bool = False
     beside: bool = False
     links_as_of: float = 0.0
     """Of a start of a provider: links put before then are certain to be in its list. A host takes no link into its copy
@@ -345,21 +347,23 @@ class InFlight:
                 replace(pending, held=True, attempts=attempts, retry_at=now + pause, answered=False, ignored=True)
             )
 
-    def hold(self, key: Key, error: str, now: float, lingering: bool = False) -> str | None:
+    def hold(self, key: Key, error: str, now: float, lingering: bool = False, unasked: bool = False) -> str | None:
         """Note that a command failed, with the reason in the host's words; return the application, if it was ours.
 
         A failure told twice (no answer, then an event that says why) is one failure. ``lingering``: it is not certain
-        that the host has given up.
+        that the host has given up; ``unasked``: it was never asked.
         """
         pending = self._pending.get(key)
         if pending is None:
             return None
         if pending.held:
-            self._pending[key] = replace(pending, error=error, lingering=pending.lingering and lingering)
+            lingering, unasked = pending.lingering and lingering, pending.unasked and unasked
+            self._pending[key] = replace(pending, error=error, lingering=lingering, unasked=unasked)
             return pending.application
         attempts = pending.attempts + 1
         retry_at = now + backoff(key, attempts)
-        self._put(replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at, lingering=lingering))
+        held = replace(pending, held=True, attempts=attempts, error=error, retry_at=retry_at)
+        self._put(replace(held, lingering=lingering, unasked=unasked))
         return pending.application
 
     def settle(self, keys: Iterable[Key], application: str | None = None) -> None:

@@ -269,7 +269,8 @@ def observe_outcome(
         # Refused too: the host's store may have taken what the host believes it has not.
         lattice.doubtful.add(command.link_key)
     error = outcome.message or _no_answer(outcome)
-    _failed(command.key, error, in_flight, news, now, lingering=outcome.result == "unanswered")
+    lingering, unasked = outcome.result == "unanswered", outcome.result == "unreachable"
+    _failed(command.key, error, in_flight, news, now, lingering, unasked)
 
 
 def _no_answer(outcome: Outcome) -> str:
@@ -427,8 +428,16 @@ def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, new
         _failed(key, error, in_flight, news, now)
 
 
-def _failed(key: Key, error: str, in_flight: InFlight, news: News, now: float, lingering: bool = False) -> None:
-    application = in_flight.hold(key, error, now, lingering)
+def _failed(
+    key: Key,
+    error: str,
+    in_flight: InFlight,
+    news: News,
+    now: float,
+    lingering: bool = False,
+    unasked: bool = False,
+) -> None:
+    application = in_flight.hold(key, error, now, lingering, unasked)
     pending = in_flight.get(key)
     if application is not None and pending is not None:
         news.applications.add(application)

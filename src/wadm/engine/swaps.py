@@ -5,7 +5,7 @@ between. What ran is recorded before it is stopped (:class:`~wadm.model.swaps.Sw
 
     the new one                                                 then
     ----------------------------------------------------------  -----------------------------------------------------
-    is being started                                            it is waited for
+    is being started, or its host cannot be reached             it is waited for
     was refused, or shows no sign for a minute                  it is given up
     runs, and has reported that it is well                      it stays; the swap is over
     runs on a host that never reported the old one's health     it stays; the swap is over
@@ -74,7 +74,7 @@ def judge_start(swap: Swap, pending: Pending | None, image: str, now: float) -> 
         return Verdict("given up", swap.given_up)
     if pending is None or not isinstance(pending.command, StartProvider) or pending.command.reference != image:
         return WAITS
-    may_come = pending.lingering and now < pending.since + PATIENCE_WORKLOAD
+    may_come = pending.unasked or (pending.lingering and now < pending.since + PATIENCE_WORKLOAD)
     return Verdict("given up", pending.error) if pending.held and pending.error and not may_come else WAITS
 
 
