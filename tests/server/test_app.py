@@ -14,13 +14,14 @@ from tests.server.lab import Idle, Lab, in_virtual_time, manifest
 from wadm.errors import NotPermitted, Unavailable
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server.app import Server, new_version
-from wadm.server.fencing import Tenure
+from wadm.server.fencing import EPOCH, Tenure
 from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
 from wadm.server.view import Place
 from wadm.transport.base import BucketSpec, Handler, StreamSpec, Subscription
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
+from wadm.wire.status import decode_status, encode_status
 
 
 @in_virtual_time
@@ -249,6 +250,47 @@ async def test_no_statuses_are_kept_of_applications_that_were_deleted() -> None:
     kept = [stored.subject async for stored in lab.client.history("wadm_status", ["wadm.status.>"])]
     assert kept == []
     assert (await lab.ask("status.deployed"))["status"]["status"] == {"type": "undeployed"}
+
+
+@in_virtual_time
+async def test_a_status_of_an_earlier_owner_that_came_while_the_server_was_cut_off_does_not_stay() -> None:
+    """It is told again once the server is sure of its lease again, which it is not as it comes back."""
+
+    class NoLeases(Network):
+        on = False
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            return Fault(before=Unavailable("no leader")) if self.on and "wadm_leases" in target else None
+
+    network = NoLeases()
+    lab = Lab(broker=MemoryBroker(network=network))
+    tenures: list[Tenure] = []
+
+    def make(place: Place, tenure: Tenure) -> Idle:
+        tenures.append(tenure)
+        return Idle()
+
+    server = await lab.server("one", make)
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    await asyncio.sleep(5)
+    right, late = ApplicationStatus("deployed"), ApplicationStatus("failed", "late")
+    PlaceStatuses(server.statuses, server.store, Place("default"), tenures[0]).publish("shop", right)
+    await asyncio.sleep(1)
+    server._transport.go_away()  # type: ignore[attr-defined]
+    lab.client.publish("wadm.status.default.shop", encode_status(late), headers={EPOCH: "1"})
+    await asyncio.sleep(1)
+    network.on = True
+    server._transport.came_back()  # type: ignore[attr-defined]
+    await asyncio.sleep(1)
+    assert not tenures[0].holds()
+    network.on = False
+    await asyncio.sleep(3)
+    assert tenures[0].holds()
+    stored = await lab.client.last("wadm_status", "wadm.status.default.shop")
+    assert stored is not None
+    assert decode_status(stored.data) == right
+    assert (await lab.ask("status.shop"))["status"]["status"]["type"] == "deployed"
 
 
 class Interrupted(MemoryTransport):

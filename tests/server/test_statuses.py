@@ -6,10 +6,11 @@ import pytest
 
 from tests.server.lab import settle
 from wadm.model.status import UNDEPLOYED, ApplicationStatus, Explanation, ScalerStatus
+from wadm.server.fencing import EPOCH, Tenure
 from wadm.server.statuses import Statuses, fitting
 from wadm.transport.base import StreamSpec
 from wadm.transport.memory import MemoryBroker, MemoryTransport
-from wadm.wire.status import decode_status
+from wadm.wire.status import decode_status, encode_status
 
 STREAM = "wadm_status"
 DEPLOYED = ApplicationStatus("deployed", "", (ScalerStatus("1", "SpreadScaler", "shop-api", "deployed"),))
@@ -75,7 +76,7 @@ async def test_a_stream_made_anew_is_told_everything_again() -> None:
     await transport.delete_stream(STREAM)
     await transport.ensure_stream(StreamSpec(STREAM, ("wadm.status.*.*",), max_msgs_per_subject=10))
     for _ in range(2):
-        await statuses.fill_again()
+        await statuses.catch_up(made_anew=True)
         await settle()
     assert await kept(transport) == [DEPLOYED]
 
@@ -87,9 +88,52 @@ async def test_what_has_been_told_since_a_stream_was_made_anew_stays_the_last_wo
     await transport.delete_stream(STREAM)
     await transport.ensure_stream(StreamSpec(STREAM, ("wadm.status.*.*",), max_msgs_per_subject=10))
     statuses.publish("default", "shop", UNDEPLOYED)
-    await statuses.fill_again()
+    await statuses.catch_up(made_anew=True)
     await settle()
     assert (await kept(transport), await kept(transport, "cart")) == ([UNDEPLOYED], [DEPLOYED])
+
+
+LATE = encode_status(ApplicationStatus("failed", "late"))
+
+
+@pytest.mark.parametrize(
+    ("holds", "last"),
+    [(True, DEPLOYED), (False, ApplicationStatus("failed", "late"))],
+    ids=["ours is told again", "what another has told since is learnt"],
+)
+async def test_what_came_while_the_connection_was_away(holds: bool, last: ApplicationStatus) -> None:
+    broker = MemoryBroker()
+    statuses, transport = await a_statuses(broker)
+    statuses.publish("default", "shop", DEPLOYED, Tenure(7, lambda: holds) if holds else None)
+    await settle()
+    transport.go_away()
+    MemoryTransport(broker, "other").publish("wadm.status.default.shop", LATE, headers={EPOCH: "5"})
+    await settle()
+    transport.came_back()
+    await statuses.catch_up()
+    await settle()
+    assert statuses.last("default", "shop") == last
+    assert (await kept(transport))[-1] == last
+    before = len(await kept(transport))
+    await statuses.catch_up()
+    await settle()
+    assert len(await kept(transport)) == before, "there is nothing more to tell"
+
+
+async def test_what_an_owner_finds_right_is_its_own_from_then_on() -> None:
+    """A late status of the owner before takes its place; nothing new would ever be told over it."""
+    broker = MemoryBroker()
+    earlier, _ = await a_statuses(broker, "earlier")
+    earlier.publish("default", "shop", DEPLOYED, Tenure(5, lambda: True))
+    await settle()
+    statuses, transport = await a_statuses(broker)
+    statuses.claim("default", "shop", Tenure(7, lambda: True))
+    MemoryTransport(broker, "late").publish("wadm.status.default.shop", LATE, headers={EPOCH: "5"})
+    await settle()
+    assert statuses.last("default", "shop") == DEPLOYED
+    assert (await kept(transport))[-1] == DEPLOYED
+    statuses.claim("default", "unknown", Tenure(7, lambda: True))
+    assert statuses.get("default", "unknown") is None
 
 
 async def test_statuses_of_an_application_that_is_gone_can_be_dropped() -> None:

@@ -45,6 +45,8 @@ ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
 ENSURE_AGAIN: Final = 2.0
 """Seconds after which streams and buckets that could not be had are tried for again."""
+CATCH_UP_AGAIN: Final = 0.5
+"""Seconds between attempts to see what was told while the connection was away."""
 STOP_TIMEOUT: Final = 4.0
 """Seconds in which an instance is to have stopped; then it ends all the same."""
 STOP_TIMEOUT_AWAY: Final = 1.0
@@ -110,6 +112,8 @@ class Server:
         self.store.is_shared = self._is_shared
         self._tasks: list[asyncio.Task[None]] = []
         self._reconnected = asyncio.Event()
+        self._statuses_anew = False
+        """Whether the stream of statuses was made anew and is not filled again."""
         self._missing = "the server is starting"
 
     def not_ready(self) -> str:
@@ -234,16 +238,31 @@ class Server:
                     await self._reconnected.wait()
             put_back = self._reconnected.is_set()
             self._reconnected.clear()
-            await self._mend(put_back)
+            made = await self._mend(put_back)
+            self._statuses_anew |= self._names.status in made
+            if put_back or self._statuses_anew:
+                await self._catch_up_with_statuses()
 
-    async def _mend(self, put_back: bool) -> None:
+    async def _catch_up_with_statuses(self) -> None:
+        """See what was told while the connection was away; what is ours once it is known again which lattices are."""
+        while not self._reconnected.is_set():
+            if self.leases.alive or self._settings.max_jobs == 0:
+                try:
+                    await self.statuses.catch_up(self._statuses_anew)
+                except WadmError as error:
+                    log.warning("Statuses cannot be read again, trying on", reason=error)
+                else:
+                    self._statuses_anew = False
+                    return
+            await self._transport.sleep(CATCH_UP_AGAIN)
+
+    async def _mend(self, put_back: bool) -> frozenset[str]:
+        """Make anew what is gone, and have what is stored be known; return what had to be made."""
         made: frozenset[str] = frozenset()
         while True:
             made |= await self._ensure_patiently()
             try:
                 await self.store.come_back(self._names.manifests in made, put_back)
-                if self._names.status in made:
-                    await self.statuses.fill_again()
             except WadmError as error:
                 log.warning("What is stored cannot be read again, trying on", reason=error)
                 await self._transport.sleep(ENSURE_AGAIN)
@@ -251,6 +270,7 @@ class Server:
                 break
         if not self._reconnected.is_set():
             self._missing = ""
+        return made
 
 
 def new_version(now: float) -> str:

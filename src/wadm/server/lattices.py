@@ -298,6 +298,10 @@ class PlaceStatuses:
         if status.type == "undeployed" and self._store.view.evidence(self._place, name) == "deleted":
             self._statuses.forget(lattice, name)
 
+    def claim(self, name: str) -> None:
+        """Have the status that was told last be told again where something else takes its place."""
+        self._statuses.claim(self._place.lattice, name, self._tenure)
+
 
 def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings: Settings) -> MakeOwner:
     """Return what makes the owners of lattices under these settings."""

@@ -141,6 +141,9 @@ class Statuses(Protocol):
     def publish(self, name: str, status: ApplicationStatus) -> None:
         """Say that an application has this status now."""
 
+    def claim(self, name: str) -> None:
+        """Say that the status which an application was last said to have is the right one: it is to stay so."""
+
 
 class Changed(Struct, frozen=True):
     """An application was put, deployed, undeployed or deleted."""
@@ -868,6 +871,8 @@ class LatticeOwner:
             worst_first = sorted(status.scalers, key=lambda scaler: scaler.type == "deployed")
             status = replace(status, scalers=tuple(worst_first[:SCALERS_TOLD]))
         after = carry_since(before, status, now)
+        if after is before and name not in self._said:
+            self._statuses.claim(name)
         self._said[name] = after
         if after is not before:
             self._statuses.publish(name, after)

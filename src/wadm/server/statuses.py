@@ -84,6 +84,12 @@ class Statuses:
         self._send(lattice, name, raw, by)
         return True
 
+    def claim(self, lattice: str, name: str, by: Tenure | None) -> None:
+        """Take what was told last for ours: where a late status of an earlier owner replaces it, it is told again."""
+        told = self._told.get((lattice, name))
+        if told is not None:
+            self._told[lattice, name] = replace(told, by=by)
+
     def _send(self, lattice: str, name: str, raw: bytes, by: Tenure | None) -> None:
         subject = subjects.status(lattice, name)
         if by is None:
@@ -104,16 +110,26 @@ class Statuses:
         if self._told.get((lattice, name)) is before:  # else it is there again
             self._told.pop((lattice, name), None)
 
-    async def fill_again(self) -> None:
-        """Tell a status stream that has been made anew what it lacks of what is known here.
+    async def catch_up(self, made_anew: bool = False) -> None:
+        """Learn what was published while the connection was away, and tell what the stream lacks of what is known here:
+        where a late status of an earlier owner has replaced ours, and, where the stream was ``made_anew``, all of it.
 
         Raises :class:`~wadm.errors.WadmError` where NATS does not answer; it is to be called again then.
         """
+        before = dict(self._told)
         history = self._transport.history(self._stream, [subjects.status("*", "*")], last_per_subject=True)
-        there = {subjects.parse_status(stored.subject) async for stored in history}
-        for (lattice, name), told in self._told.items():
-            if (lattice, name) not in there:
-                self._transport.publish(subjects.status(lattice, name), told.raw)
+        there = {subjects.parse_status(stored.subject): stored async for stored in history}
+        for key, stored in there.items():
+            told = self._told.get(key) if key is not None else None
+            if key is None or told is not before.get(key):
+                continue  # heard or told meanwhile, which is newer
+            if told is None or told.by is None or not told.by.holds():
+                self._take(stored.subject, stored.data)
+            elif told.raw != stored.data:
+                self._send(*key, told.raw, told.by)
+        for key, told in self._told.items():
+            if made_anew and key not in there:
+                self._send(*key, told.raw, told.by)
 
     def _hear(self, message: Message) -> None:
         key = subjects.parse_status(message.subject)
