@@ -12,10 +12,6 @@ from wadm.cli.dependents import deployed_manifests
 from wadm.client.client import Client
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.conflicts import conflicts
-from wadm.engine.forecast import forecast
-from wadm.engine.interests import Interests
-from wadm.engine.plan import links_and_configs
-from wadm.engine.steps import finish
 from wadm.errors import NoResponders, NotFound, Unavailable
 from wadm.model.insight import Planned, PlannedStep
 from wadm.model.lattice import Entity, EntityKind, Lattice
@@ -24,6 +20,11 @@ from wadm.model.manifest import Manifest
 
 async def foresee(client: Client, name: str, manifest: Manifest | None) -> Planned:
     """Return what deploying a manifest (``None``: undeploying the application) would do."""
+    from wadm.engine.forecast import forecast  # a fifth of a command, which conflicts do without
+    from wadm.engine.interests import Interests
+    from wadm.engine.plan import links_and_configs
+    from wadm.engine.steps import finish
+
     deployed = await _deployed(client)
 
     def shared(other: str) -> Manifest | None:

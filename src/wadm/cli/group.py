@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -28,7 +27,6 @@ class LazyGroup(Group):
         """Run a command; whatever is wrong is said in words. Return the exit code."""
         for stream in (sys.stdout, sys.stderr):
             lenient(stream)
-        gc.set_threshold(50_000, 20, 20)  # a command mostly loads modules, none of which becomes garbage
         self._main_shell_completion({}, "wadm")
         try:
             code = self.main(list(arguments), prog_name="wadm", standalone_mode=False)

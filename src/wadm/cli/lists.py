@@ -18,7 +18,6 @@ from wadm.cli.situation import of_lattice
 from wadm.cli.standing import lattices_with_hosts, quietly
 from wadm.cli.views import states
 from wadm.client.client import Client
-from wadm.client.live import follow_all_statuses, follow_manifests
 from wadm.client.replies import Summary
 from wadm.errors import NoResponders, NotFound
 
@@ -136,6 +135,8 @@ async def watch_list(
 
     On a terminal it is redrawn; elsewhere, and for programs, only the lines that changed are printed.
     """
+    from wadm.client.live import follow_all_statuses, follow_manifests
+
     changed = asyncio.Event()
     await follow_all_statuses(client, lambda lattice, name, status: changed.set())
     await follow_manifests(client, changed.set)

@@ -6,6 +6,7 @@ answers soon, and ``wadm --version`` at once. Each command is loaded when it is 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -66,8 +67,17 @@ COMMANDS: Final = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; return the exit code."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    """Do what the command line says; return the exit code. Without ``arguments`` those of this process are meant, and
+    it ends afterwards."""
+    if arguments is not None:
+        return _main(list(arguments))
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        gc.freeze()  # else the interpreter looks through every module once more at its end, a sixth of a command
+
+
+def _main(arguments: list[str]) -> int:
     _open_what_is_closed()
     if mistaken := _not_text(arguments):
         print(f"error: {mistaken}", file=sys.stderr)  # noqa: T201
@@ -175,6 +185,7 @@ def help_text() -> str:
 
 
 def _command_line() -> LazyGroup:
+    gc.set_threshold(50_000, 20, 20)  # a command mostly loads modules, none of which becomes garbage
     from wadm.cli.group import LazyGroup
 
     return LazyGroup(COMMANDS)

@@ -196,13 +196,15 @@ def _print(view: RenderableType, console: Console) -> None:
     """Print without the spaces that fill lines up: they would be lines of their own in a narrower window."""
     from rich.segment import Segment, Segments
 
+    printed: list[Segment] = []
     for line in console.render_lines(view, pad=False):
         while line and not line[-1].text.strip():
             line.pop()
         if line:
             line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
-        safe = [Segment(visible(segment.text), segment.style) for segment in line if not segment.control]
-        console.print(Segments([*safe, Segment.line()]), soft_wrap=True)
+        printed += [Segment(visible(segment.text), segment.style) for segment in line if not segment.control]
+        printed.append(Segment.line())
+    console.print(Segments(printed), soft_wrap=True)
 
 
 def _width_is_given() -> bool:

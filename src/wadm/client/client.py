@@ -293,7 +293,7 @@ async def _written(manifest: Manifest | bytes | Path) -> tuple[bytes, dict[str, 
         case Path():
             return (await asyncio.to_thread(load_file, manifest)).data, None
         case Manifest():
-            from wadm.wire.manifests import encode_manifest  # loads YAML, which most requests do without
+            from wadm.wire.manifests import encode_manifest  # most requests do without
 
             return encode_manifest(manifest), {"Content-Type": "application/json"}
     raise TypeError(f"a manifest is a Manifest, bytes or a Path, not {type(manifest).__name__}")

@@ -101,7 +101,7 @@ def read_get(data: bytes) -> Manifest:
     """Return the manifest. Raises NotFound."""
     reply = decode_answer(api.GetReply, data)
     _check(reply)
-    from wadm.wire.manifests import manifest_from_builtins  # loads YAML, which most requests do without
+    from wadm.wire.manifests import manifest_from_builtins  # most requests do without
 
     return manifest_from_builtins(json.decode(_present(reply.manifest, "manifest")))
 

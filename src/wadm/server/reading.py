@@ -24,6 +24,7 @@ from wadm.engine.validate import refusal, validate
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Manifest, Problem
 from wadm.server.logging import Limited, get_logger
+from wadm.wire import yaml  # noqa: F401  (loaded with the server, not when the first manifest comes)
 from wadm.wire.manifests import read_manifest
 
 LARGE: Final = 32 * 1024

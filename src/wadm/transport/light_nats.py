@@ -1,5 +1,6 @@
 """nats-py without its JetStream part, which is a third of what a command takes to load and which nothing here uses:
-JetStream is spoken to by :mod:`wadm.transport.nats`.
+JetStream is spoken to by :mod:`wadm.transport.nats`. Nor does nats-py look up its own version, for which it loads
+the parsers of packages and of mail: the NATS server is told ours.
 
 For processes of the command line alone. A program that uses the client library may use nats-py as well, all of it.
 """
@@ -10,6 +11,8 @@ import sys
 from enum import StrEnum
 from importlib import import_module
 from types import ModuleType
+
+from wadm import __version__
 
 
 class Header(StrEnum):
@@ -29,5 +32,13 @@ def leave_jetstream_out() -> None:
     names.__dict__["Header"] = Header
     part.__dict__.update(api=names, JetStreamContext=None, JetStreamManager=None)
     sys.modules |= {"nats.js": part, "nats.js.api": names}
-    import_module("wadm.transport.nats.library")  # loads nats-py, without aiohttp
+    metadata = sys.modules.get("importlib.metadata")
+    sys.modules["importlib.metadata"] = None  # type: ignore[assignment]  # importing it fails, which nats-py puts up with
+    try:
+        import_module("wadm.transport.nats.library")  # loads nats-py, without aiohttp
+    finally:
+        del sys.modules["importlib.metadata"]
+        if metadata is not None:
+            sys.modules["importlib.metadata"] = metadata
     sys.modules["nats"].__dict__["js"] = part
+    sys.modules["nats.aio.client"].__dict__["__version__"] = __version__

@@ -50,7 +50,6 @@ from wadm.wire.documents import KEY_SHOWN, MAX_BYTES, Document, Mapping, Sequenc
 from wadm.wire.json_documents import read_json
 from wadm.wire.manifest_shape import manifest
 from wadm.wire.readers import DocumentReader, Found, Reader, Stop, Unfit, path_of
-from wadm.wire.yaml import read_yaml
 
 _REFUSAL = "Unable to parse manifest: "
 
@@ -163,6 +162,8 @@ def _ends(path: str) -> Iterator[int]:
 
 
 def _read(data: bytes, content_type: str | None) -> tuple[Manifest, DocumentReader]:
+    from wadm.wire.yaml import read_yaml  # a tenth of a command, which what is read quickly does without
+
     if content_type == "application/json":
         read, reader = _read_document(read_json(data))
     elif content_type in (None, "application/yaml"):
