@@ -33,11 +33,11 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-async def answer(port: int, timeout: float = 2.0) -> str | None:
+async def answer(port: int, timeout: float = 2.0, address: str = "127.0.0.1") -> str | None:
     """Return what is answered to ``GET /`` with status 200, ``None`` where nothing or something else is."""
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(address, port)
             try:
                 writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 said = await reader.read()

@@ -23,10 +23,12 @@ RESULTS = Path("chaos-results") / "history.jsonl"
 PATIENCE = 90.0
 """Seconds after which it is a failure that all is not as it should."""
 CALM = 2.0
+JUDGED_AFTER = 25
+"""Faults after which the history is checked."""
 
 
 async def run(history: History, count: int, seed: int, only: Sequence[str] = ()) -> None:
-    """Do faults until ``count`` have been done in all, those of earlier runs included; check each run at its end."""
+    """Do faults until ``count`` have been done in all, those of earlier runs included; check the history on the way."""
     done = sum(line["kind"] == "fault" for line in history.read())
     faults = [fault for fault in runnable() if not only or fault.name in only]
     with tempfile.TemporaryDirectory(prefix="wadm-chaos-") as directory:
@@ -36,17 +38,47 @@ async def run(history: History, count: int, seed: int, only: Sequence[str] = ())
         try:
             await stage.open()
             stage.use()
+            ending = _told_to_end()
             for number in range(done, count):
                 rng = random.Random(f"{seed}/{number}")
                 # Every kind in turn, so that an interrupted run has had them all about as often.
                 await _befall(stage, faults[number % len(faults)], rng, number)
-            await stage.rest()
-            stored = await stage.stored()
-            for wrong in check(history.read()[began:], stored):
-                history.note("wrong", what=wrong)
+                last = ending.is_set() or number == count - 1
+                if last or number % JUDGED_AFTER == JUDGED_AFTER - 1:
+                    await _judge(stage, began)
+                    stage.use()
+                if last:
+                    break
         finally:
             await stage.close()
             history.note("end")
+
+
+def _told_to_end() -> asyncio.Event:
+    """Return what is set at the first Ctrl-C or SIGTERM: the fault that is on is seen through, and judged. The second
+    ends everything at once."""
+    loop, ending = asyncio.get_running_loop(), asyncio.Event()
+
+    def end() -> None:
+        click.echo("ending after this fault; once more ends at once")
+        ending.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    return ending
+
+
+async def _judge(stage: Stage, began: int) -> None:
+    """Have everybody rest, and write down what is wrong with this run so far and was not known yet."""
+    await stage.rest()
+    lines = stage.history.read()
+    known = {line["what"] for line in lines if line["kind"] == "wrong"}
+    for wrong in check(lines[began:], await stage.stored()):
+        if wrong not in known:
+            stage.history.note("wrong", what=wrong)
+    stage.history.note("judged")
 
 
 async def _befall(stage: Stage, fault: Fault, rng: random.Random, number: int) -> None:
@@ -66,23 +98,31 @@ async def _befall(stage: Stage, fault: Fault, rng: random.Random, number: int) -
     await asyncio.sleep(CALM)
 
 
+def _row(name: str, ended: Sequence[dict[str, Any]]) -> list[str]:
+    seconds = [line["seconds"] for line in ended if line["seconds"] is not None]
+    if not seconds:
+        return []
+    figures = f"{statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
+    return [f"| {name} | {len(ended)} | {figures} | {len(ended) - len(seconds)} |"]
+
+
 def report(lines: Sequence[dict[str, Any]]) -> list[str]:
     """Return the figures of a history, as they are in docs/reliability.md."""
     told = ["| fault | times | median | worst | not whole |", "| --- | --- | --- | --- | --- |"]
     ended = [line for line in lines if line["kind"] == "whole"]
-    for name in (*dict.fromkeys(line["name"] for line in ended), ""):
-        of = [line for line in ended if name in ("", line["name"])]
-        seconds = [line["seconds"] for line in of if line["seconds"] is not None]
-        if seconds:
-            figures = f"{statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
-            told.append(f"| {name or 'all'} | {len(of)} | {figures} | {len(of) - len(seconds)} |")
+    for name in dict.fromkeys(line["name"] for line in ended):
+        told += _row(name, [line for line in ended if line["name"] == name])
+    for of, name in (("server nats", "all of servers and NATS"), ("host", "all of one host")):
+        told += _row(name, [line for line in ended if line["of"] in of.split()])
     answers = [line["result"] for line in lines if line["kind"] == "answer"]
     acknowledged = sum(result in ("created", "newversion", "acknowledged", "deleted") for result in answers)
     wrong = [line["what"] for line in lines if line["kind"] == "wrong"]
     calls = needless(lines)
+    last = max((n for n, line in enumerate(lines) if line["kind"] == "judged"), default=0)
+    judged = sum(line["kind"] == "whole" for line in lines[:last])
     told += [
         "",
-        f"{len(answers)} requests, {acknowledged} acknowledged; {len(wrong)} contradictions.",
+        f"{len(answers)} requests, {acknowledged} acknowledged; {len(wrong)} contradictions up to fault {judged}.",
         f"{len(calls)} needless calls.",
         *(f"- {one}" for one in wrong),
         *(f"- needless: {call['call']} of {call['about']} at {call['at']}" for call in calls),
@@ -103,7 +143,6 @@ def main(faults: int, seed: int, only: tuple[str, ...], results: Path, only_repo
     results.parent.mkdir(parents=True, exist_ok=True)
     history = History(results)
     if not only_report:
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             asyncio.run(run(history, faults, seed, only))
         except KeyboardInterrupt:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from tests.chaos.machines import lacking
+from tests.chaos.real import why_not
 from tests.chaos.stage import HOSTS, NODES, SERVERS, Stage
 
-Of = Literal["server", "nats", "host"]
+Of = Literal["server", "nats", "host", "most hosts"]
+"""What is hurt. When more than half of the hosts fall silent nothing may move: what is asked then is needless."""
 
 
 class Fault(Struct, frozen=True):
@@ -28,14 +31,16 @@ class Fault(Struct, frozen=True):
 
 def runnable() -> list[Fault]:
     """Return the faults that this machine can do."""
-    return [fault for fault in FAULTS if fault.needs not in lacking()]
+    return [fault for fault in FAULTS if fault.needs not in _lacking()]
 
 
 def not_run() -> dict[str, str]:
     """Return the names of the faults that it cannot do, and why."""
-    found = {fault.name: lacking()[fault.needs] for fault in FAULTS if fault.needs in lacking()}
-    found["disk slow"] = "no way to slow a disk down without a device mapper"
-    return found
+    return {fault.name: _lacking()[fault.needs] for fault in FAULTS if fault.needs in _lacking()}
+
+
+def _lacking() -> dict[str, str]:
+    return {**lacking(), **({"real hosts": why} if (why := why_not()) else {})}
 
 
 def _pause(rng: random.Random) -> float:
@@ -97,12 +102,7 @@ async def _cut_server(stage: Stage, rng: random.Random) -> str:
 
 
 async def _cut_server_off(stage: Stage, rng: random.Random) -> str:
-    name = await stage.owner() or rng.choice(SERVERS)
-    for node in NODES:
-        stage.network.cut(name, node)
-    await asyncio.sleep(10)
-    stage.network.heal(name)
-    return f"{name} from all nodes for 10 s"
+    return await _cut_off(stage, [await stage.owner() or rng.choice(SERVERS)], 10)
 
 
 async def _cut_nodes(stage: Stage, rng: random.Random) -> str:
@@ -170,6 +170,18 @@ async def _fill_disk(stage: Stage, rng: random.Random) -> str:
     return f"of {name} for 8 s"
 
 
+async def _slow_disk(stage: Stage, rng: random.Random) -> str:
+    """Have a disk take hundreds of milliseconds for each write, for a while."""
+    name = rng.choice(NODES)
+    until = time.monotonic() + 8
+    while time.monotonic() < until:
+        await asyncio.to_thread(stage.disks[name].freeze)
+        await asyncio.sleep(rng.uniform(0.1, 0.8))
+        await asyncio.to_thread(stage.disks[name].thaw)
+        await asyncio.sleep(0.05)
+    return f"of {name} for 8 s"
+
+
 async def _kill_host(stage: Stage, rng: random.Random) -> str:
     name = rng.choice(HOSTS)
     stage.processes[name].kill()
@@ -184,6 +196,44 @@ async def _stop_host(stage: Stage, rng: random.Random) -> str:
 
 async def _stop_node(stage: Stage, rng: random.Random) -> str:
     return await _stop(stage, rng.choice(NODES), 8)
+
+
+async def _kill_real_host(stage: Stage, rng: random.Random) -> str:
+    name = rng.choice(stage.real.places)
+    stage.real.kill(name)
+    stage.processes[name].kill()
+    await asyncio.sleep(_pause(rng))
+    stage.processes[name].start()
+    return name
+
+
+async def _stop_real_host(stage: Stage, rng: random.Random) -> str:
+    """Have a host stand still; its provider processes go on."""
+    return await _stop(stage, rng.choice(stage.real.places), rng.choice((3.0, 8.0, 20.0)))
+
+
+async def _kill_provider(stage: Stage, rng: random.Random) -> str:
+    """End a provider process; its host starts it again and says nothing."""
+    name = rng.choice(stage.real.places)
+    return stage.real.kill_provider(name, stage.processes[name].pid, rng)
+
+
+async def _cut_off(stage: Stage, names: Sequence[str], seconds: float) -> str:
+    for name in names:
+        for node in NODES:
+            stage.network.cut(name, node)
+    await asyncio.sleep(seconds)
+    for name in names:
+        stage.network.heal(name)
+    return f"{' and '.join(names)} from all nodes for {seconds:g} s"
+
+
+async def _cut_real_host_off(stage: Stage, rng: random.Random) -> str:
+    return await _cut_off(stage, [rng.choice(stage.real.places)], rng.choice((3.0, 10.0)))
+
+
+async def _cut_most_hosts_off(stage: Stage, rng: random.Random) -> str:
+    return await _cut_off(stage, HOSTS, 25)
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -202,8 +252,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("node line slow", "nats", lambda s, r: _slow_line(s, r.choice(NODES)), True, "latency"),
     Fault("all nodes killed", "nats", _kill_all_nodes, True),
     Fault("disk full", "nats", _fill_disk, True, "disk"),
+    Fault("disk slow", "nats", _slow_disk, True, "slow disk"),
     Fault("NATS upgraded", "nats", _upgrade, True),
-    Fault("host killed", "host", _kill_host, True),
+    Fault("host killed", "host", _kill_host, False),
     Fault("host stopped", "host", _stop_host, True),
     Fault("host and node cut", "host", _cut_host, True, "cut"),
+    Fault("most hosts cut off", "most hosts", _cut_most_hosts_off, True, "cut"),
+    Fault("real host killed", "host", _kill_real_host, False, "real hosts"),
+    Fault("real host stopped", "host", _stop_real_host, True, "real hosts"),
+    Fault("real host cut off", "host", _cut_real_host_off, True, "real hosts"),
+    Fault("provider killed", "host", _kill_provider, False, "real hosts"),
 )

@@ -33,10 +33,11 @@ def _run(*command: str, check: bool = True) -> bool:
 
 @cache
 def lacking() -> dict[str, str]:
-    """Return what this machine cannot do, and why: ``namespaces``, ``cut``, ``loss``, ``latency``, ``disk``."""
+    """Return what this machine cannot do, and why: ``namespaces``, ``cut``, ``loss``, ``latency``, ``disk``,
+    ``slow disk``."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         why = "needs root and the program ip"
-        return dict.fromkeys(("namespaces", "cut", "loss", "latency", "disk"), why)
+        return dict.fromkeys(("namespaces", "cut", "loss", "latency", "disk", "slow disk"), why)
     found = {}
     name = f"wadm-probe-{os.getpid()}"
     if not _run("ip", "netns", "add", name, check=False):
@@ -59,7 +60,25 @@ def lacking() -> dict[str, str]:
     else:
         found["disk"] = "file systems cannot be mounted"
     folder.rmdir()
+    if missing := [name for name in ("mkfs.ext4", "fsfreeze") if shutil.which(name) is None]:
+        found["slow disk"] = f"needs {' and '.join(missing)}"
+    elif not _can_freeze(Path(f"/tmp/{name}")):
+        found["slow disk"] = "a file cannot be mounted as a disk and frozen"
     return found
+
+
+def _can_freeze(folder: Path) -> bool:
+    """Whether a file can be mounted as a disk whose writes can be held up."""
+    disk = Disk(folder, 8)
+    try:
+        disk.mount_file()
+        disk.freeze()
+    except RuntimeError:
+        return False
+    finally:
+        disk.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _losing(part: str) -> tuple[str, ...]:
@@ -112,6 +131,11 @@ class Network:
         """Return a command as it is run at a place."""
         return ["ip", "netns", "exec", self._place(name), *command] if self.split else list(command)
 
+    def processes(self, name: str) -> list[int]:
+        """Return the process ids of all that runs at a place, where each place has a network of its own."""
+        found = subprocess.run(["ip", "netns", "pids", self._place(name)], capture_output=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
     def cut(self, receiver: str, sender: str) -> None:
         """Have nothing that one sends reach the other."""
         self._rule(receiver, "-A", "INPUT", "-s", self.places[sender], "-j", "DROP")
@@ -141,14 +165,30 @@ class Network:
 
 
 class Disk:
-    """A small file system that can be filled."""
+    """A small file system that can be filled and, where the machine allows, held up. ``open`` it first."""
 
     def __init__(self, path: Path, megabytes: int) -> None:
         self.path = path
+        self._megabytes = megabytes
+        self._image = path.with_name(f"{path.name}.image")
+        self._mounted = False
         path.mkdir(parents=True, exist_ok=True)
-        self.mounted = "disk" not in lacking()
-        if self.mounted:
-            _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path))
+
+    def open(self) -> None:
+        """Mount it: a file with a file system in it, else memory, else it is a directory like any other."""
+        if "slow disk" not in lacking():
+            self.mount_file()
+        elif "disk" not in lacking():
+            _run("mount", "-t", "tmpfs", "-o", f"size={self._megabytes}m", "tmpfs", str(self.path))
+            self._mounted = True
+
+    def mount_file(self) -> None:
+        """Make a file system in a file and mount it; RuntimeError where this machine cannot."""
+        with self._image.open("wb") as file:
+            file.truncate(self._megabytes << 20)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(self._image))
+        _run("mount", "-o", "loop", str(self._image), str(self.path))
+        self._mounted = True
 
     def fill(self) -> None:
         """Leave no room."""
@@ -161,10 +201,20 @@ class Disk:
         """Give the room back."""
         (self.path / "filling").unlink(missing_ok=True)
 
+    def freeze(self) -> None:
+        """Hold up every write until :meth:`thaw`."""
+        _run("fsfreeze", "--freeze", str(self.path))
+
+    def thaw(self) -> None:
+        """Let the writes go on."""
+        _run("fsfreeze", "--unfreeze", str(self.path), check=False)
+
     def close(self) -> None:
         """Remove it."""
-        if self.mounted:
+        if self._mounted:
+            self.thaw()
             _run("umount", "-l", str(self.path), check=False)
+        self._image.unlink(missing_ok=True)
 
 
 class Process:
@@ -190,6 +240,11 @@ class Process:
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environ
             )
         self.stopped = False
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 before the first start."""
+        return 0 if self._process is None else self._process.pid
 
     @property
     def lives(self) -> bool:

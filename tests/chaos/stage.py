@@ -1,4 +1,4 @@
-"""A cluster of three nats-servers, three servers, three hosts, and somebody who uses the API all the time."""
+"""A cluster of three nats-servers, three servers, three model hosts and two real ones, and people who use the API."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from bench.hosts import CHANGING
 from tests.chaos.history import History
 from tests.chaos.machines import Disk, Network, Process, clock_environment
+from tests.chaos.real import REAL, RealHosts
 from tests.natsd import nats_server_binary
 from wadm.errors import WadmError
 from wadm.sim.ledger import Stored
@@ -46,6 +47,7 @@ class Stage:
         self.network = Network(directory)
         self.disks: dict[str, Disk] = {}
         self.processes: dict[str, Process] = {}
+        self.real = RealHosts(self.network)
         self.client: NatsTransport
         self._rng = random.Random(seed)
         self._numbers = itertools.count(1)
@@ -56,7 +58,7 @@ class Stage:
 
     async def open(self) -> None:
         """Start everything, and have the steady applications run."""
-        self.network.open([*NODES, *SERVERS, *HOSTS])
+        self.network.open([*NODES, *SERVERS, *HOSTS, *self.real.places])
         for number, name in enumerate(NODES):
             self._make_node(number, name)
         urls = [f"nats://{self.network.places[name]}:{self._port(n)}" for n, name in enumerate(NODES)]
@@ -68,7 +70,11 @@ class Stage:
         for number, name in enumerate(HOSTS):
             places = [part for url in urls for part in ("--nats", url)]
             command = [sys.executable, "-m", "wadm.sim.run", *places, "--seed", name, "-l", f"zone={number}"]
-            command += ["--heartbeat", f"{HEARTBEAT:g}"]
+            command += ["-l", "kind=model", "--heartbeat", f"{HEARTBEAT:g}"]
+            self.processes[name] = Process(self.network, name, command, self.directory / f"{name}.log")
+        for number, name in enumerate(self.real.places):
+            node = NODES[number]
+            command = self.real.command(name, self.network.places[node], self._port(number), HEARTBEAT)
             self.processes[name] = Process(self.network, name, command, self.directory / f"{name}.log")
         for process in self.processes.values():
             process.start()
@@ -77,6 +83,8 @@ class Stage:
             await self.client.subscribe(subject, self._watch)
         for name in (*STEADY, PROBE):
             await self._insist(name)
+        if self.real.places:
+            await self._insist(REAL)
         await self.until(self.whole, 120)
         self.history.note("ready")
 
@@ -85,6 +93,7 @@ class Stage:
 
     def _make_node(self, number: int, name: str) -> None:
         disk = self.disks[name] = Disk(self.directory / f"{name}.disk", DISK)
+        disk.open()
         address = self.network.places[name]
         cluster = [CLUSTER_PORT if self.network.split else 16222 + n for n in range(len(NODES))]
         routes = ", ".join(f'"nats-route://{self.network.places[one]}:{cluster[n]}"' for n, one in enumerate(NODES))
@@ -106,6 +115,8 @@ class Stage:
             await self.client.close()
         for process in self.processes.values():
             process.kill()
+        for name in self.real.places:
+            self.real.kill(name)
         for disk in self.disks.values():
             disk.close()
         self.network.close()
@@ -142,7 +153,7 @@ class Stage:
         self.history.note("ask", number=number, application=application, operation=operation, version=version)
         body: Any = {}
         if operation == "put":
-            subject, body = "put", manifest(application, version, instances)
+            subject, body = "put", self._manifest(application, version, instances)
         else:
             subject = f"{'del' if operation == 'delete' else operation}.{application}"
             body = {"version": version} if operation == "deploy" else {}
@@ -151,6 +162,9 @@ class Stage:
         told = "" if reply is None else str(reply.get("message", ""))[:200]
         self.history.note("answer", number=number, result=result, message=told)
         return "exists" if "already exists" in told else result
+
+    def _manifest(self, application: str, version: str, instances: int) -> dict[str, Any]:
+        return self.real.manifest(version) if application == REAL else manifest(application, version, instances)
 
     async def _insist(self, application: str, instances: int = 3) -> str:
         version = f"v{next(self._versions)}"
@@ -177,7 +191,15 @@ class Stage:
         return time.monotonic() - began
 
     async def whole(self, wanted: Mapping[str, int] | None = None) -> bool:
-        """Whether the steady applications, and those wanted besides, run as declared and are said to."""
+        """Whether the steady applications, and those wanted besides, run as declared and are said to; whether every
+        real host answers."""
+        for name in self.real.places:
+            if not self.processes[name].lives:
+                self.processes[
+                    name
+                ].start()  # a real host ends where NATS is not there yet; an init system starts it again
+        if not await self.real.answer():
+            return False
         wanted = {**dict.fromkeys(STEADY, 3), **(wanted or {})}
         running, statuses = await asyncio.gather(self.running(), self.statuses())
         return all(running.get(f"{name}-api") == n and statuses.get(name) == "deployed" for name, n in wanted.items())
@@ -248,7 +270,7 @@ class Stage:
         elif ".".join(tokens[4:6]) in CHANGING:
             body = json.loads(message.data or b"{}")
             about = (body.get("annotations") or {}).get("wasmcloud.dev/appspec") or body.get("component_id", "")
-            steady = about.startswith("steady-")
+            steady = about == REAL or about.startswith("steady-")
             told = {key: body[key] for key in ("component_id", "count", "provider_id", "host_id") if key in body}
             self.history.note("call", call=".".join(tokens[4:]), about=about, steady=steady, **told)
 
@@ -257,7 +279,7 @@ def manifest(name: str, version: str, instances: int) -> dict[str, Any]:
     """Return an application of one component that is spread over all hosts."""
     scaler = {"instances": instances, "spread": [{"name": f"z{n}", "requirements": {"zone": str(n)}} for n in range(3)]}
     if name == PROBE:
-        scaler = {"instances": instances}
+        scaler["spread"] = [{"name": "model", "requirements": {"kind": "model"}}]
     return {
         "apiVersion": "core.oam.dev/v1beta1",
         "kind": "Application",

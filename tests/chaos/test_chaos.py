@@ -97,7 +97,7 @@ def test_calls_about_what_nobody_changed_are_needless_unless_a_host_was_hurt() -
 
 async def test_every_fault_is_run_or_said_not_to_be() -> None:
     run = {fault.name for fault in runnable()}
-    assert run | not_run().keys() == {fault.name for fault in FAULTS} | {"disk slow"}
+    assert run | not_run().keys() == {fault.name for fault in FAULTS}
     assert not run & not_run().keys()
 
 
