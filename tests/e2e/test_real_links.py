@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -221,6 +222,32 @@ async def test_with_two_hosts_it_does_not_matter_which_of_them_puts_a_link(real:
         await real.api.deploy(real.manifest(real.programs.archive, port, version=f"v{number}"))
         await until(lambda port=port: says(port, ONE))  # type: ignore[misc]
         await until(lambda before=before: is_closed(before))  # type: ignore[misc]
+
+
+@BOTH
+async def test_of_two_applications_on_one_address_the_second_says_so_and_answers_once_the_first_has_gone(
+    real: Real, tmp_path: Path, kind: str
+) -> None:
+    await real.host()
+    await real.serve()
+    provider = image(real.programs, kind)
+    port = await real.deploy(provider, name="first")
+    if kind == "archive":  # a host unpacks each image to one file, which it cannot write while it runs
+        provider = f"file://{shutil.copy(provider.removeprefix('file://'), tmp_path / 'another.par.gz')}"
+    await real.api.deploy(real.manifest(provider, port, "2", name="second"))
+
+    async def unhealthy() -> bool:
+        return bool((await real.api.status("second"))["status"]["type"] == "unhealthy")
+
+    await until(unhealthy)
+    message = (await real.api.status("second"))["status"]["message"]
+    assert f"second-http cannot listen on 127.0.0.1:{port} of " in message
+    assert "first-http of application first does" in message
+    assert (await real.api.status("first"))["status"]["type"] == "deployed"
+    assert await says(port, ONE)
+    await real.api.ask("undeploy.first")
+    await until(lambda: says(port, TWO))
+    await until(lambda: real.api.is_deployed("second"))
 
 
 async def test_two_applications_share_a_provider(real: Real) -> None:

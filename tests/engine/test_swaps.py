@@ -388,3 +388,17 @@ def test_a_new_image_is_not_given_up_because_its_host_cannot_be_reached() -> Non
     story.refused("no such image")
     story.plan()
     assert [swap.given_up for swap in story.record.swaps] == ["no such image"]
+
+
+@pytest.mark.parametrize("given_up", ["", "no such image"])
+def test_nothing_is_started_on_a_host_of_which_it_is_not_known_what_it_runs(given_up: str) -> None:
+    story = Story()
+    story.plan()
+    story.record = replace(story.record, swaps=(replace(story.record.swaps[0], given_up=given_up),))
+    story.stopped()
+    story.in_flight = InFlight()
+    story.lattice.silent["h1"], story.lattice.unseen["h1"] = story.now, story.now + 60
+    assert story.asks() == []
+    story.lattice.silent.clear()
+    story.lattice.unseen.clear()
+    assert story.asks() == [f"start store-kv on h1 (oci://x/kv:{1 if given_up else 2})"]

@@ -6,14 +6,11 @@ The original compares explicit ids only, and refuses; what is found here beyond 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Final
 
 from wadm.engine.compile import Desired
+from wadm.model.addresses import addresses, clash
 from wadm.model.lattice import EntityKind
 
-ADDRESS_KEYS: Final = ("address", "default_address")
-"""The keys of configurations in which providers of wasmCloud are told where to listen."""
-ANY_HOST: Final = ("", "0.0.0.0", "[::]", "::")  # noqa: S104 - compared with, not listened on
 Where = Callable[[EntityKind, str], Collection[str]]
 """Returns the names of the hosts on which something of that kind and id runs."""
 
@@ -48,7 +45,7 @@ def _addresses(desired: Desired, other: Desired, where: Where) -> Iterator[str]:
     for provider, address in _listening(desired):
         for rival, taken in theirs:
             hosts = sorted(set(where("provider", provider)) & set(where("provider", rival)))
-            if hosts and provider != rival and _clash(address, taken):
+            if hosts and provider != rival and clash(address, taken):
                 yield (
                     f"{provider} listens on {address}, and so does {rival} of application {other.application} on the "
                     f"same host {', '.join(hosts)}: only one of the two can"
@@ -66,12 +63,4 @@ def _listening(desired: Desired) -> Iterator[tuple[str, str]]:
     ]
     for entity_id, names in named:
         for name in names:
-            properties = desired.configs.get(name) or {}
-            yield from ((entity_id, properties[key]) for key in ADDRESS_KEYS if key in properties)
-
-
-def _clash(one: str, other: str) -> bool:
-    host, _, port = one.rpartition(":")
-    their_host, _, their_port = other.rpartition(":")
-    same_host = host == their_host or host in ANY_HOST or their_host in ANY_HOST
-    return bool(port) and port == their_port and port != "0" and same_host
+            yield from ((entity_id, address) for address in addresses(desired.configs.get(name) or {}))

@@ -53,10 +53,14 @@ DELIVERED = Delivery("delivered")
 
 def delivery(link: Link, lattice: Lattice) -> Delivery:
     """Return how far a link that the lattice holds has come to the providers that are its source or target."""
-    put = lattice.link_puts.get(link.at)
+    puts = lattice.link_puts
+    put, ends = puts.get(link.at), list(running_ends(link, lattice))
+    in_vain = [at for at, start in ends if at[1] == link.source_id and puts.in_vain(link.at, start)]
+    if in_vain:
+        return Delivery("outdated", tuple(in_vain))
     if put is None:
         return DELIVERED
-    lacking = [(at, start) for at, start in running_ends(link, lattice) if not put.reached(start)]
+    lacking = [(at, start) for at, start in ends if not put.reached(start)]
     if not lacking:
         return DELIVERED
     who = tuple(at for at, _ in lacking)

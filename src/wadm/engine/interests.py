@@ -42,6 +42,9 @@ class Interests:
         self._linked: dict[str, set[str]] = {}
         """Applications by the source or target of a link that they want: it may have to be told to a provider."""
         self._ends: dict[str, frozenset[str]] = {}
+        self._in_the_way: dict[str, set[str]] = {}
+        """Applications by the provider that listens where one of theirs is to."""
+        self._waits_for: dict[str, frozenset[str]] = {}
         self._changing: set[str] = set()
         """Applications that change configurations of which not everybody is told."""
         self._hosts: dict[Requirements, set[str]] = {}
@@ -109,6 +112,7 @@ class Interests:
             _discard(self._shared, name, application)
         self._index_sources(application)
         self.wants_hosts(application, False)
+        self.wait_for_addresses(application, ())
 
     def put_record(self, application: str, record: Record) -> bool:
         """Note what has been put for an application; return whether that is different from before."""
@@ -147,6 +151,10 @@ class Interests:
         if wants and desired is not None:
             wanted = frozenset(share.requirements for w in desired.workloads for share in w.shares)
         _reindex(self._hosts, self._wanting, application, wanted)
+
+    def wait_for_addresses(self, application: str, providers: Iterable[str]) -> None:
+        """Note which providers listen where those of an application are to: it is planned again when they change."""
+        _reindex(self._in_the_way, self._waits_for, application, frozenset(providers))
 
     def about(self, entity: tuple[EntityKind, str] | None, link: LinkKey | None, config: str | None) -> list[str]:
         """Return the applications that an entity, a link or a configuration concerns, sorted."""
@@ -188,13 +196,13 @@ class Interests:
         for entity in news.entities:
             found |= self._entities.get(entity, set())
             if entity[0] == "provider":
-                found |= self._linked.get(entity[1], set())
+                found |= self._linked.get(entity[1], set()) | self._in_the_way.get(entity[1], set())
         if news.entities or news.links:
             found |= self._changing
         if news.all_links:
             found |= self._sources.keys()
         for source in news.sources.union(key[0] for key in news.links):
-            found |= self._linking.get(source, set())
+            found |= self._linking.get(source, set()) | self._in_the_way.get(source, set())
         for name in news.configs:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from wadm.engine.compile import LinkScaler, WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.delivery import Delivery, delivery, running_ends
+from wadm.engine.listening import Taken, taken
 from wadm.engine.plan import Work, explain
 from wadm.model.commands import DeleteLink, Key, PutLink
-from wadm.model.lattice import Link
+from wadm.model.lattice import Link, owner
 from wadm.model.status import Explanation, ScalerStatus
 
 
@@ -84,7 +85,11 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         told = delivery(same_target, work.lattice)
         if told.lacking:
             work.untold.add(link.at)
-        if told.state in ("delivered", "unconfirmed") or trouble or not work.out_of_sync.isdisjoint(names):
+        in_sync = not trouble and work.out_of_sync.isdisjoint(names)
+        if in_sync and (there_is := taken(same_target, work.lattice)) is not None:
+            work.is_right(key)
+            return _in_vain(scaler, work, there_is)
+        if told.state in ("delivered", "unconfirmed") or not in_sync:
             work.is_right(key)
             return _in_force(scaler, work, names, trouble, told)
         outdated = told.state == "outdated"
@@ -187,6 +192,25 @@ def _in_force(
     )
     message = f"Putting link definition between {scaler.link.source_id} and {scaler.link.target}"
     return work.status(scaler, "reconciling", message, explanation)
+
+
+def _in_vain(scaler: LinkScaler, work: Work, taken: Taken) -> ScalerStatus:
+    """Return the status of a link whose source was told to listen where another provider does."""
+    mine, other = scaler.link, taken.other.source_id
+    work.in_vain[mine.at] = other
+    work.untold.add(mine.at)
+    entity = work.lattice.find("provider", taken.host_id, other)
+    application = owner(entity) if entity is not None else None
+    whose = f" of application {application}" if application not in (None, work.desired.application) else ""
+    where = f"{taken.address} of {work.host(taken.host_id)}"
+    who = f"{other}{whose} does" if other != mine.source_id else f"it does for its link to {taken.other.target}"
+    message = f"{mine.source_id} cannot listen on {where} for its link to {mine.target}: {who}"
+    explanation = Explanation(
+        waiting_for=f"{other} to leave {where}",
+        next="give one of the two another address, or undeploy one: the link is put anew then",
+        wanted=1,
+    )
+    return work.status(scaler, "unhealthy", message, explanation)
 
 
 def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:

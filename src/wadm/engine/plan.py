@@ -95,6 +95,8 @@ class Plan(Struct, frozen=True):
     """What is not asked now, because somebody undoes it again and again; to be noted, so that its time comes."""
     due: float | None = None
     """When to plan again though nothing is heard, besides what is in flight."""
+    in_vain: tuple[tuple[LinkAt, str], ...] = ()
+    """Links that were told in vain, each with the provider that is in the way (:mod:`wadm.engine.listening`)."""
 
     def __str__(self) -> str:
         lines = [f"{self.application}: {self.status.type} {self.status.message}".rstrip()]
@@ -170,6 +172,8 @@ class Work:
         """Identities under which a wanted link is not in force yet."""
         self.untold: set[LinkAt] = set()
         """Wanted links in the lattice that not every provider is known to have as they are wanted."""
+        self.in_vain: dict[LinkAt, str] = {}
+        """Links whose provider was told to listen where another does, with the id of that one."""
         self.on_trial: set[tuple[str, str]] = set()
         """New images that are tried beside the old ones, as host and id (:mod:`wadm.engine.trial`)."""
         self.config_changes: set[str] = set()

@@ -19,6 +19,7 @@ from wadm.engine.plan import NOBODY, Needed, Plan, Questions, Record, Work
 from wadm.engine.reconcile import plan_all
 from wadm.model.commands import Action, Key
 from wadm.model.lattice import Lattice
+from wadm.model.link_puts import LinkAt
 from wadm.model.status import ApplicationStatus
 
 
@@ -37,6 +38,7 @@ class Decided(Struct, frozen=True):
     put_off: tuple[Pending, ...] = ()
     questions: Questions | None = None
     due: float | None = None
+    in_vain: tuple[tuple[LinkAt, str], ...] = ()
 
 
 class Planning:
@@ -116,4 +118,5 @@ class Planning:
             plan.put_off,
             plan.questions,
             plan.due,
+            plan.in_vain,
         )

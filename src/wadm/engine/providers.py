@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wadm.engine.listening import idles
 from wadm.engine.spread import Place
 from wadm.engine.swaps import begin_swap, is_wanted, same_image
 from wadm.model.commands import StartProvider, StopProvider
-from wadm.model.lattice import Entity, Provider
+from wadm.model.lattice import Entity, Provider, owner
 from wadm.model.provider_starts import SUBSCRIBES_WITHIN
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ def plan_provider(progress: Progress, host: str, wanted: Place, entity: Entity |
     swap = progress.swaps.get(host)
     given_up = swap is not None and bool(swap.given_up)
     if isinstance(entity, Provider) and is_wanted(entity, scaler) and not given_up:
-        _running(progress, host, entity)
+        if idles(scaler.entity_id, host, work.lattice) and owner(entity) is not None:
+            _start_anew(progress, host, entity)
+        else:
+            _running(progress, host, entity)
         return
     progress.wrong.append(host)
     if not isinstance(entity, Provider):
@@ -37,6 +41,15 @@ def plan_provider(progress: Progress, host: str, wanted: Place, entity: Entity |
         progress.want(stop, _why_stopped(progress, host, entity))
     elif work.lattice.unseen:
         progress.unsure = True  # The others of it may not serve at the moment.
+
+
+def _start_anew(progress: Progress, host: str, provider: Provider) -> None:
+    """Stop one that serves nothing, as it could not listen where it was told to: once gone, it is started again."""
+    scaler, work = progress.scaler, progress.work
+    progress.wrong.append(host)
+    work.starting.add(scaler.entity_id)
+    stop = StopProvider(scaler.entity_id, host, scaler.application, provider.annotations)
+    progress.want(stop, "the address is free that it could not listen on; only a new start makes it try again")
 
 
 def _running(progress: Progress, host: str, provider: Provider) -> None:
@@ -60,16 +73,16 @@ def _running(progress: Progress, host: str, provider: Provider) -> None:
 def _start(progress: Progress, host: str, wanted: Place) -> None:
     scaler, called = progress.scaler, progress.work.host(host)
     name, swap = scaler.entity_id, progress.swaps.get(host)
-    if swap is not None and swap.given_up:
+    if host in progress.work.lattice.unseen:
+        progress.unsure = True
+    elif swap is not None and swap.given_up:
         back = StartProvider(name, host, swap.reference, scaler.application, dict(swap.annotations), swap.config)
         progress.want(back, f"{scaler.image} was given up on {called}: {swap.given_up}")
-        return
-    annotations = scaler.annotations(wanted.share)
-    command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
-    if swap is not None:
-        progress.start(command, f"it replaces {swap.reference} on {called}")
     else:
-        progress.start(command, f"spread {wanted.share} wants it on {called}, it does not run there")
+        annotations = scaler.annotations(wanted.share)
+        command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)
+        why = f"spread {wanted.share} wants it on {called}, it does not run there"
+        progress.start(command, why if swap is None else f"it replaces {swap.reference} on {called}")
 
 
 def _why_stopped(progress: Progress, host: str, provider: Provider) -> str:

@@ -67,6 +67,7 @@ def plan_all(work: Work) -> Steps[Plan]:
         work.wants_hosts,
         tuple(work.put_off),
         work.due,
+        tuple(sorted(work.in_vain.items())),
     )
 
 

@@ -222,9 +222,8 @@ class Progress:
 
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
-        name, unseen = self.scaler.entity_id, self.work.lattice.unseen
-        begun = command.host_id in self.swaps and command.host_id not in unseen
-        if unseen and not begun:
+        name = self.scaler.entity_id
+        if self.work.lattice.unseen and command.host_id not in self.swaps:
             self.unsure = True
         elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)

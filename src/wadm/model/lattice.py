@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.model.addresses import AddressConfigs
 from wadm.model.link_puts import LinkAt, LinkPuts
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
 from wadm.model.provider_starts import ProviderStarts
@@ -207,6 +208,7 @@ class Lattice:
         for: what seems to be missing may run there."""
         self.pause: Pause | None = None
         self.link_puts = LinkPuts()
+        self.address_configs = AddressConfigs()
         self._values: dict[str, dict[str, str]] = {}
         """What each configuration held when it was last known to be there."""
         self._naming: dict[str, dict[LinkAt, None]] = {}
@@ -271,6 +273,7 @@ class Lattice:
         other.silent, other.unseen, other.pause = dict(self.silent), dict(self.unseen), self.pause
         other.links = dict(self.links)
         other.link_puts = self.link_puts.copy()
+        other.address_configs = self.address_configs.copy()
         other._values = dict(self._values)
         other._naming = {name: dict(links) for name, links in self._naming.items()}
         other._to = {target: dict(links) for target, links in self._to.items()}
@@ -526,6 +529,7 @@ class Lattice:
             absent = name in self.configs and self.configs[name] is None
             before = self._values.get(name, None if absent else properties)
             self._values[name] = properties
+            self.address_configs.note(name, properties)
             if now is not None and before != properties:
                 for at in self._naming.get(name, ()):
                     self.link_puts.changed(at, now)

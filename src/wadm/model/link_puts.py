@@ -43,6 +43,8 @@ class LinkPuts:
 
     def __init__(self) -> None:
         self._puts: dict[LinkAt, LinkPut] = {}
+        self._in_vain: dict[LinkAt, float] = {}
+        """Links that their provider could not do anything with, and when that was noted last."""
         self._unsure: frozenset[LinkAt] = frozenset()
         self._unsure_configs: frozenset[str] = frozenset()
 
@@ -54,6 +56,7 @@ class LinkPuts:
         """Return a copy that can be changed without changing this one."""
         other = LinkPuts()
         other._puts = dict(self._puts)
+        other._in_vain = dict(self._in_vain)
         return other
 
     # -- what happens ------------------------------------------------------------------------
@@ -66,9 +69,23 @@ class LinkPuts:
         """Note that a link was put over, or a configuration that it names has other values: nobody has heard of it."""
         self._puts[link] = LinkPut(now, None)
 
+    def note_in_vain(self, link: LinkAt, now: float) -> None:
+        """Note that a provider was told of a link before ``now`` and could not do what it says."""
+        self._in_vain[link] = now
+
+    def in_vain(self, link: LinkAt, start: ProviderStart) -> bool:
+        """Whether a provider was told of a link in vain since it started."""
+        noted = self._in_vain.get(link)
+        return noted is not None and (start.started is None or start.started <= noted)
+
+    def any_in_vain(self, source: str) -> bool:
+        """Whether any link of a provider was told to it in vain."""
+        return any(key[0] == source for key, _ in self._in_vain)
+
     def disappeared(self, link: LinkAt) -> None:
         """Note that a link is gone."""
         self._puts.pop(link, None)
+        self._in_vain.pop(link, None)
 
     # -- what an earlier owner left ------------------------------------------------------------
 

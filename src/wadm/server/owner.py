@@ -770,6 +770,9 @@ class LatticeOwner:
             self.in_flight.settle(plan.settled, plan.application)
             if plan.status is not None:
                 self.interests.wants_hosts(plan.application, plan.wants_hosts)
+                self.interests.wait_for_addresses(plan.application, (provider for _, provider in plan.in_vain))
+                for link, _ in plan.in_vain:
+                    self.lattice.link_puts.note_in_vain(link, now)
                 self._due.pop(plan.application, None)
                 if plan.due is not None:
                     self._due[plan.application] = plan.due
