@@ -210,7 +210,14 @@ class ModelKube:
         await self._answer(lambda: None)
 
     async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> tuple[list[Object], str]:
-        return await self._answer(lambda: (self.cluster.all(kind, selector), self.cluster.version))
+        def found() -> tuple[list[Object], str]:
+            everywhere = self.cluster.all(kind, selector)
+            here = [one for one in everywhere if namespace in (None, one["metadata"]["namespace"])]
+            return [
+                {k: v for k, v in one.items() if k not in ("kind", "apiVersion")} for one in here
+            ], self.cluster.version
+
+        return await self._answer(found)
 
     async def watch(
         self, kind: Kind, namespace: str | None, selector: str, since: str

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wadm.operator.kube import merge_patch
+from wadm.operator.kube import KubeError, merge_patch
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,20 @@ from wadm.operator.kube import merge_patch
 )
 def test_a_merge_patch_leaves_nothing_behind(before: Any, after: Any, patch: Any) -> None:
     assert merge_patch(before, after) == patch
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (KubeError(422, "Invalid", "spec.replicas: must be positive"), True),
+        (KubeError(403, "Forbidden", "you may not"), True),
+        (KubeError(500, "", "failed to convert new object (x): quantities must match"), True),
+        (KubeError(500, "", "etcdserver: request timed out"), False),
+        (KubeError(500, "InternalError", "failed calling webhook"), False),
+        (KubeError(504, "Timeout", "request did not complete"), False),
+        (KubeError(0, "NoAnswer", "the API server does not answer"), False),
+    ],
+    ids=lambda one: str(one),
+)
+def test_what_is_wrong_with_the_object_and_what_with_the_server(error: KubeError, refused: bool) -> None:
+    assert error.refused is refused

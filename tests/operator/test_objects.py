@@ -12,7 +12,7 @@ from wadm.client import manifests as client_manifests
 from wadm.errors import ManifestInvalid
 from wadm.operator import manifests, names, ownership
 from wadm.operator.conditions import Condition
-from wadm.operator.targets import Place, Target, choose, target_of
+from wadm.operator.targets import Place, Target, choose, target_of, undecided
 
 SHOP = Place(Target("main"), "shop")
 
@@ -233,6 +233,26 @@ ACCEPTED = {"accepted": {"lattice": "old"}}
 def test_a_change_that_is_not_accepted_moves_no_application(body: dict[str, Any], lattice: str | None) -> None:
     target = target_of(body)
     assert (target.lattice if target else None) == lattice
+
+
+@pytest.mark.parametrize(
+    ("host_configs", "waits"),
+    [
+        ([host_config("main")], False),
+        ([host_config("new", {"accepted": {"lattice": "main"}})], True),
+        ([host_config("main"), host_config("no t")], False),
+        ([host_config("main"), host_config("other")], True),
+        ([], True),
+    ],
+    ids=["settled", "another is asked for", "beside one that never was valid", "another has come", "it is gone"],
+)
+def test_nothing_goes_to_a_lattice_that_the_settings_do_not_say_any_more(
+    host_configs: list[dict[str, Any]], waits: bool
+) -> None:
+    main = target_of(host_config("main"))
+    assert main is not None
+    found = undecided(body(), host_configs, None, main)
+    assert (found.reason if found else None) == ("LatticeChanging" if waits else None)
 
 
 def test_a_namespace_whose_host_config_was_never_accepted_says_so() -> None:

@@ -124,6 +124,23 @@ def test_one_that_moves_with_its_host_config_leaves_the_old_lattice(world: World
     assert deployed(world, new)["mover"]
 
 
+def test_one_applied_with_new_settings_of_its_hosts_touches_nothing_in_the_old_lattice(world: World) -> None:
+    old, new = world.lattice(hosts=1), world.namespace()
+    world.hosts(new, 1)
+    put(world, old, "theirs")
+    eventually(lambda: f"{old}/theirs" in mirrors(world, old))
+    mine = application("mine", namespace=old, annotations={"wasmcloud.dev/application": "theirs"})
+    # The settings wait for a Secret, so that the old ones are in force for as long as the test wants.
+    world.cluster.apply(world.host_config(old, lattice=new, registryCredentialsSecret="late"), mine)
+    eventually(lambda: condition(world.status(old, "mine"), "Accepted").get("reason") == "LatticeChanging")
+    assert condition(world.status(old, "mine"), "Reconciling")["status"] == "True"
+    assert image_of(world, old, "theirs") == "ghcr.io/wash/theirs:1"
+    world.cluster.apply(world.host_config(old, lattice=new))
+    eventually(lambda: world.status(old, "mine").get("phase") == "Deployed")
+    assert world.status(old, "mine")["lattice"] == new
+    assert deployed(world, old) == {"theirs": "v1"}
+
+
 def test_deleting_a_mirror_releases_the_application(world: World, lattice: str) -> None:
     put(world, lattice, "released")
     uid = eventually(lambda: mirrors(world, lattice).get(f"{lattice}/released"))["metadata"]["uid"]

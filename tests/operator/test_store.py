@@ -24,7 +24,7 @@ class Kept:
     def __init__(self, kind: names.Kind) -> None:
         self.told: list[str] = []
         self.store = Store(
-            lambda one: self.told.append("changed"),
+            lambda one, before: self.told.append("changed"),
             lambda one: self.told.append("gone"),
             lambda one: self.told.append("gone" if key not in self.store.host_configs else "changed"),
         )

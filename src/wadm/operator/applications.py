@@ -26,7 +26,7 @@ from wadm.operator.names import Key, key_of
 from wadm.operator.recorder import Recorder
 from wadm.operator.services import Services
 from wadm.operator.store import CLAIMED, Store
-from wadm.operator.targets import Place, Target, choose, same_lattice, target_of
+from wadm.operator.targets import Place, Target, choose, same_lattice, target_of, undecided
 
 SETTLING: Final = ApplicationStatus("reconciling", "the new version was handed over a moment ago")
 
@@ -174,6 +174,8 @@ class Applications:
         try:
             wanted = self._wanted(body)
             if not ownership.is_mirror(body) and view.heard:
+                refusal = await self._undecided(body, applied, place)
+            if not ownership.is_mirror(body) and view.heard and refusal is None:
                 await self._add_finalizer(body)
                 applied, again = await self._handover.give(body, wanted, applied, place, view)
                 if applied.former:
@@ -225,6 +227,17 @@ class Applications:
             deadline=_deadline(body),
         )
         return facts, applied, again
+
+    async def _undecided(self, body: Object, applied: Applied | None, place: Place) -> Condition | None:
+        """Return why an object may not go to a place yet where it is not, ``None`` where it may.
+
+        Of two kinds one may be heard of later than the other, so the host configs are read again before.
+        """
+        if applied is not None and applied.place is not None and applied.place.names_same(place):
+            return None
+        namespace = body["metadata"]["namespace"]
+        self._store.take_host_configs(namespace, *await self._kube.list(names.HOST_CONFIGS, namespace))
+        return undecided(body, self._store.host_configs_of(namespace), self._default, place.target)
 
     async def _reconcile_services(
         self, body: Object, wanted: Wanted | None, current: bool, view: LatticeView

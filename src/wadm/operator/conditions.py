@@ -35,7 +35,7 @@ SHORT_MAX: Final = 300
 """Most characters of a text that is said in full in another condition."""
 PROGRESS_DEADLINE: Final = 600.0
 """Seconds without any progress after which something that is not ready is stalled, as with Deployments."""
-HEALING: Final = frozenset({"NoLattice", "Missing", "Refused"})
+HEALING: Final = frozenset({"NoLattice", "LatticeChanging", "Missing", "Refused"})
 """Reasons of refusals that pass when something else is there, as what is applied together often is a moment later."""
 SCALERS_MAX: Final = 100
 """Scalers that a status lists; an application with more says how many are left out."""

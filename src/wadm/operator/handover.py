@@ -23,7 +23,6 @@ from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.kube import Object
 from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.manifests import Wanted
-from wadm.operator.names import key_of
 from wadm.operator.ownership import noted_place, places_of_record
 from wadm.operator.recorder import Recorder
 from wadm.operator.targets import Place
@@ -207,7 +206,7 @@ class Handover:
     async def _leave(self, body: Object, former: Former) -> str:
         """Undeploy the application in a place that was left; return why that cannot be done yet."""
         place = former.place
-        if self._has_other_owner(body, place):
+        if self._is_owned(place):
             return ""
         if _annotation(body, names.ON_DELETE) == "keep":
             return ""
@@ -248,7 +247,7 @@ class Handover:
         waits = []
         for one in places:
             reached = place if place is not None and place.names_same(one) else one
-            if self._has_other_owner(body, reached):
+            if self._is_owned(reached):
                 continue
             try:
                 waits.append(await self._take_down(reached))
@@ -289,12 +288,11 @@ class Handover:
         hosts = [inventory.friendly_name or inventory.host_id for inventory in inventories if _runs(inventory, place)]
         return f"still running on {len(hosts)} host{'s' * (len(hosts) != 1)}: {', '.join(hosts[:5])}" if hosts else ""
 
-    def _has_other_owner(self, body: Object, place: Place) -> bool:
-        """Whether another object of Kubernetes owns the application, or will once this one is gone."""
+    def _is_owned(self, place: Place) -> bool:
+        """Whether an object of Kubernetes means the application: another one, or the object that the pass is about, as
+        it has been changed, or made anew, meanwhile."""
         return any(
-            key_of(other) != key_of(body)
-            and not ownership.is_mirror(other)
-            and "deletionTimestamp" not in other["metadata"]
+            not ownership.is_mirror(other) and "deletionTimestamp" not in other["metadata"]
             for other in self._claimants(place)
         )
 

@@ -35,6 +35,9 @@ PAGE: Final = 500
 
 USER_AGENT: Final = f"{names.OPERATOR}/{__version__}"
 
+UNREADABLE: Final = ("failed to convert", "failed to create typed")
+"""How the API server begins to say that it cannot read a value."""
+
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -62,9 +65,11 @@ class KubeError(WadmError):
     def refused(self) -> bool:
         """Whether the object itself is wrong, so that trying again does not help.
 
-        Of values that it cannot read at all, such as quantities, the server says 500.
+        Of values that it cannot read at all, such as quantities, the server says 500, as it does of its own troubles.
         """
-        return self.status in (400, 413, 422, 500) or (self.status == 403 and self.reason == "Forbidden")
+        if self.status == 500:
+            return str(self).startswith(UNREADABLE)
+        return self.status in (400, 413, 422) or (self.status == 403 and self.reason == "Forbidden")
 
 
 class Kube:

@@ -24,6 +24,8 @@ from wadm.operator.targets import Target, same_lattice, target_of
 
 AT_ONCE: Final = 8
 """Mirrors written side by side."""
+OVERTAKEN_AGAIN: Final = 0.5
+"""Seconds after which is looked again at mirrors that changed while they were written."""
 
 
 class Mirrors:
@@ -73,7 +75,9 @@ class Mirrors:
                 words = f"{len(failures)} applications of lattice {target.lattice} cannot be shown: {failures[0]}"
                 self._recorder.say(home, "Warning", "MirrorFailed", words)
             raise ExceptionGroup(f"mirrors of lattice {target.lattice}", failures)
-        return None
+        # A mirror that was changed meanwhile, if only in its status, is decided on anew: no news may follow.
+        overtaken = any(isinstance(result, KubeError) and result.conflict for result in results)
+        return OVERTAKEN_AGAIN if overtaken else None
 
     def _is_first(self, target: Target) -> bool:
         """Whether this view shows the lattice, where several reach it with different credentials."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 OPERATOR: Final = "wadm-operator"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -79,6 +79,10 @@ class Kind(NamedTuple):
     api_version: str
     plural: str
     kind: str
+
+    def named(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return an object of a list, which leaves out the kind of what it holds, with its kind."""
+        return {"apiVersion": self.api_version, "kind": self.kind, **item}
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the path of a collection or an object."""

@@ -216,16 +216,21 @@ class Operator:
 
     # -- what is heard -----------------------------------------------------------------------
 
-    def _application_changed(self, body: Object) -> None:
+    def _application_changed(self, body: Object, before: Object | None) -> None:
         self._queue.add(("application", key_of(body)))
         self._touch_mirrors_of(body)
+        if before is not None:
+            self._make_room(before)
 
     def _application_gone(self, body: Object) -> None:
         self._queue.add(("application", key_of(body)))
-        # Of the other objects that mean the same application one may count now.
-        for other in self._store.named(application_name(body)):
+        self._make_room(body)
+
+    def _make_room(self, before: Object) -> None:
+        """Look at what may count, or be shown, where an Application was that may mean something else now."""
+        for other in self._store.named(application_name(before)):
             self._queue.add(("application", key_of(other)))
-        self._touch_mirrors_of(body)
+        self._touch_mirrors_of(before)
 
     def _host_config_changed(self, body: Object) -> None:
         self._queue.add(("hosts", key_of(body)))

@@ -129,8 +129,7 @@ class Reflector:
         for key in sorted(gone):
             self._sink.drop(key, version)
         for body in found:
-            # Lists leave out the kind of what they hold.
-            self._sink.put({"apiVersion": self.kind.api_version, "kind": self.kind.kind, **body})
+            self._sink.put(self.kind.named(body))
         self.synced.set()
         return version
 

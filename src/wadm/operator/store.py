@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from wadm.operator import ownership
 from wadm.operator.kube import Object
 from wadm.operator.manifests import application_name
-from wadm.operator.names import Key, key_of
+from wadm.operator.names import HOST_CONFIGS, Key, key_of
 from wadm.operator.targets import target_of
 
 CLAIMED = "wasmcloud.dev/claimed"
@@ -24,12 +24,12 @@ class Store:
 
     The callbacks are called with each object of which anything but the status is new, or what it owns, however it came
     here: the answer to a write of ours may bring somebody else's change before the watch does, which then brings
-    nothing new.
+    nothing new. That for Applications gets the object as it was as well, ``None`` for a new one.
     """
 
     def __init__(
         self,
-        application_changed: Callable[[Object], None],
+        application_changed: Callable[[Object, Object | None], None],
         application_gone: Callable[[Object], None],
         host_config_changed: Callable[[Object], None],
     ) -> None:
@@ -57,7 +57,7 @@ class Store:
         self.applications[key] = kept
         self._named[application_name(kept)].add(key)
         if before is None or _without_status(before) != _without_status(kept) or _places(before) != _places(kept):
-            self._application_changed(kept)
+            self._application_changed(kept, before)
 
     def forget_application(self, key: Key, version: str = "") -> None:
         """Forget an Application that is gone, and tell of it; one that is newer than ``version`` is another."""
@@ -108,6 +108,13 @@ class Store:
             return
         del self.host_configs[key]
         self._host_config_changed(body)
+
+    def take_host_configs(self, namespace: str, found: Collection[Object], version: str) -> None:
+        """Keep the host configs of a namespace as they were in that version of the collection."""
+        for key in {key_of(one) for one in self.host_configs_of(namespace)} - {key_of(one) for one in found}:
+            self.forget_host_config(key, version)
+        for one in found:
+            self.put_host_config(HOST_CONFIGS.named(one))
 
     def _is_gone(self, kind: str, body: Object) -> bool:
         return _version(body) <= self._gone.get((kind, key_of(body)), -1)

@@ -8,7 +8,7 @@ lattice of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -71,6 +71,13 @@ def target_of(host_config: Object) -> Target | None:
     return _target(host_config, host_config["spec"])
 
 
+def wished_target(host_config: Object) -> Target | None:
+    """Return the lattice that the settings of a host config say now, ``None`` for one that never was accepted."""
+    counts = target_of(host_config)
+    spec = host_config.get("spec") or {}
+    return _target(host_config, spec) if counts is not None and spec.get("lattice") else counts
+
+
 def _target(host_config: Object, spec: Mapping[str, Any]) -> Target:
     address = spec.get("natsAddress") or NATS_ADDRESS
     port = spec.get("natsClientPort") or NATS_CLIENT_PORT
@@ -78,12 +85,20 @@ def _target(host_config: Object, spec: Mapping[str, Any]) -> Target:
     return Target(str(spec["lattice"]), f"{address}:{port}", secret)
 
 
-def choose(body: Object, host_configs: Iterable[Object], default: Target | None) -> Target | Condition:
-    """Return the lattice of an Application, or why there is none; ``host_configs`` are those of its namespace."""
+def choose(
+    body: Object,
+    host_configs: Iterable[Object],
+    default: Target | None,
+    of: Callable[[Object], Target | None] = target_of,
+) -> Target | Condition:
+    """Return the lattice of an Application, or why there is none.
+
+    ``host_configs`` are those of its namespace, and ``of`` says which lattice each is of.
+    """
     namespace = body["metadata"].get("namespace", "")
     named = body["metadata"].get("annotations", {}).get(names.LATTICE)
     configs = list(host_configs)
-    here = sorted({target for one in configs if (target := target_of(one)) is not None})
+    here = sorted({target for one in configs if (target := of(one)) is not None})
     found = here or ([default] if default and not configs else [])
     if named:
         candidates = [*here, *([default] if default and default not in here else [])]
@@ -91,7 +106,7 @@ def choose(body: Object, host_configs: Iterable[Object], default: Target | None)
     if len(found) == 1:
         return found[0]
     if not found:
-        refused = sorted(one["metadata"]["name"] for one in configs if target_of(one) is None)
+        refused = sorted(one["metadata"]["name"] for one in configs if of(one) is None)
         return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named, refused))
     if len({(target.lattice, target.address) for target in found}) == 1:
         return found[0]  # the same lattice, with several credentials
@@ -111,6 +126,21 @@ def choose(body: Object, host_configs: Iterable[Object], default: Target | None)
         f"the host configs of namespace {namespace} are of several lattices ({lattices}): "
         f"choose one with the annotation {names.LATTICE}",
     )
+
+
+def undecided(body: Object, host_configs: Sequence[Object], default: Target | None, target: Target) -> Condition | None:
+    """Return why an Application may not go to ``target`` yet: settings of host configs mean another lattice.
+
+    An object that is applied together with new settings of its host config means the new lattice: it must not replace,
+    and on its way out delete, what another tool runs under its name in the old one.
+    """
+    if choose(body, host_configs, default, wished_target) == target:
+        return None
+    words = f"the host configs of namespace {body['metadata'].get('namespace', '')} have changed"
+    changing = sorted(one["metadata"]["name"] for one in host_configs if target_of(one) != wished_target(one))
+    if changing:
+        words = f"the new settings of host config {', '.join(changing)} ask for another lattice and are not accepted"
+    return Condition("Accepted", "Unknown", "LatticeChanging", words)
 
 
 def _nowhere(namespace: str, named: str | None, refused: Sequence[str]) -> str:
