@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -246,6 +247,32 @@ def test_values_that_were_forgotten_and_are_read_again_as_they_were_change_nothi
     world.hear(ConfigSet(CONFIG))
     world.set_config("127.0.0.1:8080")
     assert world.state == "delivered"
+
+
+def test_a_configuration_that_was_missing_counts_as_changed_when_it_is_back() -> None:
+    """A provider that its host started again meanwhile, which nobody tells, was told its links without it."""
+    world = World()
+    for step in (World.put, World.start, World.report):
+        step(world)
+        world.now += SLOW
+    for values in (None, {"address": "127.0.0.1:8080"}):
+        observe_config(CONFIG, values, world.lattice, world.news, world.now)
+        assert world.state == "outdated"
+        world.now += SLOW
+
+
+@pytest.mark.parametrize("links_first", [True, False])
+def test_so_does_one_that_a_new_owner_finds_missing(links_first: bool) -> None:
+    world = World(provider=True)
+    world.lattice.links_known = False
+    world.lattice.configs.clear()
+    links = partial(observe_links, [LINK], world.lattice, world.news, now=world.now)
+    config = partial(observe_config, CONFIG, None, world.lattice, world.news, world.now)
+    for learn in (links, config) if links_first else (config, links):
+        learn()
+    world.now += SLOW
+    observe_config(CONFIG, {"address": "127.0.0.1:8080"}, world.lattice, world.news, world.now)
+    assert world.state == "outdated"
 
 
 def test_links_with_secrets_are_told_as_others() -> None:

@@ -209,8 +209,8 @@ class Lattice:
         self.pause: Pause | None = None
         self.link_puts = LinkPuts()
         self.address_configs = AddressConfigs()
-        self._values: dict[str, dict[str, str]] = {}
-        """What each configuration held when it was last known to be there."""
+        self._values: dict[str, dict[str, str] | None] = {}
+        """What each configuration held when that was last known; ``None``: it was not there."""
         self._naming: dict[str, dict[LinkAt, None]] = {}
         """The links that refer to each configuration."""
         self._to: dict[str, dict[LinkAt, None]] = {}
@@ -523,16 +523,20 @@ class Lattice:
 
     def set_config(self, name: str, properties: dict[str, str] | None, now: float | None = None) -> bool:
         """Note the content of a configuration, ``None`` if it does not exist; and, at ``now``, that links which refer
-        to it are not what providers were told, where it has other values than before: also where it was not there, and
-        nobody knows which it had."""
+        to it are not what providers were told, where it is not as it was before.
+
+        One that is missing counts as another content: a provider whose host starts it again meanwhile, of which nobody
+        tells, is told its links without it.
+        """
         if properties is not None:
-            absent = name in self.configs and self.configs[name] is None
-            before = self._values.get(name, None if absent else properties)
-            self._values[name] = properties
             self.address_configs.note(name, properties)
-            if now is not None and before != properties:
-                for at in self._naming.get(name, ()):
-                    self.link_puts.changed(at, now)
+        before = self._values.get(name, properties)
+        self._values[name] = properties
+        if now is not None and before != properties:
+            for at in self._naming.get(name, ()):
+                self.link_puts.changed(at, now)
+        if properties is None and not self.links_known:
+            self.link_puts.expect_unsure((), (name,))
         if name in self.configs and self.configs[name] == properties:
             return False
         self.configs[name] = properties
