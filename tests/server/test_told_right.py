@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from tests.server.lab import Lab, in_virtual_time
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.server.lab import Lab, in_virtual_time, manifest, until
 from wadm.errors import Unavailable
+from wadm.server.settings import Settings
 from wadm.transport.memory import Fault, MemoryBroker, Network
 
 
@@ -49,6 +56,63 @@ async def test_where_it_cannot_be_found_out_that_is_said_and_how_to() -> None:
     assert answer["result"] == "error"
     assert "It is not known whether this was done" in answer["message"]
     assert "wadm versions" in answer["message"]
+
+
+class IsOvertaken(LosesAcknowledgements):
+    """Loses the acknowledgement of one write of server "one", and lets a second pass before that is looked up."""
+
+    def fault(self, client: str, operation: str, target: str) -> Fault | None:
+        fault = super().fault(client, operation, target)
+        if self._lost and fault is None and self.on:
+            self.on = False
+            return Fault(delay=1.0)
+        return fault
+
+
+DEPLOY_V1 = ("deploy.shop", {"version": "v1"})
+UNDEPLOY = ("undeploy.shop", {"non_destructive": False})
+
+
+def deleting(version: str) -> tuple[str, dict[str, str]]:
+    return "del.shop", {"version": version}
+
+
+@pytest.mark.parametrize(
+    ("asked", "meanwhile", "answer"),
+    [
+        pytest.param(("put", manifest("shop", "v3")), deleting("v1"), "newversion", id="a put"),
+        pytest.param(("put", manifest("shop", "v3")), deleting("v3"), "error", id="a put that is deleted again"),
+        pytest.param(DEPLOY_V1, deleting("v2"), "acknowledged", id="a deployment"),
+        pytest.param(DEPLOY_V1, UNDEPLOY, "error", id="a deployment that is taken back"),
+        pytest.param(UNDEPLOY, deleting("v1"), "acknowledged", id="an undeployment"),
+        pytest.param(deleting("v1"), ("put", manifest("shop", "v1")), "error", id="a deletion of what is put again"),
+    ],
+)
+@in_virtual_time
+async def test_what_was_not_confirmed_and_is_written_over_is_not_done_twice(
+    asked: tuple[str, Any], meanwhile: tuple[str, Any], answer: str
+) -> None:
+    """It is done where what is stored shows it, else not known: neither refused nor done over what others did."""
+    network = IsOvertaken()
+    lab = Lab(broker=MemoryBroker(network=network))
+    await lab.server("one")
+    await Lab(Settings(api_prefix="other.api"), lab.broker).server("two")
+    for version in ("v1", "v2"):
+        await lab.put("shop", version)
+    if asked == UNDEPLOY:
+        await lab.ask("deploy.shop")
+    network.on = True
+    answering = asyncio.ensure_future(lab.ask(*asked))
+    await until(lambda: not network.on)
+    operation, body = meanwhile
+    other = await lab.client.request(f"other.api.default.model.{operation}", json.dumps(body).encode(), 5)
+    assert json.loads(other.data)["result"] in ("deleted", "acknowledged", "newversion")
+    between = await lab.stored("default-shop")
+    answered = await answering
+    assert answered["result"] == answer
+    if answer == "error":
+        assert "It is not known whether this was done" in answered["message"]
+    assert await lab.stored("default-shop") == between, "nothing was written over what the other did"
 
 
 @in_virtual_time

@@ -194,8 +194,11 @@ async def _store_version(
         application, dropped = history.fit(changed, store.size_of, store.limit)
         return application
 
+    def is_put(now: Application | None) -> bool:
+        return now is not None and now.versions.get(version) == manifest
+
     try:
-        record = await store.change(place, name, add)
+        record = await store.change(place, name, add, is_put)
     except AlreadyExists:
         store.ensure_listed(place, name)
         return api.put_exists(version)
@@ -354,8 +357,11 @@ async def _deploy(
             raise Refusal(conflicts)
         return application
 
+    def is_deployed(now: Application | None) -> bool:
+        return now is not None and now.deployed_version == staged
+
     try:
-        record = await models.store.change(place, name, mark)
+        record = await models.store.change(place, name, mark, is_deployed)
     except NotFound:
         return api.deploy_version_not_found(name, staged) if staged else api.deploy_not_found(name, version)
     except _NOT_WRITTEN as error:
@@ -384,10 +390,13 @@ async def undeploy(models: Models, request: Request) -> bytes:
         was_deployed = application.deployed_version is not None
         return history.undeploy(application) if was_deployed else application
 
+    def is_undeployed(now: Application | None) -> bool:
+        return now is not None and now.deployed_version is None
+
     if await models.store.find(request.place, name) is None:
         return api.undeploy_not_found(name)
     try:
-        await models.store.change(request.place, name, mark)
+        await models.store.change(request.place, name, mark, is_undeployed)
     except NotFound:
         return api.undeploy_not_found(name)
     except _NOT_WRITTEN as error:

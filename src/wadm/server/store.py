@@ -55,13 +55,10 @@ ROOM_FOR_HEADERS: Final = 1024
 Change = Callable[[Application | None], Application | None]
 """What to make of an application as it is stored (``None``: it is not). ``None`` deletes it. Pure: it may be called
 several times. The very application it was given means that there is nothing to write."""
+Shows = Callable[[Application | None], bool]
+"""Whether an application, as it is stored, shows that a change was made, whoever made it."""
 OnChange = Callable[[str, str | None, str], None]
 """Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
-
-
-class _WrittenOver(StaleRevision):
-    """A write was not confirmed, and something else is stored since: perhaps on top of what was written."""
-
 
 _anything: Final = msgspec.json.Decoder()
 
@@ -250,17 +247,21 @@ class Store:
 
     # -- writing -----------------------------------------------------------------------------
 
-    async def change(self, place: Place, name: str, change: Change) -> Record | None:
+    async def change(
+        self, place: Place, name: str, change: Change, shows: Shows = lambda _application: False
+    ) -> Record | None:
         """Apply a change to an application; return what is stored then (``None``: nothing).
 
         Whatever ``change`` raises comes out of here, once the bucket has confirmed what it was decided on. Raises
         :class:`~wadm.errors.StaleRevision` where others were first again and again, ``Unreadable`` and ``Unavailable``
-        as :meth:`find`, :class:`~wadm.errors.OutcomeUnknown` where the change may be what it is refused for, and
-        :class:`~wadm.errors.TooLarge` for what fits into no message.
+        as :meth:`find`, and :class:`~wadm.errors.TooLarge` for what fits into no message.
+
+        A write that was not confirmed, and that others have written over since, may have been done. It is not decided
+        again: a version that it stored, and that somebody has deleted since, would be back. It counts as done where
+        ``shows`` says so; else this raises :class:`~wadm.errors.OutcomeUnknown`.
         """
         _check_key(place, name)
         record, confirmed = self.view.record(place, name), False
-        unconfirmed: StaleRevision | None = None
         if record is None and self.view.garbled(place, name):  # what cannot be read is not written over
             record, confirmed = await self.reload(place, name), True
         for attempt in range(ATTEMPTS):
@@ -270,15 +271,17 @@ class Store:
                 if changed is application:
                     return record
                 return await self._write(place, name, record, changed)
-            except StaleRevision as error:
-                if isinstance(error, _WrittenOver):
-                    unconfirmed = error
+            except StaleRevision:
                 await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, LONGEST_PAUSE)))  # noqa: S311
-            except (NotFound, AlreadyExists) as error:
-                if unconfirmed is not None and confirmed:
-                    raise OutcomeUnknown(str(unconfirmed)) from error
+            except (NotFound, AlreadyExists):
                 if confirmed:
                     raise
+            except OutcomeUnknown:
+                with suppress(WadmError):
+                    record = await self.reload(place, name)
+                    if shows(None if record is None else self.decode(record)):
+                        return record
+                raise
             record, confirmed = await self.reload(place, name), True
         raise StaleRevision(f"others were first {ATTEMPTS} times in writing {name}")
 
@@ -324,7 +327,7 @@ class Store:
     async def _confirmed(self, key: str, value: bytes | None, before: int, write: Awaitable[int]) -> int:
         """Return the revision of a write. Where its acknowledgement is lost, what is stored says whether it was done.
 
-        Raises :class:`~wadm.errors.OutcomeUnknown` where that cannot be read either.
+        Raises :class:`~wadm.errors.OutcomeUnknown` where that cannot be read either, or others have written since.
         """
         try:
             return await write
@@ -340,7 +343,7 @@ class Store:
                 if entry is not None and entry.revision > before:
                     if entry.value == value:
                         return entry.revision
-                    raise _WrittenOver(f"somebody else has written {key} since") from error
+                    raise OutcomeUnknown(f"{error}, and somebody else has written {key} since") from error
             if known:
                 raise  # it is not there
             raise OutcomeUnknown(str(error)) from error
