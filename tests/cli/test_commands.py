@@ -278,6 +278,13 @@ def test_links_and_configurations(world: World) -> None:
     hello = str(Path(__file__).parents[2] / "examples/hello.yaml")
     world.wadm("deploy", hello, "--wait")
     assert "hello-httpserver  hello-greeter  default  hello" in world.wadm("links").out
+    by_hand = {"source_id": "hello-greeter", "target": "hello-httpserver", "name": "mine", "wit_namespace": "wasi"}
+    by_hand |= {"wit_package": "keyvalue", "interfaces": ["store"], "source_config": [], "target_config": []}
+    put = world.transport("hand").request("wasmbus.ctl.v1.default.link.put", json.dumps(by_hand).encode(), 5)
+    world.run(put)
+    assert "hello-greeter     hello-httpserver  mine     by hand" in world.wadm("links").out
+    told = {one["name"]: one["application"] for one in json.loads(world.wadm("links", "-o", "json").out)}
+    assert told == {"default": "hello", "mine": None}
     assert "hello-listen_on  hello        ✓ yes  hello/httpserver" in world.wadm("config").out
     assert json.loads(world.wadm("config", "hello-listen_on", "-o", "json").out) == {"address": "127.0.0.1:8000"}
     assert world.wadm("config", "nothing").code == 3

@@ -132,6 +132,35 @@ def test_events_tell_command_answer_event_and_status(world: World, file: File) -
     assert world.wadm("events", "nothing").code == 3
 
 
+def test_events_tell_who_put_deployed_and_deleted(world: World, file: File) -> None:
+    world.wadm("put", file(), "--author", "ann")
+    world.wadm("put", file())  # nothing new
+    world.wadm("deploy", "shop", "--wait", "--author", "bob", "-m", "first day")
+    world.wadm("deploy", file(version="v2", instances=3), "--wait", "--author", "cem")
+    world.wadm("deploy", file(version="v2", instances=4), "--replace", "--wait", "--author", "dea")
+    world.wadm("rollback", "shop", "--wait", "--author", "eve")
+    world.wadm("delete", "shop", "--version", "v2", "--yes", "--author", "fay")
+    world.wadm("undeploy", "shop", "--wait", "--author", "gil")
+    world.wadm("delete", "shop", "--yes")
+    world.wadm("delete", "shop", "--yes")  # nothing is there
+    world.run(asyncio.sleep(1))
+    entries = json.loads(world.wadm("events", "shop", "--limit", "500", "-o", "json").out)["entries"]
+    asked = [one["text"] for one in entries if one["kind"] == "request" and "to be " not in one["text"]]
+    assert asked[:-1] == [
+        "version v1 put by ann",
+        "version v1 deployed by bob (first day)",
+        "version v2 put by cem",
+        "version v2 deployed by cem",
+        "version v2 put in its own place by dea",
+        "version v2 deployed again by dea",
+        "rollback to version v1 by eve",
+        "version v2 deleted by fay",
+        "undeployed by gil",
+    ]
+    assert asked[-1].startswith("deleted, with all its versions by ")
+    assert "@" in asked[-1]
+
+
 def test_following_what_happens(world: World, file: File) -> None:
     world.wadm("deploy", file(), "--wait")
     world.interrupt_in(2)

@@ -261,3 +261,25 @@ def test_pruning_by_label(world: World, tmp_path: Path) -> None:
     deployed = {one["name"]: one["deployed_version"] for one in json.loads(world.wadm("list", "-o", "json").out)}
     assert deployed == {"a": "v1", "b": None, "c": "v1"}
     assert world.wadm("deploy", f"{tmp_path}/", "--prune").code == 2
+    (tmp_path / "b.yaml").write_text(labelled("b", "shop"))
+    assert world.wadm("deploy", f"{tmp_path}/", "--wait").code == 0
+    (tmp_path / "b.yaml").unlink()
+    told = json.loads(world.wadm("deploy", f"{tmp_path}/", "--prune", "-l", "team=shop", "--yes", "-o", "json").out)
+    assert told == [{"name": "a", "version": "v1"}, {"name": "b", "version": None, "pruned": True}]
+
+
+def test_nothing_is_pruned_where_something_is_not_deployed(world: World, tmp_path: Path) -> None:
+    def labelled(name: str) -> str:
+        return a_manifest(name).replace("annotations:", "labels: {team: shop}, annotations:")
+
+    (tmp_path / "a.yaml").write_text(labelled("a"))
+    (tmp_path / "b.yaml").write_text(labelled("b"))
+    assert world.wadm("deploy", f"{tmp_path}/", "--wait").code == 0
+    (tmp_path / "b.yaml").unlink()
+    moon = "instances: 1, spread: [{name: moon, requirements: {zone: moon}}]"
+    elsewhere = labelled("a").replace("version: v1", "version: v2").replace("instances: 1", moon)
+    (tmp_path / "a.yaml").write_text(elsewhere)
+    done = world.wadm("deploy", f"{tmp_path}/", "--prune", "-l", "team=shop", "--yes", "--wait", "--timeout", "5s")
+    assert (done.code, "Nothing is pruned, as not all is deployed." in done.err) == (4, True)
+    deployed = {one["name"]: one["deployed_version"] for one in json.loads(world.wadm("list", "-o", "json").out)}
+    assert deployed == {"a": "v2", "b": "v1"}

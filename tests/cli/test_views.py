@@ -258,7 +258,7 @@ VIEWS: dict[str, Callable[[], RenderableType]] = {
     ),
     "hosts": lambda: hosts.hosts(PINGS, {HOST_A: INVENTORIES[0]}, "default"),
     "inventories": lambda: inventories.inventories(INVENTORIES, [HOST_B], "default"),
-    "links": lambda: links.links(LINKS, {"hello-httpserver": "hello"}, "default"),
+    "links": lambda: links.links(LINKS, {LINKS[1].at: "hello"}, "default"),
     "problems": lambda: problems.problems("wadm.yaml", MANIFEST, PROBLEMS),
     "problems-none": lambda: problems.problems("wadm.yaml", MANIFEST, []),
     "progress-of-one": lambda: progress.board({"my-shop": BAD}, {"my-shop": "v1"}, NOW),
@@ -284,7 +284,7 @@ WIDE: dict[str, Callable[[], RenderableType]] = {
     "applications-wide": lambda: applications.applications(SUMMARIES, "default", wide=True),
     "hosts-wide": lambda: hosts.hosts(PINGS, {HOST_A: INVENTORIES[0]}, "default", wide=True),
     "inventories-wide": lambda: inventories.inventories(INVENTORIES, [], "default", wide=True),
-    "links-wide": lambda: links.links(LINKS, {"hello-httpserver": "hello"}, "default", wide=True),
+    "links-wide": lambda: links.links(LINKS, {LINKS[1].at: "hello"}, "default", wide=True),
     "status-wide": lambda: status.status("my-shop", BAD, "v1", NOW, wide=True),
 }
 

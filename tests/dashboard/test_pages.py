@@ -182,7 +182,7 @@ def test_one_application_as_a_picture_with_reasons(page: Page) -> None:
 def test_the_timeline_is_live(page: Page) -> None:
     page.running.put(an_app("hello"))
     page.open("applications/hello/timeline")
-    page.shows("Nothing has happened")
+    page.shows("version v1", "put")
     page.running.deploy("hello")
     page.shows("because", "deployed")
     page.until(lambda: len(page.all(".timeline li")) >= 4)

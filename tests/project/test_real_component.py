@@ -56,7 +56,7 @@ def test_the_page_about_a_real_component_holds(nats_server_factory: NatsServerFa
         manifest = manifest.replace(line, f"        image: file://{file}")
     (tmp_path / "hello.yaml").write_text(manifest.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
     url = nats_server_factory().url
-    environment = without_settings() | {"NATS_URL": url, "HOME": str(tmp_path)}
+    environment = without_settings() | {"NATS_URL": url, "HOME": str(tmp_path), "COLUMNS": "400"}
     host, _, nats_port = url.removeprefix("nats://").partition(":")
     started = [str(host_program), "--nats-host", host, "--nats-port", nats_port, "--allow-file-load"]
     with (tmp_path / "log").open("w") as log:

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import DecodeError, Struct, json
 
 from wadm import COMPATIBLE_WITH, __version__
+from wadm.cli.exits import failure
 from wadm.cli.foresee import conflicts_of_all
 from wadm.cli.place import start_a_host, start_a_server
 from wadm.cli.standing import (
@@ -68,7 +69,11 @@ async def examine(client: Client) -> AsyncIterator[Finding]:
         yield finding
         if finding.level == "error":
             return
-    called = names(Settings())
+    async for finding in _what_uses_it(client, names(Settings())):
+        yield finding
+
+
+async def _what_uses_it(client: Client, called: Names) -> AsyncIterator[Finding]:
     servers = await quietly(managers(client), set[ServerInfo]())
     ours = servers - {ORIGINAL}
     elsewhere = sorted({one.domain for one in ours} - {client.settings.js_domain}) if ours else []
@@ -76,14 +81,23 @@ async def examine(client: Client) -> AsyncIterator[Finding]:
         text = f"the server keeps its things in the JetStream domain {elsewhere[0]!r}, and this looks elsewhere"
         yield Finding("storage", "warning", text, f"look there with: wadm doctor --js-domain {elsewhere[0]}")
     else:
-        async for finding in _storage(client, called):
+        async for finding in _as_far_as_it_goes("storage", _storage(client, called)):
             yield finding
-    async for finding in _servers(client, called):
+    async for finding in _as_far_as_it_goes("server", _servers(client, called)):
         yield finding
-    async for finding in _hosts(client, called):
+    async for finding in _as_far_as_it_goes("hosts", _hosts(client, called)):
         yield finding
-    async for finding in _applications(client):
+    async for finding in _as_far_as_it_goes("applications", _applications(client)):
         yield finding
+
+
+async def _as_far_as_it_goes(area: str, findings: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
+    """Yield findings; one that cannot be had, as where NATS does not permit it, keeps nobody from the other areas."""
+    try:
+        async for finding in findings:
+            yield finding
+    except WadmError as error:
+        yield Finding(area, "warning", f"not all could be looked at: {error}", failure(error).hint)
 
 
 # -- NATS -----------------------------------------------------------------------------------
@@ -117,6 +131,10 @@ async def _nats(client: Client) -> AsyncIterator[Finding]:
         )
     except WadmError as error:
         hint = "allow JetStream for this account in the NATS configuration"
+        if "does not permit publishing" in str(error):
+            text = f"what is stored cannot be looked at: {error}"
+            yield Finding("JetStream", "warning", text, _PERMISSIONS)
+            return
         yield Finding("JetStream", "error", str(error), _PERMISSIONS if "does not permit" in str(error) else hint)
     else:
         full = list(account_troubles(account))
@@ -243,6 +261,9 @@ async def _servers(client: Client, called: Names) -> AsyncIterator[Finding]:
         yield Finding("server", "error", text, "look at the server's log; raise the bound with --request-timeout")
         return
     except WadmError as error:
+        if "does not permit" in str(error):
+            yield Finding("server", "error", f"the server cannot be asked: {error}", _PERMISSIONS)
+            return
         yield Finding("server", "error", f"the server answers with an error: {error}", "look at the server's log")
         return
     if found == {ORIGINAL}:

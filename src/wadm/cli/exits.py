@@ -153,7 +153,9 @@ class Failure(click.ClickException):
 
 
 def failure(error: Exception) -> Failure:
-    """Return the failure that an error means."""
+    """Return the failure that an error means; of several at once, the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     message = str(error) or type(error).__name__
     if not isinstance(error, WadmError):
         if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):

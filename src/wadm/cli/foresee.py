@@ -15,6 +15,7 @@ from wadm.engine.conflicts import conflicts
 from wadm.errors import NoResponders, NotFound, Unavailable
 from wadm.model.insight import Planned, PlannedStep
 from wadm.model.lattice import Entity, EntityKind, Lattice
+from wadm.model.link_puts import LinkAt
 from wadm.model.manifest import Manifest
 
 
@@ -58,6 +59,17 @@ async def conflicts_of_all(client: Client) -> list[str]:
         return [lattice.hosts[host].called for host in lattice.where(kind, entity_id)]
 
     return sorted({text for n, one in enumerate(wanted) for text in conflicts(one, wanted[n + 1 :], where)})
+
+
+async def declared_links(client: Client) -> dict[LinkAt, str]:
+    """Return the application of every link that a deployed application declares. Raises NoResponders where no server
+    says what is deployed."""
+    manifests = await deployed_manifests(client, await client.list())
+    return {
+        scaler.link.at: name
+        for name, manifest in manifests.items()
+        for scaler in compile_manifest(manifest, manifests.get).links
+    }
 
 
 async def _deployed(client: Client) -> dict[str, Manifest]:

@@ -25,8 +25,22 @@ def signed(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(by=Provenance(whoami() if author is None else author, message), **parameters)
 
     declare_message = option("-m", "--message", default="", metavar="TEXT", help="What for, for the history.")
-    declare_author = option("--author", metavar="WHO", help="Who does it, for the history (default: user@machine).")
-    return declare_author(declare_message(run))
+    return _author("history")(declare_message(run))
+
+
+def named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--author``, as ``by``: what it does is no revision, and is told by the events alone."""
+
+    @wraps(function)
+    def run(**parameters: Any) -> Any:
+        author = parameters.pop("author")
+        return function(by=whoami() if author is None else author, **parameters)
+
+    return _author("events")(run)
+
+
+def _author(kept_in: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return option("--author", metavar="WHO", help=f"Who does it, for the {kept_in} (default: user@machine).")
 
 
 def whoami() -> str:

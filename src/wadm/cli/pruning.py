@@ -25,8 +25,8 @@ def orphans(session: Session, kept: Collection[str], selector: tuple[Term, ...])
     return session.run(find)
 
 
-def undeploy_all(session: Session, output: Output, names: list[str], by: Provenance) -> None:
-    """Undeploy these applications; their versions stay stored."""
+def undeploy_all(session: Session, output: Output, names: list[str], by: Provenance) -> list[str]:
+    """Undeploy these applications, whose versions stay stored; return their names."""
 
     async def work(client: Client) -> None:
         for name in names:
@@ -35,6 +35,7 @@ def undeploy_all(session: Session, output: Output, names: list[str], by: Provena
     session.run(work)
     for name in names:
         output.remark(f"Undeploying {name}, which is not among the manifests any more. Its versions stay stored.")
+    return names
 
 
 def ask_first(names: list[str], lattice: str, yes: bool) -> None:

@@ -28,7 +28,7 @@ class Release:
         self.created = False
         self.total_versions = 0
 
-    async def store(self, client: Client, replace: bool) -> str:
+    async def store(self, client: Client, replace: bool, author: str) -> str:
         """Store what is written, unless just that is stored already; return what was done, in words."""
         if self.written is None:
             return ""
@@ -36,12 +36,14 @@ class Release:
             self.unchanged = True
             return f"{self.name} version {self.version} is stored already, unchanged."
         try:
-            result = await client.put(self.written.source.data, replace=replace)
+            result = await client.put(self.written.source.data, replace=replace, author=author)
         except AlreadyExists:
             if not replace or self.version is None:
                 raise AlreadyExists(_taken([self], "give the manifest a new version, or use --replace")) from None
-            await client.delete(self.name, self.version)  # The original knows no other way, and stops what runs.
-            result = await client.put(self.written.source.data)
+            await client.delete(
+                self.name, self.version, author=author
+            )  # The original knows no other way, and stops what runs.
+            result = await client.put(self.written.source.data, author=author)
         self.version, self.created, self.total_versions = result.version, result.created, result.total_versions
         return f"Put {self.name} version {self.version}."
 

@@ -59,7 +59,12 @@ async def _advise(client: Client, error: WadmError) -> None:
     elif isinstance(error, NoResponders) and "no host" in text:
         _bear(error, start_a_host(client.settings))
     elif "where answers are awaited" in text:
-        _bear(error, "permit it to this identity, or name a prefix that is permitted with --inbox-prefix")
+        inbox = f"{client.settings.inbox_prefix or '_INBOX'}.>"
+        _bear(
+            error,
+            f"permit this identity to subscribe to {inbox} (`wadm context show` tells which it is), or name a prefix "
+            "that it may subscribe to with --inbox-prefix",
+        )
     elif isinstance(error, TimedOut) and _is_odd(client.settings.inbox_prefix):
         prefix = client.settings.inbox_prefix
         _bear(error, f"the server answers below {prefix} only if it is started with --reply-prefix {prefix}")

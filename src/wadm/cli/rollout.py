@@ -31,9 +31,11 @@ def rollout(
     timeout: float | None,
     before: Callable[[Client], Awaitable[None]] | None = None,
     fail_fast: bool = False,
+    prune: Callable[[], list[str]] | None = None,
 ) -> None:
     """Do what is to be done ``before``, have the releases run, and say so; with a ``timeout`` wait until they do, and
-    fail if they do not in time (``fail_fast``: or as soon as one has failed)."""
+    fail if they do not in time (``fail_fast``: or as soon as one has failed). Where none failed, ``prune`` is called at
+    the end, which returns what it has undeployed."""
     asked: list[str] = []
 
     async def work(client: Client) -> tuple[Ends, float]:
@@ -65,7 +67,7 @@ def rollout(
             output.remark(f"Not waiting any more. The server goes on deploying {', '.join(asked)}.")
             output.remark(f"Follow it with: wadm status {names} --watch. Have it stopped with: wadm undeploy {names}")
         raise
-    _report(releases, ends, output, timeout or 0, now)
+    _report(releases, ends, output, timeout or 0, now, prune)
 
 
 async def _wants_nothing(client: Client, release: Release) -> bool:
@@ -110,7 +112,14 @@ async def _still_meant(client: Client, release: Release) -> None:
         )
 
 
-def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: float, now: float) -> None:
+def _report(
+    releases: Sequence[Release],
+    ends: Ends,
+    output: Output,
+    timeout: float,
+    now: float,
+    prune: Callable[[], list[str]] | None,
+) -> None:
     late = [release for release in releases if isinstance(ends.get(release.name), NotReached)]
     data = []
     for release in releases:
@@ -121,6 +130,10 @@ def _report(releases: Sequence[Release], ends: Ends, output: Output, timeout: fl
         data.append(one)
         if not output.structured:
             _say(release, end, now)
+    if prune is not None and not late:
+        data += [{"name": name, "version": None, "pruned": True} for name in prune()]
+    elif prune is not None:
+        output.remark("Nothing is pruned, as not all is deployed.")
     if output.structured:
         output.show(data, str)
     if late:

@@ -25,7 +25,7 @@ from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.api import Version, encode_version
 from wadm.wire.control import HostPing
-from wadm.wire.insight import REPLACE, Ask, encode_ask
+from wadm.wire.insight import REPLACE, Ask, encode_ask, signed
 
 _LOOK_AGAIN = 1.0
 _PAGE = 250
@@ -63,20 +63,21 @@ class Client:
 
     # -- manifests ---------------------------------------------------------------------------
 
-    async def put(self, manifest: Manifest | bytes | Path, *, replace: bool = False) -> PutResult:
+    async def put(self, manifest: Manifest | bytes | Path, *, replace: bool = False, author: str = "") -> PutResult:
         """Store a manifest as the newest version of its application; nothing is deployed by it.
 
         Takes a :class:`~wadm.model.manifest.Manifest`, the bytes of a YAML or JSON one, or the path of a file (whose
         relative ``file://`` images are made absolute). A manifest without a version is given one.
 
         ``replace``: put it in the place of that version if it is there. If that is deployed, what runs of it is
-        changed as by a new version (the original refuses).
+        changed as by a new version (the original refuses). ``author`` is who does it, for the events.
 
         Raises ManifestInvalid with what is wrong, AlreadyExists where the application has that version.
         """
         data, headers = await _written(manifest)
         if replace:
             headers = {**(headers or {}), REPLACE: "true"}
+        headers = {**(headers or {}), **signed(author)}
         return replies.read_put(await self._request("put", data=data, headers=headers))
 
     async def get(self, name: str, version: str | None = None) -> Manifest:
@@ -98,12 +99,13 @@ class Client:
         """Return an application's stored versions, oldest first. Raises NotFound."""
         return replies.read_versions(await self._request("versions", name))
 
-    async def delete(self, name: str, version: str | None = None) -> DeleteResult:
+    async def delete(self, name: str, version: str | None = None, *, author: str = "") -> DeleteResult:
         """Delete an application with all its versions, or one version. What is deployed of it is taken down.
 
-        Deleting what is not there is no error; the result tells.
+        Deleting what is not there is no error; the result tells. ``author`` is who does it, for the events.
         """
-        return replies.read_delete(name, await self._request("del", name, encode_version(version)))
+        body = encode_version(version)
+        return replies.read_delete(name, await self._request("del", name, body, signed(author)))
 
     # -- what should run ---------------------------------------------------------------------
 
@@ -253,15 +255,19 @@ class Client:
 
     # -- requests ----------------------------------------------------------------------------
 
-    async def carry(self, request: str, data: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
+    async def carry(
+        self, request: str, data: bytes = b"", headers: dict[str, str] | None = None, author: str = ""
+    ) -> bytes:
         """Send a request of the API as it is, and return the reply as it is: for programs that only pass it on.
 
         ``request`` is what follows the lattice in the subject: ``model.status.shop``. ``Content-Type`` of ``headers``
-        says what a manifest is, ``traceparent`` which trace the request belongs to.
+        says what a manifest is, ``traceparent`` which trace the request belongs to. ``author`` is who asks, where that
+        is not in the body.
         """
         if not all(map(subjects.is_token, request.split("."))):
             raise ValueError(f"{request!r} cannot be part of a subject")
-        return await self._send(f"{self.settings.api_prefix}.{self.lattice}.{request}", request, data, headers or None)
+        subject = f"{self.settings.api_prefix}.{self.lattice}.{request}"
+        return await self._send(subject, request, data, {**(headers or {}), **signed(author)})
 
     async def _request(
         self, operation: str, name: str | None = None, data: bytes = b"", headers: dict[str, str] | None = None
@@ -274,7 +280,7 @@ class Client:
     async def _send(self, subject: str, operation: str, data: bytes, headers: dict[str, str] | None) -> bytes:
         timeout = self.settings.timeout
         try:
-            return (await self.transport.request(subject, data, timeout, headers)).data
+            return (await self.transport.request(subject, data, timeout, headers or None)).data
         except NoResponders:
             raise NoResponders(
                 f"no wadm server serves lattice {self.lattice!r} (nobody listens on {subject})"

@@ -139,7 +139,9 @@ class Gateway:
             data = body_of(operation, request.query_params.multi_items()) if request.scope["query_string"] else b""
         said = operation.request if name is None else f"{operation.request}.{name}"
         kind = request.headers.get("content-type") if operation.body == "manifest" else None
-        reply = await self._client(request).carry(said, data, _passed_on(request, _manifest_type(kind)))
+        author = bearer.name if operation.role == "full" else ""
+        headers = _passed_on(request, _manifest_type(kind))
+        reply = await self._client(request).carry(said, data, headers, author)
         return self._answered(request, reply, changes=operation.role == "full")
 
     async def _carry_any(self, request: Request) -> Response:

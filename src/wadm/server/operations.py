@@ -23,6 +23,7 @@ from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLa
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
 from wadm.model.status import UNDEPLOYED
+from wadm.server.asked import Asked
 from wadm.server.insights import (
     EVENTS_WITH_EXPLANATION,
     OWNER_PAUSE,
@@ -42,7 +43,7 @@ from wadm.server.view import Place, Record
 from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
-from wadm.wire.insight import REPLACE
+from wadm.wire.insight import AUTHOR, REPLACE
 from wadm.wire.manifests import manifest_to_builtins
 
 CONTENT_TYPE: Final = "Content-Type"
@@ -89,6 +90,7 @@ class Models:
         self.reading = reading or InThreads()
         self.timeline = timeline
         self.revisions = Revisions(transport, revisions, lambda: revisions in self.left_out)
+        self.asked = Asked(transport, lambda: timeline in self.left_out)
         self.about = insight.ServerInfo()
         self.left_out: set[str] = set()
         """Streams that NATS does not let us have, and that are done without."""
@@ -163,7 +165,7 @@ async def put(models: Models, request: Request, checked: Checked) -> bytes:
     if manifest.version is None:
         manifest = history.with_version(manifest, models.new_version())
     replacing = request.headers.get(REPLACE) == "true"
-    return await _store_version(models, request.place, manifest, problems, replacing)
+    return await _store_version(models, request, manifest, problems, replacing)
 
 
 def _check_lattice(place: Place) -> None:
@@ -177,9 +179,9 @@ def _check_lattice(place: Place) -> None:
 
 
 async def _store_version(
-    models: Models, place: Place, manifest: Manifest, warnings: list[Problem], replacing: bool = False
+    models: Models, request: Request, manifest: Manifest, warnings: list[Problem], replacing: bool = False
 ) -> bytes:
-    name, version = manifest.name, manifest.version
+    place, name, version = request.place, manifest.name, manifest.version
     assert version is not None
     store = models.store
     dropped: tuple[str, ...] = ()
@@ -205,8 +207,10 @@ async def _store_version(
     except TooLarge as error:
         return api.error(f"The manifest is too large to be stored: {error}")
     assert record is not None
+    author = request.headers.get(AUTHOR, "")
+    models.asked.note(place, name, f"version {version} put{' in its own place' if deployed else ''}", author)
     if deployed:
-        await models.revisions.note(place, name, "deploy", version, insight.Ask(message="replaced"))
+        await models.revisions.note(place, name, "deploy", version, insight.Ask(author=author, message="replaced"))
     missing = missing_shared(manifest, lambda other: models.deployed(place, other))
     return api.put_done(name, version, len(record.glance.versions), missing, warnings, dropped)
 
@@ -294,6 +298,8 @@ async def _delete(models: Models, request: Request, record: Record, version: str
         return _nothing_deleted(models, request, version)
     except _NOT_WRITTEN as error:
         return api.delete_failed(error, name, version), False
+    what = "deleted, with all its versions" if version is None else f"version {version} deleted"
+    models.asked.note(request.place, name, what, request.headers.get(AUTHOR, ""))
     if after is None:
         if before.glance.deployed is None:  # else it is its owner who speaks of it last
             models.statuses.forget(request.place.lattice, name)
@@ -369,6 +375,9 @@ async def _deploy(
     assert record is not None
     manifest = models.store.decode(record).deployed
     assert manifest is not None
+    again = " again" if staged == before else ""
+    what = f"rollback to version {staged}" if action == "rollback" else f"version {staged} deployed{again}"
+    models.asked.note(place, name, what, ask.author, ask.message)
     if staged == before:  # the same again is no change of what is deployed
         await models.publish_deployed(place, manifest)
     else:
@@ -402,6 +411,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
     except _NOT_WRITTEN as error:
         return api.undeploy_failed(error, name)
     if was_deployed:
+        models.asked.note(request.place, name, "undeployed", ask.author, ask.message)
         await models.revisions.note(request.place, name, "undeploy", None, ask)
     elif models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
         # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.

@@ -19,6 +19,8 @@ from wadm.wire.reading import UNREADABLE, read
 REPLACE: Final = "Wadm-Replace"
 """The header of a put that says ``true`` where a version that is there is to be replaced. Where it is deployed, what
 runs is changed as by a new version. The original does not look at it."""
+AUTHOR: Final = "Wadm-Author"
+"""The header of a put or a delete that names who asks, for `wadm events`; the other requests name it in their body."""
 NOBODY: Final = (
     "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
     "or a server is just taking over. Try again in a few seconds."
@@ -28,6 +30,12 @@ NOBODY: Final = (
 
 STARTING: Final = "The server has just taken up this lattice and is still asking its hosts what they run"
 """What the answer of an owner begins with that does not know its lattice yet."""
+
+
+def signed(author: str) -> dict[str, str]:
+    """Return the header that names who asks, none for nobody; a header is one line."""
+    said = " ".join(author.split())
+    return {AUTHOR: said} if said else {}
 
 
 class Ask(Struct, frozen=True, omit_defaults=True):

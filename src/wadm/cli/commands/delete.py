@@ -11,6 +11,7 @@ from wadm.cli.command import command, option
 from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
+from wadm.cli.provenance import named
 from wadm.cli.session import Session
 from wadm.cli.sources import from_files
 from wadm.errors import NotFound
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @option("-y", "--yes", is_flag=True, help="Do not ask.")
 @option("--force", is_flag=True, help="Even if other applications use components of it.")
 @option("--if-exists", is_flag=True, help="What is not there is no failure.")
+@named
 @printing("text", "json", "yaml")
 @connected
 def delete(
@@ -50,6 +52,7 @@ def delete(
     yes: bool,
     force: bool,
     if_exists: bool,
+    by: str,
     session: Session,
     output: Output,
 ) -> None:
@@ -77,7 +80,7 @@ def delete(
         return names
 
     async def work(client: Client) -> list[DeleteResult]:
-        done = [await client.delete(name, version) for name in names]
+        done = [await client.delete(name, version, author=by) for name in names]
         if wait:
             for one in done:
                 if one.undeploy:

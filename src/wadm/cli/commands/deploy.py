@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,8 @@ from wadm.cli.session import Session
 from wadm.cli.sources import from_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wadm.cli.releases import Release
     from wadm.client.client import Client
 
@@ -93,7 +96,7 @@ def deploy(
         if not replace:
             await refuse_taken(client, releases, "give the manifest a new version, or use --replace")
         for release in releases:
-            if said := await release.store(client, replace):
+            if said := await release.store(client, replace, by.author):
                 output.remark(said)
 
     async def ask(client: Client, release: Release) -> str | None:
@@ -106,12 +109,11 @@ def deploy(
             output.remark(f"warning: {one.message} ({one.hint})" if one.hint else f"warning: {one.message}")
         return done.version
 
-    gone: list[str] = []
+    pruned: Callable[[], list[str]] | None = None
     if prune:
         from wadm.cli.pruning import ask_first, orphans, undeploy_all
 
         gone = orphans(session, {release.name for release in releases}, selector)
         ask_first(gone, session.settings.lattice, yes)
-    rollout(releases, ask, session, output, timeout if wait else None, before=store, fail_fast=fail_fast)
-    if gone:
-        undeploy_all(session, output, gone, by)
+        pruned = partial(undeploy_all, session, output, gone, by)
+    rollout(releases, ask, session, output, timeout if wait else None, store, fail_fast, pruned)

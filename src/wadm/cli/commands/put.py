@@ -9,6 +9,7 @@ import click
 from wadm.cli.command import command
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
+from wadm.cli.provenance import named
 from wadm.cli.session import Session
 from wadm.cli.sources import from_files
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(allow_dash=True))
 @from_files("sources")
+@named
 @printing("text", "json", "yaml")
 @connected
-def put(sources: tuple[str, ...], session: Session, output: Output) -> None:
+def put(sources: tuple[str, ...], by: str, session: Session, output: Output) -> None:
     """Store manifests as the newest versions of their applications, without deploying them.
 
     SOURCE is a file (.yaml, .yml or .json), a directory with all below it, a URL, or - for standard input (the default,
@@ -46,7 +48,7 @@ def put(sources: tuple[str, ...], session: Session, output: Output) -> None:
     async def work(client: Client) -> None:
         await refuse_taken(client, releases, "give the manifest a new version")
         for release in releases:
-            await release.store(client, replace=False)
+            await release.store(client, replace=False, author=by)
 
     session.run(work)
     output.say([_data(one) for one in releases], "\n".join(map(_sentence, releases)))

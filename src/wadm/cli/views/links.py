@@ -9,10 +9,16 @@ from rich.text import Text
 
 from wadm.cli.views.table import one_line, or_nothing, table
 from wadm.model.lattice import Link
+from wadm.model.link_puts import LinkAt
+
+BY_HAND = "by hand"
+"""What stands for the application of a link that none declares."""
 
 
-def links(found: Sequence[Link], owners: Mapping[str, str], lattice: str, wide: bool = False) -> RenderableType:
-    """Return the links; ``owners`` maps ids of components and providers to the application they belong to."""
+def links(
+    found: Sequence[Link], declared: Mapping[LinkAt, str] | None, lattice: str, wide: bool = False
+) -> RenderableType:
+    """Return the links; ``declared`` tells which application declares which, ``None`` if nobody knows."""
     if not found:
         return Text(f"No links in lattice {lattice}.")
     configs = ("SOURCE CONFIG", "TARGET CONFIG") if wide else ()
@@ -23,7 +29,7 @@ def links(found: Sequence[Link], owners: Mapping[str, str], lattice: str, wide: 
             link.source_id,
             link.target,
             link.name,
-            or_nothing(owners.get(link.source_id)),
+            or_nothing(None if declared is None else declared.get(link.at, BY_HAND)),
             *((or_nothing(" ".join(link.source_config)), or_nothing(" ".join(link.target_config))) if wide else ()),
             interfaces if wide else one_line(interfaces),
         )

@@ -258,7 +258,7 @@ class Connection:
         """Tell whoever is concerned. The library hands the server's text over in lower case."""
         self.on_event("nats_permission_denied", action=action, subject=subject)
         if action == "publish":
-            self._inbox.fail(lambda asked: asked.lower() == subject, f"NATS does not permit publishing to {subject}")
+            self._inbox.deny(subject)
             return
         for subscription in self._subscriptions:
             if subscription.subject.lower() == subject:

@@ -78,6 +78,11 @@ class Inbox:
         for expectation in [e for e in self._expectations.values() if concerned(e.subject)]:
             expectation.fail(Unavailable(reason))
 
+    def deny(self, subject: str) -> None:
+        """Tell those who sent something on this subject, which is in lower case, that NATS does not permit that."""
+        for expectation in [e for e in self._expectations.values() if e.subject.lower() == subject]:
+            expectation.fail(Unavailable(f"NATS does not permit publishing to {expectation.subject}"))
+
 
 class Call:
     """Waits for one answer."""
