@@ -64,6 +64,7 @@ def both() -> Interests:
         pytest.param(News(all_links=True), {"shop"}, id="all links"),
         pytest.param(News(sources={"shop-web"}), {"shop"}, id="the links of a source, read"),
         pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
+        pytest.param(News(everything=True), {"shop", "user"}, id="the lattice as a whole"),
         pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),
     ],
 )
@@ -120,6 +121,12 @@ def test_what_is_on_record_touches_also_those_who_want_nothing_any_more() -> Non
     assert interests.recorded() == []
     assert interests.record("shop") == Record()
     assert interests.touched(News(links={LINK_KEY}, configs={"shop-url"}), LATTICE) == set()
+
+
+def test_the_lattice_as_a_whole_touches_also_what_is_only_on_record() -> None:
+    interests = Interests()
+    interests.put_record("gone", recorded(SHOP))
+    assert interests.touched(News(everything=True), LATTICE) == {"gone"}
 
 
 def test_what_is_wanted_is_replaced_and_removed_as_a_whole() -> None:

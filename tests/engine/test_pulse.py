@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wadm.engine.pulse import REGULAR, TOO_LONG, Pulses
+from wadm.engine.pulse import LATE, LOOKS_AGAIN, TOO_LONG, Pulses
 
 EVERY = 30.0
 
@@ -18,24 +18,68 @@ def test_one_that_goes_on_telling_has_not_ceased() -> None:
     pulses = Pulses()
     last = told(pulses, 10)
     assert pulses.ceased(last + TOO_LONG - 1) == []
+    assert pulses.late(last + LATE - 1) == []
 
 
-def test_one_that_told_regularly_has_ceased_and_is_named_once() -> None:
+def test_one_that_told_once_has_ceased_and_is_named_once() -> None:
     pulses = Pulses()
-    last = told(pulses, REGULAR)
+    last = told(pulses, 1)
     assert pulses.ceased(last + TOO_LONG) == [("h1", "kv")]
     assert pulses.ceased(last + 2 * TOO_LONG) == []
 
 
-def test_one_that_never_told_regularly_is_no_news() -> None:
-    pulses = Pulses()
-    last = told(pulses, REGULAR - 1)
-    assert pulses.ceased(last + TOO_LONG) == []
-
-
 def test_each_is_judged_by_its_own_last_report() -> None:
     pulses = Pulses()
-    told(pulses, REGULAR, "kv")
-    last = told(pulses, REGULAR + 2, "http")
-    assert pulses.ceased(last - 2 * EVERY + TOO_LONG) == [("h1", "kv")]
+    told(pulses, 1, "kv")
+    last = told(pulses, 3, "http")
+    assert pulses.late(LATE) == ["kv"]
+    assert pulses.ceased(TOO_LONG) == [("h1", "kv")]
     assert pulses.ceased(last + TOO_LONG) == [("h1", "http")]
+
+
+def test_one_that_was_stopped_or_started_anew_is_not_missed() -> None:
+    pulses = Pulses()
+    told(pulses, 3)
+    pulses.forget("h1", "kv")
+    assert pulses.late(1000.0) == []
+    assert pulses.ceased(1000.0) == []
+
+
+# -- what is asked -----------------------------------------------------------------------------
+
+
+def test_that_nobody_listens_counts_once_it_has_been_so_for_a_while() -> None:
+    pulses = Pulses()
+    pulses.answers("http", ["h1"], 0.0)
+    assert not pulses.nobody_listens("kv", 10.0)
+    assert not pulses.nobody_listens("kv", 10.0 + LOOKS_AGAIN - 1)
+    assert pulses.nobody_listens("kv", 10.0 + LOOKS_AGAIN)
+
+
+def test_it_says_nothing_where_no_provider_has_ever_answered() -> None:
+    """Hosts may speak with their providers over another NATS."""
+    pulses = Pulses()
+    assert not pulses.nobody_listens("kv", 0.0)
+    assert not pulses.nobody_listens("kv", 100.0)
+
+
+def test_whoever_answers_or_tells_in_between_has_not_ended() -> None:
+    for sign in (
+        lambda pulses: pulses.answers("kv", ["h1"], 5.0),
+        lambda pulses: pulses.heard("h1", "kv", 5.0),
+    ):
+        pulses = Pulses()
+        pulses.answers("http", ["h1"], 0.0)
+        assert not pulses.nobody_listens("kv", 0.0)
+        sign(pulses)
+        assert not pulses.nobody_listens("kv", LOOKS_AGAIN + 1)
+
+
+def test_an_answer_is_as_good_as_a_report_where_it_is_known_whose_it_is() -> None:
+    pulses = Pulses()
+    told(pulses, 1)
+    pulses.answers("kv", ["h1", "h2"], 90.0)
+    assert pulses.late(90.0) == ["kv"]
+    pulses.answers("kv", ["h1"], 90.0)
+    assert pulses.late(90.0) == []
+    assert pulses.ceased(90.0 + TOO_LONG - 1) == []

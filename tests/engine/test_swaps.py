@@ -10,11 +10,11 @@ from wadm.engine.compile import compile_manifest
 from wadm.engine.in_flight import PATIENCE_WORKLOAD, InFlight
 from wadm.engine.observe import News, Touched, observe_outcome
 from wadm.engine.plan import Needed, Plan, Record
-from wadm.engine.swaps import REPORTS_WITHIN, reference_of
+from wadm.engine.swaps import reference_of
 from wadm.model.commands import Outcome, StartProvider, StopProvider
 from wadm.model.lattice import Lattice, Provider
 from wadm.model.manifest import Manifest
-from wadm.model.provider_starts import SUBSCRIBES_WITHIN
+from wadm.model.provider_starts import REPORTS_WITHIN, SUBSCRIBES_WITHIN
 from wadm.model.status import ScalerStatus
 from wadm.server.records import decode_record, encode_record
 

@@ -5,8 +5,8 @@
     runs nowhere                                 (nothing is to be done: it gets all links when it starts)
     this server, or somebody else, has started   before its start was asked for, or is known to have been asked
       built into the host                        or since it started
-      a process                                  or since its first health report: it listens some time after
-                                                 its host says that it started, and nobody says when
+      a process                                  or since its first health report, or its first answer to a
+                                                 question: it listens some time after its host says that it started
     was found running by a new owner             in any case, unless the record of the application says that
                                                  telling it was under way
     has come back with its lost host             before that host was last heard, or since it is back
@@ -28,7 +28,7 @@ Values are those that this owner has seen. With no report for 40 s what is put c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -77,3 +77,12 @@ def running_ends(link: Link, lattice: Lattice) -> Iterator[tuple[tuple[str, str]
     for provider_id in dict.fromkeys((link.source_id, link.target)):
         for host_id in lattice.where("provider", provider_id):
             yield (host_id, provider_id), lattice.provider_starts.get(host_id, provider_id) or _FOUND
+
+
+def starting_alone(lacking: Iterable[tuple[str, str]], lattice: Lattice) -> Iterator[str]:
+    """Yield the providers, given as host and id, of which it is to be asked whether they listen by now. Of one on
+    several hosts an answer would not say whose it is."""
+    for host_id, provider_id in lacking:
+        start = lattice.provider_starts.get(host_id, provider_id)
+        if start is not None and start.listens is None and len(lattice.where("provider", provider_id)) == 1:
+            yield provider_id

@@ -192,7 +192,7 @@ class Interests:
         """Return the applications to plan again after a batch of events."""
         found = set(news.applications)
         if news.everything:
-            found |= self._desired.keys()
+            found |= self._desired.keys() | self._records.keys()
         for entity in news.entities:
             found |= self._entities.get(entity, set())
             if entity[0] == "provider":

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
@@ -60,19 +60,22 @@ class Record(Struct, frozen=True):
 
 
 class Questions(Struct):
-    """What planning must know and does not: configurations by name, links, inventories of hosts."""
+    """What planning must know and does not: configurations by name, links, inventories of hosts, and whether providers
+    that have just started (by id) listen by now."""
 
     configs: set[str]
     hosts: set[str]
     links: bool = False
+    listening: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.configs or self.hosts or self.links)
+        return bool(self.configs or self.hosts or self.links or self.listening)
 
     def __ior__(self, other: Questions) -> Questions:
         self.configs |= other.configs
         self.hosts |= other.hosts
         self.links = self.links or other.links
+        self.listening |= other.listening
         return self
 
 

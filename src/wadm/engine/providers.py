@@ -66,6 +66,7 @@ def _running(progress: Progress, host: str, provider: Provider) -> None:
     if provider.health in ("failed", "silent"):
         progress.sick.append(host)
         progress.silent = progress.silent or provider.health == "silent"
+        progress.never_well = progress.never_well or silent_for is not None
     elif host not in progress.swaps and host not in progress.sick:
         progress.serving[host] = provider
 

@@ -1,45 +1,91 @@
 """Providers that have stopped to tell of their health: all that shows of one that crashed for good or hangs.
 
-A host asks each provider for its health every 30 s and tells what it answers. Where nothing answers it tells nothing,
-and goes on to list the provider among what it runs (lattice reference, 2.8). So a provider that has told of its health
-regularly, and then does not for long while its host is there, is taken for ill until it tells again.
+A host asks each provider process for its health 5 s after its start and every 30 s from then on, and tells what it
+answers. Where nothing answers it tells nothing, goes on to list the provider among what it runs, and starts one that has
+ended again and again without a word (lattice reference, 2.8). So:
+
+    a provider                                          is
+    --------------------------------------------------  -------------------------------------------------------------
+    of which a report is due for a while                asked, if that is permitted (``wasmbus.rpc.LATTICE.ID.health``)
+    that answers                                        well; on several hosts it is not known which of them answered
+    of which NATS says that nobody listens, and says    ill: it has ended, or crashes as soon as it is started again.
+    so again a host's pause between starts later        It counts only where some provider has answered before: hosts
+                                                        may speak with providers over another NATS
+    of which nobody knows more                          ill, once three reports are missing since the last one
+
+until it tells again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
-REGULAR = 3
-"""Reports after which a provider counts as one that reports: not every kind of provider does."""
+LATE = 40.0
+"""Seconds without a report after which one is late: it was due after 30."""
 TOO_LONG = 100.0
 """Seconds without a report that are too long: three were due."""
+LOOKS_AGAIN = 6.0
+"""Seconds after which a host has certainly looked again at a provider that it has started anew."""
 
-
-class _Pulse(Struct):
-    last: float
-    reports: int
+At = tuple[str, str]
+"""Host and id of a provider."""
 
 
 class Pulses:
     """When each provider of a lattice last told of its health, by host and id."""
 
     def __init__(self) -> None:
-        self._beating: dict[tuple[str, str], _Pulse] = {}
+        self._last: dict[At, float] = {}
         """In the order of their last reports."""
+        self._nobody: dict[str, float] = {}
+        """Providers that nobody listens for, and since when that is known."""
+        self.any_has_answered = False
+        """Whether questions reach providers at all."""
 
     def heard(self, host_id: str, provider_id: str, now: float) -> None:
         """Note a report."""
-        before = self._beating.pop((host_id, provider_id), None)
-        self._beating[host_id, provider_id] = _Pulse(now, before.reports + 1 if before is not None else 1)
+        self._last.pop((host_id, provider_id), None)
+        self._last[host_id, provider_id] = now
+        self._nobody.pop(provider_id, None)
 
-    def ceased(self, now: float) -> list[tuple[str, str]]:
-        """Return the providers, as host and id, of which no report has come for too long; each is returned once."""
+    def forget(self, host_id: str, provider_id: str) -> None:
+        """Note that a provider was stopped, or started anew: what it told before says nothing any more."""
+        self._last.pop((host_id, provider_id), None)
+        self._nobody.pop(provider_id, None)
+
+    def late(self, now: float) -> list[str]:
+        """Return the ids of the providers of which a report is late."""
         found = []
-        while self._beating:
-            key, pulse = next(iter(self._beating.items()))
-            if now - pulse.last < TOO_LONG:
+        for (_, provider_id), last in self._last.items():
+            if now - last < LATE:
                 break
-            del self._beating[key]
-            if pulse.reports >= REGULAR:
-                found.append(key)
+            found.append(provider_id)
         return found
+
+    def ceased(self, now: float) -> list[At]:
+        """Return the providers of which no report has come for too long; each is returned once."""
+        found = []
+        while self._last:
+            at, last = next(iter(self._last.items()))
+            if now - last < TOO_LONG:
+                break
+            del self._last[at]
+            found.append(at)
+        return found
+
+    # -- answers to questions ----------------------------------------------------------------
+
+    def answers(self, provider_id: str, hosts: Iterable[str], now: float) -> None:
+        """Note that a provider has answered. ``hosts`` are those that it runs on."""
+        self.any_has_answered = True
+        self._nobody.pop(provider_id, None)
+        there = list(hosts)
+        if len(there) == 1 and (there[0], provider_id) in self._last:
+            self.heard(there[0], provider_id, now)
+
+    def nobody_listens(self, provider_id: str, now: float) -> bool:
+        """Note that nobody listens for a provider; return whether that has been so for long enough."""
+        since = self._nobody.setdefault(provider_id, now)
+        return self.any_has_answered and now - since >= LOOKS_AGAIN

@@ -31,12 +31,8 @@ from wadm.engine.plan import Work
 from wadm.model.commands import StartProvider
 from wadm.model.lattice import Entity, Provider, owner, scaler_of
 from wadm.model.names import is_builtin, strip_reference
-from wadm.model.provider_starts import SUBSCRIBES_WITHIN, ProviderStart
+from wadm.model.provider_starts import REPORTS_WITHIN, SUBSCRIBES_WITHIN, ProviderStart
 from wadm.model.swaps import Swap
-
-REPORTS_WITHIN = 8.0
-"""Seconds after its start within which a provider reports its health first, if it ever will: its host probes it after 5
-s, and waits for the answer for 2."""
 
 
 class Verdict(Struct, frozen=True):

@@ -18,6 +18,9 @@ REPLICA_LAG = 1.0
 """Seconds, at most, after which a link that one host has put is known to every other host."""
 NOTED_WITHIN = 0.25
 """Seconds, at most, in which a host that is not at work on a component takes note of a link that was put."""
+REPORTS_WITHIN = 8.0
+"""Seconds after its start within which a provider reports its health first, if it ever will: its host probes it after 5
+s, and waits for the answer for 2."""
 SUBSCRIBES_WITHIN = 40.0
 """Seconds after its start at which a provider that has not reported its health counts as one that does not report:
 two probes are over by then."""
@@ -140,6 +143,24 @@ class ProviderStarts:
         listens = now if start.listens is None or (passed and not start.builtin) else start.listens
         self._starts[at] = replace(start, listens=listens, reported=now)
         return True
+
+    def answered(self, host_id: str, provider_id: str, now: float) -> bool:
+        """Note that a provider has answered a question; return whether that is how it is known to listen."""
+        start = self._starts.get((host_id, provider_id))
+        if start is None or start.listens is not None:
+            return False
+        self._starts[host_id, provider_id] = replace(start, listens=now)
+        return True
+
+    def overdue(self, now: float) -> list[str]:
+        """Return the ids of the providers whose first report is due for a while and has not come."""
+        found = []
+        for at in self._unreported:
+            silent_for = self._starts[at].silent_for(now)
+            if silent_for is not None and silent_for < REPORTS_WITHIN:
+                break
+            found.append(at[1])
+        return found
 
     def stopped(self, host_id: str, provider_id: str) -> None:
         """Note that a provider does not run on a host any more."""

@@ -33,6 +33,11 @@ ANSWERS_PER_SECOND = 1000
 AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
+HEALTH_TIMEOUT = 1.0
+NOBODY_PAUSE = 0.25
+"""Seconds before it is asked again whether a provider listens for which nobody did."""
+NOT_PERMITTED_FOR = 600.0
+"""Seconds for which no provider is asked after NATS has not permitted it."""
 COPIES_LAG = 2.0
 """Seconds for which what another host says of links and configurations may lack what was just put (lattice reference,
 2.9)."""
@@ -61,6 +66,13 @@ class ConfigAnswer(Struct, frozen=True):
     unknown: bool = False
 
 
+class ListeningAnswer(Struct, frozen=True):
+    """Whether a provider answers on any host; ``None`` where that could not be found out."""
+
+    provider_id: str
+    listens: bool | None
+
+
 class RollCall(Struct, frozen=True):
     """Who has answered when all hosts were called at ``asked``, because those of ``called`` had answered nothing;
     ``present`` is ``None`` where the call itself failed."""
@@ -70,7 +82,7 @@ class RollCall(Struct, frozen=True):
     asked: float
 
 
-Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | RollCall
+Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | ListeningAnswer | RollCall
 Question: TypeAlias = Callable[[], Coroutine[Any, Any, Answer]]
 
 
@@ -99,6 +111,7 @@ class Inquiries:
         self._again: set[str] = set()
         """Hosts to ask once more, because what led to the question came after the one under way was asked."""
         self._configs_put: dict[str, float] = {}
+        self._ask_no_provider_before = -math.inf
 
     async def stop(self) -> None:
         """Let go of all that is unanswered."""
@@ -110,6 +123,8 @@ class Inquiries:
             self._start(("config", name), partial(self._config, name), ConfigAnswer(name, None, unknown=True))
         for host_id in sorted(questions.hosts):
             self.inventory(host_id)
+        for provider_id in sorted(questions.listening):
+            self.listening(provider_id)
         if questions.links:
             self._start(("links", ""), self._links, LinksAnswer(None, self._now()))
 
@@ -122,6 +137,12 @@ class Inquiries:
             self._again.add(host_id)
         else:
             self._start(("host", host_id), partial(self._inventory, host_id, timeout), unanswered)
+
+    def listening(self, provider_id: str) -> None:
+        """Ask whether a provider listens, unless NATS has said lately that it does not permit that."""
+        if self._now() >= self._ask_no_provider_before and subjects.is_token(provider_id):
+            unknown = ListeningAnswer(provider_id, None)
+            self._start(("listening", provider_id), partial(self._listening, provider_id), unknown)
 
     def call_roll(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
@@ -192,6 +213,22 @@ class Inquiries:
         except Unavailable:
             pass
         return InventoryAnswer(host_id, inventory, asked)
+
+    async def _listening(self, provider_id: str) -> Answer:
+        subject = subjects.health(self._lattice, provider_id)
+        listens: bool | None = None
+        try:
+            async with self._free:
+                await self._transport.request(subject, b"", HEALTH_TIMEOUT)
+            listens = True
+        except NoResponders:
+            listens = False
+            await self._transport.sleep(NOBODY_PAUSE)
+        except TimedOut:
+            await self._transport.sleep(PAUSE)
+        except Unavailable:  # the connection is away, or NATS does not permit it
+            self._ask_no_provider_before = self._now() + NOT_PERMITTED_FOR
+        return ListeningAnswer(provider_id, listens)
 
     async def _roll_call(self, hosts: frozenset[str], timeout: float) -> Answer:
         called = frozenset(self._to_call)

@@ -48,7 +48,7 @@ from wadm.engine.pulse import Pulses
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
-from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth
+from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted, ProviderStopped
 from wadm.model.lattice import Lattice, LinkKey, Provider
 from wadm.model.manifest import Manifest
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
@@ -65,6 +65,7 @@ from wadm.server.inquiries import (
     Inquiries,
     InventoryAnswer,
     LinksAnswer,
+    ListeningAnswer,
     RollCall,
 )
 from wadm.server.logging import Limited, Logger
@@ -535,6 +536,10 @@ class LatticeOwner:
             self._inquiries.config_was_put(event.name)
         elif isinstance(event, ProviderHealth):
             self._pulses.heard(host_id, event.provider_id, now)
+            if not self._pulses.any_has_answered:
+                self._inquiries.listening(event.provider_id)
+        elif isinstance(event, ProviderStarted | ProviderStopped):
+            self._pulses.forget(host_id, event.provider.id if isinstance(event, ProviderStarted) else event.provider_id)
         self._narrator.event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
@@ -564,6 +569,8 @@ class LatticeOwner:
                         self._next_links = min(self._next_links, now + COPIES_LAG)
                 elif self.lattice.hosts and not self.lattice.links_known:
                     news.questions.links = True
+            case ListeningAnswer():
+                self._fold_listening(answer, news, now)
             case ConfigAnswer():
                 if answer.unknown:
                     news.configs.add(answer.name)
@@ -632,6 +639,7 @@ class LatticeOwner:
             self._tick(news, now)
 
     def _tick(self, news: News, now: float) -> None:
+        starts = self.lattice.provider_starts
         for name in [name for name in self._unsaid if now >= self._next_long.get(name, 0.0)]:
             self._say(name, self._unsaid.pop(name), now)
         if self._put_off and self._may_act():
@@ -649,7 +657,9 @@ class LatticeOwner:
             self._touched = Touched({k: at for k, at in self._touched.items() if now - at < PROBE_TIMEOUT + 2})
         for host_id, provider_id in self._pulses.ceased(now):
             self._miss_provider(host_id, provider_id, news, now)
-        news.entities.update(("provider", id_) for _, id_ in self.lattice.provider_starts.expired(now))
+        for provider_id in {**dict.fromkeys(self._pulses.late(now)), **dict.fromkeys(starts.overdue(now))}:
+            self._inquiries.listening(provider_id)
+        news.entities.update(("provider", id_) for _, id_ in starts.expired(now))
         if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:
             self._gathered = self.lattice.last_joined
             news.applications |= self.interests.wanting()
@@ -662,10 +672,29 @@ class LatticeOwner:
         known = self.lattice.find("provider", host_id, provider_id)
         if host is None or self._liveness.detector.probing(host_id) or not isinstance(known, Provider):
             return
-        if known.health == "running":
-            event = ProviderHealth(host_id, provider_id, "silent")
-            self._narrator.event(event)
-            observe(event, self.lattice, self.in_flight, news, self._touched, now)
+        if known.health in ("running", "pending"):
+            self._tell_health(ProviderHealth(host_id, provider_id, "silent"), news, now)
+
+    def _tell_health(self, event: ProviderHealth, news: News, now: float) -> None:
+        """Fold what this owner has found out of a provider's health as if its host had told it."""
+        self._narrator.event(event)
+        observe(event, self.lattice, self.in_flight, news, self._touched, now)
+
+    def _fold_listening(self, answer: ListeningAnswer, news: News, now: float) -> None:
+        provider_id, hosts = answer.provider_id, sorted(self.lattice.where("provider", answer.provider_id))
+        if answer.listens:
+            self._pulses.answers(provider_id, hosts, now)
+            if len(hosts) == 1:
+                if self.lattice.provider_starts.answered(hosts[0], provider_id, now):
+                    news.entities.add(("provider", provider_id))
+                known = self.lattice.find("provider", hosts[0], provider_id)
+                if isinstance(known, Provider) and known.health == "silent":
+                    self._tell_health(ProviderHealth(hosts[0], provider_id, "running"), news, now)
+        elif answer.listens is False:
+            news.entities.add(("provider", provider_id))  # who wants to know asks again
+            if self._pulses.nobody_listens(provider_id, now):
+                for host_id in hosts:
+                    self._miss_provider(host_id, provider_id, news, now)
 
     def _lose(self, host_id: str, news: News, now: float) -> None:
         """Take a host for lost that has answered nothing."""

@@ -19,7 +19,7 @@ from wadm.sim.habits import Delay, Habits, draw
 from wadm.sim.ids import event_id, friendly_name, host_id, timestamp
 from wadm.sim.images import Kind, is_latest, latest_error, pull_error
 from wadm.sim.store import LatticeStore, StoreFailed
-from wadm.transport.base import Transport
+from wadm.transport.base import Message, Subscription, Transport
 
 _log = logging.getLogger(__name__)
 
@@ -144,6 +144,10 @@ class HostCore:
             self._transport.publish(subject, data)
         except WadmError as error:  # a real host, too, only logs an event that is too large
             _log.warning("model host %s could not send to %s: %s", self.id, subject, error)
+
+    async def listen(self, subject: str, handler: Callable[[Message], None]) -> Subscription:
+        """Listen to a subject."""
+        return await self._transport.subscribe(subject, handler)
 
     def send_kept(self) -> None:
         """Send, in order, what was kept while the host was frozen or cut off."""

@@ -137,6 +137,7 @@ class ModelHost:
             return
         self._core.end()
         await self._listen_no_more()
+        await self._providers.end()
         self._ended.set()
 
     async def wait_until_gone(self) -> None:
@@ -182,7 +183,7 @@ class ModelHost:
 
     def crash_provider(self, provider_id: str) -> None:
         """Have a provider die for good; it stays in the inventory, and its health events cease."""
-        self._providers.running[provider_id].alive = False
+        self.set_alive(provider_id, False)
 
     async def restart_provider(self, provider_id: str) -> None:
         """Have the process of a provider end and be started again by its host, which tells nobody."""
@@ -198,7 +199,7 @@ class ModelHost:
 
     def set_alive(self, provider_id: str, alive: bool) -> None:
         """Have a provider crash for good, or hang; or be there again. Its host says nothing of it."""
-        self._providers.running[provider_id].alive = alive
+        self._providers.set_alive(provider_id, alive)
 
     async def _listen(self) -> None:
         for noun in OWN_NOUNS:

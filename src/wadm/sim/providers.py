@@ -14,6 +14,7 @@ from wadm.sim.images import BUILTIN, strip
 from wadm.sim.locks import FairLock
 from wadm.sim.provider_links import LinkId, ProviderLinks, ToldLink, link_id, resolve
 from wadm.sim.store import StoreFailed
+from wadm.transport.base import Message, Subscription
 
 FIRST_PROBE = 5.0
 PROBE_INTERVAL = 30.0
@@ -37,6 +38,8 @@ class RunningProvider(Struct):
     links: ProviderLinks = field(default_factory=ProviderLinks)
     restarting: bool = False
     """Whether its host has just started it again, of which it tells nobody."""
+    health: Subscription | None = None
+    """Where it answers how it is."""
 
 
 class Providers:
@@ -122,7 +125,7 @@ class Providers:
             self.running[id_] = provider
             provider.links.listens = builtin is not None
         if builtin is None:
-            core.spawn(self._subscribe(provider))
+            core.spawn(self._subscribe(id_, provider))
             core.spawn(self._probe(id_, provider))
         if core.habits.provider_lifetime is not None:
             core.spawn(self._die(provider))
@@ -147,9 +150,36 @@ class Providers:
             return {}, [link_id(link) for link in links]  # it is only logged that links are skipped
         return {link.id: link for link in told}, []
 
-    async def _subscribe(self, provider: RunningProvider) -> None:
+    async def _subscribe(self, id_: str, provider: RunningProvider) -> None:
         await self._core.pause(self._core.habits.provider_subscribes)
         provider.links.listens, provider.restarting = True, False
+        if not provider.alive or self.running.get(id_) is not provider:
+            return
+
+        def answer(message: Message) -> None:
+            healthy = b"false" if provider.sick else b"true"
+            self._core.send(message.reply, b'{"healthy":%s}' % healthy)
+
+        await self.fall_silent(provider)
+        provider.health = await self._core.listen(f"wasmbus.rpc.{self._core.lattice}.{id_}.health", answer)
+
+    def set_alive(self, id_: str, alive: bool) -> None:
+        """Have the process of a provider be there, or not."""
+        provider = self.running[id_]
+        provider.alive = alive
+        if _is_process(provider):
+            self._core.spawn(self._subscribe(id_, provider) if alive else self.fall_silent(provider))
+
+    async def end(self) -> None:
+        """Have all of them be gone, with their host."""
+        for provider in self.running.values():
+            await self.fall_silent(provider)
+
+    async def fall_silent(self, provider: RunningProvider) -> None:
+        """Have a provider answer nobody, as its process is not there."""
+        health, provider.health = provider.health, None
+        if health is not None:
+            await health.stop()
 
     def overhear_link(self, id_: str, verb: str, link: ToldLink) -> None:
         """Have a provider hear what whoever put or deleted a link says to all. Processes listen to deletions alone: of
@@ -192,9 +222,10 @@ class Providers:
         provider = self.running[id_]
         if not _is_process(provider):
             return
+        await self.fall_silent(provider)
         provider.links.begin(*await self._list(id_))
         provider.restarting = True
-        self._core.spawn(self._subscribe(provider))
+        self._core.spawn(self._subscribe(id_, provider))
 
     # -- stop --------------------------------------------------------------------------------
 
@@ -210,6 +241,7 @@ class Providers:
             provider = self.running.pop(id_, None)
         if provider is None:
             raise Refusal("provider with that ID is not running")
+        await self.fall_silent(provider)
         data = {
             "annotations": provider.annotations,
             "host_id": body.host_id,
@@ -245,6 +277,7 @@ class Providers:
         if lifetime is not None:
             await self._core.pause(lifetime)
             provider.alive = False
+            await self.fall_silent(provider)
 
 
 def _ends(link: bodies.Link) -> tuple[str, ...]:

@@ -214,6 +214,11 @@ def control(lattice: str, call: str, account: str | None = None) -> str:
     return _in_account(account, f"wasmbus.ctl.v1.{lattice}.{call}")
 
 
+def health(lattice: str, provider_id: str) -> str:
+    """Return where a provider process answers how it is. Links, calls and this cross no account borders."""
+    return f"wasmbus.rpc.{lattice}.{provider_id}.health"
+
+
 # -- wadm's own streams ------------------------------------------------------------------------
 
 

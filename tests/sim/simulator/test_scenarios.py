@@ -11,12 +11,14 @@ import pytest
 
 from wadm.engine.observe import STANDS_STILL
 from wadm.engine.plan import Plan
+from wadm.errors import Unavailable
 from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim import checks
 from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.sim.manifests import Manifest
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 from wadm.sim.world import LATTICE
+from wadm.transport.memory import Fault
 
 
 def played(script: Callable[[Scenario], Awaitable[None]]) -> Callable[[], None]:
@@ -453,6 +455,63 @@ async def test_a_provider_is_ill_till_its_owner_hears_that_it_is_well(scene: Sce
     await scene.wait(0.1)
     (why,) = checks.unfinished(scene.world)
     assert why.startswith("shop runs as it should, its status says unhealthy")
+
+
+def shop_with(kv: str = "") -> Manifest:
+    """An application whose first provider is well, and a second one."""
+    return application("shop", provider("http"), provider("kv", image=kv))
+
+
+async def ill_within(scene: Scenario, least: float, most: float) -> None:
+    took = await scene.until(lambda: scene.status("shop") == "unhealthy", most)
+    assert took >= least
+
+
+@played
+async def test_a_provider_that_crashes_as_soon_as_it_starts_is_ill_within_twenty_seconds(scene: Scenario) -> None:
+    """Nobody listens for it, and others answer. Its host starts it again and again, and says nothing."""
+    await scene.start(servers=1, hosts=1, habits=Habits(provider_crash=containing("kv:crash")))
+    await scene.deploy(shop_with("registry.example/kv:crash"))
+    await ill_within(scene, 8, 20)
+    said = str(scene.world.status("shop"))
+    assert "to report its health: it may crash again and again, or hang" in said
+
+
+@played
+async def test_a_provider_that_ends_after_its_first_report_is_ill_within_a_minute(scene: Scenario) -> None:
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(shop_with())
+    await scene.wait(8)
+    host = scene.host(1).host
+    assert host is not None
+    host.set_alive("shop-kv", False)
+    await ill_within(scene, 20, 60)
+    assert "to tell of its health again: it may have crashed, or hang" in str(scene.world.status("shop"))
+    host.set_alive("shop-kv", True)
+    await scene.until(lambda: scene.status("shop") == "deployed", 35)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["asked", "it is not permitted to ask"])
+def test_a_link_put_while_its_provider_starts_is_in_force_soon_after_it_listens(refused: bool) -> None:
+    async def script(scene: Scenario) -> None:
+        if refused:
+            network = scene.world.network.fault
+            scene.world.network.fault = (  # type: ignore[method-assign]
+                lambda client, operation, target: (
+                    Fault(before=Unavailable("not permitted"))
+                    if operation == "request" and target.startswith("wasmbus.rpc.")
+                    else network(client, operation, target)
+                )
+            )
+        await scene.start(servers=1, hosts=1, habits=Habits(provider_subscribes=2.0))
+        await scene.deploy(application("shop", component("api", 1), provider("http")))
+        await scene.until(lambda: bool(scene.where("shop-http")), 5)
+        linked = application("shop", component("api", 1), provider("http", links=(link("api"),)), version="v2")
+        await scene.deploy(linked)
+        took = await scene.until_whole(within=12)
+        assert (took > 3) is refused, "else its first health report is waited for"
+
+    play(script)
 
 
 @played
