@@ -228,6 +228,8 @@ EXPLAINED = ApplicationView(
         ),
         ScalerView("77" * 32, "LinkScaler", "my_shop-api -(wasi:http)-> my_shop-web", "deployed", "", 0.0, "", "",
                    "the link to my_shop-web for wasi:http/incoming-handler (in force)", (), (), ()),
+        ScalerView("88" * 32, "ProviderSpreadScaler", "my_shop-kv", "deployed", "", 0.0, "", "",
+                   "1 of registry.example/kv:1 in all", (), (), (), "my_shop-kv has not reported its health yet"),
     ),
     {"my_shop-limits": "there", "site-wide": "missing"},
     (),

@@ -18,6 +18,7 @@ import pytest
 
 from bench.real_hosts import BUILTIN, Api, Load, Programs, RealHost, answer, free_port, hello, is_closed, seconds_until
 from tests.conftest import NatsServerFactory
+from tests.e2e.archives import write_crashing_provider
 from tests.e2e.stage import Instance
 from tests.real import real_program
 from wadm.errors import WadmError
@@ -222,6 +223,22 @@ async def test_with_two_hosts_it_does_not_matter_which_of_them_puts_a_link(real:
         await real.api.deploy(real.manifest(real.programs.archive, port, version=f"v{number}"))
         await until(lambda port=port: says(port, ONE))  # type: ignore[misc]
         await until(lambda before=before: is_closed(before))  # type: ignore[misc]
+
+
+async def test_a_provider_that_crashes_as_soon_as_it_starts_is_unhealthy_though_its_host_says_nothing(
+    real: Real, tmp_path: Path
+) -> None:
+    await real.host()
+    await real.serve()
+    await real.deploy(real.programs.archive)
+    crash = write_crashing_provider(tmp_path / "crash.par.gz")
+    await real.api.deploy(real.manifest(f"file://{crash}", free_port(), "2", name="second"))
+
+    async def unhealthy() -> bool:
+        return bool((await real.api.status("second"))["status"]["type"] == "unhealthy")
+
+    await seconds_until(unhealthy, 35)
+    assert "it may crash again and again, or hang" in str((await real.api.status("second"))["scalers"])
 
 
 @BOTH

@@ -70,6 +70,7 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
         running,
         shares,
         tuple(_waiting(p, lattice) for p in pendings if p.scaler == scaler.id),
+        e.note,
     )
 
 

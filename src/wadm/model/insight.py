@@ -116,6 +116,8 @@ class ScalerView(Struct, frozen=True):
     running: tuple[OnHost, ...]
     shares: tuple[ShareView, ...]
     waiting: tuple[Waiting, ...]
+    note: str = ""
+    """What is not known yet of something that is as it should be."""
 
 
 class ApplicationView(Struct, frozen=True):

@@ -52,6 +52,7 @@ def _scaler(scaler: ScalerView, application: str, now: float) -> list[Renderable
         ("why", _why(scaler)),
         ("since", f"{clock(scaler.since)} ({duration(now - scaler.since)} ago)" if scaler.since else ""),
         ("next", scaler.next),
+        ("note", scaler.note),
     ]
     parts: list[RenderableType] = [title, Padding(facts(*pairs), (0, 0, 0, 2))]
     parts += [Padding(_share(share), (0, 0, 0, 2)) for share in scaler.shares]
