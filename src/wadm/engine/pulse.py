@@ -20,8 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct
-
 LATE = 40.0
 """Seconds without a report after which one is late: it was due after 30."""
 TOO_LONG = 100.0
