@@ -1,8 +1,8 @@
 """Providers that have stopped to tell of their health: all that shows of one that crashed for good or hangs.
 
 A host asks each provider process for its health 5 s after its start and every 30 s from then on, and tells what it
-answers. Where nothing answers it tells nothing, goes on to list the provider among what it runs, and starts one that has
-ended again and again without a word (lattice reference, 2.8). So:
+answers. Where nothing answers it tells nothing, and goes on to list the provider among what it runs. One that has ended
+it starts again without a word (lattice reference, 2.8). So:
 
     a provider                                          is
     --------------------------------------------------  -------------------------------------------------------------
