@@ -121,6 +121,8 @@ ABOUT: dict[tuple[str, bool], str] = {
     ("events", False): "Return what happened in the lattice.",
     ("events", True): "Return what happened to an application.",
     ("rollback", True): "Deploy the version that ran before, or the `version` named.",
+    ("missing", False): "Return the applications that the bucket has lost and servers remember.",
+    ("restore", False): "Store again what servers remember of applications that the bucket has lost.",
     ("resume", False): "End the pause in which nothing is moved because most hosts fell silent.",
 }
 """What each operation does; a test sees to it that the server has no other."""

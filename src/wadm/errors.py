@@ -9,6 +9,7 @@ WadmError
     NoResponders              nobody listens on that subject
     TimedOut                  somebody may listen, nobody answered
     NoRoom                    NATS keeps no more: somebody has to make room
+    BucketGone                the bucket was deleted: somebody has to restore it
     NotSent                   it was not sent, and will not be
     OutcomeUnknown            it may have been written: look before trying again
   Refused(message)            the host answered no, and said why
@@ -68,6 +69,11 @@ class TimedOut(Unavailable):
 
 class NoRoom(Unavailable):
     """NATS does not keep it: its disk, the account or the bucket is full. Once there is room, trying again succeeds."""
+
+
+class BucketGone(Unavailable):
+    """The bucket of the applications was deleted under the server. Once somebody has restored it, trying again
+    succeeds."""
 
 
 class NotPermitted(Unavailable):

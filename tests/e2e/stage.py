@@ -229,6 +229,10 @@ class Stage:
         """Return how many control calls that change something the hosts have heard."""
         return sum(count for call, count in self._heard.calls.items() if call in CHANGING)
 
+    def configs(self) -> set[str]:
+        """Return the configurations that have been put and not deleted."""
+        return set(self._heard.configs)
+
 
 def component_id(name: str) -> str:
     return f"{name}-api"

@@ -446,15 +446,39 @@ async def test_putting_back_can_be_interrupted() -> None:
 
 
 @in_virtual_time
-async def test_a_bucket_that_somebody_deleted_stays_empty() -> None:
+async def test_a_bucket_that_somebody_deleted_stays_empty_and_nothing_is_forgotten() -> None:
     broker = MemoryBroker()
     store = await a_store(broker)
     await store.change(HOME, "shop", adding("shop", "v1"))
     transport = MemoryTransport(broker, "probe")
     await make_anew(transport)
     await store.come_back(made=True, put_back=False)
-    assert store.view.records(HOME) == []
-    assert store.view.evidence(HOME, "shop") == "unknown"
+    assert await transport.bucket(BUCKET).keys() == []
+    (record,) = store.view.records(HOME)
+    assert (record.name, record.missing) == ("shop", True)
+    assert store.view.evidence(HOME, "shop") == "undeployed"
+    assert "shop" in store.trouble()
+    assert await store.store_again(HOME) == ("shop",)
+    assert store.trouble() == ""
+
+
+@in_virtual_time
+async def test_a_marker_of_a_lifetime_that_ended_is_no_deletion() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    transport = MemoryTransport(broker, "nats")
+    ended = {"Nats-Marker-Reason": "MaxAge", "Nats-Rollup": "sub"}
+    await transport.append(f"$KV.{BUCKET}.default-shop", b"", ended)
+    await settle()
+    (record,) = store.view.records(HOME)
+    assert record.missing
+    assert store.view.evidence(HOME, "shop") == "undeployed"
+    assert await store.store_again(HOME) == ("shop",)
+    assert not store.view.records(HOME)[0].missing
+    entry = await transport.bucket(BUCKET).get("default-shop")
+    assert entry is not None
+    assert entry.value == record.value
 
 
 @in_virtual_time

@@ -55,7 +55,7 @@ async def test_where_it_cannot_be_found_out_that_is_said_and_how_to() -> None:
     answer = await lab.put("shop")
     assert answer["result"] == "error"
     assert "It is not known whether this was done" in answer["message"]
-    assert "wadm versions" in answer["message"]
+    assert "Look before you try again: wadm history NAME" in answer["message"]
 
 
 class IsOvertaken(LosesAcknowledgements):

@@ -7,9 +7,9 @@ Everything is asked as any client would ask it, so what is found is what others 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import DecodeError, Struct, json
 
@@ -22,9 +22,11 @@ from wadm.cli.standing import (
     RECENT,
     SKEW,
     account_troubles,
+    forgetful,
     full_stream,
     heartbeats,
     lattices_with_hosts,
+    lost_applications,
     managers,
     missing_streams,
     no_jetstream,
@@ -38,7 +40,8 @@ from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import StreamInfo
 from wadm.errors import NoResponders, NotFound, TimedOut, WadmError
-from wadm.server.resources import LEFT_BEHIND, Names, names, streams
+from wadm.model.lattice import Component, Provider, owner
+from wadm.server.resources import LEFT_BEHIND, Names, names, spare_streams, streams
 from wadm.server.settings import Settings
 from wadm.transport.base import StreamSpec
 from wadm.wire.control import HostPing
@@ -81,7 +84,8 @@ async def _what_uses_it(client: Client, called: Names) -> AsyncIterator[Finding]
         text = f"the server keeps its things in the JetStream domain {elsewhere[0]!r}, and this looks elsewhere"
         yield Finding("storage", "warning", text, f"look there with: wadm doctor --js-domain {elsewhere[0]}")
     else:
-        async for finding in _as_far_as_it_goes("storage", _storage(client, called)):
+        left_out = frozenset(name for one in ours for name in one.left_out)
+        async for finding in _as_far_as_it_goes("storage", _storage(client, called, left_out)):
             yield finding
     async for finding in _as_far_as_it_goes("server", _servers(client, called)):
         yield finding
@@ -150,7 +154,7 @@ _PERMISSIONS = "permit it to publish $JS.API.> and wadm.api.>, and to subscribe 
 # -- streams and buckets --------------------------------------------------------------------
 
 
-async def _storage(client: Client, called: Names) -> AsyncIterator[Finding]:
+async def _storage(client: Client, called: Names, left_out: frozenset[str]) -> AsyncIterator[Finding]:
     found: dict[str, StreamInfo] = {}
     wanted = {spec.name: spec for spec in streams(Settings(), 1)}
     kept = {f"KV_{bucket}" for bucket in (called.state, called.manifests, called.leases)}
@@ -159,21 +163,34 @@ async def _storage(client: Client, called: Names) -> AsyncIterator[Finding]:
             found[name] = await jetstream.stream(client, name)
         except NotFound:
             continue
-    missing = [name for name in (*wanted, *sorted(kept)) if name not in found]
+    missing = [name for name in (*wanted, *sorted(kept)) if name not in found and name not in left_out]
+    forgotten = await quietly(client.missing(), ())
     if not found:
         text = "no wadm server has ever run on this NATS"
         yield Finding("storage", "note", text, start_a_server(client.settings))
     elif missing:
         trouble = missing_streams(missing)
+        yield Finding("storage", "error", trouble.text, LOST if f"KV_{called.manifests}" in missing else trouble.hint)
+    if forgotten:
+        trouble = lost_applications(forgotten)
         yield Finding("storage", "error", trouble.text, trouble.hint)
+    spare = spare_streams(Settings())
+    for name in sorted(left_out - found.keys()):
+        text = f"NATS does not let the server have the stream {name}: {spare.get(name, 'it goes on without')}"
+        hint = "raise the account's limits (streams, storage, bounds), or remove the stream that has its subjects"
+        yield Finding("storage", "warning", text, hint)
     troubles = [one for name, info in found.items() for one in _judge(info, wanted.get(name))]
     if f"KV_{called.manifests}" in found:
-        troubles += _forgetful(found[f"KV_{called.manifests}"])
+        forgetting = forgetful(found[f"KV_{called.manifests}"])
+        troubles += [
+            Finding("storage", "error" if "forgets" in one.text else "warning", one.text, one.hint)
+            for one in forgetting
+        ]
     unkept = await quietly(unwritten(client, found.get(called.host_events)), [])
     troubles += [Finding("storage", "error", one.text, one.hint) for one in unkept]
     for finding in troubles:
         yield finding
-    if found and not missing and not troubles:
+    if found and not (missing or troubles or forgotten):
         yield Finding("storage", "ok", f"all {len(found)} streams and buckets are as they should be")
     now = client.transport.now()
     if found and (clock := _seconds(next(iter(found.values())).time)) and abs(clock - now) > SKEW:
@@ -206,19 +223,28 @@ def _level(info: StreamInfo, text: str) -> Level:
     return "error" if info.refuses_when_full and "nearly" not in text else "warning"
 
 
-SMALL = 128 * 1024
-"""Bytes that a stored application should at least be able to have; one with its versions is often larger."""
+LOST: Final = (
+    "wadm restore --from-server, if servers remember it (before they are started anew); else wadm restore FILE, "
+    "from a backup"
+)
 
 
-def _forgetful(manifests: StreamInfo) -> Iterator[Finding]:
-    """Yield what makes the bucket of manifests lose applications, or refuse them."""
-    bucket = manifests.name.removeprefix("KV_")
-    if manifests.max_age > 0:
-        text = f"the bucket {bucket} forgets every application {manifests.max_age:.0f} s after it was last changed"
-        yield Finding("storage", "error", text, f"nats stream edit {manifests.name} --max-age=0")
-    if 0 < manifests.max_value_bytes < SMALL:
-        text = f"the bucket {bucket} takes no application of more than {manifests.max_value_bytes} bytes"
-        yield Finding("storage", "warning", text, f"nats stream edit {manifests.name} --max-msg-size=-1")
+async def _stray(client: Client) -> Finding | None:
+    """Return which applications hosts run parts of that are not stored: their bucket was lost, or they are another
+    manager's."""
+    stored = {one.name for one in await client.list()} | {one.name for one in await client.missing()}
+    running: dict[str, None] = {}
+    for inventory in await client.inventories():
+        everything: tuple[Component | Provider, ...] = (*inventory.components, *inventory.providers)
+        for one in everything:
+            if (name := owner(one)) and name not in stored:
+                running[name] = None
+    if not running:
+        return None
+    names = ", ".join(sorted(running)[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
+    text = f"hosts run parts of {names}, which this wadm does not have"
+    hint = "if they were lost: wadm restore FILE, from a backup; else another manager looks after them, or nobody"
+    return Finding("applications", "warning", text, hint)
 
 
 async def _leftovers(client: Client, found: Mapping[str, StreamInfo]) -> AsyncIterator[Finding]:
@@ -377,6 +403,8 @@ async def _applications(client: Client) -> AsyncIterator[Finding]:
         applications = [one for one in await client.list() if one.deployed_version is not None]
     except WadmError:
         return  # said already
+    if stray := await quietly(_stray(client), None):
+        yield stray
     for text in await conflicts_of_all(client):
         hint = "give one of the two another id, address or host"
         yield Finding("applications", "warning", text, hint)

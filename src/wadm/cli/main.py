@@ -55,6 +55,8 @@ COMMANDS: Final = {
     "inventory": Entry(f"{_HERE}.inventory:inventory", "Show what runs on the hosts"),
     "links": Entry(f"{_HERE}.links:links", "List the links of a lattice"),
     "config": Entry(f"{_HERE}.config:config", "Show named configurations"),
+    "backup": Entry(f"{_HERE}.backup:backup", "Write what cannot be made anew into a file"),
+    "restore": Entry(f"{_HERE}.backup:restore", "Put a backup back, or what the servers remember"),
     "doctor": Entry(f"{_HERE}.doctor:doctor", "Find out what is wrong with a lattice, and what to do"),
     "context": Entry(f"{_HERE}.context:context", "Show what commands connect with, and why"),
     "version": Entry(f"{_HERE}.version:version", "Show the version of this wadm"),

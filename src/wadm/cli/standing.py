@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import Account, StreamInfo
 from wadm.errors import NoResponders, NotFound, NotSupported, WadmError
+from wadm.model.insight import Missing
 from wadm.wire.insight import ServerInfo
 
 T = TypeVar("T")
@@ -48,25 +49,32 @@ class Trouble(Struct, frozen=True):
 
 async def store_troubles(client: Client) -> list[Trouble]:
     """Return what keeps the server from storing anything, or will soon; nothing where this identity may not look."""
-    from wadm.server.resources import names, streams  # not at the top: a list of applications is there sooner
+    from wadm.server.resources import names, spare_streams, streams  # not at the top: a list is there sooner
     from wadm.server.settings import Settings
 
     called = names(Settings())
     try:
         async with asyncio.timeout(PATIENCE):
-            account, there = await asyncio.gather(jetstream.account(client), jetstream.stream_names(client))
+            account, there, forgotten = await asyncio.gather(
+                jetstream.account(client), jetstream.stream_names(client), quietly(client.missing(), ())
+            )
             kept = [f"KV_{bucket}" for bucket in (called.manifests, called.state, called.leases)]
             wanted = [*kept, *(spec.name for spec in streams(Settings(), 1))]
             found = await asyncio.gather(*(_info(client, name) for name in wanted if name in there))
     except NoResponders:
         return [no_jetstream(client)]
     except (WadmError, TimeoutError):
-        return []
+        return await _lost_at_least(client)
     infos = [info for info in found if info is not None]
-    missing = [name for name in wanted if name not in there] if infos else []
+    spare = spare_streams(Settings())
+    missing = [name for name in wanted if name not in there and name not in spare] if infos else []
     troubles = [*account_troubles(account), *(one for info in infos if (one := full_stream(info)))]
+    if forgotten:
+        troubles.append(lost_applications(forgotten))
+        missing = [name for name in missing if name != kept[0]]
     if missing:
         troubles.append(missing_streams(missing))
+    troubles += [one for info in infos if info.name == kept[0] for one in forgetful(info)]
     events = next((info for info in infos if info.name == called.host_events), None)
     return troubles or await quietly(unwritten(client, events), [])
 
@@ -107,7 +115,36 @@ def full_stream(info: StreamInfo, every: bool = False) -> Trouble | None:
 def missing_streams(missing: Iterable[str]) -> Trouble:
     """Return what is said of streams and buckets that are gone."""
     told = ", ".join(f"the bucket {name[3:]}" if name.startswith("KV_") else f"the stream {name}" for name in missing)
-    return Trouble(f"{told} is missing", "a server of ours makes it when it starts: start it anew")
+    return Trouble(f"{told} is missing", "a server of ours makes it again within a minute, and when it starts")
+
+
+def lost_applications(missing: Sequence[Missing]) -> Trouble:
+    """Return what is said of applications that the bucket has lost and servers remember."""
+    names = ", ".join(one.name for one in missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    verb = "is" if len(missing) == 1 else "are"
+    text = f"{names} {verb} not stored any more, though nobody deleted that: only the servers' memory has it"
+    return Trouble(text, "wadm restore --from-server (before the servers are started anew)")
+
+
+async def _lost_at_least(client: Client) -> list[Trouble]:
+    """Return what the server itself says is lost, for who may not look into JetStream."""
+    forgotten = await quietly(client.missing(), ())
+    return [lost_applications(forgotten)] if forgotten else []
+
+
+SMALL = 128 * 1024
+"""Bytes that a stored application should at least be able to have; one with its versions is often larger."""
+
+
+def forgetful(manifests: StreamInfo) -> Iterable[Trouble]:
+    """Yield what makes the bucket of manifests lose applications, or refuse them."""
+    bucket = manifests.name.removeprefix("KV_")
+    if manifests.max_age > 0:
+        text = f"the bucket {bucket} forgets every application {manifests.max_age:.0f} s after it was last changed"
+        yield Trouble(text, f"nats stream edit {manifests.name} --max-age=0")
+    if 0 < manifests.max_value_bytes < SMALL:
+        text = f"the bucket {bucket} takes no application of more than {manifests.max_value_bytes} bytes"
+        yield Trouble(text, f"nats stream edit {manifests.name} --max-msg-size=-1")
 
 
 async def unwritten(client: Client, events: StreamInfo | None) -> list[Trouble]:

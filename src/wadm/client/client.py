@@ -16,7 +16,7 @@ from wadm.client.settings import Settings
 from wadm.client.sources import load_file
 from wadm.client.watch import SETTLE, Goal, NotReached, StatusWatch
 from wadm.errors import NoResponders, TimedOut
-from wadm.model.insight import Planned
+from wadm.model.insight import Missing, Planned
 from wadm.model.lattice import Inventory, Link, owner
 from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
@@ -153,6 +153,18 @@ class Client:
         lattice, and NotSupported with the original.
         """
         return replies.read_resumed(await self._request("resume"))
+
+    async def missing(self) -> tuple[Missing, ...]:
+        """Return the applications that the server's bucket has lost though nobody deleted them, as far as servers
+        remember them. Raises NotSupported with the original."""
+        return replies.read_missing(await self._request("missing"))
+
+    async def restore_from_server(self) -> tuple[str, ...]:
+        """Have the servers store again what they remember of those; return the names. Nothing is written over.
+
+        Raises NotSupported with the original.
+        """
+        return replies.read_restored(await self._request("restore"))
 
     async def plan(
         self, what: str | Manifest | bytes | Path, version: str | None = None, *, undeploy: bool = False

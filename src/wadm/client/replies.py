@@ -20,7 +20,7 @@ from wadm.errors import (
     Unavailable,
     WadmError,
 )
-from wadm.model.insight import ApplicationView, Planned
+from wadm.model.insight import ApplicationView, Missing, Planned
 from wadm.model.manifest import Manifest, Problem
 from wadm.model.status import ApplicationStatus
 from wadm.model.timeline import Entry, Revision
@@ -176,6 +176,18 @@ def read_resumed(data: bytes) -> tuple[str, ...]:
     """Return the names of the hosts that are given up."""
     reply = _insight(data)
     return () if isinstance(reply.hosts, UnsetType) else reply.hosts
+
+
+def read_missing(data: bytes) -> tuple[Missing, ...]:
+    """Return the applications that the bucket has lost and servers remember, by name."""
+    reply = _insight(data)
+    return () if isinstance(reply.missing, UnsetType) else reply.missing
+
+
+def read_restored(data: bytes) -> tuple[str, ...]:
+    """Return the names of the applications that were stored again."""
+    reply = _insight(data)
+    return () if isinstance(reply.restored, UnsetType) else reply.restored
 
 
 def _insight(data: bytes) -> insight.InsightReply:

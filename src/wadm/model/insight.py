@@ -138,3 +138,15 @@ class ApplicationView(Struct, frozen=True):
     """Hosts that fell silent and have not come back."""
     paused: bool = False
     """Whether nothing is moved, because most hosts fell silent together."""
+
+
+# -- what is remembered ---------------------------------------------------------------------
+
+
+class Missing(Struct, frozen=True):
+    """An application that the bucket has lost though nobody deleted it, as a server remembers it: its versions, oldest
+    first, and the one that is deployed."""
+
+    name: str
+    versions: tuple[str, ...]
+    deployed_version: str | None = None

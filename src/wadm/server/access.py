@@ -21,7 +21,7 @@ ROLES: Final[tuple[Role, ...]] = ("server", "deployer", "viewer", "host")
 
 LATTICE: Final = "{lattice}"
 """Stands in a subject for the lattice: all of them for servers and hosts, their own for others."""
-READING: Final = frozenset({"get", "list", "versions", "status", "history", "plan", "explain", "events"})
+READING: Final = frozenset({"get", "list", "versions", "status", "history", "plan", "explain", "events", "missing"})
 """Operations of the API that change nothing."""
 
 
@@ -59,7 +59,12 @@ def _own() -> Iterable[Row]:
         subjects.manifest_event(LATTICE, "*"), "manifests deployed and undeployed, with all they hold", ("server",)
     )
     yield Row(subjects.command(LATTICE), "commands on their way to hosts", ("server",))
-    yield Row(subjects.owner(LATTICE, "*"), "questions of servers to the owner of a lattice", ("server",), ("server",))
+    yield Row(
+        subjects.owner(LATTICE, "*"),
+        "questions of servers to the owner of a lattice, and to each other",
+        ("server",),
+        ("server",),
+    )
 
 
 def _of_the_lattice() -> Iterable[Row]:

@@ -24,7 +24,8 @@ from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
 from wadm.server.lattices import Lattices, MakeOwner, owner_maker
-from wadm.server.logging import get_logger
+from wadm.server.logging import Limited, get_logger
+from wadm.server.memory import Memory
 from wadm.server.metrics import ServerMetrics, exposition
 from wadm.server.operations import Models
 from wadm.server.ownership import Leases, lease_clock
@@ -43,6 +44,8 @@ from wadm.wire.reply_subjects import ReplyRules
 
 ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds, at least, between two looks at them that somebody asked for."""
 ENSURE_AGAIN: Final = 2.0
 """Seconds after which streams and buckets that could not be had are tried for again."""
 CATCH_UP_AGAIN: Final = 0.5
@@ -110,15 +113,37 @@ class Server:
         self.models.notice = self.lattices.notice
         self.models.has_hosts = self.lattices.has_hosts
         self.store.is_shared = self._is_shared
+        self.store.on_doubt = self.look_soon
+        self.memory = Memory(
+            transport,
+            self.store,
+            self._make_manifests,
+            self._is_shared,
+            ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
+        )
+        self.models.memory = self.memory
+        self._limited = Limited(log, interval=3600.0)
         self._tasks: list[asyncio.Task[None]] = []
-        self._reconnected = asyncio.Event()
+        self._look_now = asyncio.Event()
+        self._came_back = False
+        """Whether the connection has come back, and what that means has not been looked after."""
         self._statuses_anew = False
         """Whether the stream of statuses was made anew and is not filled again."""
         self._missing = "the server is starting"
 
     def not_ready(self) -> str:
         """Say why the server cannot do its work at the moment, ``""`` where it can."""
-        return self._missing if self._transport.connected else "NATS cannot be reached"
+        if not self._transport.connected:
+            return "NATS cannot be reached"
+        return self._missing or self.store.trouble()
+
+    def warnings(self) -> list[str]:
+        """Say what will keep the server from its work before long."""
+        return self.store.warnings()
+
+    def look_soon(self) -> None:
+        """Have it looked at before long whether the streams and buckets are as they were."""
+        self._look_now.set()
 
     def metrics(self, openmetrics: bool = False) -> bytes:
         """Return what is counted, as Prometheus reads it. May be called from any thread."""
@@ -134,6 +159,7 @@ class Server:
         self._transport.on_reconnect(self._come_back)
         await self._begin(self.store.start)
         await self._begin(self.statuses.start)
+        await self._listen(self.memory.start)
         await self._listen(self.api.start)
         self._run(self._look_after_resources())
         if self._settings.max_jobs == 0:
@@ -154,6 +180,7 @@ class Server:
         """Answer what was asked, hand the lattices over, and let go of everything but the connection."""
         self._missing = "the server is stopping"
         await self.api.stop()
+        await self.memory.stop()
         await self.models.reading.stop()
         await self.lattices.stop()
         for task in self._tasks:
@@ -185,7 +212,7 @@ class Server:
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
-    async def _ensure_patiently(self, clear: bool = False) -> frozenset[str]:
+    async def _ensure_patiently(self, clear: bool = False, not_made: frozenset[str] = frozenset()) -> frozenset[str]:
         """Have all streams and buckets, and return which of them had to be made, over all attempts."""
         said = ""
         made: set[str] = set()
@@ -193,7 +220,7 @@ class Server:
             try:
                 if clear:
                     await clear_away(self._transport)
-                await ensure(self._transport, self._settings, made, self.models.left_out)
+                await ensure(self._transport, self._settings, made, self.models.left_out, not_made)
                 return frozenset(made)
             except WadmError as error:
                 if str(error) != said:
@@ -228,16 +255,20 @@ class Server:
         self.models.listing.fit(self._transport.max_payload)
         self.leases.doubt()
         self._missing = "the streams and buckets are being looked after"
-        self._reconnected.set()
+        self._came_back = True
+        self._look_now.set()
 
     async def _look_after_resources(self) -> None:
-        """Make anew what is gone: at once after a lost connection, else now and then, as somebody may delete things."""
+        """Make anew what is gone: at once after a lost connection or where something seems to be gone, else now and
+        then, as somebody may delete things."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ENSURE_EVERY):
-                    await self._reconnected.wait()
-            put_back = self._reconnected.is_set()
-            self._reconnected.clear()
+                    await self._look_now.wait()
+                    if not self._came_back:
+                        await self._transport.sleep(LOOK_AGAIN)
+            put_back, self._came_back = self._came_back, False
+            self._look_now.clear()
             made = await self._mend(put_back)
             self._statuses_anew |= self._names.status in made
             if put_back or self._statuses_anew:
@@ -245,7 +276,7 @@ class Server:
 
     async def _catch_up_with_statuses(self) -> None:
         """See what was told while the connection was away; what is ours once it is known again which lattices are."""
-        while not self._reconnected.is_set():
+        while not self._came_back:
             if self.leases.alive or self._settings.max_jobs == 0:
                 try:
                     await self.statuses.catch_up(self._statuses_anew)
@@ -257,20 +288,33 @@ class Server:
             await self._transport.sleep(CATCH_UP_AGAIN)
 
     async def _mend(self, put_back: bool) -> frozenset[str]:
-        """Make anew what is gone, and have what is stored be known; return what had to be made."""
+        """Have what is gone again, and what is stored be known; return what had to be made.
+
+        A bucket with applications that was deleted under us is not made: an empty one in its place would look as if
+        there had never been any.
+        """
         made: frozenset[str] = frozenset()
+        not_made = frozenset({self._names.manifests}) if not (put_back or self.store.view.is_empty) else frozenset()
         while True:
-            made |= await self._ensure_patiently()
+            made |= await self._ensure_patiently(not_made=not_made)
             try:
                 await self.store.come_back(self._names.manifests in made, put_back)
+                if self._names.state in made:
+                    self.lattices.store_again()
             except WadmError as error:
                 log.warning("What is stored cannot be read again, trying on", reason=error)
                 await self._transport.sleep(ENSURE_AGAIN)
             else:
                 break
-        if not self._reconnected.is_set():
+        if warnings := self.store.warnings():
+            self._limited.warning("bucket", "; ".join(warnings))
+        if not self._came_back:
             self._missing = ""
         return made
+
+    async def _make_manifests(self) -> None:
+        """Have the bucket of the applications again, as somebody wants it."""
+        await ensure(self._transport, self._settings, set(), self.models.left_out)
 
 
 def new_version(now: float) -> str:
@@ -311,6 +355,10 @@ def _signed_in(url: str, settings: Settings) -> str:
     return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
+TROUBLES: Final = frozenset({"watch_resuming", "consumer_unavailable"})
+"""What the connection tells of itself that may mean that a stream or bucket is gone."""
+
+
 def _say(kind: str, **fields: object) -> None:
     """Log what the connection tells of itself."""
     say = log.info if kind in ("nats_connected", "nats_reconnected") else log.warning
@@ -348,7 +396,9 @@ class Process:
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""
         asyncio.get_running_loop().set_exception_handler(UnexpectedErrors(self._metrics))
-        health = Health(*self._settings.http_admin, self.not_ready, self.metrics) if self._settings.http_admin else None
+        health = None
+        if self._settings.http_admin:
+            health = Health(*self._settings.http_admin, self.not_ready, self.metrics, self.warnings)
         try:
             if health is not None:
                 await health.start()
@@ -358,9 +408,19 @@ class Process:
             if health is not None:
                 await health.stop()
 
+    def _told(self, kind: str, **fields: object) -> None:
+        """Log what the connection tells of itself, and have it looked at whether something is gone."""
+        _say(kind, **fields)
+        if kind in TROUBLES and self._server is not None:
+            self._server.look_soon()
+
+    def warnings(self) -> list[str]:
+        """Say what will keep the process from its work before long."""
+        return [] if self._server is None else self._server.warnings()
+
     async def _serve(self) -> None:
         self._transport = await connect(
-            connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=_say
+            connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=self._told
         )
         try:
             self._server = Server(

@@ -14,6 +14,7 @@ from wadm.errors import NotSent
 from wadm.transport.base import (
     Bucket,
     BucketSpec,
+    BucketState,
     Delivery,
     Entry,
     Handler,
@@ -223,6 +224,10 @@ class FencedBucket:
     async def keys(self) -> list[str]:
         """Return all keys that have a value, sorted."""
         return await self._inner.keys()
+
+    async def state(self) -> BucketState | None:
+        """Return how the bucket is."""
+        return await self._inner.state()
 
     async def watch(self, handler: Callable[[Entry], None], pattern: str = ">") -> Subscription:
         """Call ``handler`` with what there is, then with what changes."""

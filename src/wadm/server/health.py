@@ -7,7 +7,7 @@ side by side, and none may be slow, long or idle for long, whatever it sends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -42,13 +42,21 @@ class Answer(Struct, frozen=True):
 
 
 METRICS: Final = "/metrics"
+READY: Final = "/readyz"
 
 Probe = Callable[[], str]
 """Says what is wrong, ``""`` for nothing."""
+Warnings = Callable[[], Sequence[str]]
+"""Says what is not wrong yet and will be."""
 
 
 def answer(
-    method: str, target: str, probes: Mapping[str, Probe], metrics: Part | None = None, accept: str = ""
+    method: str,
+    target: str,
+    probes: Mapping[str, Probe],
+    metrics: Part | None = None,
+    accept: str = "",
+    warnings: Warnings = list,
 ) -> Answer:
     """Return the answer to a request. ``metrics`` returns everything that is counted."""
     path = target.partition("?")[0]
@@ -61,16 +69,22 @@ def answer(
         return Answer(405, f"method `{method}` not supported for path `{path}`".encode())
     if reason := probe():
         return Answer(503, json.encode({"status": "unavailable", "reason": reason}))
+    if path == READY and (soon := warnings()):
+        return Answer(200, json.encode({"status": "ok", "warnings": soon}))
     return Answer(200, _OK)
 
 
 class Health:
-    """An HTTP listener for probes. ``ready`` says why the server cannot do its work at the moment."""
+    """An HTTP listener for probes. ``ready`` says why the server cannot do its work at the moment, ``warnings`` what
+    will keep it from that before long."""
 
-    def __init__(self, host: str, port: int, ready: Probe, metrics: Part | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, ready: Probe, metrics: Part | None = None, warnings: Warnings = list
+    ) -> None:
         self._address = (host, port)
-        self._probes: dict[str, Probe] = {"/livez": lambda: "", "/readyz": ready}
+        self._probes: dict[str, Probe] = {"/livez": lambda: "", READY: ready}
         self._metrics = metrics
+        self._warnings = warnings
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
         self._tasks = BackgroundTasks("A probe was not answered")
@@ -133,9 +147,8 @@ class Health:
         method, target, version = parts
         has_body = fields.get("content-length", "0") != "0" or "transfer-encoding" in fields
         keep = version == "HTTP/1.1" and fields.get("connection") != "close" and not has_body
-        writer.write(
-            _response(answer(method, target, self._probes, self._metrics, fields.get("accept", "")), method, keep)
-        )
+        said = answer(method, target, self._probes, self._metrics, fields.get("accept", ""), self._warnings)
+        writer.write(_response(said, method, keep))
         async with asyncio.timeout(HEAD_TIMEOUT):
             await writer.drain()
         return keep

@@ -5,11 +5,13 @@ What only the owner of the lattice knows is asked of it; what happened is read f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
+from wadm.background import BackgroundTasks
 from wadm.errors import Malformed, NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.timeline import Entry, Revision
@@ -26,6 +28,8 @@ OWNER_AGAIN: Final = 2.0
 OWNER_TRIES: Final = 8
 OWNER_PAUSE: Final = 0.5
 """How often, and after how many seconds each, a lattice is asked about that has just got an owner."""
+NOTED_WITHIN: Final = 0.5
+"""Seconds that an answer waits until the revision is kept. What is stored is stored, and its stream may be gone."""
 EVENTS_MOST: Final = 2000
 EVENTS_WITH_EXPLANATION: Final = 30
 ROOM: Final = 64 * 1024
@@ -103,14 +107,19 @@ class Revisions:
         self._transport = transport
         self._stream = stream
         self._left_out = left_out
+        self._noting = BackgroundTasks("A revision could not be kept")
 
     async def note(self, place: Place, name: str, action: str, version: str | None, ask: insight.Ask) -> None:
         """Keep a change. That it cannot be kept is logged, and harms nothing else."""
         if self._left_out():
             return
         change = Change(self._transport.now(), action, version, ask.author[:200], ask.message[:1000])
+        noting = self._noting.start(self._append(subjects.revision(place.scope, name), encode_change(change), name))
+        await asyncio.wait({noting}, timeout=NOTED_WITHIN)
+
+    async def _append(self, subject: str, change: bytes, name: str) -> None:
         try:
-            await self._transport.append(subjects.revision(place.scope, name), encode_change(change))
+            await self._transport.append(subject, change)
         except Unavailable as error:
             log.warning("A revision could not be kept", application=name, reason=error)
 

@@ -130,6 +130,11 @@ class Lattices:
         """Return the owners that are here, by scope."""
         return {scope: owner for scope, owner in tuple(self._owners.items()) if isinstance(owner, LatticeOwner)}
 
+    def store_again(self) -> None:
+        """Have every owner here store its records again: the bucket that they were in is a new one."""
+        for owner in self.owners().values():
+            owner.store_again()
+
     def owner(self, place: Place) -> Owner | None:
         """Return the owner of a lattice, where that is here."""
         return self._owners.get(place.scope)
@@ -272,6 +277,10 @@ class PlaceApplications:
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application's fate."""
         return self._store.view.evidence(self._place, name)
+
+    def doubt(self, name: str) -> str:
+        """Say why nothing of an application is to be changed, ``""`` where nothing speaks against it."""
+        return self._store.doubt(self._place, name)
 
 
 class PlaceStatuses:

@@ -15,11 +15,23 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from wadm.background import BackgroundTasks
 from wadm.engine import history
 from wadm.engine.limits import DEFAULT
 from wadm.engine.validate import check_deploy, missing_shared, shared_ids, too_large
-from wadm.errors import AlreadyExists, Malformed, NotFound, StaleRevision, TooLarge, Unavailable, Unreadable, WadmError
+from wadm.errors import (
+    AlreadyExists,
+    Malformed,
+    NoResponders,
+    NotFound,
+    StaleRevision,
+    TooLarge,
+    Unavailable,
+    Unreadable,
+    WadmError,
+)
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
 from wadm.model.status import UNDEPLOYED
@@ -35,7 +47,8 @@ from wadm.server.insights import (
     read_events,
 )
 from wadm.server.listing import Listing
-from wadm.server.logging import get_logger
+from wadm.server.logging import Limited, get_logger
+from wadm.server.memory import Memory
 from wadm.server.reading import Checked, InThreads, Reading
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
@@ -47,6 +60,8 @@ from wadm.wire.insight import AUTHOR, REPLACE
 from wadm.wire.manifests import manifest_to_builtins
 
 CONTENT_TYPE: Final = "Content-Type"
+TOLD_WITHIN: Final = 0.5
+"""Seconds for which an answer waits until others have been told of what was done."""
 _NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
 
 log = get_logger("wadm.server.api")
@@ -95,6 +110,10 @@ class Models:
         self.left_out: set[str] = set()
         """Streams that NATS does not let us have, and that are done without."""
         self.events = "wadm_events"
+        self._telling = BackgroundTasks("Other programs were not told of a deployment")
+        self._limited = Limited(log)
+        self.memory: Memory | None = None
+        """What servers remember that the bucket has lost; to be set before these are asked for."""
         self.limits = DEFAULT
         """How large an application this server plans."""
         self.notice: Callable[[Place], None] = lambda place: None
@@ -127,22 +146,28 @@ class Models:
         if self.events in self.left_out:
             return
         event = manifest_published(manifest_to_builtins(manifest), self.transport.now(), _event_id())
-        try:
-            await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_PUBLISHED), event)
-        except TooLarge as error:
-            log.warning("A deployed manifest is too large for an event", application=manifest.name, reason=error)
-        except Unavailable as error:
-            log.warning("Other programs were not told of a deployment", application=manifest.name, reason=error)
+        await self._tell(place, MANIFEST_PUBLISHED, event, manifest.name)
 
     async def publish_undeployed(self, place: Place, name: str) -> None:
         """Tell other programs what is not to run any more, as :meth:`publish_deployed`."""
         if self.events in self.left_out:
             return
         event = manifest_unpublished(name, self.transport.now(), _event_id())
+        await self._tell(place, MANIFEST_UNPUBLISHED, event, name)
+
+    async def _tell(self, place: Place, kind: str, event: bytes, name: str) -> None:
+        """Tell other programs, and wait for that a moment: whoever deploys is not kept waiting for a stream that is
+        gone, and what is stored is stored."""
+        telling = self._telling.start(self._append(place, kind, event, name))
+        await asyncio.wait({telling}, timeout=TOLD_WITHIN)
+
+    async def _append(self, place: Place, kind: str, event: bytes, name: str) -> None:
         try:
-            await self.transport.append(subjects.manifest_event(place.lattice, MANIFEST_UNPUBLISHED), event)
-        except Unavailable as error:
-            log.warning("Other programs were not told of an undeployment", application=name, reason=error)
+            await self.transport.append(subjects.manifest_event(place.lattice, kind), event)
+        except (Unavailable, TooLarge) as error:
+            self._limited.warning(kind, "Other programs were not told", event=kind, application=name, reason=error)
+            if isinstance(error, NoResponders):
+                self.store.on_doubt()
 
 
 Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
@@ -412,8 +437,10 @@ async def undeploy(models: Models, request: Request) -> bytes:
         return api.undeploy_failed(error, name)
     if was_deployed:
         models.asked.note(request.place, name, "undeployed", ask.author, ask.message)
-        await models.revisions.note(request.place, name, "undeploy", None, ask)
-    elif models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
+        noted = models.revisions.note(request.place, name, "undeploy", None, ask)
+        await asyncio.gather(models.publish_undeployed(request.place, name), noted)
+        return api.undeployed(name, was_deployed)
+    if models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
         # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
         # In a lattice without hosts it stays "waiting", as in the original (API reference, 6.4).
         models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
@@ -488,7 +515,8 @@ async def events(models: Models, request: Request) -> bytes:
     """Return what has happened to an application, or to all of the lattice, the newest that a reply holds."""
     ask = insight.decode_ask("events", request.body)
     found, more = await read_events(models.transport, models.timeline, request.place, request.name or None, ask)
-    return fit_events(found, more, models.transport.max_payload, models.about)
+    about = replace(models.about, left_out=tuple(sorted(models.left_out)))
+    return fit_events(found, more, models.transport.max_payload, about)
 
 
 async def rollback(models: Models, request: Request) -> bytes:
@@ -514,6 +542,18 @@ async def resume(models: Models, request: Request) -> bytes:
     return await models.ask_owner(request.place, "resume", "")
 
 
+async def missing(models: Models, request: Request) -> bytes:
+    """Return the applications that the bucket has lost though nobody deleted them, as far as servers remember them."""
+    found = await models.memory.missing(request.place) if models.memory is not None else ()
+    return insight.missing_found(found)
+
+
+async def restore(models: Models, request: Request) -> bytes:
+    """Store again what servers remember of applications that the bucket has lost."""
+    insight.decode_ask("restore", request.body)
+    return insight.restored(await models.memory.restore(request.place) if models.memory is not None else ())
+
+
 PUT: Final = ("model", "put", False)
 
 OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
@@ -533,6 +573,8 @@ OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
     ("model", "events", False): events,
     ("model", "rollback", True): rollback,
     ("model", "resume", False): resume,
+    ("model", "missing", False): missing,
+    ("model", "restore", False): restore,
 }
 """All operations but ``put``, whose request must be read before it is known which application it is about."""
 

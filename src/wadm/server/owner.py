@@ -129,6 +129,9 @@ class Applications(Protocol):
     def evidence(self, name: str) -> Evidence:
         """Return what is known of an application: removing needs more than its absence."""
 
+    def doubt(self, name: str) -> str:
+        """Say why nothing of an application is to be changed, ``""`` where nothing speaks against it."""
+
 
 class Statuses(Protocol):
     """What the owner needs of the published statuses of its lattice."""
@@ -176,7 +179,11 @@ class Resume(Struct, frozen=True):
     """Somebody wants the pause after a mass silence to end."""
 
 
-Item: TypeAlias = bytes | Outcome | Answer | Changed | RecordFound | Resume
+class StoreAgain(Struct, frozen=True):
+    """The bucket of the records is a new one."""
+
+
+Item: TypeAlias = bytes | Outcome | Answer | Changed | RecordFound | Resume | StoreAgain
 
 
 class LatticeOwner:
@@ -282,6 +289,10 @@ class LatticeOwner:
     def notice(self, name: str) -> None:
         """Take note that an application has changed in the store."""
         self._inbox.put(Changed(name))
+
+    def store_again(self) -> None:
+        """Take note that the bucket of the records is a new one: what is known is to be in it."""
+        self._inbox.put(StoreAgain())
 
     # -- what others may know ----------------------------------------------------------------
 
@@ -502,6 +513,10 @@ class LatticeOwner:
                     self._read(item.name, news)
                 case Resume():
                     self._inquiries.call_roll(self._liveness.resume(news), self.lattice.hosts)
+                case StoreAgain():
+                    self._roster.forget()
+                    self._unsaved.update(self.interests.recorded())
+                    news.applications.update(self.interests.recorded())
                 case RecordFound():
                     known = self.interests.record(item.name)
                     self.interests.put_record(item.name, known | item.record)
@@ -579,6 +594,9 @@ class LatticeOwner:
 
     def _read(self, name: str, news: News) -> None:
         """Take up what is stored of an application."""
+        if self._applications.doubt(name) and self.interests.desired(name) is not None:
+            news.applications.add(name)  # what is known of it holds
+            return
         try:
             manifest = self._applications.deployed(name)
         except Malformed as error:
@@ -604,6 +622,8 @@ class LatticeOwner:
             self._timeline.note(desired.application, "request", text)
         elif self._looked and before is not None:  # the same version once more: somebody wants another try
             self.in_flight.try_now(desired.application, self.now())
+        if self._looked and before is None and any(True for _ in self.lattice.owned_by(desired.application)):
+            self._tasks.start(self._find_record(desired.application))
         if self._looked and self.interests.try_again(desired.application):
             self._unsaved.add(desired.application)
         self.interests.put(desired)
@@ -613,6 +633,16 @@ class LatticeOwner:
             if manifest is not None:
                 self.interests.put(compile_manifest(manifest, self.shared, self._limits))
                 news.applications.add(dependent)
+
+    async def _find_record(self, name: str) -> None:
+        """Look for the record of an application that is new here and runs already: it was restored."""
+        try:
+            record = await self._records.find(name)
+        except WadmError as error:
+            self._limited.warning("record", "cannot read what was put", application=name, error=str(error))
+            return
+        if record:
+            self._inbox.put(RecordFound(name, record))
 
     def _is_settled(self, desired: Desired) -> bool:
         said = self.said(desired.application)
@@ -796,6 +826,9 @@ class LatticeOwner:
         actions: list[Action] = []
         rivals: set[str] = set()
         for plan in plans:
+            if doubt := self._applications.doubt(plan.application):
+                self._stand_still(plan.application, doubt, now)
+                continue
             self.in_flight.settle(plan.settled, plan.application)
             if plan.status is not None:
                 self.interests.wants_hosts(plan.application, plan.wants_hosts)
@@ -835,6 +868,13 @@ class LatticeOwner:
         if actions:
             self._tasks.start(self._commands.send(actions))
         self._to_plan |= dict.fromkeys(sorted(rivals))
+
+    def _stand_still(self, name: str, doubt: str, now: float) -> None:
+        """Change nothing of an application of which nobody knows any more what is wanted, and say so."""
+        self._due.pop(name, None)
+        desired = self.interests.desired(name)
+        if desired is not None and desired.version is not None:
+            self._say(name, ApplicationStatus("failed", doubt), now)
 
     def _crosses(self, action: Action, now: float) -> bool:
         """Whether another application, planned in the same turn, changes another link of the same source: of two such
@@ -926,6 +966,8 @@ class LatticeOwner:
 
     def _is_wanted(self, command: Command) -> bool:
         pending = self.in_flight.get(command.key)
+        if pending is not None and self._applications.doubt(pending.application):
+            return False
         return pending is not None and not pending.held and not pending.delivered and pending.command == command
 
 

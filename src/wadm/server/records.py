@@ -19,8 +19,8 @@ from wadm.model.link_puts import LinkAt
 from wadm.model.swaps import Swap, joined
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket, Entry
+from wadm.wire.stored import OWNED
 
-PREFIX = "owned"
 ATTEMPTS = 20
 """How often a record is written anew because somebody else was first."""
 
@@ -82,7 +82,7 @@ class Records:
     def __init__(self, bucket: Bucket, lattice: str, account: str | None, log: Logger) -> None:
         self._bucket = bucket
         scope = lattice if account is None else f"{account}.{lattice}"
-        self._prefix = f"{PREFIX}.{scope}."
+        self._prefix = f"{OWNED}.{scope}."
         self._limited = Limited(log)
         self._saving: dict[str, asyncio.Task[Any]] = {}
         self._revisions: dict[str, int] = {}
@@ -106,6 +106,14 @@ class Records:
         watch = await self._bucket.watch(note, f"{self._prefix}*")
         await watch.stop()
         return found
+
+    async def find(self, application: str) -> Record:
+        """Return the record of an application that was not there when all were loaded: somebody has restored it."""
+        entry = await self._bucket.get(f"{self._prefix}{application}")
+        if entry is None or entry.revision <= self._revisions.get(application, 0):
+            return Record()
+        self._revisions[application] = entry.revision
+        return self._read(application, entry.value)
 
     async def save(self, application: str, record: Record) -> Record:
         """Store an application's record, or remove it once there is nothing on it; return what is stored then, which is

@@ -183,9 +183,15 @@ async def clear_away(transport: Transport) -> None:
             log.info("Deleted a stream", stream=name, reason=reason)
 
 
-async def ensure(transport: Transport, settings: Settings, made: set[str], left_out: set[str] | None = None) -> None:
-    """Have all streams and buckets; add the names of those that were not there before to ``made``, also where it fails,
-    and of those that cannot be had and are done without to ``left_out``.
+async def ensure(
+    transport: Transport,
+    settings: Settings,
+    made: set[str],
+    left_out: set[str] | None = None,
+    not_made: frozenset[str] = frozenset(),
+) -> None:
+    """Have all streams and buckets, but for the buckets that are ``not_made``; add the names of those that were not
+    there before to ``made``, also where it fails, and of those that cannot be had and are done without to ``left_out``.
 
     Called at the start and after every return of the connection: a NATS server that keeps things in memory has
     lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
@@ -193,7 +199,8 @@ async def ensure(transport: Transport, settings: Settings, made: set[str], left_
     copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
     for number in copies:
         try:
-            return await _ensure(transport, settings, number, made, set() if left_out is None else left_out)
+            left_out = set() if left_out is None else left_out
+            return await _ensure(transport, settings, number, made, left_out, not_made)
         except Unavailable as error:
             if number == copies[-1] or not _lacks_servers(error):
                 raise
@@ -201,14 +208,23 @@ async def ensure(transport: Transport, settings: Settings, made: set[str], left_
     raise AssertionError("there is always a number to try")
 
 
-async def _ensure(transport: Transport, settings: Settings, replicas: int, made: set[str], left_out: set[str]) -> None:
+async def _ensure(
+    transport: Transport,
+    settings: Settings,
+    replicas: int,
+    made: set[str],
+    left_out: set[str],
+    not_made: frozenset[str],
+) -> None:
     """Have what is needed first. What an account has no room for after that is left out, if it can be."""
-    spare = _spare(settings)
+    spare = spare_streams(settings)
     wanted = streams(settings, replicas)
     for stream in wanted:
         if stream.name not in spare:
             _note(stream.name, "Stream", await _ensure_stream(transport, stream), made)
     for bucket in buckets(settings, replicas):
+        if bucket.name in not_made:
+            continue
         _note(bucket.name, "Bucket", await _ensure_bucket(transport, bucket), made)
     for stream in wanted:
         if stream.name in spare:
@@ -230,7 +246,7 @@ def _note(name: str, kind: str, done: str, made: set[str]) -> None:
         made.add(name)
 
 
-def _spare(settings: Settings) -> dict[str, str]:
+def spare_streams(settings: Settings) -> dict[str, str]:
     """Return the streams that the server can do without, with what is missing then."""
     called = names(settings)
     return {

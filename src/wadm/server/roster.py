@@ -95,6 +95,10 @@ class Roster:
         after = await self._transport.last(stream, subject)
         return after.time - before.time if before is not None and after is not None else 0.0
 
+    def forget(self) -> None:
+        """Have it stored again: the bucket that it was in is a new one."""
+        self._stored, self._revision = None, 0
+
     def is_due(self, remembered: Remembered) -> bool:
         """Whether it is to be written: it has changed, or has become old."""
         if self._saving or (not remembered.hosts and self._stored in (None, remembered)):

@@ -15,10 +15,12 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from wadm.engine.history import fit, rejoin
 from wadm.errors import (
     AlreadyExists,
+    BucketGone,
     Malformed,
     NoResponders,
     NoRoom,
@@ -31,10 +33,11 @@ from wadm.errors import (
     WadmError,
 )
 from wadm.model.manifest import Application, Manifest
+from wadm.server import losses
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
 from wadm.server.view import Garbled, Marker, Names, Place, Record, Slot, View, keys_of, slot_of
-from wadm.transport.base import Bucket, Entry, Subscription
+from wadm.transport.base import Bucket, BucketState, Entry, Subscription
 from wadm.wire import subjects
 from wadm.wire.glance import glance, version_of
 from wadm.wire.manifests import encode_manifest, manifest_from_builtins
@@ -75,10 +78,16 @@ class Store:
         self.is_shared: Callable[[], bool] = lambda: False
         """Whether others write too at present, so that reads of one application ask the bucket."""
         self.on_change: OnChange | None = None
+        self.on_doubt: Callable[[], None] = lambda: None
+        """Called where the bucket may not be as it was: somebody should look (:meth:`come_back`)."""
+        self.is_gone = False
+        """Whether the bucket was deleted under us."""
+        self.state: BucketState | None = None
+        """How the bucket was when somebody looked last."""
         self._bucket = bucket
         self._multitenant = multitenant
-        self._newest = ("", 0)
-        """Key and revision of the newest entry: a bucket that lacks it is another one."""
+        self._newest = 0
+        """The newest revision: a bucket that has not come so far is another one."""
         self._lost: View | None = None
         """What an earlier bucket held and is not put back yet."""
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
@@ -97,6 +106,7 @@ class Store:
     async def start(self) -> None:
         """Read everything, and follow what changes."""
         self._watch = await self._follow(self.view)
+        self.state = await self._bucket.state()
         self._mend_lists()
 
     async def stop(self) -> None:
@@ -107,23 +117,24 @@ class Store:
             await self._watch.stop()
 
     async def come_back(self, made: bool, put_back: bool) -> None:
-        """Make sure that the bucket is the one we know; if it is another one, begin anew with that.
+        """Make sure that the bucket is the one we know and holds what we know; if not, go on with what it holds.
 
-        ``made`` says that it has just been made, ``put_back`` that what we know should be in it: so it should where a
-        NATS server kept it in memory and was started again, and not where somebody deleted it. Where this raises
+        ``made`` says that it has just been made, ``put_back`` that what we know is to be put into it: a NATS server
+        that kept it in memory was started again. Else nobody knows why it lacks what it lacks (somebody deleted or
+        emptied it, or it has a lifetime), so that stays known as missing, and somebody has to decide. Where this raises
         ``Unavailable``, it is to be called again.
         """
         if not made and self._lost is None and await self._is_same():
             return
+        if self.state is None and not made:
+            self._note_gone()
+            return
         known, watch, view = self.view, self._watch, View(self._multitenant)
         self._watch = await self._follow(view)
+        if not put_back and self._lost is None:
+            view.remember_missing(known)
         self.view = view
-        self._decoded.clear()
-        self._as_written.clear()
-        for names in self._lists.values():
-            names.abandon()
-        self._lists.clear()
-        self._newest = ("", 0)
+        self._forget_revisions()
         if watch is not None:
             await watch.stop()
         if put_back and self._lost is None:
@@ -132,7 +143,11 @@ class Store:
             view.remember_deleted(self._lost)
             await self._put_back(self._lost)
             self._lost = None
+        was_gone, self.is_gone = self.is_gone, False
+        self.state = await self._bucket.state()
         self._mend_lists()
+        if view.missing() and not was_gone:
+            log.error(self.trouble())
         self._tell({(r.scope, r.name) for r in known.all_deployed()} | {(r.scope, r.name) for r in view.all_deployed()})
 
     def _mend_lists(self) -> None:
@@ -143,9 +158,54 @@ class Store:
                 self._list(place, record.name, present=True)
 
     async def _is_same(self) -> bool:
-        key, revision = self._newest
-        entry = await self._bucket.get(key) if key else None
-        return not key or (entry is not None and entry.revision >= revision)
+        before, self.state = self.state, await self._bucket.state()
+        if self.state is None or self.is_gone or (before is not None and before.made != self.state.made):
+            return False
+        return self.state.newest >= self._newest and self.state.entries == self.view.in_bucket
+
+    def _note_gone(self) -> None:
+        """Note that there is no bucket any more: what it held stays known, as missing."""
+        if self.is_gone:
+            return
+        self.is_gone = True
+        self.view.lose_all()
+        self._forget_revisions()
+        log.error(self.trouble())
+        self._tell({(record.scope, record.name) for record in self.view.all_deployed()})
+
+    def _forget_revisions(self) -> None:
+        """Forget what is only true of the bucket that was: in another one revisions begin anew."""
+        self._decoded.clear()
+        self._as_written.clear()
+        for names in self._lists.values():
+            names.abandon()
+        self._lists.clear()
+        self._newest = 0
+
+    def trouble(self) -> str:
+        """Say what the bucket lacks that nobody deleted, and what to do; ``""`` where it lacks nothing."""
+        return losses.trouble(self._bucket.name, self.view.missing(), self.is_gone)
+
+    def warnings(self) -> list[str]:
+        """Say what will make the bucket lose applications, or refuse them, and what to do."""
+        return losses.warnings(self._bucket.name, self.state)
+
+    def doubt(self, place: Place, name: str) -> str:
+        """Say why nothing of an application is to be changed, ``""`` where nothing speaks against it."""
+        record = self.view.record(place, name)
+        return losses.doubt(self._bucket.name, self.is_gone) if record is not None and record.missing else ""
+
+    async def store_again(self, place: Place) -> tuple[str, ...]:
+        """Store again what the bucket lacks of a lattice; return the names of what was stored by this.
+
+        Nothing is written over: what somebody has stored under such a name in between stays as it is.
+        """
+        stored = []
+        for record in self.view.missing(place.scope):
+            if await self._put_where_nothing_is(record.key, record.value):
+                stored.append(record.name)
+                self._list(place, record.name, present=True)
+        return tuple(stored)
 
     async def _put_back(self, known: View) -> None:
         """Store what an earlier bucket held. What somebody has put into the new one under the same name stays, too."""
@@ -162,10 +222,11 @@ class Store:
 
     async def _put_where_nothing_is(self, key: str, value: bytes) -> bool:
         """Store a value under a key that the bucket does not have yet; return ``False`` if it does."""
-        if self.view.slot(key).revision:
+        there = self.view.slot(key)
+        if there.revision and not (isinstance(there, Record) and there.missing):
             return False
         try:
-            revision = await self._bucket.put(key, value, 0)
+            revision = await self._bucket.put(key, value, there.revision)
         except StaleRevision:
             await self._refresh(key)
             return False
@@ -195,7 +256,9 @@ class Store:
         Raises :class:`~wadm.errors.Unreadable` and :class:`~wadm.errors.Unavailable`.
         """
         record = self.view.record(place, name)
-        return record if record is not None and not self.is_shared() else await self.reload(place, name)
+        if record is not None and (record.missing or not self.is_shared()):
+            return record
+        return await self.reload(place, name)
 
     async def reload(self, place: Place, name: str) -> Record | None:
         """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""
@@ -218,7 +281,8 @@ class Store:
                 application = decode_application(record.name, record.value)
             except Malformed as error:
                 raise Unreadable(str(error)) from error
-        self._keep(key, application)
+        if not record.missing:
+            self._keep(key, application)
         return application
 
     def manifest_json(self, record: Record, version: str) -> bytes:
@@ -226,6 +290,8 @@ class Store:
 
         Stored just so, it is not read again each time: it is asked for more often than it changes.
         """
+        if record.missing:
+            return encode_manifest(self.decode(record).versions[version])
         if self._as_written.get(record.key) != record.revision:
             application = self.decode(record)
             if encode_application(application) != record.value:
@@ -283,6 +349,7 @@ class Store:
                         return record
                 raise
             record, confirmed = await self.reload(place, name), True
+        self.on_doubt()
         raise StaleRevision(f"others were first {ATTEMPTS} times in writing {name}")
 
     def size_of(self, application: Application) -> int:
@@ -302,6 +369,8 @@ class Store:
     async def _write(
         self, place: Place, name: str, record: Record | None, application: Application | None
     ) -> Record | None:
+        if self.is_gone:
+            raise BucketGone(self.trouble())
         if application is None:
             if record is not None:
                 revision = await self._confirmed(
@@ -313,6 +382,9 @@ class Store:
         value = self._encode(application)
         if len(value) > self.limit:
             raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
+        if self.state is not None and 0 < self.state.max_value < len(value):
+            takes = losses.takes_at_most(self._bucket.name, self.state)
+            raise TooLarge(f"{name} takes {len(value)} bytes, and {takes}")
         key = record.key if record is not None else self._free_key(place, name)
         before = self.view.slot(key).revision
         revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
@@ -331,8 +403,11 @@ class Store:
         """
         try:
             return await write
-        except (NoRoom, NoResponders):
-            raise  # it was refused, or there was nobody to take it
+        except NoResponders:
+            self.on_doubt()  # there was nobody to take it
+            raise
+        except NoRoom:
+            raise  # it was refused
         except Unavailable as error:
             known = False
             for pause in READ_BACK_AFTER:
@@ -377,11 +452,17 @@ class Store:
     async def _refresh(self, key: str) -> None:
         try:
             entry = await self._bucket.get(key)
-        except NotFound as error:
-            raise Unavailable(str(error)) from error  # the bucket, not the key
+        except NotFound as error:  # the bucket, not the key
+            self.on_doubt()
+            raise BucketGone(self.trouble() or f"the bucket {self._bucket.name} is gone") from error
         if entry is not None:
             self._see(entry)
-        elif self.view.slot(key).revision:
+            return
+        slot = self.view.slot(key)
+        if isinstance(slot, Record) and not slot.missing:  # a deletion would have left a marker
+            self.on_doubt()
+            self._put(key, replace(slot, revision=0, missing=True))
+        elif slot.revision:
             self._put(key, Marker(0))
 
     async def _follow(self, view: View) -> Subscription:
@@ -396,14 +477,21 @@ class Store:
         return await self._bucket.watch(see)
 
     def _see(self, entry: Entry) -> None:
-        if entry.revision > self.view.slot(entry.key).revision:
+        if self.is_gone:
+            self.on_doubt()  # somebody has made it again
+        known = self.view.slot(entry.key)
+        if entry.revision <= known.revision:
+            return
+        if entry.expired and isinstance(known, Record):
+            self.on_doubt()
+            self._put(entry.key, replace(known, revision=entry.revision, missing=True))
+        else:
             self._put(entry.key, slot_of(entry))
 
     def _put(self, key: str, slot: Slot) -> None:
         if isinstance(slot, Garbled):
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
-        if slot.revision > self._newest[1]:
-            self._newest = (key, slot.revision)
+        self._newest = max(self._newest, slot.revision)
         if not isinstance(slot, Record):
             self._as_written.pop(key, None)
         self._tell(self.view.put(key, slot))

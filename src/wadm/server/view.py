@@ -22,6 +22,7 @@ from operator import itemgetter
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.errors import Malformed
 from wadm.transport.base import Entry
@@ -44,13 +45,15 @@ class Place(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True, gc=False):
-    """An application as stored."""
+    """An application as stored; a ``missing`` one was, and the bucket does not hold it any more though nobody deleted
+    it. Its revision is that of the marker in its place, 0 where there is none."""
 
     key: str
     revision: int
     scope: str
     value: bytes
     glance: Glance
+    missing: bool = False
 
     @property
     def name(self) -> str:
@@ -66,9 +69,10 @@ class Names(Struct, frozen=True, gc=False):
 
 
 class Marker(Struct, frozen=True, gc=False):
-    """A key that was deleted; at revision 0, one that never was."""
+    """A key that was deleted, or whose lifetime ended (``expired``); at revision 0, one that never was."""
 
     revision: int
+    expired: bool = False
 
 
 class Garbled(Struct, frozen=True, gc=False):
@@ -85,7 +89,7 @@ NOTHING: Final = Marker(0)
 def slot_of(entry: Entry) -> Slot:
     """Tell what an entry is."""
     if entry.value is None:
-        return Marker(entry.revision)
+        return Marker(entry.revision, entry.expired)
     if is_list(entry.value):
         return Names(entry.revision, entry.value)
     try:
@@ -113,6 +117,10 @@ class View:
         self._ids: dict[str, dict[str, set[str]]] = {}
         """Deployed applications by the ids under which they run something, and those that their manifests give."""
         self._sorted: dict[str, list[str]] = {}
+        self._missing: dict[str, Record] = {}
+        """Applications that the bucket does not hold any more, by key."""
+        self._in_bucket = 0
+        """How many of the keys the bucket has an entry of."""
         self._deleted_before: frozenset[str] = frozenset()
         """Keys that bore a deletion marker in a bucket that is lost."""
 
@@ -172,6 +180,21 @@ class View:
         """Yield everything by key, in the order of keys."""
         return iter(sorted(self._slots.items(), key=itemgetter(0)))
 
+    @property
+    def in_bucket(self) -> int:
+        """How many keys the bucket has an entry of, markers included."""
+        return self._in_bucket
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no application is known."""
+        return not self._applications
+
+    def missing(self, scope: str | None = None) -> list[Record]:
+        """Return the applications, of one lattice or of all, that the bucket does not hold any more though nobody has
+        deleted them, by key."""
+        return [record for _, record in sorted(self._missing.items()) if scope in (None, record.scope)]
+
     def all_deployed(self) -> Iterator[Record]:
         """Yield the deployed applications of all lattices."""
         return (record for deployed in self._deployed.values() for record in deployed.values())
@@ -207,7 +230,7 @@ class View:
 
     def _is_deleted(self, key: str) -> bool:
         slot = self.slot(key)
-        return isinstance(slot, Marker) and (slot.revision > 0 or key in self._deleted_before)
+        return isinstance(slot, Marker) and not slot.expired and (slot.revision > 0 or key in self._deleted_before)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -215,11 +238,30 @@ class View:
         """Remember what was deleted of what a lost bucket held: that the markers are lost makes nothing undone."""
         self._deleted_before = lost._deleted_before.union(filter(lost._is_deleted, lost._slots))
 
+    def remember_missing(self, lost: View) -> None:
+        """Take over what another view knows and this one's bucket does not hold: nobody deleted it."""
+        self.remember_deleted(lost)
+        for key, slot in lost.items():
+            there = self.slot(key)
+            if isinstance(slot, Record) and isinstance(there, Marker) and (there.expired or not there.revision):
+                self.put(key, replace(slot, revision=there.revision, missing=True))
+
+    def lose_all(self) -> None:
+        """Note that there is no bucket any more: what it held is missing."""
+        self.remember_deleted(self)
+        for key, slot in list(self._slots.items()):
+            self.put(key, replace(slot, revision=0, missing=True) if isinstance(slot, Record) else NOTHING)
+
     def put(self, key: str, slot: Slot) -> set[tuple[str, str]]:
         """Put something under a key; return scope and name of the applications whose deployment it concerns:
         something else is deployed now, or the same once more (the same bytes, written again)."""
         before = self.slot(key)
         self._slots[key] = slot
+        self._in_bucket += (slot.revision > 0) - (before.revision > 0)
+        if isinstance(slot, Record) and slot.missing:
+            self._missing[key] = slot
+        else:
+            self._missing.pop(key, None)
         for name in {(record.scope, record.name) for record in (before, slot) if isinstance(record, Record)}:
             self._index(*name)
         return _concerned(before, slot)

@@ -81,11 +81,27 @@ class Stored(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """A key's newest value. ``value`` is ``None`` for a deletion marker, whose ``revision`` a create must name."""
+    """A key's newest value. ``value`` is ``None`` for a deletion marker, whose ``revision`` a create must name;
+    ``expired`` says that nobody deleted it: NATS left the marker when the lifetime of the value ended."""
 
     key: str
     value: bytes | None
     revision: int
+    expired: bool = False
+
+
+class BucketState(Struct, frozen=True):
+    """How a bucket is. ``made`` tells it from another one of the same name.
+
+    ``entries`` are the keys that have an entry, markers included; ``newest`` is the highest revision ever written.
+    ``max_age`` is in seconds, ``max_value`` in bytes; 0 means no bound.
+    """
+
+    made: str
+    entries: int
+    newest: int
+    max_age: float = 0
+    max_value: int = 0
 
 
 class Delivery(Protocol):
@@ -119,6 +135,9 @@ class Bucket(Protocol):
 
     async def keys(self) -> list[str]:
         """Return all keys that have a value, sorted."""
+
+    async def state(self) -> BucketState | None:
+        """Return how the bucket is; ``None`` where there is none of that name."""
 
     async def watch(self, handler: Callable[[Entry], None], pattern: str = ">") -> Subscription:
         """Call ``handler`` with every entry under ``pattern`` (NATS wildcards), markers included: first what there is,

@@ -63,6 +63,11 @@ def is_marker(headers: Headers | None) -> bool:
     return headers is not None and (headers.get(KV_OPERATION) in ("DEL", "PURGE") or "Nats-Marker-Reason" in headers)
 
 
+def is_expired(headers: Headers | None) -> bool:
+    """Whether a marker was left because the lifetime of the value ended, and not because somebody deleted it."""
+    return headers is not None and headers.get("Nats-Marker-Reason") == "MaxAge"
+
+
 def matches(pattern: str, subject: str) -> bool:
     """Whether a subject falls under a pattern: ``*`` stands for one token, ``>`` at the end for one or more."""
     wanted, tokens = pattern.split("."), subject.split(".")

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json, structs
 
-from wadm.errors import Malformed, NoRoom, OutcomeUnknown
+from wadm.errors import BucketGone, Malformed, NoRoom, OutcomeUnknown
 from wadm.model.manifest import Problem
 from wadm.model.status import NO_HOSTS_MESSAGE, ApplicationStatus
 from wadm.model.text import cut
@@ -40,14 +40,14 @@ NO_STATUS = ApplicationStatus("undeployed")
 
 
 def storage_error(error: Exception, doing: str = "") -> str:
-    """Return what is said of a failed access to the store: in the original's words, and, where somebody has to make
-    room in NATS before it can succeed, that too."""
+    """Return what is said of a failed access to the store: in the original's words, and, where somebody has to do
+    something before it can succeed, that too."""
     if isinstance(error, OutcomeUnknown):
         return (
             f"It is not known whether this was done{doing}: NATS did not confirm the write ({error}). "
-            "Look before you try again: wadm versions NAME, or wash app history NAME"
+            "Look before you try again: wadm history NAME, or wash app history NAME"
         )
-    why = f": {error}" if isinstance(error, NoRoom) else ""
+    why = f": {error}" if isinstance(error, NoRoom | BucketGone) else ""
     return f"{STORAGE_ERROR}{doing}{why}"
 
 

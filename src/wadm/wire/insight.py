@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import UNSET, Raw, Struct, UnsetType, json, to_builtins
 
 from wadm.errors import Malformed
-from wadm.model.insight import ApplicationView, Planned
+from wadm.model.insight import ApplicationView, Missing, Planned
 from wadm.model.timeline import Entry, Revision
 from wadm.wire.reading import UNREADABLE, read
 
@@ -82,11 +82,13 @@ def encode_ask(ask: Ask) -> bytes:
 
 
 class ServerInfo(Struct, frozen=True, omit_defaults=True):
-    """The server that answered: its release, what people call it, the JetStream domain it keeps things in."""
+    """The server that answered: its release, what people call it, the JetStream domain it keeps things in, and the
+    streams that NATS does not let it have, so that it goes on without."""
 
     version: str = ""
     name: str = ""
     domain: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class InsightReply(Struct, frozen=True):
@@ -102,6 +104,10 @@ class InsightReply(Struct, frozen=True):
     revisions: tuple[Revision, ...] | UnsetType = UNSET
     hosts: tuple[str, ...] | UnsetType = UNSET
     """The hosts that are given up, as people call them."""
+    missing: tuple[Missing, ...] | UnsetType = UNSET
+    """Applications that the bucket has lost and servers remember."""
+    restored: tuple[str, ...] | UnsetType = UNSET
+    """Applications that were stored again."""
     server: ServerInfo | UnsetType = UNSET
     """Beside ``events``: who answered."""
 
@@ -178,6 +184,17 @@ def resumed(hosts: Sequence[str]) -> bytes:
     names = ", ".join(hosts)
     message = f"The pause is ended; taken for lost unless they answer now: {names}" if hosts else "Nothing was paused"
     return json.encode(InsightReply("success", message, hosts=tuple(hosts)))
+
+
+def missing_found(found: Sequence[Missing]) -> bytes:
+    """Return the reply of ``missing``."""
+    return json.encode(InsightReply("success", "Successfully fetched what is missing", missing=tuple(found)))
+
+
+def restored(names: Sequence[str]) -> bytes:
+    """Return the reply of ``restore``."""
+    message = f"Stored again: {', '.join(names)}" if names else "Nothing was missing"
+    return json.encode(InsightReply("success", message, restored=tuple(names)))
 
 
 def not_found(name: str, version: str | None = None) -> bytes:

@@ -20,6 +20,9 @@ from wadm.model.manifest import Application
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 from wadm.wire.reading import UNREADABLE, read
 
+OWNED = "owned"
+"""What the keys of the state bucket begin with under which it is kept what was put for an application."""
+
 _anything = msgspec.json.Decoder()
 _names = msgspec.json.Decoder(list[str])
 

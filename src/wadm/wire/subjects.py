@@ -53,6 +53,8 @@ FURTHER_OPERATIONS: frozenset[Operation] = frozenset(
         ("model", "events", True),
         ("model", "rollback", True),
         ("model", "resume", False),
+        ("model", "missing", False),
+        ("model", "restore", False),
     }
 )
 """What is answered beside it. To the original's clients these subjects do not exist."""
@@ -261,7 +263,8 @@ def revision(scope: str, name: str) -> str:
 
 
 def owner(scope: str, question: str) -> str:
-    """Return where the owner of a lattice is asked (``plan``, ``explain``, ``resume``), by other servers."""
+    """Return where the owner of a lattice is asked (``plan``, ``explain``, ``resume``), and all servers for what they
+    remember of it (``missing``, ``restore``), by other servers."""
     return f"wadm.owner.{scope}.{question}"
 
 

@@ -11,7 +11,7 @@ from wadm.transport.base import Delivery, Entry, Message, Stored
 from wadm.transport.memory.broker import Client, MemoryBroker
 from wadm.transport.memory.soon import later
 from wadm.transport.memory.streams import Durable, Stream
-from wadm.transport.rules import is_marker
+from wadm.transport.rules import is_expired, is_marker
 
 
 class Watch:
@@ -166,4 +166,4 @@ class Share:
 def entry(prefix: str, stored: Stored) -> Entry:
     """Read a bucket's message."""
     value = None if is_marker(stored.headers) else stored.data
-    return Entry(stored.subject.removeprefix(prefix), value, stored.sequence)
+    return Entry(stored.subject.removeprefix(prefix), value, stored.sequence, is_expired(stored.headers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Protocol
 
 from wadm.errors import NoRoom, StaleRevision
@@ -13,6 +14,7 @@ from wadm.transport.memory.soon import later
 from wadm.transport.rules import EXPECTED_REVISION, ROLLUP, matches
 
 _MAX_ACK_PENDING = 1000
+_numbers = count(1)
 
 
 class Stream:
@@ -20,6 +22,8 @@ class Stream:
 
     def __init__(self, spec: StreamSpec, now: Callable[[], float], *, discard_new: bool = False) -> None:
         self.spec = spec
+        self.made = str(next(_numbers))
+        """What tells it from another stream of the same name."""
         self.sequence = 0
         self.durables: dict[str, Durable] = {}
         self._now = now
@@ -32,6 +36,12 @@ class Stream:
     def takes(self, subject: str) -> bool:
         """Whether messages on the subject are kept here."""
         return any(matches(pattern, subject) for pattern in self.spec.subjects)
+
+    @property
+    def messages(self) -> int:
+        """How many messages it keeps."""
+        self._expire()
+        return len(self._kept)
 
     def get(self, sequence: int) -> Stored | None:
         """Return a message, if it is still kept."""

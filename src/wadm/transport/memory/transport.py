@@ -11,6 +11,7 @@ from wadm.errors import NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.transport.base import (
     Bucket,
     BucketSpec,
+    BucketState,
     Delivery,
     Entry,
     Handler,
@@ -300,6 +301,18 @@ class MemoryTransport:
         """Return the bucket of that name, which must have been ensured."""
         return MemoryBucket(self, name)
 
+    async def bucket_state(self, name: str) -> BucketState | None:
+        """Return how a bucket is."""
+
+        def look(_: Fault) -> BucketState | None:
+            try:
+                stream = self.broker.stream(f"KV_{name}")
+            except NotFound:
+                return None
+            return BucketState(stream.made, stream.messages, stream.sequence, max(0.0, stream.spec.max_age))
+
+        return await self._call("bucket_state", name, look)
+
     async def watch(self, watch: Watch) -> None:
         """Start a watch."""
         await self._call("watch", watch.stream, lambda _: watch.start())
@@ -360,6 +373,10 @@ class MemoryBucket:
         """Return all keys that have a value, sorted."""
         found = self._transport.history(self._stream, [f"{self._prefix}>"], last_per_subject=True)
         return sorted([s.subject.removeprefix(self._prefix) async for s in found if not is_marker(s.headers)])
+
+    async def state(self) -> BucketState | None:
+        """Return how the bucket is; ``None`` where there is none of that name."""
+        return await self._transport.bucket_state(self.name)
 
     async def watch(self, handler: Callable[[Entry], None], pattern: str = ">") -> Subscription:
         """Call ``handler`` with what there is, then with what changes."""

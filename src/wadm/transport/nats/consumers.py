@@ -17,9 +17,8 @@ from nats.nuid import NUID
 
 from wadm.transport.base import Message
 from wadm.transport.nats.jetstream import Answer, JetStream
+from wadm.transport.nats.streams import SECOND
 
-SECOND = 1_000_000_000
-"""JetStream counts in nanoseconds."""
 HEARTBEAT = 2
 SILENCE = 5.0
 """Seconds without even a heartbeat after which a consumer is taken to be gone."""

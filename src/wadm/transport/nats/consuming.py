@@ -15,7 +15,6 @@ from wadm.transport.nats.connection import CoreSubscription
 from wadm.transport.nats.consumers import (
     HEARTBEAT,
     NO_MESSAGES,
-    SECOND,
     create_consumer,
     now,
     pull,
@@ -24,6 +23,7 @@ from wadm.transport.nats.consumers import (
     until_done,
 )
 from wadm.transport.nats.jetstream import Answer, JetStream, parse_position
+from wadm.transport.nats.streams import SECOND
 from wadm.transport.nats.tasks import end
 
 _PULL_EXPIRES = 30

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wadm.transport.base import Entry, Message, Subscription
+from wadm.transport.base import BucketState, Entry, Message, Subscription
 from wadm.transport.nats.jetstream import JetStream, Position
 from wadm.transport.nats.reading import read
+from wadm.transport.nats.streams import SECOND, stream_info
 from wadm.transport.nats.watching import Watch
-from wadm.transport.rules import EXPECTED_REVISION, PURGE, check_key, is_marker
+from wadm.transport.rules import EXPECTED_REVISION, PURGE, check_key, is_expired, is_marker
 
 
 class NatsBucket:
@@ -26,7 +27,8 @@ class NatsBucket:
         stored = await self._jetstream.last(self._stream, self._subject + key)
         if stored is None:
             return None
-        return Entry(key, None if is_marker(stored.headers) else stored.data, stored.sequence)
+        value = None if is_marker(stored.headers) else stored.data
+        return Entry(key, value, stored.sequence, is_expired(stored.headers))
 
     async def put(self, key: str, value: bytes, revision: int | None = None) -> int:
         """Write; with ``revision`` only if it is still the newest."""
@@ -46,12 +48,21 @@ class NatsBucket:
         found = read(self._jetstream, self._stream, subjects, last_per_subject=True, headers_only=True)
         return sorted([stored.subject[len(self._subject) :] async for stored in found if not is_marker(stored.headers)])
 
+    async def state(self) -> BucketState | None:
+        """Return how the bucket is; ``None`` where there is none of that name."""
+        info = await stream_info(self._jetstream, self._stream)
+        if info is None:
+            return None
+        age, size = info.config.get("max_age", 0), info.config.get("max_msg_size", 0)
+        return BucketState(info.created, info.state.messages, info.state.last_seq, max(0, age) / SECOND, max(0, size))
+
     async def watch(self, handler: Callable[[Entry], None], pattern: str = ">") -> Subscription:
         """Call ``handler`` with what there is, then with what changes."""
 
         def hand_over(message: Message, position: Position) -> None:
             value = None if is_marker(message.headers) else message.data
-            handler(Entry(message.subject[len(self._subject) :], value, position.stream_sequence))
+            key = message.subject[len(self._subject) :]
+            handler(Entry(key, value, position.stream_sequence, is_expired(message.headers)))
 
         watch = Watch(self._jetstream, self._stream, self._subject + pattern, hand_over)
         await watch.start()

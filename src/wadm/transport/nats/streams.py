@@ -12,7 +12,8 @@ from wadm.transport.base import BucketSpec, StreamSpec
 from wadm.transport.nats.jetstream import Answer, JetStream
 from wadm.transport.rules import adjusted, serves
 
-_NANOSECONDS = 1_000_000_000
+SECOND = 1_000_000_000
+"""JetStream counts in nanoseconds."""
 
 
 class StreamState(Struct, frozen=True):
@@ -131,7 +132,7 @@ def described(config: dict[str, Any]) -> StreamSpec:
         subjects=tuple(config.get("subjects") or ()),
         retention=config["retention"],
         storage=config["storage"],
-        max_age=config.get("max_age", 0) / _NANOSECONDS,
+        max_age=config.get("max_age", 0) / SECOND,
         max_bytes=config.get("max_bytes", -1),
         max_msgs_per_subject=config.get("max_msgs_per_subject", -1),
         replicas=config.get("num_replicas", 1),
@@ -156,7 +157,7 @@ def _shown(spec: StreamSpec) -> str:
 
 
 def _nanoseconds(seconds: float) -> int:
-    return round(seconds * _NANOSECONDS)
+    return round(seconds * SECOND)
 
 
 async def _create(jetstream: JetStream, config: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from wadm.transport.nats.connection import CoreSubscription
 from wadm.transport.nats.consumers import (
     EPHEMERAL,
     HEARTBEAT,
-    SECOND,
     SILENCE,
     create_consumer,
     delete_soon,
@@ -22,7 +21,7 @@ from wadm.transport.nats.consumers import (
     until_done,
 )
 from wadm.transport.nats.jetstream import JetStream, Position, parse_position
-from wadm.transport.nats.streams import stream_info
+from wadm.transport.nats.streams import SECOND, stream_info
 from wadm.transport.nats.tasks import end
 
 FLOW_CONTROL = "$JS.FC."
