@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.lab import Lab, in_virtual_time, manifest, until
+from tests.server.lab import Lab, component, in_virtual_time, manifest, settle, until
 from wadm.errors import Unavailable
 from wadm.server.settings import Settings
 from wadm.transport.memory import Fault, MemoryBroker, Network
@@ -124,3 +124,23 @@ async def test_a_deployment_that_nobody_can_be_told_of_is_a_deployment() -> None
     assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
     assert (await lab.ask("undeploy.shop", {"non_destructive": False}))["result"] == "acknowledged"
     assert (await lab.ask("del.shop", {"delete_all": True}))["result"] == "deleted"
+
+
+@in_virtual_time
+async def test_others_are_told_of_a_deployment_without_values_where_that_is_wanted() -> None:
+    for without in (False, True):
+        (event,) = await _told_of_a_deployment(Settings(events_without_values=without))
+        assert b"password" in event
+        assert (b"hunter2" in event) is not without
+
+
+async def _told_of_a_deployment(settings: Settings) -> list[bytes]:
+    lab = Lab(settings)
+    await lab.server("one")
+    heard: list[bytes] = []
+    await lab.client.subscribe("wadm.evt.default.manifest_published", lambda message: heard.append(message.data))
+    config = [{"name": "c", "properties": {"password": "hunter2"}}]
+    await lab.put("shop", components=[component("api", config=config)])
+    await lab.ask("deploy.shop")
+    await settle()
+    return heard

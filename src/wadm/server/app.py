@@ -89,6 +89,7 @@ class Server:
         self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
         self.models.limits = settings.planning_limits
         self.models.events = called.events
+        self.models.events_without_values = settings.events_without_values
         self._metrics = metrics or ServerMetrics()
         self.api = Api(
             self.models,

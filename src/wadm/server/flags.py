@@ -300,6 +300,13 @@ FLAGS: Final = (
         "repeated [default: only _INBOX, and _R_, which service imports use]",
     ),
     Flag(
+        setting="events_without_values",
+        long="--events-without-values",
+        env="WADM_EVENTS_WITHOUT_VALUES",
+        help="Tell other programs of deployments (wadm.evt) without the values of configurations; not where an "
+        "original runs beside, which would deploy them so",
+    ),
+    Flag(
         setting="stream_prefix",
         long="--stream-prefix",
         env="WADM_STREAM_PREFIX",

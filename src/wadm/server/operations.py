@@ -58,6 +58,7 @@ from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
 from wadm.wire.insight import AUTHOR, REPLACE
 from wadm.wire.manifests import manifest_to_builtins
+from wadm.wire.told_manifest import without_values
 
 CONTENT_TYPE: Final = "Content-Type"
 TOLD_WITHIN: Final = 0.5
@@ -110,6 +111,8 @@ class Models:
         self.left_out: set[str] = set()
         """Streams that NATS does not let us have, and that are done without."""
         self.events = "wadm_events"
+        self.events_without_values = False
+        """Whether other programs are told of deployments without the values of configurations."""
         self._telling = BackgroundTasks("Other programs were not told of a deployment")
         self._limited = Limited(log)
         self.memory: Memory | None = None
@@ -145,7 +148,10 @@ class Models:
         """Tell other programs what is to run. That it cannot be told is logged: what is stored is what counts."""
         if self.events in self.left_out:
             return
-        event = manifest_published(manifest_to_builtins(manifest), self.transport.now(), _event_id())
+        told = manifest_to_builtins(manifest)
+        if self.events_without_values:
+            told = without_values(told)
+        event = manifest_published(told, self.transport.now(), _event_id())
         await self._tell(place, MANIFEST_PUBLISHED, event, manifest.name)
 
     async def publish_undeployed(self, place: Place, name: str) -> None:
@@ -448,7 +454,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
     return api.undeployed(name, was_deployed)
 
 
-# -- plan, explain, events, rollback, resume ----------------------------------------------------------
+# -- plan, explain, events, rollback, resume, what is missing ------------------------------------------
 
 
 async def plan(models: Models, request: Request) -> bytes:

@@ -33,6 +33,9 @@ REVISIONS_KEPT: Final = 200
 """Messages kept of each application's revisions; a revision is two."""
 
 REVISIONS_BYTES: Final = 64 * 1024 * 1024
+EVENTS_BYTES: Final = 32 * 1024 * 1024
+"""What the stream of deployments may grow to unless somebody says otherwise: each holds a whole manifest, and for those
+of the last minute this is plenty."""
 BOUNDS: Final = (8 * 1024 * 1024, 1024 * 1024)
 """Bytes to which a stream is bounded where the account requires a bound, or has less room than was asked for."""
 
@@ -98,7 +101,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             subjects=(subjects.manifest_events_filter(),),
             storage=storage,
             max_age=MAX_AGE,
-            max_bytes=settings.event_stream_max_bytes,
+            max_bytes=EVENTS_BYTES if settings.event_stream_max_bytes < 0 else settings.event_stream_max_bytes,
             replicas=replicas,
             description="A stream that stores all events coming in on the wadm.evt subject in a cluster",
         ),
@@ -263,7 +266,7 @@ async def _ensure_stream(transport: Transport, stream: StreamSpec) -> str:
 
     NATS sets aside what a stream may grow to, which a small account may not have; and an account may require a bound.
     """
-    if stream.max_bytes >= 0 and stream.max_bytes not in (TIMELINE_BYTES, REVISIONS_BYTES):
+    if stream.max_bytes >= 0 and stream.max_bytes not in (EVENTS_BYTES, TIMELINE_BYTES, REVISIONS_BYTES):
         return await transport.ensure_stream(stream)
     refused: Unavailable | None = None
     for bound in (stream.max_bytes, *(b for b in BOUNDS if stream.max_bytes < 0 or b < stream.max_bytes), -1):

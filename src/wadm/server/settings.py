@@ -58,6 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     planning_limits: Limits = DEFAULT
     """How large an application may be to be planned."""
+    events_without_values: bool = False
+    """Whether other programs are told of deployments without the values of configurations."""
     max_jobs: int | None = None
     """Commands carried out at a time over all lattices. 0: none, as in the original; the server then only answers
     the API and leaves the lattices to other instances."""
