@@ -22,6 +22,7 @@ from tests.conftest import NatsServerFactory
 from tests.natsd import NatsServer
 from tests.real import shared
 from tests.server.lab import manifest
+from wadm.errors import WadmError
 from wadm.server.app import STOP_TIMEOUT
 from wadm.transport.nats import ConnectOptions, connect
 
@@ -301,6 +302,23 @@ async def owner_of(url: str) -> int:
         return int(json.loads(session.value)["host"].removeprefix("p"))
     finally:
         await client.close()
+
+
+def test_where_nats_allows_one_connection_only_the_api_shares_it(
+    start: Start, nats_server_factory: NatsServerFactory
+) -> None:
+    server, port = nats_server_factory("max_connections: 1"), free_port()
+    start("-s", server.url, "--http-admin", f"127.0.0.1:{port}")
+    wait_for(lambda: get(port, "/readyz")[0] == 200)
+    server.configure("max_connections: 2")
+    wait_for(lambda: _answers(server.url))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(ask_sync(url, "get")["result"] == "success")
+    except WadmError:
+        return False
 
 
 def test_all_recorded_answers_of_the_original_are_given(start: Start, nats_server_factory: NatsServerFactory) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from unittest import mock
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wadm.wire import subjects
+from wadm.wire import reply_subjects, subjects
 from wadm.wire.reply_subjects import SERVER_INBOX, ReplyRules, is_reserved, reply_prefix
 
 LISTENED_TO = (
@@ -128,3 +131,21 @@ def test_everything_that_has_a_subject_of_ours_is_reserved() -> None:
         subjects.host_event("b", "x"), subjects.manifest_event("b", "x"), subjects.control("b", "host.ping", "ACME"),
     ):  # fmt: skip
         assert is_reserved(subject)
+
+
+WORDS = st.sampled_from(
+    ["_INBOX", "_R_", "wadm", "wasmbus", "wrpc", "wadm_server", "ops", "api", "x1", "AzK3pNhx", "$JS", "", "*", "a b"]
+)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5).map(".".join), st.sampled_from(["wadm.api", "ops.api", "x1"]))
+@example("_INBOX.wrpc.x", "wadm.api")
+@example("_INBOX.x.wrpc", "wadm.api")
+def test_inboxes_that_are_let_through_quickly_are_such_as_the_whole_rule_lets_through(
+    reply: str, api_prefix: str
+) -> None:
+    for barred in ((SERVER_INBOX,), (SERVER_INBOX, "_INBOX.ops"), (SERVER_INBOX, "_INBOX"), ()):
+        rules = ReplyRules((), api_prefix, barred)
+        if reply_subjects._ordinary(api_prefix, barred).fullmatch(reply):
+            with mock.patch.object(reply_subjects, "_ordinary", return_value=re.compile("(?!)")):
+                assert rules.refusal(reply) == ""

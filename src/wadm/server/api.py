@@ -24,13 +24,15 @@ from wadm.server.replies import Replies
 from wadm.server.requesters import LATTICES, requester
 from wadm.server.tracing import begin_chain, describe, span, trace_id
 from wadm.server.view import Place
-from wadm.transport.base import Message, Subscription
+from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
 from wadm.wire.reply_subjects import ReplyRules
 
 BUSY: Final = "The server is busy, try again in a moment: too many requests are waiting"
 INTERNAL: Final = "Internal error"
 DRAIN_TIMEOUT: Final = 2.0
+REFUSED_A_LINE: Final = 1024
+"""Refused requests after which, or after a second, it is looked whether to log them."""
 
 TRACEPARENT: Final = "traceparent"
 """The header in which a request says which trace it belongs to (W3C Trace Context)."""
@@ -52,26 +54,32 @@ class Api:
         table: Mapping[subjects.Operation, Operation] = operations.OPERATIONS,
         metrics: ServerMetrics | None = None,
         reply_rules: ReplyRules | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self._models = models
+        self._transport = transport or models.transport
+        """Where requests come in and answers go out."""
         self._prefix = prefix
         self._multitenant = multitenant
         self._table = table
         self._queue: FairQueue[Message] = FairQueue(self._serve)
         self._locks = KeyedLocks()
         self._busy = api.error(BUSY)
+        self._asked_last = ("", "")
+        """The subject of the last request, and its lattice: in a flood the next one has the same."""
+        self._told_until = 0.0
         self._lattice_at = len(prefix.split(".")) + multitenant
         self._subscription: Subscription | None = None
         self._limited = Limited(log)
         self._metrics = metrics or ServerMetrics()
         rules = reply_rules or ReplyRules(api_prefix=prefix)
-        self._replies = Replies(models.transport, rules, self._limited, self._metrics.replies_refused)
+        self._replies = Replies(self._transport, rules, self._limited, self._metrics.replies_refused)
         self._clock = asyncio.get_running_loop().time
 
     async def start(self) -> None:
         """Take requests, sharing them with other servers."""
         subject = subjects.api_filter(self._prefix, self._multitenant)
-        self._subscription = await self._models.transport.subscribe(subject, self._receive, subjects.API_QUEUE)
+        self._subscription = await self._transport.subscribe(subject, self._receive, subjects.API_QUEUE)
         log.info("Serving the API", subject=subject)
 
     async def stop(self) -> None:
@@ -81,14 +89,25 @@ class Api:
         await self._queue.drain(DRAIN_TIMEOUT)
 
     def _receive(self, message: Message) -> None:
-        path = requester(message, self._lattice(message.subject))
-        if not self._queue.offer(path, message, len(message.data)):
-            self._metrics.refused += 1
+        if not self._queue.offer(requester(message, self._lattice(message.subject)), message, len(message.data)):
+            self._refuse(message)
+
+    def _refuse(self, message: Message) -> None:
+        self._metrics.refused += 1
+        if not self._metrics.refused % REFUSED_A_LINE or self._clock() >= self._told_until:
+            self._told_until = self._clock() + 1.0
             self._limited.warning("flood", "Refused requests, too many are waiting", subject=message.subject)
-            self._replies.send(message, self._busy)
+        self._replies.send(message, self._busy)
 
     def _lattice(self, subject: str) -> str:
         """Return the lattice of a request, with its account; of very many that nobody knows, all are one."""
+        if subject == self._asked_last[0] and self._queue.has(self._asked_last[1]):
+            return self._asked_last[1]
+        lattice = self._find_lattice(subject)
+        self._asked_last = (subject, lattice)
+        return lattice
+
+    def _find_lattice(self, subject: str) -> str:
         tokens = subject.split(".", self._lattice_at + 1)
         lattice = ".".join((*tokens[: self._multitenant], *tokens[self._lattice_at : self._lattice_at + 1]))
         if self._queue.lattices < LATTICES or self._queue.has(lattice):

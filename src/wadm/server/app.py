@@ -70,9 +70,12 @@ class Server:
         metrics: ServerMetrics | None = None,
         clock: Callable[[], float] | None = None,
         reading: Reading | None = None,
+        api_transport: Transport | None = None,
     ) -> None:
         called = names(settings)
         self._transport = transport
+        self._api_transport = api_transport or transport
+        """A connection for the API alone, where there is one: what floods it keeps nothing else waiting."""
         self._settings = settings
         self._names = called
         self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.multitenant)
@@ -97,6 +100,7 @@ class Server:
             settings.multitenant,
             metrics=self._metrics,
             reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
+            transport=self._api_transport,
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
@@ -134,7 +138,7 @@ class Server:
 
     def not_ready(self) -> str:
         """Say why the server cannot do its work at the moment, ``""`` where it can."""
-        if not self._transport.connected:
+        if not (self._transport.connected and self._api_transport.connected):
             return "NATS cannot be reached"
         return self._missing or self.store.trouble()
 
@@ -158,6 +162,8 @@ class Server:
         """
         await self._ensure_patiently(clear=True)
         self._transport.on_reconnect(self._come_back)
+        if self._api_transport is not self._transport:
+            self._api_transport.on_reconnect(self._fit)
         await self._begin(self.store.start)
         await self._begin(self.statuses.start)
         await self._listen(self.memory.start)
@@ -252,12 +258,16 @@ class Server:
     async def _come_back(self) -> None:
         """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
         self._metrics.reconnects += 1
-        self.store.fit(self._transport.max_payload)  # it may have turned out that the account takes less
-        self.models.listing.fit(self._transport.max_payload)
+        await self._fit()
         self.leases.doubt()
         self._missing = "the streams and buckets are being looked after"
         self._came_back = True
         self._look_now.set()
+
+    async def _fit(self) -> None:
+        """Have all fit into messages that the account takes: that it takes less may have turned out just now."""
+        self.store.fit(self._transport.max_payload)
+        self.models.listing.fit(min(self._transport.max_payload, self._api_transport.max_payload))
 
     async def _look_after_resources(self) -> None:
         """Make anew what is gone: at once after a lost connection or where something seems to be gone, else now and
@@ -366,6 +376,12 @@ def _say(kind: str, **fields: object) -> None:
     say(kind.replace("_", " ").replace("nats", "NATS"), **fields)
 
 
+def _say_of_api(kind: str, **fields: object) -> None:
+    """Log what the connection of the API tells of itself, but what the other one tells as well."""
+    if kind not in ("nats_connected", "nats_reconnected", "nats_unreachable"):
+        _say(kind, connection="API", **fields)
+
+
 class Beside(Protocol):
     """Runs something beside the server, in the same process: the HTTP gateway, which the server does not know."""
 
@@ -384,6 +400,7 @@ class Process:
         self._beside = beside
         self._server: Server | None = None
         self._transport: NatsTransport | None = None
+        self._api_transport: NatsTransport | None = None
         self._metrics = ServerMetrics()
 
     def not_ready(self) -> str:
@@ -424,6 +441,7 @@ class Process:
             connect_options(self._settings), wait=True, on_waiting=log.warning, on_event=self._told
         )
         try:
+            self._api_transport = await self._connect_for_api()
             self._server = Server(
                 self._transport,
                 self._settings,
@@ -431,6 +449,7 @@ class Process:
                 metrics=self._metrics,
                 clock=lease_clock(),
                 reading=InProcesses(),
+                api_transport=self._api_transport,
             )
             await self._server.start()
             _calm_the_collector()
@@ -438,14 +457,23 @@ class Process:
         finally:
             await self._stop()
 
+    async def _connect_for_api(self) -> NatsTransport | None:
+        """Connect once more, for the API; ``None`` where NATS allows no more connections: one does, too."""
+        try:
+            return await connect(connect_options(self._settings), on_event=_say_of_api)
+        except WadmError as error:
+            log.warning("The API shares the connection of the rest", reason=error)
+            return None
+
     async def _stop(self) -> None:
         away = self._transport is not None and not self._transport.connected
         try:
             async with asyncio.timeout(STOP_TIMEOUT_AWAY if away else STOP_TIMEOUT):
                 if self._server is not None:
                     await self._server.stop()
-                if self._transport is not None:
-                    await self._transport.close()
+                for transport in (self._api_transport, self._transport):
+                    if transport is not None:
+                        await transport.close()
         except (TimeoutError, WadmError) as error:
             reason = "NATS is away" if away else str(error) or "it took too long"
             log.warning("Not everything could be ended in order", reason=reason)

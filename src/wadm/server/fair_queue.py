@@ -101,14 +101,15 @@ class FairQueue(Generic[T]):
         free, free_bytes = self._most_waiting - self._root.waiting, self._most_bytes - self._root.bytes
         if free <= 0:
             return False
-        node = self._root
+        node, share, share_bytes = self._root, float(free), float(free_bytes)
         for key in path:
             child = node.children.get(key)
             if child is None:
                 break
-            if not (child.fits(child.waiting, free) and (not size or child.fits(child.bytes, free_bytes))):
+            # Under a flood this is all that most requests come to, so no function is called for it.
+            if child.waiting >= share or (size and child.bytes >= share_bytes):
                 return False
-            node = child
+            node, share, share_bytes = child, share / 2, share_bytes / 2
         if size > free_bytes:
             return False
         client = self._client(path)

@@ -15,6 +15,8 @@ from wadm.transport.nats.session import Session
 
 _QUEUED_MOST = 64 * 1024 * 1024
 """Bytes that may wait to be sent. More means that the server is away or clogged; what comes then is dropped."""
+_AT_ONCE = 256 * 1024
+"""Bytes that are written in one go, as far as they are many messages."""
 _STALE_AFTER = 30.0
 """Seconds that a message may wait to be sent. What was worth saying so long ago may no longer be true."""
 
@@ -73,6 +75,11 @@ class Outbox:
         self._filled.clear()
         horizon = self._loop.time() - _STALE_AFTER
         while self._queue and session.alive:
+            if plain := self._take_plain(horizon):
+                await self._write_plain(session, plain)
+                continue
+            if not self._queue:
+                return
             item = self._queue.popleft()
             if isinstance(item, asyncio.Future):
                 if not item.done():
@@ -85,6 +92,30 @@ class Outbox:
                 await session.publish(item.subject, item.data, item.reply, item.headers, item.size)
             except Unavailable as error:
                 self._inbox.fail(item.subject.__eq__, str(error))
+
+    def _take_plain(self, horizon: float) -> list[tuple[str, bytes, str]]:
+        """Take what is next from the queue as far as it has no header and nobody waits for an answer to it: answers of
+        the API above all. It is written in one go, as under a flood each costs."""
+        plain: list[tuple[str, bytes, str]] = []
+        size = 0
+        queue = self._queue
+        while queue and size < _AT_ONCE:
+            item = queue[0]
+            if isinstance(item, asyncio.Future) or item.token or item.headers:
+                break
+            queue.popleft()
+            size += item.size
+            if (item.condition is None and item.queued_at >= horizon) or self._is_wanted(item, horizon):
+                plain.append((item.subject, item.data, item.reply))
+        self._bytes -= size
+        return plain
+
+    async def _write_plain(self, session: Session, plain: list[tuple[str, bytes, str]]) -> None:
+        try:
+            await session.publish_all(plain)
+        except Unavailable as error:
+            lost = {subject for subject, _, _ in plain}
+            self._inbox.fail(lost.__contains__, str(error))
 
     async def wait_filled(self) -> None:
         """Wait until there is something to write."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -27,6 +27,7 @@ from wadm.errors import Misconfigured, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.credentials import Identity
 from wadm.transport.nats.library import enable_websockets
+from wadm.transport.nats.parser import BlockParser
 from wadm.transport.nats.servers import without_password
 
 CONNECT_TIMEOUT = 5
@@ -77,8 +78,26 @@ class _Client(Client):
 
     def __init__(self) -> None:
         super().__init__()
+        self._ps = BlockParser(self)
         self.handlers: dict[int, Handler] = {}
         """By the number of the subscription."""
+
+    def take(self, sid: int, subject: bytes, reply: bytes, data: bytes) -> bool:
+        """Hand a message without headers over; ``False`` where nobody of ours has subscribed."""
+        handler = self.handlers.get(sid)
+        if handler is None:
+            return False
+        if sid in self._subs:
+            handler(Message(subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace")))
+        return True
+
+    async def write(self, frames: bytes) -> None:
+        """Hand over messages as they go onto the wire; waits while the socket is clogged."""
+        if self.is_closed:
+            raise nats_errors.ConnectionClosedError
+        await self._send_command(frames)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         handler = self.handlers.get(sid)
@@ -149,6 +168,22 @@ class Session:
         self.largest = max(self.largest, (len(data) if size is None else size, subject))
         try:
             await self._client.publish(subject, data, reply, dict(headers) if headers else None)
+        except _FAILS as error:
+            if not self._client.is_connected:
+                self._lose()
+            raise Unavailable(f"NATS: {error}") from error
+
+    async def publish_all(self, messages: Sequence[tuple[str, bytes, str]]) -> None:
+        """Publish many messages at once, each of subject, data and reply subject, as :meth:`publish` does. They have
+        been looked at before: each fits, and its subjects are such."""
+        frames: list[bytes] = []
+        for subject, data, reply in messages:
+            if len(data) > self.largest[0]:
+                self.largest = (len(data), subject)
+            head = f"PUB {subject} {reply} {len(data)}\r\n" if reply else f"PUB {subject} {len(data)}\r\n"
+            frames += (head.encode(), data, b"\r\n")
+        try:
+            await self._client.write(b"".join(frames))
         except _FAILS as error:
             if not self._client.is_connected:
                 self._lose()
