@@ -189,7 +189,7 @@ PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (not_purged_at_take_over, as_drawn, 45, {"take-over"}),
     (failed_stream_not_reported, as_drawn, 4, {"convergence"}),
     (absent_is_undeployed, forgetful, 3, {"ignorance"}),
-    (leftovers_not_counted, as_drawn, 46, {"honesty"}),
+    (leftovers_not_counted, unanswered, 0, {"honesty"}),
     (links_of_others_deleted, sharing, 7, {"restraint", "honesty", "convergence"}),
     (configurations_deleted_in_use, as_drawn, 3, {"restraint"}),
     (inventories_overrule_events, unanswered, 18, {"restraint"}),
