@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -88,11 +88,26 @@ class Programs:
 
 
 class RealHost:
-    """A host process of its own. An asynchronous context manager: it is gone afterwards, with its providers."""
+    """A host process of its own. An asynchronous context manager: it is gone afterwards, with its providers.
 
-    def __init__(self, programs: Programs, url: str, lattice: str, log: Path, *, heartbeat: int = 5, **labels: str):
+    ``place`` makes of a command one that is run elsewhere, where the NATS server is reached at ``nats``.
+    """
+
+    def __init__(
+        self,
+        programs: Programs,
+        url: str,
+        lattice: str,
+        log: Path,
+        *,
+        heartbeat: int = 5,
+        place: Callable[[Sequence[str]], list[str]] = list,
+        nats: str = "127.0.0.1",
+        **labels: str,
+    ):
         _, _, port = url.rpartition(":")
-        self._command = [str(programs.host), "--nats-host", "127.0.0.1", "--nats-port", port, "-x", lattice]
+        self._command = place([str(programs.host)])
+        self._command += ["--nats-host", nats, "--nats-port", port, "-x", lattice]
         self._command += ["--allow-file-load", "--feature", "builtin-http-server"]
         self._command += ["--heartbeat-interval-seconds", str(heartbeat)]
         for name, value in labels.items():
@@ -223,13 +238,19 @@ def hello(
 
 
 class Load:
-    """A steady stream of requests to a port; what is not answered is counted. An asynchronous context manager."""
+    """A steady stream of requests to a port; what is not answered is counted. An asynchronous context manager.
 
-    def __init__(self, port: int, every: float = 0.01) -> None:
+    Where several addresses serve, each request goes to the next of them, and on to the others as long as none answers:
+    what a balancer, or a client that knows them all, does.
+    """
+
+    def __init__(self, port: int, every: float = 0.01, addresses: Sequence[str] = ("127.0.0.1",)) -> None:
         self.answers: list[tuple[float, str | None]] = []
         """When each request was sent (monotonic clock), and its answer."""
         self._port = port
         self._every = every
+        self._addresses = tuple(addresses)
+        self._sent = 0
         self._running: set[asyncio.Task[None]] = set()
         self._sending: asyncio.Task[None] | None = None
 
@@ -253,7 +274,14 @@ class Load:
 
     async def _one(self) -> None:
         sent = time.monotonic()
-        self.answers.append((sent, await answer(self._port, 5.0)))
+        first = self._sent % len(self._addresses)
+        self._sent += 1
+        said = None
+        for address in (*self._addresses[first:], *self._addresses[:first]):
+            said = await answer(self._port, 5.0, address)
+            if said is not None:
+                break
+        self.answers.append((sent, said))
 
     @property
     def lost(self) -> int:

@@ -120,6 +120,11 @@ class Network:
             _run(*inside, "ip", "link", "set", "eth0", "up")
             self.places[name] = f"{self._net}.{number + 10}"
 
+    @property
+    def here(self) -> str:
+        """The address at which places reach what runs outside of them."""
+        return f"{self._net}.1" if self.split else "127.0.0.1"
+
     def close(self) -> None:
         """Remove the places."""
         if self.split:

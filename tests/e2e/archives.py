@@ -52,8 +52,8 @@ def write_provider(path: Path, executable: bytes, name: str = "made-by-a-test") 
 
 
 def write_crashing_provider(path: Path) -> Path:
-    """Write an archive whose process ends as soon as it has begun, each time."""
-    return write_provider(path, b"#!/bin/sh\nexit 1\n")
+    """Write an archive whose process ends as soon as it has been told what it needs, each time."""
+    return write_provider(path, b"#!/bin/sh\nread -r _\nexit 1\n")
 
 
 def write_component_in_want(path: Path) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from bench.processes import Manager, start_manager
-from bench.real_hosts import Api, Load, Programs, RealHost, seconds_until
-from bench.real_replacements import ONE, Stage, gap
+from bench.real_hosts import Api, Load, Programs, seconds_until
+from bench.real_replacements import LOCAL, ONE, Stage, gap, real_hosts
+from tests.chaos.machines import Network, lacking
 from tests.conftest import NatsServerFactory
 from tests.e2e.archives import write_component_in_want, write_crashing_provider
 from tests.real import real_program
@@ -35,15 +36,20 @@ async def begin(nats_server_factory: NatsServerFactory, tmp_path: Path) -> Async
     async with AsyncExitStack() as stack:
 
         async def start(hosts: int) -> Stage:
-            nats = nats_server_factory()
+            network = Network(tmp_path)
+            if hosts > 1:
+                if why := lacking().get("namespaces"):
+                    pytest.skip(f"each host is to have a network of its own: {why}")
+                stack.callback(network.close)
+                network.open([f"h{number}" for number in range(hosts)])
+            nats = nats_server_factory(arguments=("-a", "0.0.0.0") if network.places else ())
             manager = await start_manager(Manager.ours(), nats.url, tmp_path / "wadm.log")
             stack.push_async_callback(manager.stop)
             transport = await connect(ConnectOptions((nats.url,)))
             stack.push_async_callback(transport.close)
-            for number in range(hosts):
-                log = tmp_path / f"host{number}.log"
-                await stack.enter_async_context(RealHost(programs, nats.url, "real", log, zone="west"))
-            stage = Stage(transport, "real", programs, tmp_path)
+            for host in real_hosts(programs, nats.url, tmp_path, network, hosts):
+                await stack.enter_async_context(host)
+            stage = Stage(transport, "real", programs, tmp_path, tuple(network.places.values()) or (LOCAL,))
             await stage.ready()
             await seconds_until(lambda: _there(stage.api, hosts), 30)
             await stage.deploy_first(hosts)
@@ -108,7 +114,7 @@ async def test_a_provider_that_does_not_come_to_run_runs_again_as_before(
     foreseen = await stage.api.ask("plan.hello", {"version": "v2"})
     reasons = " ".join(step["reason"] for step in foreseen["plan"]["steps"])
     assert ("1 other host serves meanwhile" if hosts == 2 else "this interrupts hello-http") in reasons
-    async with Load(stage.port, 0.02) as load:
+    async with stage.load() as load:
         began = time.monotonic()
         await stage.api.ask("deploy.hello", {"version": "v2"})
         await seconds_until(lambda: failed(stage), within * SLOW)
@@ -117,6 +123,8 @@ async def test_a_provider_that_does_not_come_to_run_runs_again_as_before(
         still = [said for sent, said in load.answers if sent > began + within * SLOW and said is None]
     assert not still, "it is not tried again"
     assert gap(load) < within * SLOW
+    if hosts == 2:
+        assert load.lost == 0, "the other host serves throughout: there the change was not begun"
     message = (await stage.api.status("hello"))["status"]["message"]
     assert "was given up on" in message
     assert "runs there again" in message

@@ -82,3 +82,48 @@ def test_with_its_host_it_goes_and_comes_back_with_the_links_of_before() -> None
     remove_host("h1", world.lattice, world.in_flight, world.news)
     assert world.start is None
     assert world.read(200.0, KV).start == ProviderStart(None, 70.0, 200.0)
+
+
+# -- one id on several hosts ---------------------------------------------------------------------
+
+
+def two_hosts() -> World:
+    """A provider that runs on another host, and has just been started on this one."""
+    world = World(a_lattice("h1", a_host("h2", KV)))
+    return world.hear(STARTED, 10.0)
+
+
+def reported(world: World) -> float | None:
+    assert world.start is not None
+    return world.start.reported
+
+
+def test_a_report_says_nothing_where_another_host_may_have_answered_and_it_can_be_asked() -> None:
+    """A host reports a process healthy that has crashed, as the other host's answers its probe."""
+    world = two_hosts()
+    world.lattice.provider_starts.answers = True
+    assert reported(world.hear(REPORT, 15.0)) is None
+    assert world.lattice.provider_starts.reports("h1")
+
+
+def test_a_report_counts_where_nobody_can_be_asked_or_the_other_host_is_silent() -> None:
+    assert reported(two_hosts().hear(REPORT, 15.0)) == 15.0
+    world = two_hosts()
+    world.lattice.provider_starts.answers = True
+    world.lattice.silent["h2"] = 12.0
+    assert reported(world.hear(REPORT, 15.0)) == 15.0
+
+
+def test_that_all_answer_is_a_report_from_the_time_of_the_first_probe_on() -> None:
+    world = two_hosts()
+    starts = world.lattice.provider_starts
+    assert starts.overdue(14.9) == []
+    assert starts.answered("h1", "kv", 11.0)
+    assert world.start is not None
+    assert (world.start.listens, reported(world)) == (11.0, None), "it listens, and may crash yet"
+    assert starts.overdue(15.0) == ["kv"]
+    assert starts.answered("h1", "kv", 15.0)
+    assert reported(world) == 15.0
+    assert starts.overdue(100.0) == []
+    assert not starts.answered("h1", "kv", 16.0)
+    assert not starts.answered("h3", "kv", 16.0)

@@ -79,10 +79,12 @@ def running_ends(link: Link, lattice: Lattice) -> Iterator[tuple[tuple[str, str]
             yield (host_id, provider_id), lattice.provider_starts.get(host_id, provider_id) or _FOUND
 
 
-def starting_alone(lacking: Iterable[tuple[str, str]], lattice: Lattice) -> Iterator[str]:
-    """Yield the providers, given as host and id, of which it is to be asked whether they listen by now. Of one on
-    several hosts an answer would not say whose it is."""
+def starting(lacking: Iterable[tuple[str, str]], lattice: Lattice) -> dict[str, int]:
+    """Return the providers, given as host and id, of which it is to be asked whether they listen by now, each with the
+    number of hosts that have it."""
+    found = {}
     for host_id, provider_id in lacking:
         start = lattice.provider_starts.get(host_id, provider_id)
-        if start is not None and start.listens is None and len(lattice.where("provider", provider_id)) == 1:
-            yield provider_id
+        if start is not None and start.listens is None:
+            found[provider_id] = lattice.answering("provider", provider_id)
+    return found

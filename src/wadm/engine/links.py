@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import LinkScaler, WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
-from wadm.engine.delivery import Delivery, delivery, running_ends, starting_alone
+from wadm.engine.delivery import Delivery, delivery, running_ends, starting
 from wadm.engine.listening import Taken, taken
 from wadm.engine.plan import Work, explain
 from wadm.model.commands import DeleteLink, Key, PutLink
@@ -85,7 +85,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         told = delivery(same_target, work.lattice)
         if told.lacking:
             work.untold.add(link.at)
-            work.questions.listening.update(starting_alone(told.lacking, work.lattice))
+            work.questions.listening |= starting(told.lacking, work.lattice)
         in_sync = not trouble and work.out_of_sync.isdisjoint(names)
         if in_sync and (there_is := taken(same_target, work.lattice)) is not None:
             work.is_right(key)

@@ -518,7 +518,8 @@ def _health(event: ProviderHealth, lattice: Lattice, news: News, now: float) -> 
     known = lattice.find("provider", event.host_id, event.provider_id)
     if event.health != "silent" and isinstance(known, Provider):
         passed = event.health == "running" and not event.unchanged
-        if lattice.provider_starts.reported(event.host_id, event.provider_id, now, passed):
+        alone = lattice.answering("provider", event.provider_id) <= 1
+        if lattice.provider_starts.reported(event.host_id, event.provider_id, now, passed, alone):
             _touch("provider", known, news)
     if not isinstance(known, Provider) or (event.unchanged and known.health == "failed"):
         return

@@ -61,12 +61,12 @@ class Record(Struct, frozen=True):
 
 class Questions(Struct):
     """What planning must know and does not: configurations by name, links, inventories of hosts, and whether providers
-    that have just started (by id) listen by now."""
+    that have just started listen by now, each with the number of hosts that it runs on."""
 
     configs: set[str]
     hosts: set[str]
     links: bool = False
-    listening: set[str] = field(default_factory=set)
+    listening: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.configs or self.hosts or self.links or self.listening)

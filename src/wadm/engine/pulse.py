@@ -7,7 +7,7 @@ it starts again without a word (lattice reference, 2.8). So:
     a provider                                          is
     --------------------------------------------------  -------------------------------------------------------------
     of which a report is due for a while                asked, if that is permitted (``wasmbus.rpc.LATTICE.ID.health``)
-    that answers                                        well; on several hosts it is not known which of them answered
+    that answers, from all hosts that it runs on        well
     of which NATS says that nobody listens, and says    ill: it has ended, or crashes as soon as it is started again.
     so again a host's pause between starts later        It counts only where some provider has answered before: hosts
                                                         may speak with providers over another NATS
@@ -39,8 +39,6 @@ class Pulses:
         """In the order of their last reports."""
         self._nobody: dict[str, float] = {}
         """Providers that nobody listens for, and since when that is known."""
-        self.any_has_answered = False
-        """Whether questions reach providers at all."""
 
     def heard(self, host_id: str, provider_id: str, now: float) -> None:
         """Note a report."""
@@ -76,14 +74,13 @@ class Pulses:
     # -- answers to questions ----------------------------------------------------------------
 
     def answers(self, provider_id: str, hosts: Iterable[str], now: float) -> None:
-        """Note that a provider has answered. ``hosts`` are those that it runs on."""
-        self.any_has_answered = True
+        """Note that a provider has answered from all its hosts."""
         self._nobody.pop(provider_id, None)
-        there = list(hosts)
-        if len(there) == 1 and (there[0], provider_id) in self._last:
-            self.heard(there[0], provider_id, now)
+        for host_id in hosts:
+            if (host_id, provider_id) in self._last:
+                self.heard(host_id, provider_id, now)
 
     def nobody_listens(self, provider_id: str, now: float) -> bool:
         """Note that nobody listens for a provider; return whether that has been so for long enough."""
         since = self._nobody.setdefault(provider_id, now)
-        return self.any_has_answered and now - since >= LOOKS_AGAIN
+        return now - since >= LOOKS_AGAIN

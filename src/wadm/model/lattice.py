@@ -346,6 +346,10 @@ class Lattice:
             while len(self.lost) > LOST_KEPT:
                 del self.lost[next(iter(self.lost))]
 
+    def answering(self, kind: EntityKind, entity_id: str) -> int:
+        """Return on how many hosts something runs, as far as they answer."""
+        return sum(host_id not in self.silent for host_id in self.where(kind, entity_id))
+
     def answers(self, host_id: str, now: float) -> bool:
         """Note that a host gave a sign of life; return whether it had been silent."""
         host = self.hosts.get(host_id)

@@ -3,6 +3,10 @@
 A host probes a provider process 5 s after its start and every 30 s from then on, tells what it answers, and tells
 nothing where it does not answer. It never probes a builtin provider (lattice reference, 2.8). Times are seconds of the
 observer's clock.
+
+A probe goes by the provider's id alone: where several hosts have one, any of them may answer, and a host reports
+the health of a process that has crashed (seen on host 1.9.2). What tells is how many answer one question. So where
+questions reach providers, a report of one on several hosts is no evidence, and only that all answer is.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ REPLICA_LAG = 1.0
 """Seconds, at most, after which a link that one host has put is known to every other host."""
 NOTED_WITHIN = 0.25
 """Seconds, at most, in which a host that is not at work on a component takes note of a link that was put."""
+PROBED_AFTER = 5.0
+"""Seconds after its start at which a host probes a provider first."""
 REPORTS_WITHIN = 8.0
 """Seconds after its start within which a provider reports its health first, if it ever will: its host probes it after 5
 s, and waits for the answer for 2."""
@@ -62,6 +68,8 @@ class ProviderStarts:
         self._unreported: dict[ProviderAt, None] = {}
         """Those without a report that have not been returned by :meth:`expired`, oldest first."""
         self._reporting: set[str] = set()
+        self.answers = False
+        """Whether questions reach providers: one has answered."""
         self._last_seen: dict[ProviderAt, float] = {}
         """Of providers whose host was lost with them: when that host was last heard."""
 
@@ -83,6 +91,7 @@ class ProviderStarts:
         other._starts = dict(self._starts)
         other._unreported = dict(self._unreported)
         other._reporting = set(self._reporting)
+        other.answers = self.answers
         other._last_seen = dict(self._last_seen)
         return other
 
@@ -131,13 +140,14 @@ class ProviderStarts:
         listed = self._last_seen.pop((host_id, provider_id), now)
         self._put((host_id, provider_id), ProviderStart(None, listed, now, builtin=is_builtin(image)))
 
-    def reported(self, host_id: str, provider_id: str, now: float, passed: bool = False) -> bool:
-        """Note a health report; return whether it is the first since the start. ``passed``: the report says that the
-        provider has become healthy, which is what a host says of one that it has started a moment ago."""
+    def reported(self, host_id: str, provider_id: str, now: float, passed: bool = False, alone: bool = True) -> bool:
+        """Note a health report; return whether it is the first since the start that says anything. ``passed``: the
+        report says that the provider has become healthy, which is what a host says of one that it has started a moment
+        ago; ``alone``: no other host has a provider of that id."""
         self._reporting.add(host_id)
         at = (host_id, provider_id)
         start = self._starts.get(at)
-        if start is None or start.reported is not None:
+        if start is None or start.reported is not None or (self.answers and not alone):
             return False
         self._unreported.pop(at, None)
         listens = now if start.listens is None or (passed and not start.builtin) else start.listens
@@ -145,19 +155,27 @@ class ProviderStarts:
         return True
 
     def answered(self, host_id: str, provider_id: str, now: float) -> bool:
-        """Note that a provider has answered a question; return whether that is how it is known to listen."""
-        start = self._starts.get((host_id, provider_id))
-        if start is None or start.listens is not None:
+        """Note that a provider has answered a question; return whether that says anything new. An answer at the time
+        of the first probe of its host is as good as that one."""
+        self.answers = True
+        at = (host_id, provider_id)
+        start = self._starts.get(at)
+        if start is None:
             return False
-        self._starts[host_id, provider_id] = replace(start, listens=now)
-        return True
+        listens = now if start.listens is None else start.listens
+        well = start.reported is None and (start.started is None or now >= start.started + PROBED_AFTER)
+        after = replace(start, listens=listens, reported=now if well else start.reported)
+        if well:
+            self._unreported.pop(at, None)
+        self._starts[at] = after
+        return after != start
 
     def overdue(self, now: float) -> list[str]:
-        """Return the ids of the providers whose first report is due for a while and has not come."""
+        """Return the ids of the providers that their hosts have probed by now, and of which no report has come."""
         found = []
         for at in self._unreported:
             silent_for = self._starts[at].silent_for(now)
-            if silent_for is not None and silent_for < REPORTS_WITHIN:
+            if silent_for is not None and silent_for < PROBED_AFTER:
                 break
             found.append(at[1])
         return found

@@ -34,8 +34,9 @@ AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
 HEALTH_TIMEOUT = 1.0
-NOBODY_PAUSE = 0.25
-"""Seconds before it is asked again whether a provider listens for which nobody did."""
+HEALTH_QUIET = 0.3
+LISTENS_PAUSE = 0.25
+"""Seconds before it is asked again whether a provider listens that did not."""
 NOT_PERMITTED_FOR = 600.0
 """Seconds for which no provider is asked after NATS has not permitted it."""
 COPIES_LAG = 2.0
@@ -67,10 +68,10 @@ class ConfigAnswer(Struct, frozen=True):
 
 
 class ListeningAnswer(Struct, frozen=True):
-    """Whether a provider answers on any host; ``None`` where that could not be found out."""
+    """How many providers of an id have answered; ``None`` where that could not be found out."""
 
     provider_id: str
-    listens: bool | None
+    answers: int | None
 
 
 class RollCall(Struct, frozen=True):
@@ -123,8 +124,8 @@ class Inquiries:
             self._start(("config", name), partial(self._config, name), ConfigAnswer(name, None, unknown=True))
         for host_id in sorted(questions.hosts):
             self.inventory(host_id)
-        for provider_id in sorted(questions.listening):
-            self.listening(provider_id)
+        for provider_id, hosts in sorted(questions.listening.items()):
+            self.listening(provider_id, hosts)
         if questions.links:
             self._start(("links", ""), self._links, LinksAnswer(None, self._now()))
 
@@ -138,11 +139,12 @@ class Inquiries:
         else:
             self._start(("host", host_id), partial(self._inventory, host_id, timeout), unanswered)
 
-    def listening(self, provider_id: str) -> None:
-        """Ask whether a provider listens, unless NATS has said lately that it does not permit that."""
+    def listening(self, provider_id: str, hosts: int) -> None:
+        """Ask whether a provider that some hosts have listens, unless NATS has said lately that it does not permit
+        that."""
         if self._now() >= self._ask_no_provider_before and subjects.is_token(provider_id):
             unknown = ListeningAnswer(provider_id, None)
-            self._start(("listening", provider_id), partial(self._listening, provider_id), unknown)
+            self._start(("listening", provider_id), partial(self._listening, provider_id, hosts), unknown)
 
     def call_roll(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
         """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
@@ -214,21 +216,25 @@ class Inquiries:
             pass
         return InventoryAnswer(host_id, inventory, asked)
 
-    async def _listening(self, provider_id: str) -> Answer:
+    async def _listening(self, provider_id: str, hosts: int) -> Answer:
         subject = subjects.health(self._lattice, provider_id)
-        listens: bool | None = None
+        answers: int | None = None
         try:
             async with self._free:
-                await self._transport.request(subject, b"", HEALTH_TIMEOUT)
-            listens = True
+                if hosts > 1:
+                    answers = len(await self._transport.gather(subject, b"", HEALTH_TIMEOUT, HEALTH_QUIET))
+                else:
+                    await self._transport.request(subject, b"", HEALTH_TIMEOUT)
+                    answers = 1
         except NoResponders:
-            listens = False
-            await self._transport.sleep(NOBODY_PAUSE)
+            answers = 0
         except TimedOut:
             await self._transport.sleep(PAUSE)
         except Unavailable:  # the connection is away, or NATS does not permit it
             self._ask_no_provider_before = self._now() + NOT_PERMITTED_FOR
-        return ListeningAnswer(provider_id, listens)
+        if answers is not None and answers < hosts:
+            await self._transport.sleep(LISTENS_PAUSE)
+        return ListeningAnswer(provider_id, answers)
 
     async def _roll_call(self, hosts: frozenset[str], timeout: float) -> Answer:
         called = frozenset(self._to_call)

@@ -551,8 +551,8 @@ class LatticeOwner:
             self._inquiries.config_was_put(event.name)
         elif isinstance(event, ProviderHealth):
             self._pulses.heard(host_id, event.provider_id, now)
-            if not self._pulses.any_has_answered:
-                self._inquiries.listening(event.provider_id)
+            if not self.lattice.provider_starts.answers:
+                self._ask_provider(event.provider_id)
         elif isinstance(event, ProviderStarted | ProviderStopped):
             self._pulses.forget(host_id, event.provider.id if isinstance(event, ProviderStarted) else event.provider_id)
         self._narrator.event(event)
@@ -688,7 +688,7 @@ class LatticeOwner:
         for host_id, provider_id in self._pulses.ceased(now):
             self._miss_provider(host_id, provider_id, news, now)
         for provider_id in {**dict.fromkeys(self._pulses.late(now)), **dict.fromkeys(starts.overdue(now))}:
-            self._inquiries.listening(provider_id)
+            self._ask_provider(provider_id)
         news.entities.update(("provider", id_) for _, id_ in starts.expired(now))
         if self._gathered < self.lattice.last_joined <= now - HOSTS_GATHER:
             self._gathered = self.lattice.last_joined
@@ -710,21 +710,30 @@ class LatticeOwner:
         self._narrator.event(event)
         observe(event, self.lattice, self.in_flight, news, self._touched, now)
 
+    def _ask_provider(self, provider_id: str) -> None:
+        if hosts := self.lattice.answering("provider", provider_id):
+            self._inquiries.listening(provider_id, hosts)
+
     def _fold_listening(self, answer: ListeningAnswer, news: News, now: float) -> None:
-        provider_id, hosts = answer.provider_id, sorted(self.lattice.where("provider", answer.provider_id))
-        if answer.listens:
+        provider_id = answer.provider_id
+        hosts = sorted(set(self.lattice.where("provider", provider_id)) - self.lattice.silent.keys())
+        if answer.answers is None or not hosts:
+            return
+        self.lattice.provider_starts.answers |= answer.answers > 0
+        if answer.answers >= len(hosts):
             self._pulses.answers(provider_id, hosts, now)
-            if len(hosts) == 1:
-                if self.lattice.provider_starts.answered(hosts[0], provider_id, now):
+            for host_id in hosts:
+                if self.lattice.provider_starts.answered(host_id, provider_id, now):
                     news.entities.add(("provider", provider_id))
-                known = self.lattice.find("provider", hosts[0], provider_id)
+                known = self.lattice.find("provider", host_id, provider_id)
                 if isinstance(known, Provider) and known.health == "silent":
-                    self._tell_health(ProviderHealth(hosts[0], provider_id, "running"), news, now)
-        elif answer.listens is False:
-            news.entities.add(("provider", provider_id))  # who wants to know asks again
-            if self._pulses.nobody_listens(provider_id, now):
-                for host_id in hosts:
-                    self._miss_provider(host_id, provider_id, news, now)
+                    self._tell_health(ProviderHealth(host_id, provider_id, "running"), news, now)
+            return
+        news.entities.add(("provider", provider_id))  # who wants to know asks again
+        reaches = self.lattice.provider_starts.answers
+        if not answer.answers and self._pulses.nobody_listens(provider_id, now) and reaches:
+            for host_id in hosts:
+                self._miss_provider(host_id, provider_id, news, now)
 
     def _lose(self, host_id: str, news: News, now: float) -> None:
         """Take a host for lost that has answered nothing."""

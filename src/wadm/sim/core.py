@@ -32,6 +32,7 @@ OUTBOX_LIMIT: Final = 2048
 SECRET_PREFIX: Final = "SECRET"
 """A configuration name beginning so refers to a secret."""
 
+RPC_TIMEOUT: Final = 2.0
 T = TypeVar("T")
 
 
@@ -148,6 +149,15 @@ class HostCore:
     async def listen(self, subject: str, handler: Callable[[Message], None]) -> Subscription:
         """Listen to a subject."""
         return await self._transport.subscribe(subject, handler)
+
+    async def ask(self, subject: str) -> bytes | None:
+        """Ask a question with nothing in it; return the first answer, ``None`` where none comes in time."""
+        if self.gone or self.frozen or self.cut:
+            return None
+        try:
+            return (await self._transport.request(subject, b"", RPC_TIMEOUT)).data
+        except WadmError:
+            return None
 
     def send_kept(self) -> None:
         """Send, in order, what was kept while the host was frozen or cut off."""

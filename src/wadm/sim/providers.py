@@ -18,6 +18,7 @@ from wadm.transport.base import Message, Subscription
 
 FIRST_PROBE = 5.0
 PROBE_INTERVAL = 30.0
+HEALTHY, ILL = b'{"healthy":true}', b'{"healthy":false}'
 _LINK_NAME = "default"
 _SWITCHABLE = ("http-server", "messaging-nats")
 """Built-ins whose start is not even answered while they are off. (A fault of the real host.)"""
@@ -157,11 +158,13 @@ class Providers:
             return
 
         def answer(message: Message) -> None:
-            healthy = b"false" if provider.sick else b"true"
-            self._core.send(message.reply, b'{"healthy":%s}' % healthy)
+            self._core.send(message.reply, ILL if provider.sick else HEALTHY)
 
         await self.fall_silent(provider)
-        provider.health = await self._core.listen(f"wasmbus.rpc.{self._core.lattice}.{id_}.health", answer)
+        provider.health = await self._core.listen(self._health(id_), answer)
+
+    def _health(self, id_: str) -> str:
+        return f"wasmbus.rpc.{self._core.lattice}.{id_}.health"
 
     def set_alive(self, id_: str, alive: bool) -> None:
         """Have the process of a provider be there, or not."""
@@ -258,16 +261,17 @@ class Providers:
 
     async def _probe(self, id_: str, provider: RunningProvider) -> None:
         """Tell of a provider's health while it runs. It counts as unhealthy until it was once healthy, so that one
-        that never was is never said to have failed."""
+        that never was is never said to have failed. Whichever host has a provider of that id may answer."""
         core, healthy, wait = self._core, False, FIRST_PROBE
         while True:
             await core.pause(wait)
             if self.running.get(id_) is not provider:
                 return
             wait = PROBE_INTERVAL
-            if not (provider.alive and provider.links.listens):
+            said = await core.ask(self._health(id_))
+            if said is None:
                 continue
-            answer = not (provider.sick or core.happens(core.habits.unhealthy_probes))
+            answer = said == HEALTHY and not core.happens(core.habits.unhealthy_probes)
             kind = "status" if answer == healthy else "passed" if answer else "failed"
             core.publish(f"health_check_{kind}", {"host_id": core.id, "provider_id": id_})
             healthy = answer

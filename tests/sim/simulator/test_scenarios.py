@@ -499,7 +499,7 @@ def test_a_link_put_while_its_provider_starts_is_in_force_soon_after_it_listens(
             scene.world.network.fault = (  # type: ignore[method-assign]
                 lambda client, operation, target: (
                     Fault(before=Unavailable("not permitted"))
-                    if operation == "request" and target.startswith("wasmbus.rpc.")
+                    if client.startswith("server") and target.startswith("wasmbus.rpc.")
                     else network(client, operation, target)
                 )
             )
