@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -68,6 +69,7 @@ def is_expired(headers: Headers | None) -> bool:
     return headers is not None and headers.get("Nats-Marker-Reason") == "MaxAge"
 
 
+@lru_cache(maxsize=4096)
 def matches(pattern: str, subject: str) -> bool:
     """Whether a subject falls under a pattern: ``*`` stands for one token, ``>`` at the end for one or more."""
     wanted, tokens = pattern.split("."), subject.split(".")
