@@ -443,6 +443,14 @@ def statuses(world: World, view: View) -> list[str]:
     return wrong
 
 
+def is_dead_image_given_up(view: View, text: str) -> bool:
+    """Whether a status says that an image was given up of which a provider does not live any more."""
+    return any(
+        isinstance(entity, RunningProvider) and not entity.alive and f"{entity.image} {GIVEN_UP}" in text
+        for _, _, _, entity in _running(view)
+    )
+
+
 def _may_be_ill(view: View, application: str) -> bool:
     """Whether a provider of an application is ill, or has to be taken for it."""
     for name, _, id_, entity in _running(view):

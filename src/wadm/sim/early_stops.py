@@ -57,11 +57,16 @@ def too_early(view: View, host: str, kind: str, id_: str, stopping: Collection[s
 
 def _is_tried(view: View, host: str, workload: Workload) -> bool:
     """Whether a component cannot be updated live, because it is called over the lattice, and the new image has been
-    shown to run on its host."""
+    shown to run on its host.
+
+    A link that is wanted and not in force yet counts, too: whoever is linked to an updated component later goes on
+    calling its old code.
+    """
     trial = _find(view, host, "component", f"{workload.id}{TRIAL}")
     if not _is_wanted(trial, workload) or not _fits(workload, view.labels[host]):
         return False
-    return any(link.target == workload.id for link in view.links)
+    wanted = (link for _, _, wants in view.applications.values() for link in wants.links)
+    return any(link.target == workload.id for link in (*view.links, *wanted))
 
 
 def _hosts_for(view: View, workload: Workload) -> int:

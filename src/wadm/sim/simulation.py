@@ -95,8 +95,8 @@ class Simulation:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._changed_at = 0.0
-        self._given_up_before: set[tuple[str, float]] = set()
-        """Applications of which something had been given up before the quiet work, as they were stored then."""
+        self._rightly_given_up: set[tuple[str, float]] = set()
+        """Applications of which something was given up that went wrong before the quiet work, as they were stored."""
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
@@ -168,7 +168,7 @@ class Simulation:
     async def _work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
-        self._given_up_before = {
+        self._rightly_given_up = {
             (name, world.stored_at(name))
             for name in checks.look(world).applications
             if checks.GIVEN_UP in (world.status(name) or {"status": {}})["status"].get("message", "")
@@ -221,9 +221,15 @@ class Simulation:
             world.failed("restraint", f"{call.who} asks for what is not needed, {why}: {call}")
 
     def _judge_given_up(self, world: World, application: str, said: Mapping[str, str]) -> None:
-        """Judge that nothing is given up while nothing goes wrong, but for what was before."""
+        """Judge that nothing is given up while nothing goes wrong, but for what went wrong before: a provider that
+        crashed in the attack is given up 40 s after its owner has learned that it was started."""
         text = said.get("message", "")
-        if checks.GIVEN_UP in text and (application, world.stored_at(application)) not in self._given_up_before:
+        if checks.GIVEN_UP not in text:
+            return
+        as_stored = (application, world.stored_at(application))
+        if checks.is_dead_image_given_up(checks.look(world), text):
+            self._rightly_given_up.add(as_stored)
+        elif as_stored not in self._rightly_given_up:
             world.failed("honesty", f"{application} was given up though nothing is wrong: {text}")
 
     def _judge_honesty(self, world: World, application: str, said: Mapping[str, str]) -> None:
