@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.conftest import NatsServerFactory
 from tests.dashboard.manifests import an_app, shop
-from tests.dashboard.stage import READ, Stage
+from tests.dashboard.stage import FULL, READ, Stage, stage
 from tests.dashboard.test_webhooks import until
 from tests.real import shared
+from wadm.dashboard import gateway
+from wadm.dashboard.options import Options
+from wadm.dashboard.tokens import read_tokens
 
 LATTICE = "/api/v1/lattices/default"
+UNVERSIONED = an_app("new", version="@").replace('version: "@", ', "")
 
 
 def tape() -> SimpleNamespace:
@@ -92,7 +99,15 @@ def test_a_refused_manifest_is_told_with_all_its_problems(hostless: Stage) -> No
         ("/applications/a%20b/status", 400, "cannot be part of a subject"),
         ("/applications/a.b/status", 400, "Found extra components"),
         ("/applications/%3E/status", 400, "cannot be part of a subject"),
-        ("/applications?limit=many", 400, "'limit' is to be a integer"),
+        ("/applications?limit=many", 400, "'limit' must be an integer from 1 up, not 'many'"),
+        ("/applications?limit=0", 400, "'limit' must be an integer from 1 up"),
+        ("/hosts?limit=abc", 400, "'limit' must be an integer from 1 up"),
+        ("/hosts?limit=-5", 400, "'limit' must be an integer from 1 up"),
+        ("/hosts?foo=1", 400, "knows no 'foo' in the query, only labels, limit, after"),
+        ("/events?since=9999999999999", 400, "must be seconds since 1970 (not milliseconds)"),
+        ("/events?since=inf", 400, "'since' must be a number"),
+        ("/events?until=nan", 400, "'until' must be a number"),
+        ("/events?since=-1", 400, "'since' must be a number from 0 up"),
         ("/applications?limit=1&limit=2", 400, "twice"),
         ("/applications?pages=2", 400, "knows no 'pages'"),
         ("/hosts?labels=zone", 400, "LABEL=VALUE"),
@@ -110,6 +125,78 @@ def test_a_name_that_is_no_lattice_reaches_no_subject(hostless: Stage) -> None:
     answer = hostless.get("/api/v1/lattices/a.b/applications")
     assert answer.status == 400
     assert "cannot be the name of a lattice" in answer.json["message"]
+
+
+def test_the_plan_of_a_manifest_without_a_version_says_how_it_will_be(running: Stage) -> None:
+    planned = running.post(f"{LATTICE}/plan", UNVERSIONED).json["plan"]
+    assert (planned["version"], planned["status"]["type"]) == (None, "deployed")
+    stored = running.put(UNVERSIONED).json["current_version"]
+    again = running.get(f"{LATTICE}/applications/new/plan?version={stored}").json["plan"]
+    assert (again["id"], again["status"]["type"]) == (planned["id"], "deployed")
+
+
+def test_a_deployment_that_changes_nothing_is_deployed_and_can_be_gone_back_to(running: Stage) -> None:
+    for version, instances in (("v1", 1), ("v1b", 1), ("v2", 2)):
+        running.put(an_app("hello", version=version, instances=instances))
+        running.deploy("hello", version=version)
+        until(lambda: _outcomes(running)[-1] == "deployed")
+    assert _outcomes(running) == ["deployed"] * 3
+    assert running.get(f"{LATTICE}/applications/hello/plan?rollback=true").json["plan"]["version"] == "v1b"
+    assert running.post(f"{LATTICE}/applications/hello/rollback").json["version"] == "v1b"
+
+
+def _outcomes(running: Stage) -> list[str]:
+    history = running.get(f"{LATTICE}/applications/hello/history").json
+    return [one.get("outcome", "") for one in history.get("revisions", [{}])]
+
+
+def test_what_never_ran_is_not_gone_back_to(running: Stage) -> None:
+    running.put(an_app("hello", version="v1"))
+    running.put(an_app("hello", version="v2", instances=1))
+    running.deploy("hello", version="v2")
+    until(lambda: _outcomes(running) == ["deployed"])
+    for answer in (
+        running.post(f"{LATTICE}/applications/hello/rollback"),
+        running.get(f"{LATTICE}/applications/hello/plan?rollback=true"),
+    ):
+        assert (answer.status, "has no version to go back to" in answer.json["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("change", ["deploy", "rollback", "undeploy"])
+def test_a_plan_binds_every_change(running: Stage, change: str) -> None:
+    for number, version in enumerate(("v1", "v2"), 1):
+        running.put(an_app("hello", version=version, instances=number))
+        running.deploy("hello", version=version)
+        until(lambda number=number: _outcomes(running) == ["deployed"] * number)  # type: ignore[misc]
+    query = {"deploy": "version=v1", "rollback": "rollback=true", "undeploy": "undeploy=true"}[change]
+    plan = running.get(f"{LATTICE}/applications/hello/plan?{query}").json["plan"]["id"]
+    said = {"version": "v1"} if change == "deploy" else {}
+    stale = running.post(f"{LATTICE}/applications/hello/{change}", json.dumps({**said, "plan": "0123456789ab"}))
+    assert (stale.status, "does not hold any more" in stale.json["message"]) == (409, True)
+    assert _outcomes(running) == ["deployed"] * 2
+    assert running.post(f"{LATTICE}/applications/hello/{change}", json.dumps({**said, "plan": plan})).status == 200
+
+
+def test_the_author_is_whom_the_token_is_of_whatever_a_request_says(running: Stage) -> None:
+    running.put(an_app("hello", version="v1"))
+    running.put(an_app("hello", version="v2", instances=1))
+    running.deploy("hello", version="v1", author="bob")
+    running.post("/api/v1/lattices/default/requests/model.deploy.hello", '{"version": "v2", "author": "bob"}')
+    running.post("/api/v1/lattices/default/requests/model.undeploy.hello")
+    history = running.get(f"{LATTICE}/applications/hello/history").json["revisions"]
+    assert [one["author"] for one in history] == ["ada"] * 3
+
+
+def test_a_body_that_is_nested_deep_is_refused(running: Stage) -> None:
+    for path in ("applications/hello/deploy", "requests/model.deploy.hello"):
+        answer = running.post(f"{LATTICE}/{path}", '{"x":' + "[" * 200_000)
+        assert (answer.status, answer.json["message"]) == (400, "The body is nested too deep")
+
+
+def test_a_lattice_that_only_a_request_has_named_is_forgotten(hostless: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "INVENTED", 0.0)
+    assert hostless.post("/api/v1/lattices/invented/applications", an_app("hello")).status == 201
+    assert hostless.get("/api/v1/lattices").json["lattices"] == ["default"]
 
 
 def test_lists_come_in_pages(hostless: Stage) -> None:
@@ -224,6 +311,69 @@ def test_a_page_that_is_closed_is_forgotten(running: Stage, path: str) -> None:
     stays = Listening(running, LATTICE + path, lambda events: False, wait=False)
     until(lambda: streams(1), 60)
     assert stays.is_alive()
+
+
+def test_one_stream_tells_of_many_topics_and_of_others_when_asked(running: Stage) -> None:
+    running.put(an_app("hello"))
+    page = Listening(
+        running,
+        "/api/v1/stream?topic=default/applications&topic=lattices",
+        lambda events: any(kind == "status default/applications/hello" for kind, _ in events),
+    )
+    until(lambda: {"snapshot default/applications", "snapshot lattices", "state"} <= {kind for kind, _ in page.events})
+    kind, hello = page.events[0]
+    assert kind == "hello"
+    asked = f"/api/v1/stream/{hello['stream']}"
+    assert running.post(asked, '{"topics": ["default/applications/hello"]}').status == 404  # it is another token's
+    assert running.post(asked, '{"topics": ["nonsense"]}', token=READ).status == 400
+    assert running.post(asked, '{"topics": 1}', token=READ).status == 400
+    assert running.post(asked, '{"topics": ["default/applications/hello"]}', token=READ).status == 200
+    assert next(data for kind, data in page.heard() if kind == "state") == {"problem": ""}
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("topic=default/nothing", "is no topic"),
+        ("topic=default/applications/a.b", "is no topic"),
+        ("topic=a.b/hosts", "cannot be the name of a lattice"),
+        ("topics=lattices", "knows no 'topics'"),
+        ("&".join(f"topic=l{n}/hosts" for n in range(65)), "64 at most"),
+    ],
+)
+def test_a_stream_of_what_is_no_topic_is_refused(hostless: Stage, query: str, words: str) -> None:
+    answer = hostless.get(f"/api/v1/stream?{query}")
+    assert (answer.status, words in answer.json["message"]) == (400, True), answer.json
+
+
+def test_a_stream_says_within_seconds_that_nats_does_not_answer(running: Stage) -> None:
+    page = Listening(
+        running,
+        "/api/v1/stream",
+        lambda events: [data["problem"] for kind, data in events if kind == "state"][-1:] not in ([""], []),
+    )
+    began = time.monotonic()
+    running.nats.pause()
+    try:
+        problem = page.heard()[-1][1]["problem"]
+    finally:
+        running.nats.resume()
+    assert (problem, time.monotonic() - began < 5) == ("NATS does not answer", True)
+
+
+def test_a_token_that_is_taken_out_of_the_file_ends_its_streams(
+    nats_server_factory: NatsServerFactory, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"read {READ}\nfull {FULL} ada\n")
+    with stage(nats_server_factory(), hosts=(), options=Options(tokens=read_tokens(file))) as running:
+        page = Listening(running, "/api/v1/stream", lambda events: events[-1][0] == "refused")
+        file.write_text(f"full {FULL} ada\n")
+        began = time.monotonic()
+        assert page.heard()[-1][1]["message"] == "This token is not known here any more"
+        assert time.monotonic() - began < 5
+        assert running.get("/api/v1/lattices", token=READ).status == 401
+        assert running.get("/api/v1/lattices").status == 200
 
 
 def test_probes_and_metrics_stand_beside(running: Stage) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wadm.engine import history
 from wadm.errors import AlreadyExists, NotFound, TooLarge
 from wadm.model.manifest import Application, Manifest, Metadata, Specification
+from wadm.model.timeline import Revision
 
 
 def a_manifest(version: str | None = "v1") -> Manifest:
@@ -178,3 +179,35 @@ def test_an_application_that_was_put_anew_after_the_store_lost_it(
     rejoined = history.rejoin(read(lost), read(anew))
     assert rejoined == read(after)
     assert list(rejoined.versions) == list(read(after).versions)
+
+
+@pytest.mark.parametrize(
+    ("done", "current", "before"),
+    [
+        ("+v1 +v2", "v2", "v1"),
+        ("+v1 +v2 +v3", "v3", "v2"),
+        ("+v1 ~v2 +v3", "v3", "v1"),  # v2 never came up
+        ("+v1 +v2 ~v3", "v3", "v2"),  # v3 is under way
+        ("+v1 +v2 <v1", "v1", None),  # v2 was taken back: nothing is before v1
+        ("+v1 +v2 +v3 <v2", "v2", "v1"),
+        ("+v1 +v2 <v1 +v3", "v3", "v1"),
+        ("+v1 +v1 +v2", "v2", "v1"),
+        ("+v1 +v2 +v1", "v1", "v2"),  # v1 was deployed once more: no rollback
+        ("+v1 +v2 -", None, "v2"),  # undeployed
+        ("+v1 +gone +v3", "v3", "v1"),  # not stored any more
+        ("+v3", "v3", None),
+        ("", None, None),
+    ],
+)
+def test_the_version_before_is_the_last_that_came_up(done: str, current: str | None, before: str | None) -> None:
+    revisions = [
+        Revision(
+            number,
+            {"<": "rollback", "-": "undeploy"}.get(word[0], "deploy"),  # type: ignore[arg-type]
+            word[1:] or None,
+            float(number),
+            outcome={"~": "superseded", "-": "undeployed"}.get(word[0], "deployed"),
+        )
+        for number, word in enumerate(done.split(), 1)
+    ]
+    assert history.version_before(revisions, current, ["v1", "v2", "v3"]) == before

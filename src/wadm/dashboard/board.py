@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from wadm.background import BackgroundTasks
 from wadm.client.client import Client
@@ -31,13 +32,17 @@ LIST_AGAIN: Final = 2.0
 """The same where they could not be had."""
 NOTICE: Final = 1.0
 """Seconds within which it is noticed that NATS has gone or come back."""
-HOSTS_EVERY: Final = 60.0
+HOSTS_EVERY: Final = 30.0
 ASK_HOSTS: Final = 0.4
 """Seconds after an event of a host after which it is asked what it runs now."""
 IDLE: Final = 60.0
 """Seconds without a page after which a board sleeps."""
-SILENT: Final = 180.0
-"""Seconds of silence after which a host is not shown any more."""
+LOST: Final = 120.0
+"""Seconds of silence after which a host is shown as lost: servers have given it up by then, at their defaults."""
+LOST_SHOWN: Final = 900.0
+"""Seconds for which a lost host is shown."""
+CHANGES_READ: Final = 2000
+"""Entries of the timeline that are read to learn when statuses changed before anybody looked."""
 BACKLOG: Final = 64
 """Messages that wait for a slow page; one that is slower is shown everything anew."""
 
@@ -48,8 +53,9 @@ Topic = Literal["applications", "hosts"]
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
-    """An application in the list. ``since`` is when what is worst about it began; ``wanted`` and ``running`` count
-    instances of components and providers."""
+    """An application in the list. ``since`` is when what is worst about it began, ``changed`` when its status last
+    became another, 0 where that is not known; ``wanted`` and ``running`` count instances of components and
+    providers."""
 
     name: str
     version: str
@@ -64,6 +70,7 @@ class Row(Struct, frozen=True, omit_defaults=True):
     wanted: int = 0
     running: int = 0
     scalers: int = 0
+    changed: float = 0.0
 
 
 class Running(Struct, frozen=True, omit_defaults=True):
@@ -77,7 +84,7 @@ class Running(Struct, frozen=True, omit_defaults=True):
 
 
 class HostRow(Struct, frozen=True):
-    """A host."""
+    """A host. ``heard`` is when it was last heard. ``lost``: it is given up, and what is shown ran there last."""
 
     id: str
     name: str
@@ -87,6 +94,7 @@ class HostRow(Struct, frozen=True):
     heard: float
     components: tuple[Running, ...]
     providers: tuple[Running, ...]
+    lost: bool = False
 
 
 def row_of(summary: Summary) -> Row:
@@ -121,6 +129,7 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
         sum(e.wanted for e in workloads),
         sum(e.running for e in workloads),
         len(status.scalers),
+        row.changed,
     )
 
 
@@ -176,6 +185,8 @@ class Board:
         self._asking = asyncio.Event()
         self._awake = asyncio.Lock()
         self._left = 0.0
+        self._changes: dict[str, float] = {}
+        """When the status of each application last became another."""
         self._loop = asyncio.get_running_loop()
 
     # -- pages -------------------------------------------------------------------------------
@@ -215,7 +226,12 @@ class Board:
                 await follow_manifests(self.client, self._list_now.set),
                 await follow_events(self.client, self._event),
             ]
-            work: list[Coroutine[Any, Any, None]] = [self._keep_list(), self._keep_hosts(), self._ask_hosts()]
+            work: list[Coroutine[Any, Any, None]] = [
+                self._keep_list(),
+                self._keep_hosts(),
+                self._ask_hosts(),
+                self._learn_changes(),
+            ]
             for one in work:
                 self._tasks.start(one)
             self._left = self._loop.time()
@@ -242,7 +258,7 @@ class Board:
             try:
                 if not self.client.transport.connected:
                     raise Unavailable("NATS cannot be reached")
-                found = {one.name: row_of(one) for one in await self.client.list()}
+                found = {one.name: self._dated(row_of(one)) for one in await self.client.list()}
             except WadmError as error:
                 self._trouble(str(error))
             else:
@@ -271,13 +287,27 @@ class Board:
                     self._heard(host_of(inventory, now))
             except WadmError as error:
                 self._trouble(str(error))
-            now = self.client.transport.now()
-            for host in [one for one in self.hosts.values() if now - one.heard > SILENT]:
-                self._gone(host.id)
+            self._give_up(self.client.transport.now())
             self.truth["hosts"].set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(HOSTS_EVERY):
                     await self._hosts_now.wait()
+
+    def _give_up(self, now: float) -> None:
+        """Show hosts as lost that were not heard for long, and, later, not at all."""
+        for host in list(self.hosts.values()):
+            if now - host.heard > LOST + LOST_SHOWN:
+                self._gone(host.id)
+            elif now - host.heard > LOST and not host.lost:
+                self._heard(replace(host, lost=True))
+
+    async def _learn_changes(self) -> None:
+        """Learn when statuses last became others, as far as the timeline of the lattice tells."""
+        with suppress(WadmError):
+            for entry in (await self.client.events(limit=CHANGES_READ)).entries:
+                if entry.kind == "status" and entry.time > self._changes.get(entry.application, 0.0):
+                    self._changes[entry.application] = entry.time
+            self._list_now.set()
 
     async def _ask_hosts(self) -> None:
         """Ask hosts that said that something changed what they run now."""
@@ -298,10 +328,15 @@ class Board:
         if row is None:
             self._list_now.set()
             return
-        new = with_status(row, status)
+        if status.type != row.status:
+            self._changes[name] = round(self.client.transport.now(), 1)
+        new = self._dated(with_status(row, status))
         if new != row:
             self.rows[name] = new
             self._note("applications", name)
+
+    def _dated(self, row: Row) -> Row:
+        return replace(row, changed=self._changes.get(row.name, 0.0))
 
     def _event(self, event: Event) -> None:
         match event:
@@ -335,6 +370,7 @@ class Board:
     def _replace(self, topic: Topic, table: dict[str, Any], found: dict[str, Any]) -> None:
         for name in [name for name in table if name not in found]:
             del table[name]
+            self._changes.pop(name, None)
             self._note(topic, name)
         for name, row in found.items():
             if table.get(name) != row:

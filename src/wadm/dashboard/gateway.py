@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
+from math import inf
+from typing import Final
 
-from msgspec import DecodeError, json
+from msgspec import DecodeError, MsgspecError, json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,25 +24,45 @@ from wadm.client.live import follow_lattices
 from wadm.dashboard import streams
 from wadm.dashboard.board import Boards, HostRow, row_of
 from wadm.dashboard.guard import Guard, TooMuch, read_body
+from wadm.dashboard.limits import Limits
 from wadm.dashboard.meter import Meter
 from wadm.dashboard.openapi import document
-from wadm.dashboard.operations import LATTICE, OPERATIONS, READING, BadQuery, Operation, body_of
+from wadm.dashboard.operations import (
+    HOST_QUERY,
+    LATTICE,
+    NAME,
+    OPERATIONS,
+    READING,
+    SIGNED,
+    BadQuery,
+    Operation,
+    body_of,
+    read_query,
+)
 from wadm.dashboard.options import Options
 from wadm.dashboard.pages import pages
+from wadm.dashboard.pulse import Pulse
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
 from wadm.dashboard.webhooks import Webhooks, view
-from wadm.errors import WadmError
+from wadm.errors import Misconfigured, WadmError
 from wadm.metrics import told
 from wadm.model.status import SEVERITY
 
-MOST_LATTICES = 1000
+MOST_LATTICES: Final = 1000
 """Lattices that are remembered; anybody who may speak on NATS can invent names."""
-FORM = "application/x-www-form-urlencoded"
+FORM: Final = "application/x-www-form-urlencoded"
 """What curl says of a body when it is told nothing."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-PAGE = 500
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+PAGE: Final = 500
 """Hosts in one answer, where no limit is given."""
+TOKENS_EVERY: Final = 1.0
+"""Seconds after which it is looked whether the file of tokens has changed."""
+INVENTED: Final = 60.0
+"""Seconds for which a lattice is listed of which nothing was heard but what came over HTTP."""
+NO_LETTER: Final = "There is no such notification that could not be delivered"
+
+log = logging.getLogger("wadm.dashboard")
 
 
 class Gateway:
@@ -48,25 +72,52 @@ class Gateway:
         self.client = client
         self.options = options
         self.meter = Meter()
+        self.limits = Limits(options.allowance)
         self.boards = Boards(client)
         self.webhooks = Webhooks(client, options.hooks)
-        self.lattices = {options.lattice}
+        self.pulse = Pulse(client, options.ready)
+        self.lattices: dict[str, float] = {options.lattice: inf}
+        """Lattices that were heard of, and until when that counts."""
         self._clients: dict[str, Client] = {}
-        self.app: ASGIApp = Guard(self._application(), options, self.meter)
+        self._streams: dict[str, streams.BrowserStream] = {}
+        self.app: ASGIApp = Guard(self._application(), options, self.meter, self.limits)
 
     async def start(self) -> None:
         """Begin to listen for lattices."""
         await follow_lattices(self.client, self._heard)
         await self.webhooks.start()
 
+    async def run(self) -> None:
+        """Look after boards, tokens and the connection to NATS, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.boards.run())
+            tasks.create_task(self.pulse.keep())
+            tasks.create_task(self._keep_tokens())
+
+    async def _keep_tokens(self) -> None:
+        while True:
+            await asyncio.sleep(TOKENS_EVERY)
+            try:
+                if self.options.tokens.read_again():
+                    log.info("Tokens were read again")
+            except Misconfigured as error:
+                log.error("Tokens stay what they were: %s", error)
+
     async def stop(self) -> None:
         """Stop all that listens."""
         await self.webhooks.stop()
         await self.boards.stop()
 
-    def _heard(self, lattice: str) -> None:
-        if len(self.lattices) < MOST_LATTICES:
-            self.lattices.add(lattice)
+    def _heard(self, lattice: str, seconds: float = inf) -> None:
+        until = self.client.transport.now() + seconds
+        if lattice in self.lattices or len(self.lattices) < MOST_LATTICES:
+            self.lattices[lattice] = max(until, self.lattices.get(lattice, 0.0))
+
+    def _known_lattices(self) -> list[str]:
+        now = self.client.transport.now()
+        for name in [name for name, until in self.lattices.items() if until < now]:
+            del self.lattices[name]
+        return sorted(self.lattices)
 
     # -- routes ------------------------------------------------------------------------------
 
@@ -83,8 +134,10 @@ class Gateway:
             (f"{LATTICE}/hosts", self._hosts),
             (f"{LATTICE}/hosts/{{host}}", self._host),
             (f"{LATTICE}/links", self._links),
+            (f"{LATTICE}/configs/{{config}}", self._config),
             (f"{LATTICE}/stream/{{topic}}", self._lattice_stream),
             (f"{LATTICE}/applications/{{name}}/stream", self._application_stream),
+            ("/api/v1/stream", self._stream),
             ("/api/openapi.json", self._openapi),
             ("/livez", self._livez),
             ("/readyz", self._readyz),
@@ -94,6 +147,9 @@ class Gateway:
             *api,
             Route(f"{LATTICE}/requests/{{request}}", self._carry_any, methods=["POST"]),
             Route("/api/v1/webhooks/dead/{id}/retry", self._retry, methods=["POST"]),
+            Route("/api/v1/webhooks/dead/{id}", self._discard, methods=["DELETE"]),
+            Route("/api/v1/webhooks/{hook}/test", self._test, methods=["POST"]),
+            Route("/api/v1/stream/{stream}", self._want, methods=["POST"]),
             *[Route(path, endpoint, methods=["GET"]) for path, endpoint in further],
             *pages(),
         ]
@@ -154,14 +210,17 @@ class Gateway:
             return _read_only()
         kind = request.headers.get("content-type")
         headers = _passed_on(request, None if kind == FORM else kind)
-        reply = await self._client(request).carry(said, await read_body(request), headers)
+        data = await read_body(request)
+        if len(words) > 1 and words[0] == "model" and words[1] in SIGNED:
+            data = _signed(data, bearer)
+        reply = await self._client(request).carry(said, data, headers)
         return self._answered(request, reply, changes=not reads)
 
     def _answered(self, request: Request, reply: bytes, *, changes: bool) -> Response:
         answer = carried(reply)
         if changes and answer.status_code < 400:
             lattice = request.path_params["lattice"]
-            self._heard(lattice)
+            self._heard(lattice, INVENTED)
             self.boards.changed(lattice)
         return answer
 
@@ -174,12 +233,14 @@ class Gateway:
                 "lattice": self.options.lattice,
                 "product": self.options.product,
                 "read_only": self.options.read_only,
+                "signed_in": bool(bearer.digest),
                 "webhooks": len(self.options.hooks),
             }
         )
 
     async def _lattices(self, request: Request) -> Response:
-        return as_json({"result": "success", "lattices": sorted(self.lattices)})
+        read_query("listLattices", (), request.query_params.multi_items())
+        return as_json({"result": "success", "lattices": self._known_lattices()})
 
     async def _lattice(self, request: Request) -> Response:
         rows = [row_of(summary) for summary in await self._client(request).list()]
@@ -188,26 +249,43 @@ class Gateway:
         return as_json({"result": "success", "lattice": request.path_params["lattice"], "applications": applications})
 
     async def _webhooks(self, request: Request) -> Response:
-        return as_json(view(self.webhooks, self.client.transport.now))
+        return as_json(view(self.webhooks))
 
     async def _retry(self, request: Request) -> Response:
         bearer: Bearer = request.scope["bearer"]
         if bearer.role != "full":
             return _read_only()
         if not self.webhooks.again(request.path_params["id"]):
-            return failed(404, "There is no such notification that could not be delivered")
+            return failed(404, NO_LETTER)
         return as_json({"result": "success", "message": "It is tried again"})
+
+    async def _discard(self, request: Request) -> Response:
+        if request.scope["bearer"].role != "full":
+            return _read_only()
+        if not self.webhooks.discard(request.path_params["id"]):
+            return failed(404, NO_LETTER)
+        return as_json({"result": "success", "message": "It is forgotten"})
+
+    async def _test(self, request: Request) -> Response:
+        if request.scope["bearer"].role != "full":
+            return _read_only()
+        name = request.path_params["hook"]
+        if name not in self.webhooks.hooks:
+            return failed(404, f"There is no webhook {name[:80]}")
+        if why := await self.webhooks.test(name):
+            return failed(502, f"The test could not be delivered: {why}")
+        return as_json({"result": "success", "message": "The test was delivered"})
 
     # -- what the lattice holds --------------------------------------------------------------
 
     async def _hosts(self, request: Request) -> Response:
         board = self.boards.of(request.path_params["lattice"])
         board.close(await board.open("hosts"))
-        query = request.query_params
-        wanted = _labels(query.get("labels", ""))
-        after, limit = query.get("after", ""), int(query.get("limit", PAGE))
-        hosts = sorted((host for host in board.hosts.values() if _meets(host, wanted)), key=lambda host: host.id)
-        page = [host for host in hosts if host.id > after][: max(1, limit)]
+        said = read_query("listHosts", HOST_QUERY, request.query_params.multi_items())
+        wanted, after = _labels(said.get("labels", "")), said.get("after", "")
+        there = (host for host in board.hosts.values() if not host.lost and _meets(host, wanted))
+        hosts = sorted(there, key=lambda host: host.id)
+        page = [host for host in hosts if host.id > after][: said.get("limit", PAGE)]
         following = {"next": page[-1].id} if page and page[-1].id != hosts[-1].id else {}
         return as_json({"result": "success", "hosts": page, **following})
 
@@ -222,24 +300,79 @@ class Gateway:
     async def _links(self, request: Request) -> Response:
         return as_json({"result": "success", "links": await self._client(request).links()})
 
+    async def _config(self, request: Request) -> Response:
+        return as_json(
+            {"result": "success", "config": await self._client(request).config(request.path_params["config"])}
+        )
+
+    # -- streams -----------------------------------------------------------------------------
+
+    async def _stream(self, request: Request) -> Response:
+        """Answer with the stream that all tabs of a browser share."""
+        if refusal := self._too_many(request):
+            return refusal
+        query = request.query_params.multi_items()
+        if unknown := {name for name, _ in query} - {"topic"}:
+            raise BadQuery(f"followTopics knows no {unknown.pop()!r} in the query, only topic")
+        told = streams.BrowserStream(request.scope["bearer"], self._topic, self.pulse.state)
+        told.want(topic for _, topic in query)
+        self._streams[told.id] = told
+        return streams.stream(request, self.limits, self._followed(told))
+
+    async def _followed(self, told: streams.BrowserStream) -> AsyncGenerator[bytes, None]:
+        events = told.told(self.options.tokens)
+        try:
+            async for one in events:
+                yield one
+        finally:
+            self._streams.pop(told.id, None)
+            await events.aclose()
+
+    async def _want(self, request: Request) -> Response:
+        """Change what a stream tells."""
+        told = self._streams.get(request.path_params["stream"])
+        if told is None or told.bearer.digest != request.scope["bearer"].digest:
+            return failed(404, "There is no such stream: it has ended")
+        try:
+            wanted = json.decode(await read_body(request), type=streams.Wanted)
+        except (MsgspecError, RecursionError) as error:
+            raise BadQuery(f'The body must be {{"topics": ["default/applications", …]}}: {error}') from None
+        told.want(wanted.topics)
+        return as_json({"result": "success", "message": f"{len(wanted.topics)} topics are told"})
+
+    def _topic(self, topic: str) -> streams.Events:
+        """Return the events of a topic; raise ValueError for what is none."""
+        if topic == "lattices":
+            return streams.changes_of(lambda: json.encode({"lattices": self._known_lattices()}))
+        if topic == "notifications":
+            return streams.changes_of(lambda: json.encode(view(self.webhooks)))
+        lattice, _, what = topic.partition("/")
+        client = self.client.at(lattice)
+        if what in ("applications", "hosts"):
+            return streams.page_events(self.boards.of(lattice), what)  # type: ignore[arg-type]
+        if what == "events":
+            return streams.lattice_events(client)
+        kind, _, name = what.partition("/")
+        if kind != "applications" or not NAME.fullmatch(name):
+            raise BadQuery(f"{topic[:120]!r} is no topic: see /api/openapi.json")
+        return streams.application_events(client, name)
+
+    def _too_many(self, request: Request) -> Response | None:
+        why = self.limits.too_many_streams(request.scope["client_key"])
+        return failed(429, why, {"Retry-After": "10"}) if why else None
+
     async def _lattice_stream(self, request: Request) -> Response:
-        if self.meter.streams >= streams.MOST_STREAMS:
-            return failed(503, "Too many pages are open", {"Retry-After": "10"})
-        topic, lattice = request.path_params["topic"], request.path_params["lattice"]
-        if topic == "applications":
-            return streams.stream(request, self.meter, streams.page_events(self.boards.of(lattice), "applications"))
-        if topic == "hosts":
-            return streams.stream(request, self.meter, streams.page_events(self.boards.of(lattice), "hosts"))
-        if topic == "events":
-            return streams.stream(request, self.meter, streams.lattice_events(self._client(request)))
-        return failed(404, "There are streams of applications, hosts and events")
+        topic = request.path_params["topic"]
+        if topic not in ("applications", "hosts", "events"):
+            return failed(404, "There are streams of applications, hosts and events")
+        events = self._topic(f"{request.path_params['lattice']}/{topic}")
+        return self._too_many(request) or streams.stream(request, self.limits, streams.encoded(events))
 
     async def _application_stream(self, request: Request) -> Response:
-        if self.meter.streams >= streams.MOST_STREAMS:
-            return failed(503, "Too many pages are open", {"Retry-After": "10"})
-        client, name = self._client(request), request.path_params["name"]
-        await client.status(name)  # refuses what cannot be a name, and says so where nobody serves
-        return streams.stream(request, self.meter, streams.application_events(client, name))
+        name = request.path_params["name"]
+        await self._client(request).status(name)  # refuses what cannot be a name, and says so where nobody serves
+        events = self._topic(f"{request.path_params['lattice']}/applications/{name}")
+        return self._too_many(request) or streams.stream(request, self.limits, streams.encoded(events))
 
     # -- about itself ------------------------------------------------------------------------
 
@@ -250,12 +383,15 @@ class Gateway:
         return as_json({"status": "ok"})
 
     async def _readyz(self, request: Request) -> Response:
-        reason = self.options.ready() or ("" if self.client.transport.connected else "NATS cannot be reached")
+        reason = self.pulse.problem
         return as_json({"status": "unavailable", "reason": reason}, 503) if reason else as_json({"status": "ok"})
 
     async def _metrics(self, request: Request) -> Response:
-        text, kind = told(request.headers.get("accept", ""), self.options.metrics, self.meter.text)
+        text, kind = told(request.headers.get("accept", ""), self.options.metrics, self._own_metrics)
         return Response(text, headers={"Content-Type": kind})
+
+    def _own_metrics(self, openmetrics: bool) -> bytes:
+        return self.meter.text(self.limits.streams, self.webhooks, openmetrics)
 
 
 def _read_only() -> Response:
@@ -263,16 +399,17 @@ def _read_only() -> Response:
 
 
 def _signed(data: bytes, bearer: Bearer) -> bytes:
-    """Name who asks, where the request does not and the token says. What is no object is left for the API to refuse."""
-    if not bearer.name:
-        return data
+    """Name whom the token is of as the author, whatever the request says: nobody can sign for somebody else. What is no
+    object is left for the API to refuse."""
     try:
         said = json.decode(data or b"{}")
     except DecodeError:
         return data
-    if isinstance(said, dict) and not said.get("author"):
-        return json.encode({**said, "author": bearer.name})
-    return data
+    except RecursionError:
+        raise BadQuery("The body is nested too deep") from None
+    if not isinstance(said, dict) or said.get("author", "") == bearer.name:
+        return data
+    return json.encode({**said, "author": bearer.name})
 
 
 def _passed_on(request: Request, kind: str | None) -> dict[str, str]:

@@ -7,14 +7,17 @@ cannot borrow it. All limits are on what one request may cost before anybody loo
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wadm.dashboard.limits import Client, Limits
 from wadm.dashboard.meter import Meter
 from wadm.dashboard.options import Options
 from wadm.dashboard.replies import failed
@@ -67,12 +70,13 @@ async def read_body(request: Request) -> bytes:
 
 
 class Guard:
-    """Lets through to ``app`` what may pass, as ``scope["bearer"]`` who it is from."""
+    """Lets through to ``app`` what may pass, with who it is from: ``scope["bearer"]`` and ``scope["client_key"]``."""
 
-    def __init__(self, app: ASGIApp, options: Options, meter: Meter) -> None:
+    def __init__(self, app: ASGIApp, options: Options, meter: Meter, limits: Limits) -> None:
         self._app = app
         self._options = options
         self._meter = meter
+        self._limits = limits
         self._origins = frozenset(options.origins)
         self._tls = options.tls_cert is not None
 
@@ -120,8 +124,11 @@ class Guard:
         options = self._options
         given = headers.get(b"authorization", "")
         bearer = options.tokens.bearer(given) if given else None
+        address = (scope.get("client") or ("", 0))[0]
         if bearer is None and given:
             self._meter.refused += 1
+            if pause := self._limits.wrong_token(address):
+                return self._too_often("Too many tokens that do not count came from this address", pause)
             return failed(401, "This token is not known here", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if bearer is None:
             if not options.open_reading:
@@ -131,10 +138,18 @@ class Guard:
                 # A name of somebody else's that points to this machine would let their pages read here.
                 return failed(403, "Without a token this server answers under localhost only")
             bearer = Bearer("read")
+        client = Client(bearer.digest, address)
+        if pause := self._limits.request(client):
+            return self._too_often("Too many requests", pause)
         if options.read_only:
-            bearer = Bearer("read", bearer.name)
-        scope["bearer"] = bearer
+            bearer = replace(bearer, role="read")
+        scope["bearer"], scope["client_key"] = bearer, client
         return None
+
+    def _too_often(self, why: str, pause: float) -> Response:
+        self._meter.limited += 1
+        wait = max(1, ceil(pause))
+        return failed(429, f"{why}: wait {wait} s", {"Retry-After": str(wait)})
 
     def _is_ours(self, origin: str, headers: dict[bytes, str]) -> bool:
         return urlsplit(origin).netloc == headers.get(b"host", "")

@@ -193,7 +193,7 @@ class Listener:
         try:
             await gateway.start()
             self._app = gateway.app
-            await gateway.boards.run()
+            await gateway.run()
         finally:
             with suppress(WadmError):
                 await gateway.stop()

@@ -1,148 +1,61 @@
-"""The OpenAPI document, made from the table of operations, so that it cannot say anything else than the server does."""
+"""The OpenAPI document, made from the table of operations and from the types that are written.
+
+So it cannot say anything else than the server does: a test holds routes, answers and examples to it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from wadm.dashboard.operations import LATTICE, OPERATIONS, Operation, Parameter
+from wadm.dashboard.examples import EXAMPLES, MANIFEST
+from wadm.dashboard.operations import HOST_QUERY, LATTICE, OPERATIONS, Operation, Parameter
+from wadm.dashboard.schemas import Schema, of, schemas
 
-_STATUS: Final = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {
-        "status": {"$ref": "#/components/schemas/State"},
-        "scalers": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["id", "kind", "name", "status"],
-                "properties": {
-                    "id": {"type": "string"},
-                    "kind": {"type": "string"},
-                    "name": {"type": "string"},
-                    "status": {"$ref": "#/components/schemas/State"},
-                    "explanation": {"type": "object"},
-                },
-            },
-        },
-    },
+TAGS: Final = {
+    "Applications": "Manifests and their versions, as they are stored.",
+    "Status": "How applications are, why, and what has happened.",
+    "Changes": "What is to run. Each change can be planned first, and bound to its plan.",
+    "Lattice": "Hosts, what runs on them, links and configurations.",
+    "Streams": "Server-sent events: what changes, as it changes.",
+    "Notifications": "Webhooks, and what could not be delivered to them.",
+    "Gateway": "Who one is, the server's health, and requests of the NATS API as they are.",
 }
 
-_SCHEMAS: Final[dict[str, Any]] = {
-    "State": {
-        "type": "object",
-        "required": ["type"],
-        "properties": {
-            "type": {
-                "enum": ["waiting", "undeployed", "reconciling", "deployed", "failed", "unhealthy"],
-            },
-            "message": {"type": "string"},
-        },
-    },
-    "ApplicationStatus": _STATUS,
-}
-
-
-def _reply(results: list[str], **properties: Any) -> dict[str, Any]:
-    told = {"result": {"enum": results}, "message": {"type": "string"}}
-    return {"type": "object", "required": ["result"], "properties": told | properties}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-_OBJECT: Final[dict[str, Any]] = {"type": "object"}
-_TEXT: Final[dict[str, Any]] = {"type": "string"}
-_SUMMARY: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["name", "version", "detailed_status"],
-    "properties": {
-        "name": _TEXT,
-        "version": _TEXT,
-        "description": {"type": ["string", "null"]},
-        "deployed_version": {"type": ["string", "null"]},
-        "detailed_status": {"$ref": "#/components/schemas/ApplicationStatus"},
-        "status": _TEXT,
-        "status_message": _TEXT,
-    },
-}
-_VERSION: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["version", "deployed"],
-    "properties": {"version": _TEXT, "deployed": {"type": "boolean"}},
-}
-_NOTIFICATION: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["id", "hook", "time", "body", "attempts", "error", "next_try"],
-    "properties": {
-        "id": _TEXT,
-        "hook": _TEXT,
-        "time": {"type": "number"},
-        "body": _OBJECT,
-        "attempts": {"type": "integer"},
-        "error": _TEXT,
-        "next_try": {"type": "number"},
-    },
-}
-_REPLIES: Final[dict[str, Any]] = {
-    "Error": _reply(["error", "notfound"], problems=_list(_OBJECT)),
-    "List": _reply(["success"], models=_list(_SUMMARY), next=_TEXT),
-    "Put": _reply(
-        ["created", "newversion"],
-        name=_TEXT,
-        total_versions={"type": "integer"},
-        current_version=_TEXT,
-        problems=_list(_OBJECT),
+_PATH: Final = {
+    "lattice": ("The lattice.", "^[A-Za-z0-9_-]+$", "default"),
+    "name": ("The application.", "^[A-Za-z0-9_-]+$", "hello"),
+    "host": ("The host's id.", "^[A-Za-z0-9_-]+$", "NAEXAMPLEHOST"),
+    "config": ("The configuration's name.", "^[A-Za-z0-9_-]+$", "hello-httpserver"),
+    "request": (
+        "What follows the lattice in the NATS subject.",
+        "^[A-Za-z0-9_=-]+(\\.[A-Za-z0-9_=-]+)*$",
+        "model.list",
     ),
-    "Get": _reply(["success"], manifest=_OBJECT),
-    "Delete": _reply(["deleted", "noop"], undeploy={"type": "boolean"}),
-    "Versions": _reply(["success"], versions=_list(_VERSION)),
-    "Status": _reply(["ok"], status={"$ref": "#/components/schemas/ApplicationStatus"}),
-    "Deploy": _reply(["acknowledged"], name=_TEXT, version={"type": ["string", "null"]}),
-    "Insight": _reply(
-        ["success"],
-        plan=_OBJECT,
-        explanation=_OBJECT,
-        events=_list(_OBJECT),
-        more={"type": "boolean"},
-        revisions=_list(_OBJECT),
-        hosts=_list(_TEXT),
-    ),
-    "Hosts": _reply(["success"], hosts=_list(_OBJECT), next=_TEXT),
-    "Host": _reply(["success"], host=_OBJECT),
-    "Links": _reply(["success"], links=_list(_OBJECT)),
-    "Webhooks": _reply(
-        ["success"],
-        hooks=_list(_OBJECT),
-        delivered={"type": "integer"},
-        attempts={"type": "integer"},
-        pending={"type": "integer"},
-        retrying=_list(_NOTIFICATION),
-        dead=_list(_NOTIFICATION),
-    ),
-    "Lattice": _reply(["success"], lattice=_TEXT, applications=_OBJECT),
-    "Lattices": _reply(["success"], lattices=_list(_TEXT)),
-    "Done": _reply(["success"]),
-    "Session": {
-        "type": "object",
-        "required": ["role", "lattice"],
-        "properties": {
-            "role": {"enum": ["read", "full"]},
-            "name": _TEXT,
-            "lattice": _TEXT,
-            "product": _TEXT,
-            "read_only": {"type": "boolean"},
-            "webhooks": {"type": "integer"},
-        },
-    },
+    "id": ("The notification's id.", "^[A-Za-z0-9_-]+$", "msg_0123456789abcdef01234567"),
+    "hook": ("The webhook's name.", "^[^/]+$", "chat"),
+    "stream": ("The stream, as its `hello` event names it.", "^[A-Za-z0-9_-]+$", "Zk3uV0pYQ1mXkQ2h"),
 }
+_TOPICS: Final = ("applications", "hosts", "events")
 
-_HOST_QUERY: Final = (
-    Parameter("labels", "string", "Only hosts with these labels: `zone=east,tier=edge`."),
-    Parameter("limit", "integer", "At most so many."),
-    Parameter("after", "string", "Only ids after this one: `next` of the page before."),
-)
+_ERRORS: Final = {
+    400: "The request cannot be granted as it is; the message says why.",
+    401: "No token came, or one that is not known.",
+    403: "The token may only read, or the page that asks is of another origin.",
+    404: "It is not there.",
+    408: "The body did not come in time.",
+    409: "Something else is there already, or the plan does not hold any more.",
+    413: "The body, or the manifest, is too large.",
+    429: "Too many requests, or too many streams; `Retry-After` says when to ask again.",
+    431: "The request's head is too large.",
+    502: "The answer could not be read, or a notification was not taken.",
+    503: "NATS cannot be reached, or nobody serves the lattice.",
+    504: "The server did not answer in time.",
+}
+_ALWAYS: Final = (400, 401, 403, 429, 431)
+_ASKING: Final = (404, 502, 503, 504)
+"""What may be answered where the lattice has to be asked."""
+_SENDING: Final = (408, 409, 413)
+"""What may be answered to a body or a change."""
 
 
 def document(product: str) -> dict[str, Any]:
@@ -150,130 +63,217 @@ def document(product: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    for path, (id_, about, reply, query) in _FURTHER.items():
-        paths[path] = {"get": _get(path, id_, about, reply, query)}
-    for path, (id_, about) in _STREAMS.items():
-        paths[path] = {"get": _stream(path, id_, about)}
-    retry = "/api/v1/webhooks/dead/{id}/retry"
-    paths[retry] = {"post": _get(retry, "retryNotification", "Try to deliver a notification again.", "Done", ())}
-    paths[f"{LATTICE}/requests/{{request}}"] = {"post": _carried()}
+    for (path, method), said in _further().items():
+        paths.setdefault(path, {})[method] = said
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "wadm",
             "version": product.rpartition(" ")[2],
-            "description": "Applications of wasmCloud lattices: what is to run, what runs, and why.",
+            "description": "Applications of wasmCloud lattices: what is to run, what runs, and why. Each answer says "
+            "in `result` what came of the request, and in `message` the same in words.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "security": [{"token": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": _SCHEMAS | _REPLIES,
+            "schemas": schemas(),
         },
     }
 
 
-_FURTHER: Final[dict[str, tuple[str, str, str, tuple[Parameter, ...]]]] = {
-    "/api/v1/session": ("getSession", "Say what the token may do.", "Session", ()),
-    "/api/v1/webhooks": (
-        "listWebhooks",
-        "List the webhooks, and what could not be delivered to them.",
-        "Webhooks",
-        (),
-    ),
-    "/api/v1/lattices": ("listLattices", "List the lattices that were heard of.", "Lattices", ()),
-    LATTICE: ("getLattice", "Count the applications of a lattice by status.", "Lattice", ()),
-    f"{LATTICE}/hosts": ("listHosts", "List hosts with what runs on them.", "Hosts", _HOST_QUERY),
-    f"{LATTICE}/hosts/{{host}}": ("getHost", "Return a host with what runs on it.", "Host", ()),
-    f"{LATTICE}/links": ("listLinks", "List the links of the lattice.", "Links", ()),
-}
-_STREAMS: Final = {
-    f"{LATTICE}/stream/{{topic}}": (
-        "followLattice",
-        "Follow `applications` or `hosts` (events `snapshot`, then `changes`), or `events` (events `timeline`).",
-    ),
-    f"{LATTICE}/applications/{{name}}/stream": (
-        "followApplication",
-        "Follow an application: events `status` and `timeline`.",
-    ),
-}
-
-
 def _operation(operation: Operation) -> dict[str, Any]:
-    said = _get(operation.path, operation.id, operation.about, operation.reply, operation.query)
+    codes = (*_ALWAYS, *_ASKING, *(_SENDING if operation.role == "full" or operation.body else ()))
+    good = (200, 201) if operation.reply == "Put" else (200,)
+    said = _said(operation.tag, operation.path, operation.id, operation.about, operation.query)
     if operation.role == "full":
         said["description"] = "Needs a token of the role `full`."
-    if operation.reply == "Put":
-        said["responses"]["201"] = said["responses"].pop("200")
     if operation.body == "manifest":
-        content = {kind: {"schema": _OBJECT} for kind in ("application/yaml", "application/json")}
+        content = {
+            "application/yaml": {"schema": {"type": "string"}, "example": MANIFEST},
+            "application/json": {"schema": of("Manifest")},
+        }
         said["requestBody"] = {"required": True, "content": content}
     elif operation.body == "request":
-        schema = {"type": "object", "properties": {one.name: _schema(one) for one in operation.fields}}
-        said["requestBody"] = {"required": False, "content": {"application/json": {"schema": schema}}}
+        properties = {one.name: _schema(one) for one in operation.fields}
+        schema = {"type": "object", "properties": properties}
+        body = {"schema": schema, "example": _EXAMPLE_BODY.get(operation.id, {})}
+        said["requestBody"] = {"required": False, "content": {"application/json": body}}
+    said["responses"] = _responses(operation.reply, good[-1:], codes)
     return said
 
 
-def _get(path: str, id_: str, about: str, reply: str, query: tuple[Parameter, ...]) -> dict[str, Any]:
-    return {
-        "operationId": id_,
-        "summary": about,
-        "parameters": [*_in_path(path), *_in_query(query)],
-        "responses": {"200": _answer("Done.", reply), **_errors()},
-    }
+_EXAMPLE_BODY: Final = {
+    "deploy": {"version": "v2", "message": "A larger greeting"},
+    "rollback": {"message": "v2 loses orders"},
+    "undeploy": {"message": "Not needed at night"},
+}
 
 
-def _stream(path: str, id_: str, about: str) -> dict[str, Any]:
-    content = {"text/event-stream": {"schema": {"type": "string"}}}
-    return {
-        "operationId": id_,
-        "summary": about,
-        "parameters": _in_path(path),
-        "responses": {"200": {"description": "Events, until the connection ends.", "content": content}, **_errors()},
+def _further() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what is answered beside the operations of the NATS API."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def get(tag: str, path: str, id_: str, about: str, reply: str, query: tuple[Parameter, ...] = ()) -> None:
+        codes = (*_ALWAYS, *(_ASKING if "{lattice}" in path else ()))
+        said = _said(tag, path, id_, about, query)
+        found[path, "get"] = {**said, "responses": _responses(reply, (200,), codes)}
+
+    def change(tag: str, path: str, method: str, id_: str, about: str, *codes: int) -> None:
+        said = _said(tag, path, id_, about) | {"description": "Needs a token of the role `full`."}
+        found[path, method] = {**said, "responses": _responses("Done", (200,), (*_ALWAYS, 404, *codes))}
+
+    get("Gateway", "/api/v1/session", "getSession", "Say who the token is of, and what it may do.", "Session")
+    get("Lattice", "/api/v1/lattices", "listLattices", "List the lattices that were heard of.", "Lattices")
+    get("Lattice", LATTICE, "getLattice", "Count the applications of a lattice by status.", "Lattice")
+    get("Lattice", f"{LATTICE}/hosts", "listHosts", "List hosts with what runs on them.", "Hosts", HOST_QUERY)
+    get("Lattice", f"{LATTICE}/hosts/{{host}}", "getHost", "Return a host with what runs on it.", "Host")
+    get("Lattice", f"{LATTICE}/links", "listLinks", "List the links of the lattice.", "Links")
+    get("Lattice", f"{LATTICE}/configs/{{config}}", "getConfig", "Return a configuration of the lattice.", "Config")
+    get(
+        "Notifications",
+        "/api/v1/webhooks",
+        "listWebhooks",
+        "List the webhooks, and what could not be delivered.",
+        "Webhooks",
+    )
+    letter = "/api/v1/webhooks/dead/{id}"
+    change("Notifications", f"{letter}/retry", "post", "retryNotification", "Try to deliver a notification again.")
+    change("Notifications", letter, "delete", "discardNotification", "Forget a notification that was not delivered.")
+    hook = "/api/v1/webhooks/{hook}/test"
+    change("Notifications", hook, "post", "testWebhook", "Send a test to a webhook, once.", 502)
+    found |= _streams()
+    found[f"{LATTICE}/requests/{{request}}", "post"] = _carried()
+    found["/livez", "get"] = _probe("getLiveness", "Say whether the process lives.", 200)
+    found["/readyz", "get"] = _probe("getReadiness", "Say whether the server can do its work.", 200, 503)
+    text = {
+        "text/plain": {"schema": {"type": "string"}},
+        "application/openmetrics-text": {"schema": {"type": "string"}},
     }
+    said = _said("Gateway", "/metrics", "getMetrics", "Return what is counted, for Prometheus.")
+    found["/metrics", "get"] = {
+        **said,
+        "security": [],
+        "responses": {"200": {"description": "Metrics.", "content": text}},
+    }
+    return found
+
+
+def _streams() -> dict[tuple[str, str], dict[str, Any]]:
+    topic = Parameter(
+        "topic",
+        "string",
+        "`LATTICE/applications`, `LATTICE/hosts`, `LATTICE/events`, "
+        "`LATTICE/applications/NAME`, `lattices` or `notifications`; may be repeated.",
+    )
+    schema = {"type": "array", "items": {"type": "string", "pattern": _TOPIC}, "maxItems": 64}
+    told = {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLES["stream"]}}
+    errors = (*_ALWAYS, *_ASKING)
+    found = {}
+    for path, id_, about in (
+        (
+            "/api/v1/stream",
+            "followTopics",
+            "Follow any topics over one connection. Events bear the name of their topic; `hello` names the stream, "
+            "`state` says every two seconds whether the server can do its work.",
+        ),
+        (
+            f"{LATTICE}/stream/{{topic}}",
+            "followLattice",
+            "Follow `applications` or `hosts` (events `snapshot`, then `changes`), or `events` (events `timeline`).",
+        ),
+        (
+            f"{LATTICE}/applications/{{name}}/stream",
+            "followApplication",
+            "Follow an application: events `status` and `timeline`.",
+        ),
+    ):
+        said = _said("Streams", path, id_, about)
+        good = {"200": {"description": "Events, until the connection ends.", "content": told}}
+        found[path, "get"] = {**said, "responses": {**good, **_refusals(errors)}}
+    parameters = found["/api/v1/stream", "get"]["parameters"]
+    parameters.append({**_in_query((topic,))[0], "schema": schema, "example": ["default/applications"]})
+    path = "/api/v1/stream/{stream}"
+    said = _said("Streams", path, "changeTopics", "Have a stream tell of just these topics from now on.")
+    body = {"type": "object", "required": ["topics"], "properties": {"topics": schema}}
+    example = {"topics": ["default/applications", "lattices"]}
+    said["requestBody"] = {"required": True, "content": {"application/json": {"schema": body, "example": example}}}
+    found[path, "post"] = {**said, "responses": _responses("Done", (200,), (*_ALWAYS, 404, 408, 413))}
+    return found
+
+
+_TOPIC: Final = "^(lattices|notifications|[A-Za-z0-9_-]+/(applications(/[A-Za-z0-9_-]+)?|hosts|events))$"
 
 
 def _carried() -> dict[str, Any]:
     path = f"{LATTICE}/requests/{{request}}"
     anything = {"application/json": {"schema": {"type": ["object", "array"]}}}
+    about = "Carry any request of the NATS API as it is: `model.status.shop` with its body."
     return {
-        "operationId": "carryRequest",
-        "summary": "Carry any request of the NATS API as it is: `model.status.shop` with its body.",
+        **_said("Gateway", path, "carryRequest", about),
         "description": "What changes something needs a token of the role `full`.",
-        "parameters": _in_path(path),
         "requestBody": {"required": False, "content": {"application/octet-stream": {"schema": {"type": "string"}}}},
         "responses": {
             "200": {"description": "The reply, as it is.", "content": anything},
-            "201": {"description": "The reply to what was stored.", "content": anything},
-            **_errors(),
+            "201": {"description": "The reply to what was stored, as it is.", "content": anything},
+            **_refusals((*_ALWAYS, *_ASKING, *_SENDING)),
         },
     }
 
 
-def _errors() -> dict[str, Any]:
-    return {"default": _answer("Refused, not there, or not possible now: in words.", "Error")}
+def _probe(id_: str, about: str, *codes: int) -> dict[str, Any]:
+    words = {200: "It is so.", 503: "It is not; `reason` says why."}
+    content = {"application/json": {"schema": of("Probe")}}
+    answers = {str(code): {"description": words[code], "content": content} for code in codes}
+    return {**_said("Gateway", f"/{id_}", id_, about), "security": [], "responses": answers}
 
 
-def _answer(about: str, reply: str) -> dict[str, Any]:
-    return {
-        "description": about,
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{reply}"}}},
-    }
+def _said(tag: str, path: str, id_: str, about: str, query: tuple[Parameter, ...] = ()) -> dict[str, Any]:
+    return {"tags": [tag], "operationId": id_, "summary": about, "parameters": [*_in_path(path), *_in_query(query)]}
+
+
+def _responses(reply: str, good: tuple[int, ...], bad: tuple[int, ...]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": of(reply)}
+    if reply in EXAMPLES:
+        content["example"] = EXAMPLES[reply]
+    done = {str(code): {"description": "Done.", "content": {"application/json": content}} for code in good}
+    return {**done, **_refusals(bad)}
+
+
+def _refusals(codes: tuple[int, ...]) -> dict[str, Any]:
+    def content(code: int) -> dict[str, Any]:
+        example = {"result": "notfound" if code == 404 else "error", "message": _ERRORS[code]}
+        return {"application/json": {"schema": of("Error"), "example": example}}
+
+    return {str(code): {"description": _ERRORS[code], "content": content(code)} for code in sorted(codes)}
 
 
 def _in_path(path: str) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+    return [_path_parameter(part[1:-1]) for part in path.split("/") if part.startswith("{")]
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    if name == "topic":
+        about, example = "What to follow.", "applications"
+        schema: Schema = {"type": "string", "enum": list(_TOPICS)}
+    else:
+        about, pattern, example = _PATH[name]
+        schema = {"type": "string", "pattern": pattern, "maxLength": 200}
+    return {"name": name, "in": "path", "required": True, "description": about, "schema": schema, "example": example}
 
 
 def _in_query(query: tuple[Parameter, ...]) -> list[dict[str, Any]]:
     return [
-        {"name": one.name, "in": "query", "required": False, "description": one.about, "schema": {"type": one.kind}}
+        {"name": one.name, "in": "query", "required": False, "description": one.about, "schema": _schema(one)}
         for one in query
     ]
 
 
 def _schema(parameter: Parameter) -> dict[str, Any]:
-    return {"type": parameter.kind, "description": parameter.about}
+    schema: dict[str, Any] = {"type": parameter.kind, "description": parameter.about}
+    if parameter.least is not None:
+        schema["minimum"] = parameter.least
+    return schema

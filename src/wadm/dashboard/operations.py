@@ -5,11 +5,15 @@ A request becomes the one of the NATS API, and the reply is passed on as it is; 
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+import re
+from math import isfinite
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct, json
 
 from wadm.dashboard.tokens import Role
+
+N = TypeVar("N", int, float)
 
 LATTICE: Final = "/api/v1/lattices/{lattice}"
 APPLICATION: Final = LATTICE + "/applications/{name}"
@@ -25,6 +29,8 @@ class Parameter(Struct, frozen=True):
     name: str
     kind: Literal["string", "integer", "number", "boolean"]
     about: str
+    least: int | None = None
+    """The least value of a number."""
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -35,6 +41,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     path: str
     request: str
     about: str
+    tag: str
+    """Under which heading it is shown."""
     role: Role = "read"
     query: tuple[Parameter, ...] = ()
     body: Literal["", "manifest", "request"] = ""
@@ -45,31 +53,31 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 _VERSION = Parameter("version", "string", "A version; without it the newest.")
-_WHO = (
-    Parameter("author", "string", "Who asks; kept with the revision. By default the name of the token."),
-    Parameter("message", "string", "What for; kept with the revision."),
-)
+_PLAN = Parameter("plan", "string", "The id of a plan: only if it would still come out the same.")
+_WHY = (Parameter("message", "string", "What for; kept with the revision."),)
 _TIMES = (
-    Parameter("limit", "integer", "At most so many, the newest."),
-    Parameter("since", "number", "Only what happened later, in seconds since 1970."),
-    Parameter("until", "number", "Only what happened earlier, for paging back."),
+    Parameter("limit", "integer", "At most so many, the newest.", 1),
+    Parameter("since", "number", "Only what happened later, in seconds since 1970.", 0),
+    Parameter("until", "number", "Only what happened earlier, for paging back; 0: up to now.", 0),
 )
 
 OPERATIONS: Final = (
     Operation(
         id="listApplications",
+        tag="Applications",
         method="GET",
         path=f"{LATTICE}/applications",
         request="model.get",
         about="List applications by name; in pages where a limit is given.",
         query=(
-            Parameter("limit", "integer", "At most so many."),
+            Parameter("limit", "integer", "At most so many.", 1),
             Parameter("after", "string", "Only names after this one: `next` of the page before."),
         ),
         reply="List",
     ),
     Operation(
         id="putApplication",
+        tag="Applications",
         method="POST",
         path=f"{LATTICE}/applications",
         request="model.put",
@@ -80,6 +88,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         id="getApplication",
+        tag="Applications",
         method="GET",
         path=APPLICATION,
         request="model.get",
@@ -89,6 +98,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         id="deleteApplication",
+        tag="Applications",
         method="DELETE",
         path=APPLICATION,
         request="model.del",
@@ -99,6 +109,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         id="listVersions",
+        tag="Applications",
         method="GET",
         path=f"{APPLICATION}/versions",
         request="model.versions",
@@ -107,6 +118,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         id="getStatus",
+        tag="Status",
         method="GET",
         path=f"{APPLICATION}/status",
         request="model.status",
@@ -115,58 +127,69 @@ OPERATIONS: Final = (
     ),
     Operation(
         id="getHistory",
+        tag="Status",
         method="GET",
         path=f"{APPLICATION}/history",
         request="model.history",
         about="Return the changes of what is deployed, oldest first.",
-        reply="Insight",
+        reply="History",
     ),
     Operation(
         id="explain",
+        tag="Status",
         method="GET",
         path=f"{APPLICATION}/explain",
         request="model.explain",
         about="Say why the application is as it is, with the last of what happened to it.",
-        reply="Insight",
+        reply="Explained",
     ),
     Operation(
         id="listApplicationEvents",
+        tag="Status",
         method="GET",
         path=f"{APPLICATION}/events",
         request="model.events",
         about="Return what has happened to an application, oldest first.",
         query=_TIMES,
-        reply="Insight",
+        reply="Events",
     ),
     Operation(
         id="listEvents",
+        tag="Status",
         method="GET",
         path=f"{LATTICE}/events",
         request="model.events",
         about="Return what has happened in the lattice, oldest first.",
         query=_TIMES,
-        reply="Insight",
+        reply="Events",
     ),
     Operation(
         id="plan",
+        tag="Changes",
         method="GET",
         path=f"{APPLICATION}/plan",
         request="model.plan",
-        about="Say what deploying a stored version, or undeploying, would do. Nothing is changed.",
-        query=(_VERSION, Parameter("undeploy", "boolean", "Plan undeploying.")),
-        reply="Insight",
+        about="Say what deploying a stored version, rolling back or undeploying would do. Nothing is changed.",
+        query=(
+            _VERSION,
+            Parameter("rollback", "boolean", "Plan rolling back; without a version to where a rollback goes."),
+            Parameter("undeploy", "boolean", "Plan undeploying."),
+        ),
+        reply="Plan",
     ),
     Operation(
         id="planManifest",
+        tag="Changes",
         method="POST",
         path=f"{LATTICE}/plan",
         request="model.plan",
         about="Say what deploying a manifest would do that is not stored. Nothing is changed.",
         body="manifest",
-        reply="Insight",
+        reply="Plan",
     ),
     Operation(
         id="deploy",
+        tag="Changes",
         method="POST",
         path=f"{APPLICATION}/deploy",
         request="model.deploy",
@@ -175,41 +198,44 @@ OPERATIONS: Final = (
         body="request",
         fields=(
             _VERSION,
-            Parameter("plan", "string", "The id of a plan: only if it would still come out the same."),
-            *_WHO,
+            _PLAN,
+            *_WHY,
         ),
         reply="Deploy",
     ),
     Operation(
         id="undeploy",
+        tag="Changes",
         method="POST",
         path=f"{APPLICATION}/undeploy",
         request="model.undeploy",
         about="Have nothing of the application run; its versions stay stored.",
         role="full",
         body="request",
-        fields=_WHO,
+        fields=(_PLAN, *_WHY),
         reply="Deploy",
     ),
     Operation(
         id="rollback",
+        tag="Changes",
         method="POST",
         path=f"{APPLICATION}/rollback",
         request="model.rollback",
         about="Deploy the version that ran before, or the one named.",
         role="full",
         body="request",
-        fields=(Parameter("version", "string", "A version; without it the one that ran before."), *_WHO),
+        fields=(Parameter("version", "string", "A version; without it the one that ran before."), _PLAN, *_WHY),
         reply="Deploy",
     ),
     Operation(
         id="resume",
+        tag="Lattice",
         method="POST",
         path=f"{LATTICE}/resume",
         request="model.resume",
         about="End the pause in which nothing is moved because most hosts fell silent.",
         role="full",
-        reply="Insight",
+        reply="Resumed",
     ),
 )
 
@@ -217,17 +243,34 @@ READING: Final = frozenset({"get", "list", "versions", "status", "history", "pla
 """Operations that change nothing, as they are called on NATS."""
 
 
+SIGNED: Final = frozenset({"deploy", "undeploy", "rollback"})
+"""Operations that keep an author with what they change, as they are called on NATS."""
+NAME: Final = re.compile(r"[-/_=A-Za-z0-9]+")
+"""What can be the name of an application, as part of a subject."""
+HOST_QUERY: Final = (
+    Parameter("labels", "string", "Only hosts with these labels: `zone=east,tier=edge`."),
+    Parameter("limit", "integer", "At most so many.", 1),
+    Parameter("after", "string", "Only ids after this one: `next` of the page before."),
+)
+
+
 def body_of(operation: Operation, query: list[tuple[str, str]]) -> bytes:
     """Return the NATS request's body for a query; raise :class:`BadQuery`."""
-    known = {parameter.name: parameter for parameter in operation.query}
+    said = read_query(operation.id, operation.query, query)
+    return json.encode(said) if said else b""
+
+
+def read_query(id_: str, parameters: tuple[Parameter, ...], query: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return what a query says, by the operation's parameters; raise :class:`BadQuery`."""
+    known = {parameter.name: parameter for parameter in parameters}
     said: dict[str, Any] = {}
     for name, text in query:
         if name not in known:
-            raise BadQuery(f"{operation.id} knows no {name!r} in the query" + _instead(known))
+            raise BadQuery(f"{id_} knows no {name!r} in the query" + _instead(known))
         if name in said:
             raise BadQuery(f"{name!r} is in the query twice")
         said[name] = _value(known[name], text)
-    return json.encode(said) if said else b""
+    return said
 
 
 def _instead(known: dict[str, Parameter]) -> str:
@@ -238,11 +281,26 @@ def _value(parameter: Parameter, text: str) -> str | int | float | bool:
     try:
         match parameter.kind:
             case "integer":
-                return int(text)
+                return _at_least(parameter.least, int(text))
             case "number":
-                return float(text)
+                return _at_least(parameter.least, float(text))
             case "boolean":
                 return {"true": True, "false": False}[text]
     except (ValueError, KeyError):
-        raise BadQuery(f"{parameter.name!r} is to be a {parameter.kind}, not {text[:80]!r}") from None
+        raise BadQuery(
+            f"{parameter.name!r} must be {_KINDS[parameter.kind]}{_from(parameter)}, not {text[:80]!r}"
+        ) from None
     return text
+
+
+_KINDS: Final = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
+
+
+def _from(parameter: Parameter) -> str:
+    return "" if parameter.least is None else f" from {parameter.least} up"
+
+
+def _at_least(least: int | None, value: N) -> N:
+    if not isfinite(value) or (least is not None and value < least):
+        raise ValueError
+    return value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from wadm.dashboard.limits import Allowance
 from wadm.dashboard.tokens import Tokens
 from wadm.dashboard.webhooks import Hook
 from wadm.errors import Misconfigured
@@ -28,6 +29,8 @@ class Options(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     tokens: Tokens = field(default_factory=Tokens)
+    allowance: Allowance = Allowance()
+    """How much one client may ask for."""
     open_reading: bool = False
     """Whether one may read without a token."""
     read_only: bool = False

@@ -103,6 +103,19 @@ def signature(secret: str, id_: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
 
 
+class Counted:
+    """What became of the notifications of one hook."""
+
+    __slots__ = ("dead", "delivered", "failures")
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.failures = 0
+        """Attempts that failed."""
+        self.dead = 0
+        """Notifications that were given up."""
+
+
 class Webhooks:
     """Delivers notifications to hooks."""
 
@@ -110,7 +123,7 @@ class Webhooks:
         self.hooks = {hook.name: hook for hook in hooks}
         self.dead: deque[Notification] = deque(maxlen=MOST_DEAD)
         """What could not be delivered, oldest first."""
-        self.delivered = 0
+        self.counted = {hook.name: Counted() for hook in hooks}
         self.dropped = 0
         self._client = client
         self._pauses = PAUSES if pauses is None else pauses
@@ -140,6 +153,33 @@ class Webhooks:
     def pending(self) -> list[Notification]:
         """What is being delivered, or waits to be tried again."""
         return list(self._under_way.values())
+
+    @property
+    def delivered(self) -> int:
+        """Notifications that were delivered."""
+        return sum(one.delivered for one in self.counted.values())
+
+    def discard(self, id_: str) -> bool:
+        """Forget a dead notification; return whether there is such a one."""
+        found = next((one for one in self.dead if one.id == id_), None)
+        if found is not None:
+            self.dead.remove(found)
+        return found is not None
+
+    async def test(self, name: str) -> str:
+        """Send a notification that says that it is a test, once; return why that failed, ``""`` where it did not.
+
+        Raises KeyError for a hook that is none.
+        """
+        hook, now = self.hooks[name], self._client.transport.now()
+        body = {"type": "test", "timestamp": round(now, 3), "data": {"message": "A test from the dashboard"}}
+        seed = f"{name}/test/{now}"
+        id_ = f"msg_{hashlib.sha256(seed.encode()).hexdigest()[:24]}"
+        try:
+            await self._send(hook, Notification(id=id_, hook=name, time=round(now, 3), body=body))
+        except (OSError, WadmError) as error:
+            return str(error)[:300]
+        return ""
 
     def again(self, id_: str) -> bool:
         """Try a dead notification once more; return whether there is such a one."""
@@ -185,7 +225,7 @@ class Webhooks:
         task.add_done_callback(self._under_way.pop)
 
     async def _deliver(self, notification: Notification) -> None:
-        hook = self.hooks[notification.hook]
+        hook, counted = self.hooks[notification.hook], self.counted[notification.hook]
         for pause in (*self._pauses, None):
             notification.attempts += 1
             try:
@@ -193,13 +233,15 @@ class Webhooks:
                     await self._send(hook, notification)
             except (OSError, WadmError) as error:
                 notification.error = str(error)[:300]
+                counted.failures += 1
             else:
-                self.delivered += 1
+                counted.delivered += 1
                 return
             if pause is not None:
                 notification.next_try = round(self._client.transport.now() + pause, 3)
                 await asyncio.sleep(pause)
                 notification.next_try = 0.0
+        counted.dead += 1
         self.dead.append(notification)
 
     async def _send(self, hook: Hook, notification: Notification) -> None:
@@ -231,11 +273,10 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
         answer.read(1)
 
 
-def view(webhooks: Webhooks, now: Callable[[], float]) -> dict[str, Any]:
+def view(webhooks: Webhooks) -> dict[str, Any]:
     """Return what people may see: no secret, and of URLs only the host."""
     return {
         "result": "success",
-        "time": now(),
         "delivered": webhooks.delivered,
         "dropped": webhooks.dropped,
         "hooks": [

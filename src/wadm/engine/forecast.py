@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import Desired
 from wadm.engine.conflicts import conflicts, uses_of
+from wadm.engine.history import with_version
 from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import News
@@ -34,9 +35,12 @@ from wadm.model.commands import (
 )
 from wadm.model.insight import Consequence, Effect, PlannedStep
 from wadm.model.lattice import Component, Lattice, Provider, owner
+from wadm.model.manifest import Manifest
 from wadm.model.names import strip_reference
 from wadm.model.status import ApplicationStatus
 
+UNSTORED = "(not stored yet)"
+"""The version that a manifest is planned under which has none: it gets one when it is stored."""
 ROUNDS = 50
 """More rounds than any order of effects takes; a plan that still wants something then never would be done."""
 
@@ -58,6 +62,11 @@ class Forecast(Struct, frozen=True):
     consequences: tuple[Consequence, ...] = ()
     warnings: tuple[str, ...] = ()
     """What it would share with other applications that only one can have, and who would miss it."""
+
+
+def to_plan(manifest: Manifest) -> Manifest:
+    """Return a manifest as it is planned. Without a version it would count as one of which nothing is to run."""
+    return manifest if manifest.version is not None else with_version(manifest, UNSTORED)
 
 
 def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Steps[Forecast]:
@@ -89,7 +98,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
     assert plan is not None
     return Forecast(
         desired.application,
-        desired.version,
+        None if desired.version == UNSTORED else desired.version,
         _identify(desired, steps, before_record),
         _restarts(steps),
         plan.status,

@@ -6,19 +6,40 @@ which they were put; the newest is the last one put, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
 from wadm.errors import AlreadyExists, NotFound, TooLarge
 from wadm.model.manifest import Application, Manifest
 from wadm.model.names import LATEST, VERSION_ANNOTATION
+from wadm.model.timeline import Revision
 
 
 def with_version(manifest: Manifest, version: str) -> Manifest:
     """Return the manifest with its version annotation set."""
     annotations = dict(sorted({**manifest.metadata.annotations, VERSION_ANNOTATION: version}.items()))
     return replace(manifest, metadata=replace(manifest.metadata, annotations=annotations))
+
+
+def version_before(revisions: Sequence[Revision], current: str | None, stored: Collection[str]) -> str | None:
+    """Return the version to roll back to from ``current`` (``None``: nothing is deployed): the one that was deployed,
+    and came up, before it. ``None`` where there is none; versions that never came up, or are not stored any more, are
+    passed over.
+
+    A rollback takes back what came after the version it returns to: after v1, v2, v3 and back to v2, the version before
+    is v1, and not v3.
+    """
+    came_up: list[str] = []
+    for revision in revisions:
+        version = revision.version
+        if revision.action == "rollback" and version in came_up:
+            came_up = came_up[: came_up.index(version) + 1]
+        elif version is not None and revision.outcome == "deployed" and came_up[-1:] != [version]:
+            came_up.append(version)
+    if current in came_up:
+        came_up = came_up[: len(came_up) - 1 - came_up[::-1].index(current)]
+    return next((version for version in reversed(came_up) if version != current and version in stored), None)
 
 
 def put_version(application: Application | None, manifest: Manifest, replacing: bool = False) -> Application:

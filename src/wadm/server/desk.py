@@ -15,7 +15,7 @@ from msgspec import Struct, json
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.explain import explain_application
-from wadm.engine.forecast import Forecast, forecast
+from wadm.engine.forecast import Forecast, forecast, to_plan
 from wadm.engine.steps import Steps
 from wadm.errors import Malformed, WadmError
 from wadm.model.manifest import Manifest
@@ -106,7 +106,7 @@ class Desk:
         desired: Desired = nothing(name)
         if builtins is not None:
             manifest: Manifest = manifest_from_builtins(builtins)
-            desired = compile_manifest(manifest, owner.shared)
+            desired = compile_manifest(to_plan(manifest), owner.shared)
         await owner.learn_configs(desired.configs)
         return await _in_turns(forecast(desired, owner.interests, owner.lattice, owner.now()))
 

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from wadm.background import BackgroundTasks
+from wadm.engine.history import version_before
 from wadm.errors import Malformed, NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.timeline import Entry, Revision
@@ -32,6 +33,8 @@ NOTED_WITHIN: Final = 0.5
 """Seconds that an answer waits until the revision is kept. What is stored is stored, and its stream may be gone."""
 EVENTS_MOST: Final = 2000
 EVENTS_WITH_EXPLANATION: Final = 30
+LATEST_TIME: Final = 253402300799
+"""The last second of the year 9999: the last that has a date."""
 ROOM: Final = 64 * 1024
 """Bytes that a reply leaves free of the largest message."""
 
@@ -74,7 +77,13 @@ async def ask_owner(transport: Transport, place: Place, question: str, name: str
 async def read_events(
     transport: Transport, stream: str, place: Place, name: str | None, ask: insight.Ask
 ) -> tuple[list[Entry], bool]:
-    """Return the newest events, oldest first, and whether there are earlier ones."""
+    """Return the newest events, oldest first, and whether there are earlier ones.
+
+    Raises Malformed for a time that is none in seconds since 1970.
+    """
+    for field, value in (("since", ask.since), ("until", ask.until)):
+        if not 0 <= value <= LATEST_TIME:
+            raise Malformed(f"{field} is {value:g}, but must be seconds since 1970 (not milliseconds)")
     found: list[Entry] = []
     limit = max(1, min(ask.limit, EVENTS_MOST))
     more = False
@@ -138,12 +147,14 @@ class Revisions:
         return revisions(changes)
 
     async def before(self, place: Place, name: str, current: str | None, stored: list[str]) -> str:
-        """Return the version that ran before the current one; raise :class:`~wadm.errors.NotFound`."""
-        for revision in reversed(await self.of(place, name)):
-            version = revision.version
-            if version is not None and version != current and version in stored and revision.outcome == "deployed":
-                return version
+        """Return the version that came up before the current one; raise :class:`~wadm.errors.NotFound`.
+
+        Where no revision is known at all (they are not kept, or another server deployed it) it is the version that was
+        stored before the current one.
+        """
+        found = await self.of(place, name)
         older = stored[: stored.index(current)] if current in stored else stored
-        if not older:
+        version = version_before(found, current, stored) if found else (older[-1] if older else None)
+        if version is None:
             raise NotFound(f"Application {name} has no version to go back to")
-        return older[-1]
+        return version

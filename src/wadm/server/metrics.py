@@ -28,6 +28,9 @@ STATES: Final = ("failed", "unhealthy", "waiting", "reconciling", "undeployed", 
 SILENT_AFTER: Final = 60.0
 """Seconds without a word after which a host counts as silent, at a heartbeat interval of 30 s."""
 
+RUN_SOMETHING: Final = ("SpreadScaler", "DaemonScaler")
+"""Kinds of scalers that have instances; links and configurations have none."""
+
 _STARTED: Final = time.time()
 
 
@@ -37,6 +40,7 @@ class LatticeMetrics:
     __slots__ = (
         "calls",
         "events",
+        "hosts_lost",
         "malformed",
         "outcomes",
         "planning",
@@ -50,6 +54,8 @@ class LatticeMetrics:
     def __init__(self) -> None:
         self.events: Counter[type] = Counter()
         """Events by their class; heartbeats that tell nothing new by theirs."""
+        self.hosts_lost = 0
+        """Hosts that were taken for lost, because they answered nothing any more."""
         self.malformed = 0
         self.plans = 0
         self.planning = Histogram(PLANNING)
@@ -123,6 +129,21 @@ def _lattices(out: Exposition, owners: list[tuple[str, LatticeOwner]]) -> None:
         "Hosts by whether they were heard lately.",
         [({**at, "state": state}, n) for at, owner, _ in told for state, n in _hosts(owner)],
     )
+    out.counter(
+        "wadm_hosts_lost_total",
+        "Hosts taken for lost: they fell silent and answered nothing.",
+        [(at, m.hosts_lost) for at, _, m in told],
+    )
+    out.gauge(
+        "wadm_instances",
+        "Instances of components and providers by application: wanted and running.",
+        [
+            ({**at, "application": name, "state": state}, n)
+            for at, owner, _ in told
+            for name, wanted, running in _instances(owner)
+            for state, n in (("wanted", wanted), ("running", running))
+        ],
+    )
     out.gauge(
         "wadm_applications",
         "Applications by status.",
@@ -186,8 +207,17 @@ def _hosts(owner: LatticeOwner) -> list[tuple[str, int]]:
 
 
 def _applications(owner: LatticeOwner) -> list[tuple[str, int]]:
-    counts = Counter(status.type for status in owner.statuses())
+    counts = Counter(status.type for _, status in owner.statuses())
     return [(state, counts[state]) for state in STATES]
+
+
+def _instances(owner: LatticeOwner) -> list[tuple[str, int, int]]:
+    """Return each application with its wanted and its running instances."""
+    return [
+        (name, sum(e.wanted for e in told), sum(e.running for e in told))
+        for name, status in owner.statuses()
+        if (told := [scaler.explanation for scaler in status.scalers if scaler.kind in RUN_SOMETHING])
+    ]
 
 
 def _in_flight(owner: LatticeOwner) -> list[tuple[str, int]]:

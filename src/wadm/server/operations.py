@@ -371,7 +371,7 @@ async def deploy(models: Models, request: Request) -> bytes:
         if wanted not in record.glance.versions:
             return api.deploy_version_not_found(name, wanted)
     if ask.plan is not None:
-        await check_plan(models, request, record, wanted, ask.plan)
+        await check_plan(models, request, _version(models, record, wanted), ask.plan)
     return await _deploy(models, request, wanted, ask)
 
 
@@ -435,6 +435,8 @@ async def undeploy(models: Models, request: Request) -> bytes:
 
     if await models.store.find(request.place, name) is None:
         return api.undeploy_not_found(name)
+    if ask.plan is not None:
+        await check_plan(models, request, None, ask.plan)
     try:
         await models.store.change(request.place, name, mark, is_undeployed)
     except NotFound:
@@ -458,16 +460,19 @@ async def undeploy(models: Models, request: Request) -> bytes:
 
 
 async def plan(models: Models, request: Request) -> bytes:
-    """Say what deploying a stored version, or undeploying, would do."""
+    """Say what deploying a stored version, rolling back or undeploying would do."""
     ask = insight.decode_ask("plan", request.body)
     record = await models.store.find(request.place, request.name)
     if record is not None and ask.version not in (None, LATEST) and ask.version not in record.glance.versions:
         record = await models.store.reload(request.place, request.name)
     if record is None:
         return insight.not_found(request.name)
-    manifest = None if ask.undeploy else _version(models, record, ask.version)
+    version = ask.version
+    if ask.rollback and version is None:
+        version = await _version_before(models, request, record)
+    manifest = None if ask.undeploy else _version(models, record, version)
     if manifest is None and not ask.undeploy:
-        return insight.not_found(request.name, ask.version)
+        return insight.not_found(request.name, version)
     return await _plan(models, request.place, request.name, manifest)
 
 
@@ -485,12 +490,12 @@ async def _plan(models: Models, place: Place, name: str, manifest: Manifest | No
     return insight.planned(name, await models.ask_owner(place, "plan", name, manifest))
 
 
-async def check_plan(models: Models, request: Request, record: Record, version: str | None, wanted: str) -> None:
-    """Raise :class:`Refusal` unless a plan made before would still come out the same."""
-    manifest = _version(models, record, version)
+async def check_plan(models: Models, request: Request, manifest: Manifest | None, wanted: str) -> None:
+    """Raise :class:`Refusal` unless a plan of deploying the manifest (``None``: of undeploying), made before, would
+    still come out the same."""
     if insight.plan_id(await models.ask_owner(request.place, "plan", request.name, manifest)) != wanted:
         text = f"Plan {wanted} does not hold any more: the lattice or the application has changed since"
-        raise Refusal([Problem(text, hint="Make a new plan, look at it, and deploy that.")])
+        raise Refusal([Problem(text, hint="Make a new plan, look at it, and carry out that.")])
 
 
 def _version(models: Models, record: Record, version: str | None) -> Manifest | None:
@@ -533,13 +538,19 @@ async def rollback(models: Models, request: Request) -> bytes:
         return api.deploy_not_found(request.name, ask.version)
     if ask.version is not None and ask.version not in record.glance.versions:
         return api.deploy_version_not_found(request.name, ask.version)
-    try:
-        version = ask.version or await models.revisions.before(
-            request.place, request.name, record.glance.deployed_version, list(record.glance.versions)
-        )
-    except NotFound as error:
-        raise Refusal([Problem(str(error))]) from error
+    version = ask.version or await _version_before(models, request, record)
+    if ask.plan is not None:
+        await check_plan(models, request, _version(models, record, version), ask.plan)
     return await _deploy(models, request, version, ask, "rollback")
+
+
+async def _version_before(models: Models, request: Request, record: Record) -> str:
+    """Return the version that a rollback goes back to; raise :class:`Refusal` where there is none."""
+    versions, deployed = list(record.glance.versions), record.glance.deployed_version
+    try:
+        return await models.revisions.before(request.place, request.name, deployed, versions)
+    except NotFound as error:
+        raise Refusal([Problem(str(error), hint="Name the version to go back to.")]) from error
 
 
 async def resume(models: Models, request: Request) -> bytes:

@@ -305,9 +305,9 @@ class LatticeOwner:
         """Return for how many seconds the oldest of it has waited."""
         return max(0.0, self._clock() - self._inbox.since())
 
-    def statuses(self) -> tuple[ApplicationStatus, ...]:
-        """Return the statuses that applications were said to have."""
-        return tuple(self._said.values())
+    def statuses(self) -> tuple[tuple[str, ApplicationStatus], ...]:
+        """Return the applications with the statuses that they were said to have."""
+        return tuple(self._said.items())
 
     def shared(self, name: str) -> Manifest | None:
         """Return the deployed manifest of an application, ``None`` also where it cannot be read."""
@@ -743,6 +743,7 @@ class LatticeOwner:
             silent_for = round(now - host.last_heard, 1)
             heard = f"nothing heard for {silent_for} s" if host.last_heard else "it was there under the former owner"
             self._log.warning("host is lost", host=host.called, why=heard)
+            self.metrics.hosts_lost += 1
             self._narrator.host(host_id, f"the host is lost: {heard}")
             self._liveness.lose(host_id, news)
 

@@ -45,8 +45,10 @@ class Ask(Struct, frozen=True, omit_defaults=True):
     """plan, rollback: the version meant; by default the newest, or for rollback the one that was deployed before."""
     undeploy: bool = False
     """plan: what undeploying would do."""
+    rollback: bool = False
+    """plan: what rolling back would do; without ``version`` it goes where a rollback without one goes."""
     plan: str | None = None
-    """deploy: only if this plan would still come out the same."""
+    """deploy, undeploy, rollback: only if this plan would still come out the same."""
     retry: bool = False
     """deploy: the version that is deployed, once more, where no other is named. What was given up is tried again, and
     what waits for its next attempt is tried at once."""

@@ -50,6 +50,14 @@ def encode_moments(entries: Sequence[Entry], most: int) -> Iterator[bytes]:
 _AROUND = len(b'{"entries":[]}')
 
 
+EARLY = 5.0
+"""Seconds by which an outcome may be stored before its change."""
+
+
+def _is_of(outcome: Change, change: Change) -> bool:
+    return outcome.version == change.version and abs(change.time - outcome.time) < EARLY
+
+
 def decode_moment(data: bytes) -> tuple[Entry, ...]:
     """Return the entries of one message; raise :class:`~wadm.errors.Malformed`."""
     return read(_moment, data, "timeline").entries
@@ -69,11 +77,14 @@ def revisions(changes: Iterable[tuple[int, Change]]) -> list[Revision]:
     """Put together the revisions, oldest first, from changes with their numbers in the stream, oldest first.
 
     What became of a change is told by the outcomes that follow it; one that was followed by another change before
-    anything became of it was superseded.
+    anything became of it was superseded. The outcome of a change that needs no command may be stored just before the
+    change itself: the server that plans learns of a deployment before the one that stored it has noted it.
     """
     found: list[dict[str, Any]] = []
+    early: Change | None = None
     for _, change in changes:
         if change.outcome:
+            early = change if not found or found[-1]["outcome"] else None
             if found and not found[-1]["outcome"] and found[-1]["version"] == change.version:
                 found[-1]["outcome"] = change.outcome
                 found[-1]["seconds"] = round(max(0.0, change.time - found[-1]["time"]), 3)
@@ -88,8 +99,9 @@ def revisions(changes: Iterable[tuple[int, Change]]) -> list[Revision]:
                 "time": change.time,
                 "author": change.author,
                 "message": change.message,
-                "outcome": "",
+                "outcome": early.outcome if early is not None and _is_of(early, change) else "",
                 "seconds": 0.0,
             }
         )
+        early = None
     return [Revision(number=i, **one) for i, one in enumerate(found, 1)]

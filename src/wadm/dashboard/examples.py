@@ -1,0 +1,157 @@
+"""Examples of the OpenAPI document. A test holds each of them to the schema that it stands beside."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+MANIFEST: Final = """apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: hello
+  annotations:
+    description: Answers every HTTP request with a greeting
+spec:
+  components:
+    - name: greeter
+      type: component
+      properties:
+        image: ghcr.io/wasmcloud/components/http-hello-world-rust:0.1.0
+      traits:
+        - type: spreadscaler
+          properties:
+            instances: 6
+"""
+
+_NOW: Final = 1767225600.0
+_STATUS: Final[dict[str, Any]] = {
+    "status": {"type": "deployed"},
+    "scalers": [
+        {
+            "id": "01J9ZZZZZZZZZZZZZZZZZZZZZZ",
+            "kind": "SpreadScaler",
+            "name": "hello-greeter",
+            "status": {"type": "deployed"},
+            "explanation": {"wanted": 6, "running": 6},
+        }
+    ],
+    "version": "",
+    "components": [],
+}
+_HOST: Final[dict[str, Any]] = {
+    "id": "NAEXAMPLEHOST",
+    "name": "cold-river-1234",
+    "labels": {"zone": "east"},
+    "version": "1.9.2",
+    "uptime": 3600,
+    "heard": _NOW,
+    "components": [{"id": "hello-greeter", "image": "ghcr.io/example/greeter:1", "count": 6, "application": "hello"}],
+    "providers": [],
+    "lost": False,
+}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "List": {
+        "result": "success",
+        "message": "Successfully fetched list of applications",
+        "models": [
+            {
+                "name": "hello",
+                "version": "v1",
+                "description": "Answers every HTTP request with a greeting",
+                "deployed_version": "v1",
+                "detailed_status": _STATUS,
+                "status": "deployed",
+                "status_message": None,
+            }
+        ],
+    },
+    "Put": {
+        "result": "created",
+        "message": "Successfully put manifest hello v1",
+        "name": "hello",
+        "total_versions": 1,
+        "current_version": "v1",
+    },
+    "Get": {
+        "result": "success",
+        "message": "Successfully fetched model hello",
+        "manifest": {
+            "apiVersion": "core.oam.dev/v1beta1",
+            "kind": "Application",
+            "metadata": {"name": "hello", "annotations": {"version": "v1"}},
+            "spec": {
+                "components": [
+                    {
+                        "name": "greeter",
+                        "type": "component",
+                        "properties": {"image": "ghcr.io/example/greeter:1"},
+                        "traits": [{"type": "spreadscaler", "properties": {"instances": 6}}],
+                    }
+                ]
+            },
+        },
+    },
+    "Delete": {"result": "deleted", "message": "Successfully deleted application", "undeploy": True},
+    "Versions": {"result": "success", "message": "", "versions": [{"version": "v1", "deployed": True}]},
+    "Status": {"result": "ok", "message": "", "status": _STATUS},
+    "Deploy": {"result": "acknowledged", "message": "Successfully deployed", "name": "hello", "version": "v1"},
+    "Plan": {
+        "result": "success",
+        "message": "Successfully planned application hello",
+        "plan": {
+            "application": "hello",
+            "version": "v2",
+            "id": "7e49964d9621",
+            "steps": [
+                {
+                    "round": 1,
+                    "effect": "scale",
+                    "what": "scale component hello-greeter to 8 on cold-river-1234",
+                    "host": "cold-river-1234",
+                    "reason": "8 are wanted there and 6 run",
+                }
+            ],
+            "status": {"type": "deployed", "message": "", "scalers": []},
+            "consequences": [],
+            "warnings": [],
+        },
+    },
+    "Events": {
+        "result": "success",
+        "message": "Successfully fetched events",
+        "events": [{"time": _NOW, "kind": "status", "text": "deployed", "application": "hello"}],
+        "more": False,
+    },
+    "History": {
+        "result": "success",
+        "message": "Successfully fetched history of application hello",
+        "revisions": [
+            {
+                "number": 1,
+                "action": "deploy",
+                "version": "v1",
+                "time": _NOW,
+                "author": "ada",
+                "message": "The first",
+                "outcome": "deployed",
+                "seconds": 0.4,
+            }
+        ],
+    },
+    "Resumed": {"result": "success", "message": "Nothing was paused", "hosts": []},
+    "Hosts": {"result": "success", "hosts": [_HOST]},
+    "Host": {"result": "success", "host": _HOST},
+    "Lattices": {"result": "success", "lattices": ["default"]},
+    "Done": {"result": "success", "message": "It is tried again"},
+    "Session": {
+        "role": "full",
+        "name": "ada",
+        "lattice": "default",
+        "product": "wadm 1.0.0",
+        "read_only": False,
+        "signed_in": True,
+        "webhooks": 0,
+    },
+    "stream": 'event: hello\ndata: {"stream":"Zk3uV0pYQ1mXkQ2h"}\n\nevent: state\ndata: {"problem":""}\n\n'
+    'event: snapshot default/applications\ndata: {"rows":[],"problem":""}\n\n',
+}
