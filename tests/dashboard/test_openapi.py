@@ -68,7 +68,7 @@ def test_every_example_is_as_its_schema_says() -> None:
                     assert check(content["schema"], content["example"]) == [], said["operationId"]
                     looked_at += 1
             for parameter in said["parameters"]:
-                if "pattern" in parameter["schema"]:
+                if parameter["in"] == "path" and "pattern" in parameter["schema"]:
                     assert re.fullmatch(parameter["schema"]["pattern"], parameter["example"]), parameter
     assert looked_at > 200
 

@@ -30,13 +30,14 @@ from wadm.dashboard.openapi import document
 from wadm.dashboard.operations import (
     HOST_QUERY,
     LATTICE,
-    NAME,
+    NAMES,
     OPERATIONS,
     READING,
     SIGNED,
     BadQuery,
     Operation,
     body_of,
+    check_names,
     read_query,
 )
 from wadm.dashboard.options import Options
@@ -45,7 +46,7 @@ from wadm.dashboard.pulse import Pulse
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
 from wadm.dashboard.webhooks import Webhooks, view
-from wadm.errors import Misconfigured, WadmError
+from wadm.errors import Misconfigured, NoResponders, WadmError
 from wadm.metrics import told
 from wadm.model.status import SEVERITY
 
@@ -63,6 +64,15 @@ INVENTED: Final = 60.0
 NO_LETTER: Final = "There is no such notification that could not be delivered"
 
 log = logging.getLogger("wadm.dashboard")
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+async def _named(endpoint: Endpoint, request: Request) -> Response:
+    """Answer a request whose path bears names that can be."""
+    check_names(request.path_params)
+    return await endpoint(request)
 
 
 class Gateway:
@@ -122,11 +132,11 @@ class Gateway:
     # -- routes ------------------------------------------------------------------------------
 
     def _application(self) -> Starlette:
-        api = [
-            Route(operation.path, partial(self._carry, operation), methods=[operation.method])
-            for operation in OPERATIONS
-        ]
-        further: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
+        def route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+            return Route(path, partial(_named, endpoint), methods=[method])
+
+        api = [route(one.path, partial(self._carry, one), one.method) for one in OPERATIONS]
+        further: list[tuple[str, Endpoint]] = [
             ("/api/v1/session", self._session),
             ("/api/v1/lattices", self._lattices),
             ("/api/v1/webhooks", self._webhooks),
@@ -145,12 +155,12 @@ class Gateway:
         ]
         routes = [
             *api,
-            Route(f"{LATTICE}/requests/{{request}}", self._carry_any, methods=["POST"]),
-            Route("/api/v1/webhooks/dead/{id}/retry", self._retry, methods=["POST"]),
-            Route("/api/v1/webhooks/dead/{id}", self._discard, methods=["DELETE"]),
-            Route("/api/v1/webhooks/{hook}/test", self._test, methods=["POST"]),
-            Route("/api/v1/stream/{stream}", self._want, methods=["POST"]),
-            *[Route(path, endpoint, methods=["GET"]) for path, endpoint in further],
+            route(f"{LATTICE}/requests/{{request}}", self._carry_any, "POST"),
+            route("/api/v1/webhooks/dead/{id}/retry", self._retry, "POST"),
+            route("/api/v1/webhooks/dead/{id}", self._discard, "DELETE"),
+            route("/api/v1/webhooks/{hook}/test", self._test, "POST"),
+            route("/api/v1/stream/{stream}", self._want, "POST"),
+            *[route(path, endpoint) for path, endpoint in further],
             *pages(),
         ]
         return Starlette(
@@ -298,12 +308,17 @@ class Gateway:
         return as_json({"result": "success", "host": host})
 
     async def _links(self, request: Request) -> Response:
-        return as_json({"result": "success", "links": await self._client(request).links()})
+        try:
+            return as_json({"result": "success", "links": await self._client(request).links()})
+        except NoResponders:
+            return _no_host(request)
 
     async def _config(self, request: Request) -> Response:
-        return as_json(
-            {"result": "success", "config": await self._client(request).config(request.path_params["config"])}
-        )
+        try:
+            config = await self._client(request).config(request.path_params["config"])
+        except NoResponders:
+            return _no_host(request)
+        return as_json({"result": "success", "config": config})
 
     # -- streams -----------------------------------------------------------------------------
 
@@ -353,7 +368,7 @@ class Gateway:
         if what == "events":
             return streams.lattice_events(client)
         kind, _, name = what.partition("/")
-        if kind != "applications" or not NAME.fullmatch(name):
+        if kind != "applications" or not re.fullmatch(NAMES["name"].pattern, name):
             raise BadQuery(f"{topic[:120]!r} is no topic: see /api/openapi.json")
         return streams.application_events(client, name)
 
@@ -392,6 +407,11 @@ class Gateway:
 
     def _own_metrics(self, openmetrics: bool) -> bytes:
         return self.meter.text(self.limits.streams, self.webhooks, openmetrics)
+
+
+def _no_host(request: Request) -> Response:
+    lattice = request.path_params["lattice"]
+    return failed(404, f"No host of lattice {lattice} answers, and only hosts know its links and configurations")
 
 
 def _read_only() -> Response:

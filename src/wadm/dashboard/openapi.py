@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wadm.dashboard.examples import EXAMPLES, MANIFEST
-from wadm.dashboard.operations import HOST_QUERY, LATTICE, OPERATIONS, Operation, Parameter
+from wadm.dashboard.operations import HOST_QUERY, LATTICE, NAMES, OPERATIONS, Operation, Parameter
 from wadm.dashboard.schemas import Schema, of, schemas
 
 TAGS: Final = {
@@ -21,20 +21,6 @@ TAGS: Final = {
     "Gateway": "Who one is, the server's health, and requests of the NATS API as they are.",
 }
 
-_PATH: Final = {
-    "lattice": ("The lattice.", "^[A-Za-z0-9_-]+$", "default"),
-    "name": ("The application.", "^[A-Za-z0-9_-]+$", "hello"),
-    "host": ("The host's id.", "^[A-Za-z0-9_-]+$", "NAEXAMPLEHOST"),
-    "config": ("The configuration's name.", "^[A-Za-z0-9_-]+$", "hello-httpserver"),
-    "request": (
-        "What follows the lattice in the NATS subject.",
-        "^[A-Za-z0-9_=-]+(\\.[A-Za-z0-9_=-]+)*$",
-        "model.list",
-    ),
-    "id": ("The notification's id.", "^[A-Za-z0-9_-]+$", "msg_0123456789abcdef01234567"),
-    "hook": ("The webhook's name.", "^[^/]+$", "chat"),
-    "stream": ("The stream, as its `hello` event names it.", "^[A-Za-z0-9_-]+$", "Zk3uV0pYQ1mXkQ2h"),
-}
 _TOPICS: Final = ("applications", "hosts", "events")
 
 _ERRORS: Final = {
@@ -86,7 +72,7 @@ def document(product: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    codes = (*_ALWAYS, *_ASKING, *(_SENDING if operation.role == "full" or operation.body else ()))
+    codes = (*_ALWAYS, *_ASKING, *(_SENDING if operation.tag == "Changes" or operation.role == "full" else ()))
     good = (200, 201) if operation.reply == "Put" else (200,)
     said = _said(operation.tag, operation.path, operation.id, operation.about, operation.query)
     if operation.role == "full":
@@ -98,7 +84,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
         said["requestBody"] = {"required": True, "content": content}
     elif operation.body == "request":
-        properties = {one.name: _schema(one) for one in operation.fields}
+        properties = {one.name: _in_body(one) for one in operation.fields}
         schema = {"type": "object", "properties": properties}
         body = {"schema": schema, "example": _EXAMPLE_BODY.get(operation.id, {})}
         said["requestBody"] = {"required": False, "content": {"application/json": body}}
@@ -260,8 +246,9 @@ def _path_parameter(name: str) -> dict[str, Any]:
         about, example = "What to follow.", "applications"
         schema: Schema = {"type": "string", "enum": list(_TOPICS)}
     else:
-        about, pattern, example = _PATH[name]
-        schema = {"type": "string", "pattern": pattern, "maxLength": 200}
+        named = NAMES[name]
+        about, example = f"{named.about}.", named.example
+        schema = {"type": "string", "pattern": f"^{named.pattern}$"}
     return {"name": name, "in": "path", "required": True, "description": about, "schema": schema, "example": example}
 
 
@@ -272,8 +259,17 @@ def _in_query(query: tuple[Parameter, ...]) -> list[dict[str, Any]]:
     ]
 
 
+def _in_body(parameter: Parameter) -> Schema:
+    schema = _schema(parameter)
+    return {**schema, "type": [parameter.kind, "null"]} if parameter.or_null else schema
+
+
 def _schema(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": parameter.kind, "description": parameter.about}
     if parameter.least is not None:
         schema["minimum"] = parameter.least
+    if parameter.most is not None:
+        schema["maximum"] = parameter.most
+    if parameter.pattern:
+        schema["pattern"] = f"^{parameter.pattern}$"
     return schema

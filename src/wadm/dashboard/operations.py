@@ -15,6 +15,9 @@ from wadm.dashboard.tokens import Role
 
 N = TypeVar("N", int, float)
 
+LATEST: Final = 253402300799
+"""The last second of the year 9999: the last that has a date."""
+
 LATTICE: Final = "/api/v1/lattices/{lattice}"
 APPLICATION: Final = LATTICE + "/applications/{name}"
 
@@ -31,6 +34,12 @@ class Parameter(Struct, frozen=True):
     about: str
     least: int | None = None
     """The least value of a number."""
+    most: int | None = None
+    """The greatest."""
+    pattern: str = ""
+    """What a text must match as a whole; anything where it is empty."""
+    or_null: bool = False
+    """Whether a body may say null for it, which is to say nothing."""
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -52,13 +61,13 @@ class Operation(Struct, frozen=True, kw_only=True):
     """The name of the reply's schema."""
 
 
-_VERSION = Parameter("version", "string", "A version; without it the newest.")
-_PLAN = Parameter("plan", "string", "The id of a plan: only if it would still come out the same.")
+_VERSION = Parameter("version", "string", "A version; without it the newest.", or_null=True)
+_PLAN = Parameter("plan", "string", "The id of a plan: only if it would still come out the same.", or_null=True)
 _WHY = (Parameter("message", "string", "What for; kept with the revision."),)
 _TIMES = (
     Parameter("limit", "integer", "At most so many, the newest.", 1),
-    Parameter("since", "number", "Only what happened later, in seconds since 1970.", 0),
-    Parameter("until", "number", "Only what happened earlier, for paging back; 0: up to now.", 0),
+    Parameter("since", "number", "Only what happened later, in seconds since 1970.", 0, LATEST),
+    Parameter("until", "number", "Only what happened earlier, for paging back; 0: up to now.", 0, LATEST),
 )
 
 OPERATIONS: Final = (
@@ -224,7 +233,11 @@ OPERATIONS: Final = (
         about="Deploy the version that ran before, or the one named.",
         role="full",
         body="request",
-        fields=(Parameter("version", "string", "A version; without it the one that ran before."), _PLAN, *_WHY),
+        fields=(
+            Parameter("version", "string", "A version; without it the one that ran before.", or_null=True),
+            _PLAN,
+            *_WHY,
+        ),
         reply="Deploy",
     ),
     Operation(
@@ -245,10 +258,11 @@ READING: Final = frozenset({"get", "list", "versions", "status", "history", "pla
 
 SIGNED: Final = frozenset({"deploy", "undeploy", "rollback"})
 """Operations that keep an author with what they change, as they are called on NATS."""
-NAME: Final = re.compile(r"[-/_=A-Za-z0-9]+")
-"""What can be the name of an application, as part of a subject."""
+_LABELS: Final = r"([^=,]+=[^=,]*(,[^=,]+=[^=,]*)*)?"
+_NAME: Final = r"[A-Za-z0-9_-]{1,200}"
+_NAMED: Final = "letters, digits, - and _ only, 200 at most"
 HOST_QUERY: Final = (
-    Parameter("labels", "string", "Only hosts with these labels: `zone=east,tier=edge`."),
+    Parameter("labels", "string", "Only hosts with these labels: `zone=east,tier=edge`.", pattern=_LABELS),
     Parameter("limit", "integer", "At most so many.", 1),
     Parameter("after", "string", "Only ids after this one: `next` of the page before."),
 )
@@ -281,26 +295,67 @@ def _value(parameter: Parameter, text: str) -> str | int | float | bool:
     try:
         match parameter.kind:
             case "integer":
-                return _at_least(parameter.least, int(text))
+                return _within(parameter, int(text))
             case "number":
-                return _at_least(parameter.least, float(text))
+                return _within(parameter, float(text))
             case "boolean":
                 return {"true": True, "false": False}[text]
+            case "string" if parameter.pattern and not re.fullmatch(parameter.pattern, text):
+                raise ValueError
     except (ValueError, KeyError):
-        raise BadQuery(
-            f"{parameter.name!r} must be {_KINDS[parameter.kind]}{_from(parameter)}, not {text[:80]!r}"
-        ) from None
+        raise BadQuery(f"{parameter.name!r} must be {_wanted(parameter)}, not {text[:80]!r}") from None
     return text
 
 
 _KINDS: Final = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
 
 
-def _from(parameter: Parameter) -> str:
-    return "" if parameter.least is None else f" from {parameter.least} up"
+def _wanted(parameter: Parameter) -> str:
+    least = "" if parameter.least is None else f" from {parameter.least} up"
+    most = "" if parameter.most is None else f" to {parameter.most}"
+    like = f" like {parameter.pattern}" if parameter.pattern else ""
+    return f"{_KINDS[parameter.kind]}{least}{most}{like}"
 
 
-def _at_least(least: int | None, value: N) -> N:
-    if not isfinite(value) or (least is not None and value < least):
+def _within(parameter: Parameter, value: N) -> N:
+    least, most = parameter.least, parameter.most
+    if not isfinite(value) or (least is not None and value < least) or (most is not None and value > most):
         raise ValueError
     return value
+
+
+# -- names in the path ---------------------------------------------------------------------------
+
+
+class Name(Struct, frozen=True):
+    """A name in a path: what it is of, what it must match as a whole, that in words, an example."""
+
+    about: str
+    pattern: str = _NAME
+    rule: str = _NAMED
+    example: str = "hello"
+
+
+NAMES: Final = {
+    "lattice": Name("The lattice", example="default"),
+    "name": Name("The application"),
+    "host": Name("The host's id", example="NAEXAMPLEHOST"),
+    "config": Name("The configuration", example="hello-httpserver"),
+    "request": Name(
+        "What follows the lattice in the NATS subject",
+        r"[A-Za-z0-9_=-]{1,100}(\.[A-Za-z0-9_=-]{1,200}){0,3}",
+        "words of letters, digits, -, _ and = with dots between them",
+        "model.list",
+    ),
+    "id": Name("The notification's id", example="msg_0123456789abcdef01234567"),
+    "hook": Name("The webhook's name", r"[^/]{1,200}", "anything but /", "chat"),
+    "stream": Name("The stream, as its `hello` event names it", example="Zk3uV0pYQ1mXkQ2h"),
+}
+
+
+def check_names(names: dict[str, str]) -> None:
+    """Raise :class:`BadQuery` for what cannot be the name that it stands for in a path."""
+    for kind, text in names.items():
+        if kind in NAMES and not re.fullmatch(NAMES[kind].pattern, text):
+            what = NAMES[kind].about.partition(",")[0].lower()
+            raise BadQuery(f"{text[:80]!r} cannot be {what}: {NAMES[kind].rule}")

@@ -38,6 +38,8 @@ _BY_WORDS: Final = (
     ("already exists", 409),
     ("does not hold any more", 409),
     ("is already deployed", 409),
+    ("has no version to go back to", 409),
+    ("there is nothing to try again", 409),
     ("does not have a version", 404),
     ("is not deployed in this lattice", 404),
     ("is not currently supported", 404),

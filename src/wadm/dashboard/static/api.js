@@ -1,28 +1,37 @@
-// The server, as the page speaks to it: requests with a token, and streams of events that come back by themselves.
+// Requests to the server, with the token of whoever looks.
 
 const KEY = "wadm-token";
 
 let token = "";
-try {
-  token = sessionStorage.getItem(KEY) || localStorage.getItem(KEY) || "";
-} catch { /* nothing is kept, then */ }
 
-/** Take the token out of the address, where `wadm up` puts it, so that it is not seen, shared or kept in the history; return whether there was one. */
+function stored(kind) { try { return window[kind].getItem(KEY) || ""; } catch { return ""; } }
+function store(kind, text) { try { if (text) window[kind].setItem(KEY, text); else window[kind].removeItem(KEY); } catch { /* it lasts as long as the page */ } }
+
+/** Return the token of the address, which `wadm up` puts there, and take it out, so that it is not seen, shared or kept
+ * in the history; "" where there is none. */
 export function takeToken() {
   const found = /[#&]token=([^&]+)/.exec(location.hash);
-  if (!found) return false;
-  setToken(decodeURIComponent(found[1]), false);
-  history.replaceState(null, "", location.pathname + "#/applications");
-  return true;
+  if (!found) return "";
+  history.replaceState(null, "", location.pathname + location.search + "#/");
+  try { return decodeURIComponent(found[1]).trim(); } catch { return found[1].trim(); }
 }
 
-export function setToken(text, keep) {
-  token = text.trim();
-  try {
-    sessionStorage.setItem(KEY, token);
-    if (keep) localStorage.setItem(KEY, token);
-    if (!token) { sessionStorage.removeItem(KEY); localStorage.removeItem(KEY); }
-  } catch { /* it lasts as long as the page */ }
+/** Return the token that this browser keeps. */
+export const keptToken = () => stored("sessionStorage") || stored("localStorage");
+
+export const currentToken = () => token;
+export function useToken(text) { token = text; }
+
+/** Keep the token in use: for this tab, and in this browser where that is wanted or was so with the last one. */
+export function keepToken(remember) {
+  store("sessionStorage", token);
+  if (remember || stored("localStorage")) store("localStorage", token);
+}
+
+export function forgetToken() {
+  token = "";
+  store("sessionStorage", "");
+  store("localStorage", "");
 }
 
 export class Failed extends Error {
@@ -33,16 +42,15 @@ export class Failed extends Error {
   }
 }
 
-function headers(more) {
-  return token ? { ...more, Authorization: `Bearer ${token}` } : { ...more };
-}
+const PATIENCE = 15000;
 
 async function ask(method, path, body, type) {
   let answer;
   try {
-    answer = await fetch(path, { method, body, headers: headers(type ? { "Content-Type": type } : {}), cache: "no-store" });
-  } catch {
-    throw new Failed(0, { message: "The server cannot be reached" });
+    const headers = { ...(type ? { "Content-Type": type } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    answer = await fetch(path, { method, body, headers, cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE) });
+  } catch (error) {
+    throw new Failed(0, { message: error.name === "TimeoutError" ? "The server does not answer" : "The server cannot be reached" });
   }
   let reply = {};
   try { reply = await answer.json(); } catch { /* what it means is in the status */ }
@@ -51,10 +59,20 @@ async function ask(method, path, body, type) {
 }
 
 export const session = () => ask("GET", "api/v1/session");
-export const lattices = () => ask("GET", "api/v1/lattices").then((reply) => reply.lattices);
+export const openapi = () => ask("GET", "api/openapi.json");
 
-export const webhooks = () => ask("GET", "api/v1/webhooks");
-export const retryNotification = (id) => ask("POST", `api/v1/webhooks/dead/${encodeURIComponent(id)}/retry`);
+const hook = (name) => `api/v1/webhooks/${encodeURIComponent(name)}`;
+export const retryNotification = (id) => ask("POST", `${hook("dead")}/${encodeURIComponent(id)}/retry`);
+export const discardNotification = (id) => ask("DELETE", `${hook("dead")}/${encodeURIComponent(id)}`);
+export const testWebhook = (name) => ask("POST", `${hook(name)}/test`);
+
+/** Send any request; return its status, its time in milliseconds and its text. */
+export async function raw(method, path, body, type) {
+  const began = performance.now();
+  const headers = { ...(type ? { "Content-Type": type } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  const answer = await fetch(path, { method, body, headers, cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE) });
+  return { status: answer.status, text: await answer.text(), took: performance.now() - began };
+}
 
 /** All that can be asked about one lattice. */
 export function lattice(name) {
@@ -73,6 +91,8 @@ export function lattice(name) {
     explain: (one) => ask("GET", `${app(one)}/explain`).then((reply) => reply.explanation),
     history: (one) => ask("GET", `${app(one)}/history`).then((reply) => reply.revisions || []),
     events: (one, said = {}) => ask("GET", `${one ? app(one) : root}/events${query(said)}`),
+    links: () => ask("GET", `${root}/links`).then((reply) => reply.links),
+    config: (one) => ask("GET", `${root}/configs/${encodeURIComponent(one)}`).then((reply) => reply.config),
     plan: (one, said) => ask("GET", `${app(one)}/plan${query(said)}`).then((reply) => reply.plan),
     planManifest: (text) => ask("POST", `${root}/plan`, text, kindOf(text)).then((reply) => reply.plan),
     put: (text) => ask("POST", `${root}/applications`, text, kindOf(text)),
@@ -80,65 +100,7 @@ export function lattice(name) {
     undeploy: (one, said) => post(`${app(one)}/undeploy`, said),
     rollback: (one, said) => post(`${app(one)}/rollback`, said),
     remove: (one, version) => ask("DELETE", app(one) + query({ version })),
-    follow: (topic, handlers) => follow(`${root}/stream/${topic}`, handlers),
-    followApplication: (one, handlers) => follow(`${app(one)}/stream`, handlers),
   };
 }
 
 const kindOf = (text) => (text.trimStart().startsWith("{") ? "application/json" : "application/yaml");
-
-/**
- * Call `handlers[kind](data)` for each event of a stream, until the function that is returned is called. A stream that
- * ends is begun again; `handlers.state("live" | "lost", message)` tells of it. Not an EventSource: that sends no token.
- */
-export function follow(path, handlers) {
-  const stop = new AbortController();
-  (async () => {
-    let pause = 500;
-    while (!stop.signal.aborted) {
-      try {
-        const answer = await fetch(path, { headers: headers({ Accept: "text/event-stream" }), signal: stop.signal, cache: "no-store" });
-        if (!answer.ok) throw new Failed(answer.status, await answer.json().catch(() => ({})));
-        handlers.state?.("live");
-        pause = 500;
-        await read(answer.body, handlers);
-        if (!stop.signal.aborted) handlers.state?.("lost", "The connection to the server was lost");
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const away = !(error instanceof Failed);
-        handlers.state?.("lost", away ? "The server cannot be reached" : error.message, error.status);
-        if (error.status === 401 || error.status === 403 || error.status === 400) return;
-      }
-      await new Promise((done) => setTimeout(done, pause));
-      pause = Math.min(pause * 2, 8000);
-    }
-  })();
-  return () => stop.abort();
-}
-
-async function read(body, handlers) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    rest += value;
-    let end;
-    let from = 0;
-    while ((end = rest.indexOf("\n\n", from)) >= 0) {
-      dispatch(rest.slice(from, end), handlers);
-      from = end + 2;
-    }
-    rest = rest.slice(from);
-  }
-}
-
-function dispatch(block, handlers) {
-  let kind = "message";
-  let data = "";
-  for (const line of block.split("\n")) {
-    if (line.startsWith("event: ")) kind = line.slice(7);
-    else if (line.startsWith("data: ")) data += line.slice(6);
-  }
-  if (data && handlers[kind]) handlers[kind](JSON.parse(data));
-}

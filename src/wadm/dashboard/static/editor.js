@@ -1,8 +1,12 @@
 // A new application, or a new version of one: from a manifest to its plan to running.
 
-import { html, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { CodeBox } from "./code.js";
+import { yaml } from "./format.js";
+import { Dialog, Trouble, useAsked } from "./parts.js";
 import { Plan } from "./plan.js";
-import { Dialog, Trouble } from "./parts.js";
+import { go } from "./route.js";
+import { Lines } from "./versions.js";
 
 const EXAMPLE = `apiVersion: core.oam.dev/v1beta1
 kind: Application
@@ -42,43 +46,96 @@ spec:
                     address: 127.0.0.1:8000
 `;
 
-export function NewApplication({ api, onClose, text: given, title = "New application" }) {
-  const [text, setText] = useState(given ?? EXAMPLE);
-  const [plan, setPlan] = useState(null);
-  const [error, setError] = useState(null);
+const CHECK_AFTER = 500; // milliseconds without a key
+
+const kept = (key) => { try { return sessionStorage.getItem(`wadm-draft ${key}`) || ""; } catch { return ""; } };
+const keep = (key, text) => { try { if (text) sessionStorage.setItem(`wadm-draft ${key}`, text); else sessionStorage.removeItem(`wadm-draft ${key}`); } catch { /* it is lost with the page */ } };
+
+/** What the server says of a manifest while it is written: its plan, or what is wrong with it. */
+function usePlan(api, text) {
+  const [told, set] = useState({ plan: null, error: null, of: "" });
+  useEffect(() => {
+    let wanted = true;
+    const timer = setTimeout(() => api.planManifest(text).then(
+      (plan) => wanted && set({ plan, error: null, of: text }),
+      (error) => wanted && set({ plan: null, error, of: text }),
+    ), CHECK_AFTER);
+    return () => { wanted = false; clearTimeout(timer); };
+  }, [text]);
+  return told;
+}
+
+/** `text` is what there is to begin with, `draft` the name under which it is kept if one leaves without storing it. */
+export default function NewApplication({ api, onClose, text: given, title = "New application", draft }) {
+  const key = draft || `${api.name}/`;
+  const first = given ?? EXAMPLE;
+  const [before] = useState(() => kept(key));
+  const [text, setText] = useState(before || first);
+  const [failure, setFailure] = useState(null);
   const [busy, setBusy] = useState("");
+  const [way, setWay] = useState("plan");
+  const { plan, error, of } = usePlan(api, text);
+  const current = of === text;
+  const done = useRef(false);
+  useEffect(() => { if (!done.current) keep(key, text === first ? "" : text); }, [text]);
   const doing = (what, work) => async () => {
     setBusy(what);
-    setError(null);
-    try { await work(); } catch (failure) { setError(failure); }
+    setFailure(null);
+    try { await work(); } catch (refused) { setFailure(refused); }
     setBusy("");
   };
-  const check = doing("check", async () => setPlan(await api.planManifest(text)));
-  const store = doing("store", async () => {
-    const stored = await api.put(text);
-    location.hash = `#/applications/${encodeURIComponent(stored.name)}`;
-    onClose();
-  });
+  const stored = async () => {
+    const put = await api.put(text);
+    done.current = true;
+    keep(key, "");
+    return put;
+  };
+  const leave = (name) => { onClose(); go({ view: "applications", name }); };
+  const store = doing("store", async () => leave((await stored()).name));
   const deploy = doing("deploy", async () => {
-    const stored = await api.put(text);
-    await api.deploy(stored.name, { version: stored.current_version });
-    location.hash = `#/applications/${encodeURIComponent(stored.name)}`;
-    onClose();
+    const put = await stored();
+    // The id of a plan does not depend on the version, which the manifest may have been given only now.
+    try { await api.deploy(put.name, { version: put.current_version, plan: plan.id }); } catch (refused) {
+      refused.message = `${put.current_version} is stored, but was not deployed: ${refused.message}`;
+      throw refused;
+    }
+    leave(put.name);
   });
   const dropped = async (event) => {
     event.preventDefault();
     const file = event.dataTransfer?.files?.[0] || event.target.files?.[0];
-    if (file && file.size < 4e6) { setText(await file.text()); setPlan(null); }
+    if (file && file.size < 4e6) setText(await file.text());
   };
-  return html`<${Dialog} title=${title} onClose=${onClose} wide=${true}>
-    <div class="body">
-      <p class="dim">A manifest as YAML or JSON: write it, drop a file, or <label class="file">choose one<input type="file" accept=".yaml,.yml,.json" onChange=${dropped} /></label>.</p>
-      <textarea class="code" spellcheck=${false} aria-label="Manifest" value=${text} onInput=${(event) => { setText(event.target.value); setPlan(null); }} onDragOver=${(event) => event.preventDefault()} onDrop=${dropped}></textarea>
-      <${Trouble} error=${error} />
-      ${plan && html`<${Plan} plan=${plan} />`}
+  const guard = () => (text !== first ? "Close the editor? What was written is kept as a draft until this tab is closed." : "");
+  const problems = error?.problems || [];
+  return html`<${Dialog} title=${title} onClose=${onClose} wide=${true} guard=${guard}>
+    <div class="body" onDragOver=${(event) => event.preventDefault()} onDrop=${dropped}>
+      <p class="dim">A manifest as YAML or JSON: write it, drop a file, or <label class="file">choose one<input type="file" accept=".yaml,.yml,.json" onChange=${dropped} /></label>.
+        ${before && html` A draft was kept. <button class="text" onClick=${() => setText(first)}>Begin anew</button>`}</p>
+      <${CodeBox} text=${text} onText=${setText} problems=${current ? problems : []} />
+      <${Trouble} error=${failure} />
+      <div class="ways" role="group" aria-label="Show">${[["plan", "Plan"], ["diff", "Difference"]].map(([one, name]) => html`<button key=${one} class="small" aria-pressed=${way === one} onClick=${() => setWay(one)}>${name}</button>`)}<span class="dim" role="status">${!current ? "Planning …" : error ? html`<span class="bad">${problems.length > 1 ? `${problems.length} problems` : "Not valid"}</span>` : "Valid"}</span></div>
+      ${way === "diff" ? html`<${AgainstDeployed} api=${api} plan=${plan} text=${text} />` : plan ? html`<div class=${current ? "" : "old"}><${Plan} plan=${plan} /></div>` : html`<${Trouble} error=${error} />`}
     </div>
-    <footer><button onClick=${check} disabled=${busy}>${busy === "check" ? "Planning …" : "See the plan"}</button><span class="space"></span>
-      <button onClick=${store} disabled=${busy}>Store only</button>
-      <button class="primary" onClick=${deploy} disabled=${busy}>${busy === "deploy" ? "Deploying …" : "Store and deploy"}</button></footer>
+    <footer><span class="space"></span>
+      <button onClick=${store} disabled=${busy || !current || (error && error.status === 400)}>Store only</button>
+      <button class="primary" onClick=${deploy} disabled=${busy || !current || !plan}>${busy === "deploy" ? "Deploying …" : "Store and deploy"}</button></footer>
   <//>`;
+}
+
+/** What differs from the version that runs, or from the newest. */
+function AgainstDeployed({ api, plan, text }) {
+  const name = plan?.application;
+  const [other, missing] = useAsked(async () => {
+    if (!name) return null;
+    const versions = await api.versions(name);
+    const version = versions.find((one) => one.deployed)?.version || versions[versions.length - 1].version;
+    const { version: _, ...annotations } = (await api.manifest(name, version)).metadata.annotations || {};
+    const manifest = await api.manifest(name, version);
+    return { version, text: yaml({ ...manifest, metadata: { ...manifest.metadata, annotations } }) };
+  }, [name]);
+  if (!name) return html`<p class="none">Once the manifest is valid, it is compared with what runs.</p>`;
+  if (missing) return html`<p class="none">${missing.status === 404 ? `${name} is new: there is nothing to compare with.` : missing.message}</p>`;
+  if (!other) return html`<p class="loading">Loading what runs …</p>`;
+  return html`<p class="dim">From version ${other.version}:</p><${Lines} before=${other.text} after=${text} />`;
 }

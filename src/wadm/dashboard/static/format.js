@@ -26,6 +26,9 @@ export function clock(time) {
     ? text : `${date.toLocaleDateString([], { month: "short", day: "numeric" })} ${text}`;
 }
 
+/** Date, time and zone: what one can quote to others. */
+export const exactly = (time) => new Date(time * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+
 export const number = (n) => n.toLocaleString("en");
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 
@@ -37,6 +40,34 @@ export function image(reference) {
 
 /** The innermost cause of an error, which hosts write last, after everything that failed because of it. */
 export const cause = (error) => error.split(": ").slice(-2).join(": ");
+
+const BAD = /^(refused|not answered in time|nobody there to answer|failed|unhealthy)\b|could not be |was refused|is not healthy|may have crashed|the host is lost/;
+/** Whether an entry of a timeline tells of a failure. */
+export const isFailure = (entry) => BAD.test(entry.text);
+
+const SOON = 120;
+/**
+ * Entries of a timeline, newest first, with equal ones that follow each other closely put together:
+ * `{ ...newest, times, entries }`. Equal are entries of one application that say the same of different hosts.
+ */
+export function grouped(entries) {
+  const groups = [];
+  const open = new Map();
+  for (const entry of entries) {
+    const text = entry.host ? entry.text.split(entry.host).join("…") : entry.text;
+    const sign = `${entry.kind}|${entry.application || ""}|${text}`;
+    const group = open.get(sign);
+    if (group && group.last - entry.time < SOON) {
+      group.entries.push(entry);
+      group.last = entry.time;
+    } else {
+      const begun = { ...entry, entries: [entry], last: entry.time };
+      open.set(sign, begun);
+      groups.push(begun);
+    }
+  }
+  return groups;
+}
 
 /** A hue for a name, the same everywhere. */
 export function hue(text) {
@@ -117,6 +148,33 @@ function middle(x, y) {
     } else { lines.push({ sign: "+", text: y[j] }); j += 1; }
   }
   return lines;
+}
+
+const WORD = /([\s/:@.,"'=[\]{}()-]+)/;
+
+/** Mark within lines that were replaced one by one what differs: `words` are `[text, changed]`. */
+export function marked(lines) {
+  const shown = [...lines];
+  for (let at = 0; at < lines.length; at += 1) {
+    if (lines[at].sign !== "-") continue;
+    let gone = at;
+    while (gone < lines.length && lines[gone].sign === "-") gone += 1;
+    let come = gone;
+    while (come < lines.length && lines[come].sign === "+") come += 1;
+    if (come - gone === gone - at) {
+      for (let n = 0; n < gone - at; n += 1) [shown[at + n], shown[gone + n]] = pair(lines[at + n], lines[gone + n]);
+    }
+    at = come - 1;
+  }
+  return shown;
+}
+
+function pair(before, after) {
+  const told = difference(before.text.split(WORD).join("\n"), after.text.split(WORD).join("\n"));
+  const same = told.filter((one) => one.sign === " " && one.text.trim()).length;
+  if (!same) return [before, after]; // nothing is left of the line: it is another
+  const words = (sign) => told.filter((one) => one.sign === " " || one.sign === sign).map((one) => [one.text, one.sign !== " "]);
+  return [{ ...before, words: words("-") }, { ...after, words: words("+") }];
 }
 
 /** Only the changed lines with a few around them; `null` stands for what is left out. */

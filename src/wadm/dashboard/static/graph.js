@@ -1,16 +1,20 @@
-// An application as a picture: components and providers, and the links between them, from left to right.
+// Components and providers, and the links between them, as a picture from left to right: of an application, or of all
+// of a lattice. One can move it, zoom, search, and open a part to see its instances on each host.
 
-import { html } from "./vendor/preact.js";
-import { GRAVITY, image } from "./format.js";
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { GRAVITY, image, plural } from "./format.js";
+import { Icon } from "./parts.js";
+import { to, toApplication } from "./route.js";
 
 const WIDE = 220;
 const TALL = 72;
-const ACROSS = 110;
-const DOWN = 26;
-const SMALLEST = 0.72;
+const LINE = 18; // of an instance
+const MOST_LINES = 8;
+const FEW = 10; // links whose labels are shown without being pointed at
+const LARGEST = 2;
 
-/** What a manifest says, with the states that scalers have. */
-export function pictureOf(manifest, scalers) {
+/** What a manifest says, with the states that scalers have; `applications` are the rows of the lattice. */
+export function pictureOf(manifest, scalers, applications, instances) {
   const app = manifest.metadata.name;
   const parts = manifest.spec.components.map((part) => {
     const shared = part.properties.application;
@@ -19,18 +23,20 @@ export function pictureOf(manifest, scalers) {
     return {
       name: part.name, id, kind: part.type === "capability" ? "provider" : "component",
       image: part.properties.image || "", shared: shared ? shared.name : "",
-      state: worst(mine), wanted: total(mine, "wanted"), running: total(mine, "running"),
-      traits: part.traits || [],
+      // What is shared is another application's: how it is, that one knows.
+      state: shared ? applications?.get(shared.name)?.status || "undeployed" : worst(mine),
+      wanted: total(mine, "wanted"), running: total(mine, "running"),
+      instances: instances?.get(id) || [], traits: part.traits || [],
     };
   });
   const byName = new Map(parts.map((part) => [part.name, part]));
   const links = parts.flatMap((part) => part.traits.filter((trait) => trait.type === "link").map((trait) => {
     const said = trait.properties;
     const name = typeof said.target === "string" ? said.target : said.target?.name;
-    const to = byName.get(name);
-    if (!to) return null;
-    const link = scalers.find((one) => one.kind === "LinkScaler" && one.name === `${part.id} -(${said.namespace}:${said.package})-> ${to.id}`);
-    return { from: part.name, to: to.name, label: `${said.namespace}:${said.package}`, interfaces: (said.interfaces || []).join(", "), state: link ? link.type : "undeployed" };
+    const target = byName.get(name);
+    if (!target) return null;
+    const link = scalers.find((one) => one.kind === "LinkScaler" && one.name === `${part.id} -(${said.namespace}:${said.package})-> ${target.id}`);
+    return { from: part.name, to: target.name, label: `${said.namespace}:${said.package}`, interfaces: (said.interfaces || []).join(", "), state: link ? link.type : "undeployed" };
   })).filter(Boolean);
   return { parts, links };
 }
@@ -41,95 +47,133 @@ const idOf = (app, name) => [app, name].map((text) => text.toLowerCase().replace
 const worst = (scalers) => scalers.map((one) => one.type).sort((a, b) => GRAVITY[a] - GRAVITY[b])[0] || "undeployed";
 const total = (scalers, field) => scalers.reduce((sum, one) => sum + (one.explanation?.[field] || 0), 0);
 
-/**
- * Columns by the longest way from a part that nobody links to, rows so that links cross little. A link that goes past
- * columns is given a place in each of them, so that it runs between the parts there and not behind them.
- */
-export function layout({ parts, links }) {
-  const column = columnsOf(parts, links);
-  const columns = Array.from({ length: Math.max(...column.values()) + 1 }, () => []);
-  const spots = new Map(parts.map((part) => [part.name, { part, tall: TALL }]));
-  parts.forEach((part) => columns[column.get(part.name)].push(spots.get(part.name)));
-  const ways = links.map((link) => {
-    const way = [spots.get(link.from)];
-    for (let x = column.get(link.from) + 1; x < column.get(link.to); x += 1) {
-      const passing = { tall: 0, before: way[way.length - 1] };
-      columns[x].push(passing);
-      way.push(passing);
-    }
-    return [...way, spots.get(link.to)];
-  });
-  columns.forEach((spotsThere, x) => {
-    const before = (spot) => (spot.part
-      ? links.filter((link) => link.to === spot.part.name && column.get(link.from) < x).map((link) => ways[links.indexOf(link)].at(-2).row)
-      : [spot.before.row]);
-    const wish = new Map(spotsThere.map((spot) => {
-      const rows = x ? before(spot) : [];
-      return [spot, rows.length ? rows.reduce((a, b) => a + b, 0) / rows.length : 1e9];
-    }));
-    if (x) spotsThere.sort((a, b) => wish.get(a) - wish.get(b));
-    spotsThere.forEach((spot, row) => { spot.row = row / spotsThere.length; });
-  });
-  const tall = (spotsThere) => spotsThere.reduce((sum, spot) => sum + spot.tall + DOWN, -DOWN);
-  const height = Math.max(...columns.map(tall));
-  columns.forEach((spotsThere, x) => {
-    let top = (height - tall(spotsThere)) / 2;
-    for (const spot of spotsThere) {
-      Object.assign(spot, { x, left: x * (WIDE + ACROSS), top });
-      top += spot.tall + DOWN;
-    }
-  });
-  return { place: [...spots.values()], ways, width: columns.length * (WIDE + ACROSS) - ACROSS, height };
-}
-
-function columnsOf(parts, links) {
-  const column = new Map(parts.map((part) => [part.name, 0]));
-  for (let round = 0; round < parts.length; round += 1) {
-    let moved = false;
-    for (const link of links) {
-      const next = column.get(link.from) + 1;
-      if (link.from !== link.to && column.get(link.to) < next && next <= round + 1) { column.set(link.to, next); moved = true; }
-    }
-    if (!moved) break;
-  }
-  const used = [...new Set(column.values())].sort((a, b) => a - b);
-  return new Map([...column].map(([name, at]) => [name, used.indexOf(at)]));
-}
-
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const tallOf = (part, open) => TALL + (open ? Math.min(MOST_LINES + 1, Math.max(1, part.instances.length)) * LINE + 8 : 0);
 
-export function Graph({ picture, onPick }) {
-  const { place, ways, width, height } = layout(picture);
-  const words = `${picture.parts.map((part) => `${part.kind} ${part.name}: ${part.state}, ${part.running} of ${part.wanted}`).join("; ")}. Links: ${picture.links.map((link) => `${link.from} to ${link.to} for ${link.label}: ${link.state}`).join("; ") || "none"}.`;
-  // What does not fit is made smaller as long as it can be read, and scrolls beyond that.
-  return html`<div class="graph"><svg viewBox=${`-8 -12 ${width + 16} ${height + 24}`} style=${{ width: `${width + 16}px`, minWidth: `${Math.round((width + 16) * SMALLEST)}px` }} role="group" aria-label=${words}>
-    <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0.5L7.5 4L0 7.5z" /></marker></defs>
-    ${picture.links.map((link, at) => html`<${Edge} key=${`${link.from} ${link.to} ${link.label}`} link=${link} way=${ways[at]} />`)}
-    ${place.map(({ part, left, top }) => html`
-      <a key=${part.name} class="node ${part.state} ${part.shared ? "shared" : ""}" href="#" role="button" aria-label=${`${part.kind} ${part.name}, ${part.state}, ${part.running} of ${part.wanted} run`} transform=${`translate(${left} ${top})`} onClick=${(event) => { event.preventDefault(); onPick(part.id); }}>
-        <rect width=${WIDE} height=${TALL} rx=${part.kind === "provider" ? 4 : 14} class="box" />
-        <rect width="5" height=${TALL - 24} x="10" y="12" rx="2.5" class="stripe" />
-        <text x="26" y="24" class="kind">${part.kind}${part.shared ? ` of ${cut(part.shared, 16)}` : ""}</text>
-        <text x="26" y="43" class="title">${cut(part.name, 20)}</text>
-        <text x="26" y="60" class="image">${cut(image(part.image), 27)}</text>
-        ${!part.shared && part.wanted > 0 && html`<text x=${WIDE - 12} y="24" class="count">${part.running}/${part.wanted}</text>`}
-        <title>${part.id}${"\n"}${part.image}</title>
-      </a>`)}
-  </svg></div>`;
+/** Where everything is: parts in layers from left to right, links between them round the parts. */
+function place(dagre, { parts, links }, opened, labelled) {
+  const graph = new dagre.Graph({ multigraph: true });
+  graph.setGraph({ rankdir: "LR", nodesep: 22, ranksep: labelled ? 30 : 70, edgesep: 16, marginx: 12, marginy: 12 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const part of parts) graph.setNode(part.name, { width: WIDE, height: tallOf(part, opened.has(part.name)) });
+  links.forEach((link, at) => graph.setEdge(link.from, link.to, labelled ? { width: cut(link.label, 24).length * 7 + 16, height: 18, labelpos: "c" } : {}, String(at)));
+  dagre.layout(graph);
+  const { width = 0, height = 0 } = graph.graph();
+  return {
+    width, height,
+    spots: parts.map((part) => { const { x, y, height: tall } = graph.node(part.name); return { part, left: x - WIDE / 2, top: y - tall / 2, tall }; }),
+    ways: links.map((link, at) => graph.edge(link.from, link.to, String(at))),
+  };
 }
 
-function Edge({ link, way }) {
-  const points = way.map((spot) => spot.top + spot.tall / 2);
-  let at = [way[0].left + WIDE, points[0]];
-  let path = `M${at}`;
-  way.slice(1).forEach((spot, index) => {
-    const next = [spot.left - (spot.part ? 2 : 0), points[index + 1]];
-    const bend = next[0] <= at[0] ? 70 : Math.max(40, (next[0] - at[0]) / 2);
-    path += ` C${at[0] + bend} ${at[1]}, ${next[0] - bend} ${next[1]}, ${next}`;
-    at = next;
-    if (!spot.part) { at = [spot.left + WIDE, next[1]]; path += ` H${at[0]}`; }
-  });
-  const [first, second] = way;
-  const x = (first.left + WIDE + second.left) / 2;
-  return html`<g class="edge ${link.state}"><path d=${path} marker-end="url(#tip)" /><text x=${x} y=${(points[0] + points[1]) / 2 + 4}>${cut(link.label, 17)}</text><title>${`${link.label} ${link.interfaces}: ${link.state}`}</title></g>`;
+/** A smooth line through points. */
+function curve(points) {
+  const [first, ...rest] = points;
+  let path = `M${first.x} ${first.y}`;
+  for (let n = 0; n < rest.length - 1; n += 1) {
+    const middle = { x: (rest[n].x + rest[n + 1].x) / 2, y: (rest[n].y + rest[n + 1].y) / 2 };
+    path += ` Q${rest[n].x} ${rest[n].y} ${middle.x} ${middle.y}`;
+  }
+  const end = rest[rest.length - 1];
+  return `${path} L${end.x} ${end.y}`;
+}
+
+export function Graph({ picture, onPick, tall = 460 }) {
+  const box = useRef(null);
+  const [dagre, setDagre] = useState(null);
+  const [width, setWidth] = useState(0);
+  const [view, setView] = useState(null); // { x, y, zoom }; null: all of it
+  const [opened, setOpened] = useState(new Set());
+  const [text, setText] = useState("");
+  const [over, setOver] = useState("");
+  const drag = useRef(null);
+  useEffect(() => { import("./vendor/dagre.js").then(setDagre, () => {}); }, []);
+  useEffect(() => {
+    const element = box.current;
+    const watcher = new ResizeObserver(() => setWidth(element.clientWidth));
+    watcher.observe(element);
+    // A wheel scrolls the page; with Ctrl, as browsers have it, it zooms.
+    const wheel = (event) => { if (event.ctrlKey || event.metaKey) { event.preventDefault(); zoomBy(Math.exp(-event.deltaY / 300), event.offsetX, event.offsetY); } };
+    element.addEventListener("wheel", wheel, { passive: false });
+    return () => { watcher.disconnect(); element.removeEventListener("wheel", wheel); };
+  }, []);
+  const labelled = picture.links.length <= FEW;
+  const shape = `${picture.parts.map((part) => `${part.name}${opened.has(part.name) ? part.instances.length : ""}`).join()}|${picture.links.map((link) => `${link.from}>${link.to}`).join()}`;
+  const at = useMemo(() => dagre && place(dagre, picture, opened, labelled), [dagre, shape]);
+  const words = `${picture.parts.length > 30 ? plural(picture.parts.length, "part") : picture.parts.map((part) => `${part.kind} ${part.name}: ${part.state}, ${part.running} of ${part.wanted}`).join("; ")}. Links: ${picture.links.length > 30 ? picture.links.length : picture.links.map((link) => `${link.from} to ${link.to} for ${link.label}: ${link.state}`).join("; ") || "none"}.`;
+  const all = at && width ? Math.min(1, (width - 8) / at.width, tall / at.height) : 1;
+  const high = at ? Math.min(tall, Math.max(110, at.height * all)) : 120;
+  const whole = at && { zoom: all, x: (width - at.width * all) / 2, y: (high - at.height * all) / 2 };
+  const now = view || whole;
+  const state = useRef({});
+  state.current = { now, width, high };
+  function zoomBy(by, x, y) {
+    const { now: before, width: wide, high: deep } = state.current;
+    if (!before) return;
+    const zoom = Math.max(0.05, Math.min(LARGEST, before.zoom * by));
+    const [px, py] = [x ?? wide / 2, y ?? deep / 2];
+    setView({ zoom, x: px - ((px - before.x) * zoom) / before.zoom, y: py - ((py - before.y) * zoom) / before.zoom });
+  }
+  const down = (event) => { if (event.button === 0 && !event.target.closest("a, button")) { drag.current = { x: event.clientX, y: event.clientY, from: now }; box.current.setPointerCapture(event.pointerId); } };
+  const moved = (event) => { const one = drag.current; if (one) setView({ ...one.from, x: one.from.x + event.clientX - one.x, y: one.from.y + event.clientY - one.y }); };
+  const up = () => { drag.current = null; };
+  const sought = text.trim().toLowerCase();
+  const found = sought && at ? at.spots.filter(({ part }) => `${part.name} ${part.id} ${part.image}`.toLowerCase().includes(sought)) : [];
+  useEffect(() => {
+    if (!found.length) return;
+    const [spot] = found;
+    const zoom = Math.max(now.zoom, 0.8);
+    setView({ zoom, x: width / 2 - (spot.left + WIDE / 2) * zoom, y: high / 2 - (spot.top + spot.tall / 2) * zoom });
+  }, [sought]);
+  const key = (event) => {
+    if (event.target !== event.currentTarget) return;
+    const by = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
+    if (by) { event.preventDefault(); setView({ ...now, x: now.x + by[0], y: now.y + by[1] }); }
+    else if (event.key === "+" || event.key === "-") zoomBy(event.key === "+" ? 1.25 : 0.8);
+    else if (event.key === "0") setView(null);
+  };
+  const toggle = (part) => { const next = new Set(opened); if (!next.delete(part.name)) next.add(part.name); setOpened(next); onPick?.(part.id); };
+  const many = picture.parts.length > 6;
+  return html`<div class="graph">
+    <div class="graph-tools">${many && html`<input type="search" class="small" aria-label="Search the picture" placeholder="Search the picture" value=${text} onInput=${(event) => setText(event.target.value)} />`}
+      <span class="space"></span><button class="small" aria-label="Zoom out" title="Zoom out (-)" onClick=${() => zoomBy(0.8)}>−</button><button class="small" aria-label="Zoom in" title="Zoom in (+, or Ctrl and the wheel)" onClick=${() => zoomBy(1.25)}>+</button><button class="small" onClick=${() => setView(null)} title="Show all of it (0)">Fit</button></div>
+    <div class="sheet" ref=${box} tabindex="0" role="group" aria-label=${words} style=${{ height: `${high}px` }} onPointerDown=${down} onPointerMove=${moved} onPointerUp=${up} onPointerCancel=${up} onKeyDown=${key}>
+    ${at && width > 0 && html`<svg width=${width} height=${high}>
+      <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0.5L7.5 4L0 7.5z" /></marker></defs>
+      <g transform=${`translate(${now.x} ${now.y}) scale(${now.zoom})`}>
+        ${picture.links.map((link, n) => html`<${Edge} key=${`${link.from} ${link.to} ${link.label} ${n}`} link=${link} way=${at.ways[n]} labelled=${labelled || over === link.from || over === link.to} dim=${over && over !== link.from && over !== link.to} />`)}
+        ${at.spots.map((spot) => html`<${Node} key=${spot.part.name} spot=${spot} part=${picture.parts.find((one) => one.name === spot.part.name) || spot.part} open=${opened.has(spot.part.name)} found=${found.includes(spot)} onOver=${setOver} onPick=${toggle} />`)}
+      </g></svg>`}
+    </div></div>`;
+}
+
+function Node({ spot, part, open, found, onOver, onPick }) {
+  const shown = part.instances.slice(0, MOST_LINES);
+  const label = `${part.kind} ${part.name}${part.shared ? ` of ${part.shared}` : ""}, ${part.state}, ${part.running} of ${part.wanted} run`;
+  return html`<g class="node ${part.state} ${part.shared ? "shared" : ""} ${found ? "found" : ""}" transform=${`translate(${spot.left} ${spot.top})`} onPointerEnter=${() => onOver(part.name)} onPointerLeave=${() => onOver("")}>
+    <a href=${part.shared ? toApplication(part.shared) : part.href || "#"} role=${part.shared || part.href ? undefined : "button"} aria-expanded=${part.shared || part.href ? undefined : open} aria-label=${label} onFocus=${() => onOver(part.name)} onBlur=${() => onOver("")} onClick=${(event) => { if (part.shared || part.href) return; event.preventDefault(); onPick(part); }}>
+      <rect width=${WIDE} height=${spot.tall} rx=${part.kind === "provider" ? 4 : 14} class="box" />
+      <rect width="5" height=${TALL - 24} x="10" y="12" rx="2.5" class="stripe" />
+      <text x="26" y="24" class="kind">${part.kind}${part.shared ? ` of ${cut(part.shared, 16)}` : ""}</text>
+      <text x="26" y="43" class="title">${cut(part.title || part.name, 22)}</text>
+      <text x="26" y="60" class="image">${cut(image(part.image), 28)}</text>
+      ${!part.shared && part.wanted > 0 && html`<text x=${WIDE - 12} y="24" class="count">${part.running}/${part.wanted}</text>`}
+      <title>${part.id}${"\n"}${part.image}</title>
+    </a>
+    ${open && (shown.length ? shown.map((one, n) => html`<a key=${one.host_id} href=${to({ view: "hosts", name: one.host_id })}><text x="26" y=${TALL + 8 + n * LINE} class="instance">${cut(one.host, 22)}${one.count > 1 ? ` × ${one.count}` : ""}${one.health === "failed" ? ", not healthy" : ""}</text></a>`)
+      : html`<text x="26" y=${TALL + 8} class="instance">runs nowhere</text>`)}
+    ${open && part.instances.length > shown.length && html`<text x="26" y=${TALL + 8 + MOST_LINES * LINE} class="instance">and ${part.instances.length - shown.length} more</text>`}
+  </g>`;
+}
+
+function Edge({ link, way, labelled, dim }) {
+  const [over, setOver] = useState(false);
+  const path = curve(way.points);
+  const middle = way.points[Math.floor(way.points.length / 2)];
+  const spot = way.x !== undefined ? way : middle;
+  const text = cut(link.label, 24);
+  return html`<g class="edge ${link.state} ${dim ? "faded" : ""}" onPointerEnter=${() => setOver(true)} onPointerLeave=${() => setOver(false)}>
+    <path d=${path} class="wide" /><path d=${path} marker-end="url(#tip)" />
+    ${(labelled || over) && html`<rect class="plate" x=${spot.x - text.length * 3.5 - 5} y=${spot.y - 9} width=${text.length * 7 + 10} height="18" rx="4" /><text x=${spot.x} y=${spot.y + 4}>${text}</text>`}
+    <title>${`${link.label} ${link.interfaces || ""}: ${link.state}`}</title></g>`;
 }

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { lattice } from "./api.js";
 import { GRAVITY, number, plural, STATES, TITLES } from "./format.js";
 import { Icon, Shape } from "./parts.js";
+import { go, useQuery } from "./route.js";
 
 const EVERY = 15000;
 const AT_A_TIME = 6;
@@ -28,19 +29,19 @@ function useCounts(names) {
       const waiting = [...names];
       const work = async () => { while (wanted && waiting.length) await one(waiting.shift()); };
       await Promise.all(Array.from({ length: AT_A_TIME }, work));
-      if (wanted) timer = setTimeout(all, EVERY);
+      if (wanted) timer = setTimeout(seen, EVERY);
     };
+    const seen = () => { if (document.visibilityState === "visible") all(); else timer = setTimeout(seen, EVERY); };
     all();
     return () => { wanted = false; clearTimeout(timer); };
   }, [names.join()]);
   return found;
 }
 
-export function Lattices({ names, current, onChoose, onLink }) {
-  const [text, setText] = useState("");
+export default function Lattices({ names, current, at }) {
+  const [text, setText] = useQuery(at, "q");
   const found = useCounts(names);
-  const away = [...found.values()].find((one) => one.error?.status === 0)?.error;
-  useEffect(() => onLink(away ? "lost" : "live", away?.message), [away]);
+  const onChoose = (name) => go({ lattice: name, view: "applications" });
   const shown = useMemo(() => names.filter((name) => name.toLowerCase().includes(text.toLowerCase()))
     .sort((a, b) => gravest(found.get(a)) - gravest(found.get(b)) || (a < b ? -1 : 1)), [names.join(), found, text]);
   const wrong = [...found.values()].filter((one) => one.error || sum(one.counts, isWrong)).length;

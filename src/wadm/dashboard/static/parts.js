@@ -1,7 +1,9 @@
 // Small parts that all views are made of.
 
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
-import { TITLES } from "./format.js";
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { follow } from "./link.js";
+import { ago, clock, exactly, grouped, isFailure, plural, TITLES } from "./format.js";
+import { toApplication } from "./route.js";
 
 // Every state has a shape of its own, so that nobody needs to tell colours apart.
 const SHAPES = {
@@ -13,8 +15,8 @@ const SHAPES = {
   undeployed: html`<circle cx="8" cy="8" r="6.2" class="line" stroke-dasharray="2.6 2.3"/>`,
 };
 
-export const Shape = ({ state, size = 16 }) => html`
-  <svg class="shape ${state}" width=${size} height=${size} viewBox="0 0 16 16" aria-hidden="true">${SHAPES[state] || SHAPES.undeployed}</svg>`;
+export const Shape = ({ state, size = 16, still }) => html`
+  <svg class="shape ${state} ${still ? "still" : ""}" width=${size} height=${size} viewBox="0 0 16 16" aria-hidden="true">${SHAPES[state] || SHAPES.undeployed}</svg>`;
 
 export const Badge = ({ state }) => html`<span class="badge ${state}"><${Shape} state=${state} size="14" />${TITLES[state] || state}</span>`;
 
@@ -36,6 +38,9 @@ const ICONS = {
   answer: "M13 4v4.5H4M7 5.5L4 8.5l3 3",
   event: "M8 2v4M8 10v4M2 8h4M10 8h4",
   status: "M3 8.5l3.2 3.2L13 5",
+  user: "M8 8.2a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 14a5.5 5.5 0 0 1 11 0",
+  links: "M6.5 9.5l3-3M7 4.5l1.2-1.2a3 3 0 0 1 4.3 4.3L11.3 8.8M9 11.5l-1.2 1.2a3 3 0 0 1-4.3-4.3l1.2-1.2",
+  api: "M5 4L1.5 8 5 12M11 4l3.5 4-3.5 4M9.2 3L6.8 13",
   help: "M5.6 6a2.4 2.4 0 1 1 3.6 2c-.8.5-1.2 1-1.2 1.9M8 12.4v.2",
   down: "M4 6l4 4 4-4",
 };
@@ -68,19 +73,50 @@ export function useAsked(ask, keys) {
   return [state.value, state.error, () => again((n) => n + 1)];
 }
 
-/** A modal dialog; the browser keeps the focus in it, and Escape closes it. */
-export function Dialog({ title, onClose, children, wide }) {
+/** What is told of a topic as one value, put together by `fold(before, event, data)`; `undefined` before anything is. */
+export function useTopic(topic, fold) {
+  const [state, set] = useState({ topic: "", value: undefined });
+  useEffect(() => {
+    if (!topic) return undefined;
+    const take = (event) => (data) => set((before) => ({ topic, value: fold(before.topic === topic ? before.value : undefined, event, data) }));
+    return follow(topic, Object.fromEntries(["snapshot", "changes", "status", "timeline", "problem"].map((event) => [event, take(event)])));
+  }, [topic]);
+  return state.topic === topic ? state.value : undefined;
+}
+
+const latest = (before, event, data) => (event === "problem" ? before : data);
+/** The last snapshot of a topic. */
+export const useSnapshot = (topic) => useTopic(topic, latest);
+
+/** The rows of a topic: `{ rows: Map, problem }`, the same object until something changes. */
+export function useRows(lattice, topic, key) {
+  const fold = (before, event, data) => {
+    if (event === "problem") return { rows: before?.rows || new Map(), problem: data.message };
+    const rows = event === "snapshot" ? new Map() : new Map(before?.rows || []);
+    for (const one of data.gone || []) rows.delete(one);
+    for (const row of data.rows) rows.set(row[key], row);
+    return { rows, problem: data.problem || "" };
+  };
+  return useTopic(topic && `${lattice}/${topic}`, fold) || { rows: null, problem: "" };
+}
+
+/** A modal dialog; the browser keeps the focus in it, and Escape closes it. `guard` returns why it is not to be closed
+ * without a question. What bears `data-first` is focused first. */
+export function Dialog({ title, onClose, children, wide, guard }) {
   const ref = useRef(null);
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog.open) dialog.showModal();
+    dialog.querySelector("[data-first]")?.focus();
     return () => dialog.open && dialog.close();
   }, []);
-  const outside = (event) => event.target === ref.current && onClose();
+  const leave = () => { const why = guard?.(); if (!why || confirm(why)) onClose(); };
+  // A press that began inside and ended outside (selecting text) is no click beside the dialog.
+  const outside = (event) => event.target === ref.current && leave();
   return html`
-    <dialog ref=${ref} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(event) => { event.preventDefault(); onClose(); }} onMouseDown=${outside}>
+    <dialog ref=${ref} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(event) => { event.preventDefault(); leave(); }} onMouseDown=${outside}>
       <div class="dialog">
-        <header><h2>${title}</h2><button class="quiet" onClick=${onClose} aria-label="Close"><${Icon} name="close" /></button></header>
+        <header><h2>${title}</h2><button class="quiet" onClick=${leave} aria-label="Close"><${Icon} name="close" /></button></header>
         ${children}
       </div>
     </dialog>`;
@@ -91,7 +127,8 @@ const coded = (text) => text.split("`").map((part, at) => (at % 2 ? html`<code k
 
 export function Trouble({ error }) {
   if (!error) return null;
-  const alone = error.problems?.length === 1 && error.problems[0].message === error.message;
+  const told = error.problems || [];
+  const alone = told.length > 0 && told.every((one) => one.level !== "warning") && told.some((one) => error.message.includes(one.message));
   return html`
   <div class="trouble" role="alert"><${Shape} state="failed" /><div>
     ${!alone && html`<p>${coded(error.message)}</p>`}
@@ -114,29 +151,52 @@ export function Command({ text }) {
   return html`<div class="copyable"><code>${text}</code><button class="quiet" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></div>`;
 }
 
+/** A moment: when exactly is told on the side, with its date and zone. */
+export const Time = ({ time, now }) => html`<time datetime=${new Date(time * 1000).toISOString()} title=${`${exactly(time)} (${ago(time, now)})`}>${clock(time)}</time>`;
+export const Ago = ({ time, now }) => html`<time datetime=${new Date(time * 1000).toISOString()} title=${exactly(time)}>${ago(time, now)}</time>`;
+
 const KINDS = { request: "Request", command: "Command", answer: "Answer", event: "Event", status: "Status" };
 
 /** The state that the text of a `status` entry begins with. */
 const stateIn = (text) => /^\w*/.exec(text)[0];
 
-/** What happened, newest first. */
-export function Timeline({ entries, now, clock, ago, named, none = "Nothing has happened since the server keeps a timeline." }) {
+/** What happened, newest first; what is equal is put together. */
+export function Timeline({ entries, now, named, none = "Nothing has happened since the server keeps a timeline." }) {
+  const groups = useMemo(() => grouped(entries), [entries]);
   if (!entries.length) return html`<p class="none">${none}</p>`;
-  return html`<ol class="timeline">${entries.map((entry) => html`
-    <li key=${entry.key} class=${entry.kind}>
-      <span class="mark">${entry.kind === "status" ? html`<${Shape} state=${stateIn(entry.text)} />` : html`<${Icon} name=${entry.kind} size="12" />`}</span>
-      <span class="kind">${KINDS[entry.kind] || entry.kind}</span>
-      <span class="what">${named && entry.application && html`<a href=${`#/applications/${encodeURIComponent(entry.application)}`}>${entry.application}</a> `}${entry.text}
-        ${entry.host && !entry.text.includes(entry.host) && html`<span class="where"> on ${entry.host}</span>`}</span>
-      <time title=${ago(entry.time, now)}>${clock(entry.time)}</time>
-    </li>`)}</ol>`;
+  // Only the newest status may be one that is still under way; older ones are over, whatever they say.
+  const newest = new Map();
+  for (const one of groups) if (one.kind === "status" && !newest.has(one.application || "")) newest.set(one.application || "", one);
+  return html`<ol class="timeline">${groups.map((group) => html`<${Moment} key=${group.entries[group.entries.length - 1].key} group=${group} now=${now} named=${named} still=${newest.get(group.application || "") === group} />`)}</ol>`;
+}
+
+function Moment({ group, now, named, still }) {
+  const [open, setOpen] = useState(false);
+  const several = group.entries.length > 1;
+  const hosts = [...new Set(group.entries.map((one) => one.host).filter(Boolean))];
+  return html`
+    <li class="${group.kind} ${isFailure(group) ? "failure" : ""}">
+      <span class="mark">${group.kind === "status" ? html`<${Shape} state=${stateIn(group.text)} still=${!still} />` : html`<${Icon} name=${group.kind} size="12" />`}</span>
+      <span class="kind">${KINDS[group.kind] || group.kind}</span>
+      <span class="what">${named && group.application && html`<a href=${toApplication(group.application)}>${group.application}</a> `}${group.text}
+        ${several ? html` <button class="times" aria-expanded=${open} onClick=${() => setOpen(!open)}>${group.entries.length} times${hosts.length > 1 ? ` on ${plural(hosts.length, "host")}` : ""}</button>`
+    : group.host && !group.text.includes(group.host) && html`<span class="where"> on ${group.host}</span>`}
+        ${open && html`<ol class="each">${group.entries.map((one) => html`<li key=${one.key}><${Time} time=${one.time} now=${now} /> ${one.host || one.text}</li>`)}</ol>`}</span>
+      <${Time} time=${group.time} now=${now} />
+    </li>`;
 }
 
 let counted = 0;
-/** Entries with keys, the newest first and at most `most`. */
-export function gathered(before, more, most = 500) {
-  const fresh = more.map((entry) => ({ ...entry, key: (counted += 1) }));
+const sameAs = (entry) => `${entry.time}|${entry.kind}|${entry.application || ""}|${entry.host || ""}|${entry.text}`;
+/** Entries with keys, the newest first and at most `most`; what is there already does not come twice. */
+export function gathered(before, more, most = 5000) {
+  const known = new Set(before.map(sameAs));
+  const fresh = more.filter((entry) => !known.has(sameAs(entry))).map((entry) => ({ ...entry, key: (counted += 1) }));
+  if (!fresh.length) return before;
   const all = [...fresh.reverse(), ...before];
   all.sort((a, b) => b.time - a.time || b.key - a.key);
   return all.slice(0, most);
 }
+
+export const Meter = ({ running, wanted }) => html`
+  <span class="meter" title=${`${running} of ${wanted} run`}><i class=${running >= wanted ? "ok" : ""}><b style=${{ width: `${wanted ? Math.min(100, (100 * running) / wanted) : 100}%` }}></b></i><span>${running}/${wanted}</span></span>`;

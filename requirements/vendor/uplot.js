@@ -1,0 +1,2 @@
+// The chart library, as a module.
+export { default } from "uplot";
