@@ -278,7 +278,9 @@ def test_events_of_the_whole_lattice(page: Page) -> None:
     page.shows("hello", "because")
     page.picture("dashboard-events")
     page.click("button.filter", "Status")
-    page.until(lambda: {(li.get_attribute("class") or "").split()[0] for li in page.all(".timeline > li")} == {"status"})
+    page.until(
+        lambda: {(li.get_attribute("class") or "").split()[0] for li in page.all(".timeline > li")} == {"status"}
+    )
 
 
 def test_lattices_with_those_first_that_have_problems(page: Page) -> None:

@@ -223,7 +223,7 @@ class Gateway:
         data = await read_body(request)
         if len(words) > 1 and words[0] == "model" and words[1] in SIGNED:
             data = _signed(data, bearer)
-        reply = await self._client(request).carry(said, data, headers)
+        reply = await self._client(request).carry(said, data, headers, "" if reads else bearer.name)
         return self._answered(request, reply, changes=not reads)
 
     def _answered(self, request: Request, reply: bytes, *, changes: bool) -> Response:
