@@ -19,6 +19,8 @@ from typing import Any
 
 from wadm.sim.ledger import Change, Contradiction, Ledger, Stored
 
+PUT_RIGHT = 1.0
+"""Seconds within which a status of a former owner is told again by its successor."""
 UNSURE = 10.0
 """Seconds after which what nobody answered has been stored, or never will be: a server gives a write up before."""
 
@@ -100,14 +102,27 @@ def _check_answers(lines: list[dict[str, Any]], stored: dict[str, Stored]) -> li
 
 
 def _check_owners(lines: list[dict[str, Any]]) -> list[str]:
-    """Nothing is said under an older epoch once something was said under a newer one."""
+    """What is said under an older epoch after something was said under a newer one is put right at once.
+
+    A process that is stopped may have handed a message to its connection: nobody can take it back, and it is sent when
+    the process goes on. Whoever holds the lease hears it, and says again what is so.
+    """
     wrong, newest = [], 0
+    stale: dict[str, dict[str, Any]] = {}
     for line in lines:
-        if line["kind"] == "epoch":
-            if line["epoch"] < newest:
-                wrong.append(f"at {line['at']}: epoch {line['epoch']} speaks of {line['about']} after epoch {newest}")
-            newest = max(newest, line["epoch"])
-    return wrong
+        wrong += [_old(stale.pop(about)) for about, old in list(stale.items()) if line["at"] - old["at"] > PUT_RIGHT]
+        if line["kind"] != "epoch":
+            continue
+        if line["epoch"] < newest:
+            stale[line["about"]] = line
+        else:
+            stale.pop(line["about"], None)
+        newest = max(newest, line["epoch"])
+    return [*wrong, *map(_old, stale.values())]
+
+
+def _old(line: dict[str, Any]) -> str:
+    return f"at {line['at']}: epoch {line['epoch']} speaks of {line['about']} after a newer one, and that stays"
 
 
 def needless(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -81,10 +81,17 @@ def test_what_nobody_answered_may_be_stored_or_not() -> None:
         assert check(lines, stored) == []
 
 
-def test_an_owner_that_speaks_after_its_successor_is_found() -> None:
-    lines = [{"at": n, "kind": "epoch", "epoch": epoch, "about": "a"} for n, epoch in enumerate((3, 3, 7, 3))]
-    assert len(check(lines[:3], {})) == 0
+def said(at: float, epoch: int, about: str = "a") -> dict[str, Any]:
+    return {"at": at, "kind": "epoch", "epoch": epoch, "about": about}
+
+
+def test_an_owner_that_speaks_after_its_successor_is_found_unless_that_is_put_right() -> None:
+    lines = [said(1, 3), said(2, 3), said(3, 7), said(4, 3)]
+    assert check(lines[:3], {}) == []
     assert len(check(lines, {})) == 1
+    assert check([*lines, said(4.1, 7)], {}) == []
+    assert len(check([*lines, said(4.1, 7, "b")], {})) == 1
+    assert len(check([*lines, said(5.1, 7)], {})) == 1
 
 
 def test_calls_about_what_nobody_changed_are_needless_unless_a_host_was_hurt() -> None:

@@ -136,6 +136,22 @@ async def test_an_instance_that_is_alone_writes_nothing_at_rest() -> None:
 
 
 @in_virtual_time
+async def test_an_instance_that_fell_silent_may_still_write_for_a_minute() -> None:
+    broker = await a_broker()
+    one = await Instance(broker, "one").start("default")
+    assert not one.leases.others_may_write
+    two = await Instance(broker, "two").start("default")
+    await asyncio.sleep(1)
+    assert one.leases.others_may_write
+    two.kill()
+    await asyncio.sleep(20)
+    assert one.leases.instances == 1
+    assert one.leases.others_may_write
+    await asyncio.sleep(60)
+    assert not one.leases.others_may_write
+
+
+@in_virtual_time
 async def test_lattices_are_shared_evenly_and_move_when_instances_come_and_go() -> None:
     broker = await a_broker()
     lattices = [f"l{number}" for number in range(6)]

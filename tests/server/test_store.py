@@ -254,6 +254,28 @@ async def test_not_found_is_believed_only_of_the_bucket() -> None:
 
 
 @in_virtual_time
+async def test_that_nothing_has_to_be_written_is_believed_only_of_the_bucket_where_others_write() -> None:
+    class Late(Network):
+        def lag(self, client: str, stream: str) -> float:
+            return 60.0 if client == "two" else 0.0
+
+    broker = MemoryBroker(network=Late())
+    one, two = await a_store(broker, "one"), await a_store(broker, "two")
+    two.is_shared = lambda: True
+    await one.change(HOME, "shop", adding("shop", "v1"))
+    await two.reload(HOME, "shop")
+    await one.change(HOME, "shop", lambda _application: None)
+
+    def undeploy(application: Application | None) -> Application:
+        if application is None:
+            raise NotFound("shop")
+        return application
+
+    with pytest.raises(NotFound):
+        await two.change(HOME, "shop", undeploy)
+
+
+@in_virtual_time
 async def test_what_stays_the_same_is_not_written() -> None:
     store = await a_store()
     first = await store.change(HOME, "shop", adding("shop", "v1"))

@@ -117,7 +117,7 @@ class Server:
         self.lattices.shares = self.leases
         self.models.notice = self.lattices.notice
         self.models.has_hosts = self.lattices.has_hosts
-        self.store.is_shared = self._is_shared
+        self.store.is_shared = self._may_others_write
         self.store.on_doubt = self.look_soon
         self.memory = Memory(
             transport,
@@ -213,8 +213,11 @@ class Server:
             await self._transport.purge_stream(self._names.host_events, subjects.host_events_filter(multitenant))
 
     def _is_shared(self) -> bool:
-        """Whether other servers may be writing; one that only answers the API does not know, and assumes it."""
+        """Whether there are other servers; one that only answers the API does not know, and assumes it."""
         return self.leases.instances > 1 or self._settings.max_jobs == 0
+
+    def _may_others_write(self) -> bool:
+        return self.leases.others_may_write or self._settings.max_jobs == 0
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

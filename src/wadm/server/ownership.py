@@ -46,6 +46,8 @@ from wadm.transport.base import Bucket, Entry, Subscription
 RENEW: Final = 2.0
 EXPIRY: Final = 6.0
 MARGIN: Final = 1.0
+REMEMBERED: Final = 60.0
+"""Seconds after which another instance that fell silent is not expected to write any more."""
 _RENEWALS: Final = 5
 """Most writes of one renewal, where earlier ones of ours arrive late."""
 
@@ -175,6 +177,8 @@ class Leases:
         self._alone_at: tuple[int, bytes | None] | None = None
         """The roster when we were alone. Of a store that lost everything revisions begin anew, names do not."""
         self._sessions: dict[str, _Seen] = {}
+        self._others_heard = float("-inf")
+        """When a record of another session was seen last, by our clock."""
         self._leases: dict[str, tuple[Lease | None, int]] = {}
         """Lease and revision by lattice; ``None`` for a deletion marker."""
         self._held: dict[str, int] = {}
@@ -210,6 +214,15 @@ class Leases:
     def instances(self) -> int:
         """How many instances are known, this one included."""
         return len(self._sessions.keys() | {self._me})
+
+    @property
+    def others_may_write(self) -> bool:
+        """Whether other instances are known, or one was heard of in the last :data:`REMEMBERED` seconds.
+
+        An instance that fell silent may be there, and may have written what the watch has not brought: after an outage
+        of NATS all of them take each other for gone for a moment.
+        """
+        return self.instances > 1 or self._clock() - self._others_heard < REMEMBERED
 
     # -- what is asked of it -----------------------------------------------------------------
 
@@ -425,6 +438,8 @@ class Leases:
             self._see_lease(entry.key.removeprefix(_LEASE), entry)
 
     def _see_session(self, session: str, entry: Entry) -> None:
+        if session != self._me:
+            self._others_heard = self._clock()
         before = self._sessions.get(session)
         if before is not None and entry.revision < before.revision:
             return

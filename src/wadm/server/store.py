@@ -334,9 +334,11 @@ class Store:
             try:
                 application = None if record is None else self.decode(record)
                 changed = change(application)
-                if changed is application:
+                if changed is not application:
+                    return await self._write(place, name, record, changed)
+                if confirmed or not self.is_shared():
                     return record
-                return await self._write(place, name, record, changed)
+                # Others write too, and no write of ours tells whether the view was behind: the bucket is asked.
             except StaleRevision:
                 await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, LONGEST_PAUSE)))  # noqa: S311
             except (NotFound, AlreadyExists):
