@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 import msgspec
 from msgspec import UNSET, Struct, field
 
+from wadm.errors import WadmError
 from wadm.sim import bodies
 from wadm.sim.bodies import Labels, ProviderEntry, Reply
 from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
@@ -18,6 +20,7 @@ from wadm.transport.base import Message, Subscription
 
 FIRST_PROBE = 5.0
 PROBE_INTERVAL = 30.0
+CONNECTS_AGAIN = 0.5
 HEALTHY, ILL = b'{"healthy":true}', b'{"healthy":false}'
 _LINK_NAME = "default"
 _SWITCHABLE = ("http-server", "messaging-nats")
@@ -161,7 +164,11 @@ class Providers:
             self._core.send(message.reply, ILL if provider.sick else HEALTHY)
 
         await self.fall_silent(provider)
-        provider.health = await self._core.listen(self._health(id_), answer)
+        while provider.health is None and provider.alive and self.running.get(id_) is provider:
+            try:
+                provider.health = await self._core.listen(self._health(id_), answer)
+            except WadmError:  # NATS is away: it is tried for as long as the process lives
+                await self._core.pause(CONNECTS_AGAIN)
 
     def _health(self, id_: str) -> str:
         return f"wasmbus.rpc.{self._core.lattice}.{id_}.health"
@@ -182,7 +189,8 @@ class Providers:
         """Have a provider answer nobody, as its process is not there."""
         health, provider.health = provider.health, None
         if health is not None:
-            await health.stop()
+            with suppress(WadmError):
+                await health.stop()
 
     def overhear_link(self, id_: str, verb: str, link: ToldLink) -> None:
         """Have a provider hear what whoever put or deleted a link says to all. Processes listen to deletions alone: of
