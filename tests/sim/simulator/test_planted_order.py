@@ -23,7 +23,6 @@ from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.network import Trouble
 from wadm.sim.options import Options, Rates, draw_options
 from wadm.sim.simulation import simulate
-from wadm.transport.memory import MemoryTransport
 from wadm.transport.memory.transport import MemoryBucket
 from wadm.wire import subjects
 from wadm.wire.commands import encode_command
@@ -47,15 +46,6 @@ def saved_beside_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 def saved_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of one application are stored side by side."""
     monkeypatch.setattr(records.Records, "save", records.Records._write)
-
-
-def not_purged_at_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the former owner left in the command stream stays there."""
-
-    async def not_purged(*_: Any) -> None:
-        pass
-
-    monkeypatch.setattr(MemoryTransport, "purge_stream", not_purged)
 
 
 def failed_stream_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +176,6 @@ def sharing(seed: int) -> Options:
 PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (saved_beside_the_commands, as_drawn, 0, {"order"}),
     (saved_in_any_order, as_drawn, 0, {"order"}),
-    (not_purged_at_take_over, as_drawn, 45, {"take-over"}),
     (failed_stream_not_reported, as_drawn, 4, {"convergence"}),
     (absent_is_undeployed, forgetful, 3, {"ignorance"}),
     (leftovers_not_counted, unanswered, 0, {"honesty"}),
