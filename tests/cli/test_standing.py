@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ accounts {
   A: { users: [{user: a, password: a}], jetstream: {max_file: 3000000, max_mem: 1000000} }
 }
 """
-Ask = Callable[..., object]
+HELLO = Path(__file__).parents[2] / "examples/hello.yaml"
 
 
 @asynccontextmanager
@@ -79,6 +80,44 @@ async def test_a_stream_that_is_gone_and_a_bucket_that_forgets(nats_server_facto
     assert _said(found, "error", "the stream wadm_status is missing")
     assert _said(found, "error", "the bucket wadm_manifests forgets every application 3600 s after")
     assert _said(found, "warning", "the bucket wadm_manifests takes no application of more than 4096 bytes")
+
+
+async def test_an_application_that_something_newer_has_stored(nats_server_factory: NatsServerFactory) -> None:
+    url = nats_server_factory().url
+    async with serving(url) as client:
+        bucket = client.transport.bucket("wadm_manifests")
+        await bucket.put("default", b'["shop"]')
+        await bucket.put("default-shop", b'{"manifests":{"v9":{"apiVersion":"core.oam.dev/v9"}}}')
+        shown = await _run([sys.executable, "-m", "wadm", "list", "-s", url])
+        status = await _run([sys.executable, "-m", "wadm", "status", "shop", "-s", url])
+        found = await _doctor(client)
+    for said in (shown, status):
+        assert "what is stored of shop cannot be read (application shop, version v9: missing field" in said
+        assert "use that wadm, or put an earlier revision back (nats kv history wadm_manifests default-shop)" in said
+    assert _said(found, "error", "what is stored of shop cannot be read")
+
+
+async def test_status_says_what_it_stands_on(nats_server_factory: NatsServerFactory) -> None:
+    """What `store_troubles` finds is on top of what `status` and `list` show."""
+    url = nats_server_factory().url
+    async with serving(url) as client:
+        await client.put(HELLO)
+        info = await _js(client, "STREAM.INFO.KV_wadm_state")
+        config = dict(info["config"]) | {"max_bytes": 5000}  # type: ignore[call-overload]
+        await _js(client, "STREAM.UPDATE.KV_wadm_state", config)
+        await client.transport.append("$KV.wadm_state.other-x", b"x" * 4900)
+        shown = await _run([sys.executable, "-m", "wadm", "list", "-s", url])
+        status = await _run([sys.executable, "-m", "wadm", "status", "hello", "-s", url])
+    for said in (shown, status):
+        assert "! the bucket wadm_state is full (" in said
+        assert "raise its limit (nats stream edit KV_wadm_state --max-bytes=10000)" in said
+
+
+async def test_status_without_jetstream(nats_server_factory: NatsServerFactory) -> None:
+    url = nats_server_factory(jetstream=False).url
+    status = await _run([sys.executable, "-m", "wadm", "status", "hello", "-s", url])
+    assert "no wadm server serves lattice 'default'" in status
+    assert "JetStream is off, so a server that runs waits for it: start nats-server with -js" in status
 
 
 async def test_an_account_that_is_full(nats_server_factory: NatsServerFactory) -> None:

@@ -64,6 +64,10 @@ def the_host(world: World) -> ModelHost:
     return host
 
 
+async def _set_alive(host: ModelHost, alive: bool) -> None:
+    host.set_alive("shop-kv", alive)
+
+
 def passing(world: World, seconds: float) -> None:
     world.run(asyncio.sleep(seconds))
 
@@ -237,7 +241,7 @@ def test_provider_dies_and_nobody_says_so(make_world: MakeWorld, deploy: Deploy)
     world = make_world("a")
     deploy(world, an_application(a_provider()))
     passing(world, 90)
-    the_host(world).set_alive("shop-kv", False)
+    world.run(_set_alive(the_host(world), False))
     passing(world, 120)
     has(
         status(world),
@@ -246,7 +250,7 @@ def test_provider_dies_and_nobody_says_so(make_world: MakeWorld, deploy: Deploy)
         "does not tell of its health any more: it may have crashed, or hang; to do: see the provider's",
     )
     has(explained(world), "shop-kv does not tell of its health any more")
-    the_host(world).set_alive("shop-kv", True)
+    world.run(_set_alive(the_host(world), True))
     passing(world, 60)
     has(status(world), "deployed")
 

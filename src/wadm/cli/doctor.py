@@ -33,6 +33,7 @@ from wadm.cli.standing import (
     quietly,
     skewed,
     two_at_work,
+    unreadable,
     unwritten,
 )
 from wadm.cli.views.table import count
@@ -400,11 +401,14 @@ def _called(host: HostPing) -> str:
 
 async def _applications(client: Client) -> AsyncIterator[Finding]:
     try:
-        applications = [one for one in await client.list() if one.deployed_version is not None]
+        listed = await client.list()
     except WadmError:
         return  # said already
     if stray := await quietly(_stray(client), None):
         yield stray
+    applications = [one for one in listed if one.deployed_version is not None]
+    for trouble in await unreadable(client, {one.name for one in listed}):
+        yield Finding("applications", "error", trouble.text, trouble.hint)
     for text in await conflicts_of_all(client):
         hint = "give one of the two another id, address or host"
         yield Finding("applications", "warning", text, hint)

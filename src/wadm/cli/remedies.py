@@ -8,13 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from wadm.cli.place import start_a_host, start_a_server
-from wadm.errors import Misconfigured, NoResponders, NotFound, TimedOut, Unavailable, WadmError
+from wadm.errors import Misconfigured, NoResponders, NotFound, Rejected, TimedOut, Unavailable, WadmError
 
 if TYPE_CHECKING:
     from wadm.client.client import Client
     from wadm.client.settings import Settings
 
 T = TypeVar("T")
+
+STORAGE_ERROR = "Internal storage error"
+"""What the server says, in the original's words, where it cannot read or write what is stored."""
 
 PATIENCE = 1.5
 """Seconds that looking again may take: the error itself is known already."""
@@ -29,7 +32,7 @@ def with_remedies(work: Callable[[Client], Awaitable[T]]) -> Callable[[Client], 
     async def run(client: Client) -> T:
         try:
             return await work(client)
-        except (NotFound, NoResponders, TimedOut, Unavailable) as error:
+        except (NotFound, NoResponders, TimedOut, Unavailable, Rejected) as error:
             try:
                 async with asyncio.timeout(PATIENCE):
                     await _advise(client, error)
@@ -54,6 +57,11 @@ async def _advise(client: Client, error: WadmError) -> None:
     text = str(error)
     if isinstance(error, NotFound):
         _bear(error, await _meant(client, text))
+    elif isinstance(error, Rejected):
+        if text.startswith(STORAGE_ERROR):
+            from wadm.cli.standing import unreadable
+
+            _bear(error, "; ".join(one.sentence for one in await unreadable(client)))
     elif isinstance(error, NoResponders) and "no wadm server" in text:
         _bear(error, await _why_no_server(client))
     elif isinstance(error, NoResponders) and "no host" in text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from wadm.cli.dependents import uses
 from wadm.cli.place import start_a_host, start_a_server
 from wadm.cli.standing import (
     SKEW,
+    Heard,
     Trouble,
     heartbeats,
     lattices_with_hosts,
@@ -19,16 +20,20 @@ from wadm.cli.standing import (
     skewed,
     store_troubles,
     two_at_work,
+    unreadable,
 )
 from wadm.client.client import Client
 from wadm.client.replies import Summary
 from wadm.errors import NotSupported, Unavailable, WadmError
 from wadm.model.insight import ApplicationView
 from wadm.model.manifest import Manifest
+from wadm.wire.control import HostPing
 from wadm.wire.insight import STARTING
 
 PATIENCE = 1.5
 """Seconds that the owner of the lattice has to answer; one that is there does at once."""
+ASKED_ALONE = 8
+"""Hosts, at most, that did not answer with the others and are asked once more, each by itself."""
 SLOW = 0.5
 """Seconds for an answer of the API that are remarked upon."""
 
@@ -45,18 +50,28 @@ async def situation(client: Client, name: str, took: float, deployed: bool = Fal
     answer; ``deployed``: it is as wanted, so that only what will harm it later is said."""
     if took > SLOW:  # then silence means nothing
         return Situation((f"NATS or the server is slow: one answer took {took:.1f} s; `wadm doctor` tells which",))
+    beats = asyncio.ensure_future(quietly(heartbeats(client), {}, 0.5))
+    answering = asyncio.ensure_future(quietly(client.hosts(), None))
     store, two, owner, clocks = await asyncio.gather(
         store_troubles(client),
         quietly(two_at_work(client), None),
         _owner(client, name, deployed),
-        _clocks(client),
+        _clocks(client, await beats),
     )
+    if owner.view is not None and not owner.view.paused:  # else the status tells
+        silent = await _silent(client, owner.view, await answering, await beats)
+        owner = Situation((*owner.hints, *silent), owner.view)
     troubles = [*store, *([two] if two else []), *clocks]
     return Situation((*(trouble.sentence for trouble in troubles), *owner.hints), owner.view)
 
 
 async def of_lattice(client: Client, summaries: Sequence[Summary]) -> list[str]:
     """Return what there is to say of a lattice as a whole, for a list of its applications."""
+    garbled = await quietly(unreadable(client, {one.name for one in summaries}), [])
+    return [*(trouble.sentence for trouble in garbled), *await _of_lattice(client, summaries)]
+
+
+async def _of_lattice(client: Client, summaries: Sequence[Summary]) -> list[str]:
     some = next((one for one in summaries if one.deployed_version is not None), None)
     if some is None:
         return [trouble.sentence for trouble in await store_troubles(client)]
@@ -64,8 +79,7 @@ async def of_lattice(client: Client, summaries: Sequence[Summary]) -> list[str]:
     return [hint for hint in found.hints if not hint.startswith("version ")]
 
 
-async def _clocks(client: Client) -> list[Trouble]:
-    beats = await quietly(heartbeats(client), {}, 0.5)
+async def _clocks(client: Client, beats: Mapping[str, Heard]) -> list[Trouble]:
     if not any(abs(heard.ahead) > SKEW for heard in beats.values()):
         return []
     names = {host.host_id: host.friendly_name for host in await quietly(client.hosts(), ())}
@@ -131,13 +145,27 @@ def _unanswered(client: Client) -> str:
     return f"{nobody(client)}. {just_begun}"
 
 
+async def _silent(
+    client: Client, view: ApplicationView, answering: Sequence[HostPing] | None, beats: Mapping[str, Heard]
+) -> list[str]:
+    """Return which of the hosts that run something of it do not answer; each is asked once more by itself."""
+    ours = {one.host_id: one.host for scaler in view.scalers for one in scaler.running}
+    quiet = sorted(ours.keys() - {host.host_id for host in answering or ()}) if answering is not None else []
+    asked = await asyncio.gather(*(quietly(client.inventory(host), None) for host in quiet[:ASKED_ALONE]))
+    silent = [host for host, answer in zip(quiet, asked, strict=False) if answer is None]
+    if not silent:
+        return []
+    now = client.transport.now()
+    heard = [f"{ours[host]} (heard {now - beats[host].at:.0f} s ago)" for host in silent if host in beats]
+    names = heard if len(heard) == len(silent) else [ours[host] for host in silent]
+    verb = "does" if len(silent) == 1 else "do"
+    return [
+        f"{_some(names)} {verb} not answer: what runs there is moved within half a minute if that goes on; see whether "
+        "the host and its network are up, and its log"
+    ]
+
+
 def _gone(view: ApplicationView) -> Iterator[str]:
-    if view.silent and not view.paused:  # else the status tells
-        verb = "does" if len(view.silent) == 1 else "do"
-        yield (
-            f"{_some(view.silent)} {verb} not answer: what runs there is moved if that goes on; see whether the host "
-            "and its network are up, and its log"
-        )
     if view.lost:
         verb = "is" if len(view.lost) == 1 else "are"
         yield (

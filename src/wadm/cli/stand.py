@@ -19,7 +19,7 @@ from wadm.cli.views.times import duration, moment
 from wadm.client.client import Client
 from wadm.errors import WadmError
 from wadm.model.lattice import Inventory, scaler_of
-from wadm.model.manifest import Manifest
+from wadm.model.manifest import LinkProperties, Manifest
 from wadm.model.status import ApplicationStatus
 from wadm.wire.api import Version
 
@@ -98,7 +98,7 @@ async def stand_of(client: Client, name: str, wide: bool) -> Stand:
         version,
         current,
         client.transport.now(),
-        (*shared, *addresses[1], *found.hints, *labels),
+        (*shared, *addresses[1], *found.hints, *labels, *_secrets(manifest, current)),
         tuple(remarks),
         found,
         _running(inventories or ()),
@@ -147,6 +147,22 @@ async def _labels(client: Client, current: ApplicationStatus) -> list[str]:
         )
         said.append(f"of the hosts' labels there are: {there}" if there else f"no host has a label {label}")
     return said
+
+
+def _secrets(manifest: Manifest | None, current: ApplicationStatus) -> list[str]:
+    """Return which secrets of which backends are meant, where a host says only that it could not fetch them."""
+    said = " ".join(f"{one.message} {one.explanation.last_error}" for one in current.scalers if one.type != "deployed")
+    if manifest is None or "secret" not in said.lower():
+        return []
+    backends = {one.name: one.properties.get("backend", "") for one in manifest.spec.policies}
+    wanted: dict[str, None] = {}
+    for component in manifest.spec.components:
+        links = [one.properties for one in component.traits or () if isinstance(one.properties, LinkProperties)]
+        ends = [end for link in links for end in (link.source, link.target) if end is not None]
+        for secret in (*component.properties.secrets, *(one for end in ends for one in end.secrets)):
+            backend = backends.get(secret.policy) or "(none)"
+            wanted[f"{secret.name} of {component.name} is the key {secret.key} of the secrets backend {backend}"] = None
+    return [f"secret {one}: see that it answers and has that key" for one in wanted]
 
 
 async def _nothing() -> tuple[list[str], list[str]]:

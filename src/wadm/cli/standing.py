@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from msgspec import DecodeError, Struct, json
 from wadm.client import jetstream
 from wadm.client.client import Client
 from wadm.client.jetstream import Account, StreamInfo
-from wadm.errors import NoResponders, NotFound, NotSupported, WadmError
+from wadm.errors import Malformed, NoResponders, NotFound, NotSupported, WadmError
 from wadm.model.insight import Missing
 from wadm.wire.insight import ServerInfo
 
@@ -160,6 +160,33 @@ async def unwritten(client: Client, events: StreamInfo | None) -> list[Trouble]:
         return []
     text = f"no heartbeat of a host has been stored for {late:.0f} s: NATS takes no writes (is its disk full?)"
     return [Trouble(text, "make room on the NATS server's disk or raise max_file_store, and see its log")]
+
+
+async def unreadable(client: Client, read: Collection[str] = ()) -> list[Trouble]:
+    """Return which applications of the lattice are stored so that they cannot be read, beside those that were ``read``,
+    and who may have written them. Raises where this identity may not look."""
+    from wadm.server.resources import names
+    from wadm.server.settings import Settings
+    from wadm.wire.stored import decode_application, decode_names, manifest_key, names_key
+
+    called = names(Settings()).manifests
+    bucket = client.transport.bucket(called)
+    listed = await bucket.get(names_key(client.lattice))
+    stored = decode_names(listed.value) if listed is not None and listed.value is not None else []
+    found = []
+    for name in stored:
+        entry = None if name in read else await bucket.get(manifest_key(client.lattice, name))
+        if entry is None or entry.value is None:
+            continue
+        try:
+            decode_application(name, entry.value)
+        except Malformed as error:
+            where = f"nats kv history {called} {manifest_key(client.lattice, name)}"
+            what = (
+                f"what is stored of {name} cannot be read ({error}): a newer wadm has written it, or somebody by hand"
+            )
+            found.append(Trouble(what, f"use that wadm, or put an earlier revision back ({where})"))
+    return found
 
 
 async def _info(client: Client, name: str) -> StreamInfo | None:

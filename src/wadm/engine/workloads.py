@@ -406,7 +406,8 @@ def _status(
         elif not progress.ready:
             explanation = replace(explanation, next=next_config(scaler.config, work))
         elif placement.missing:
-            explanation = replace(explanation, next=_next_host(placement))
+            free = f"goes on as soon as the id {scaler.entity_id} is free there"
+            explanation = replace(explanation, next=free if foreign else _next_host(placement))
     given_up = given_up_texts(progress.swaps, scaler, work)
     if given_up:
         again = f"{scaler.image} is not tried again before the next deploy, or wadm deploy {scaler.application} --retry"

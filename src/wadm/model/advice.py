@@ -53,6 +53,11 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
         "name a provider archive (.par.gz); for a component write type: component",
     ),
     (
+        ("Text file busy",),
+        "another provider of that host runs from this very file: use a copy of it under another name, or an image in a "
+        "registry",
+    ),
+    (
         ("No such file or directory",),
         "put the file there on that host, or use an image in a registry, which all hosts reach",
     ),
@@ -91,6 +96,7 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     ),
     (("Specified configuration",), "put it (wash config put NAME KEY=VALUE), or give its properties in the manifest"),
     (("exec format error",), "the provider's archive has nothing for this host's machine: build it for that"),
+    (("more than a host can take",), "lower the number of instances in the manifest, and deploy that"),
     (("the host is full", "out of memory"), "start another host, or ask for less"),
     (("no room left",), "make room in NATS, or raise the limit that it names; `wadm doctor` shows what is full"),
     (("did not answer in time", "did not answer"), "see whether the host still runs (wadm hosts), and its log"),
@@ -104,6 +110,11 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("to be healthy again", "not healthy"),
         "see the provider's log on that host; stop it there to have it started anew",
+    ),
+    (
+        ("has not reported its health yet",),
+        "a host asks 5 s after the start; if it stays so, it may crash again and again, or hang: see the provider's "
+        "log on that host",
     ),
     (("of its health",), "see the provider's log on that host; stop it there to have it started anew"),
     (("Unhealthy provider",), "see the provider's log on that host; stop it there to have it started anew"),
@@ -136,6 +147,8 @@ _REQUEST: Final = re.compile(
     r"error sending request for url \(https?://([^/)]+)[^)]*\): (?:client error \(\w+\): )?(.*)"
 )
 _CONFIGURATION: Final = re.compile(r"Specified configuration (\S+) does not exist")
+_NO_ARCHIVE: Final = ("numeric field was not a number", "cksum", "invalid gzip header", "archive header checksum")
+"""What a host says of a file that it takes for an archive and that is none."""
 _MAGIC: Final = re.compile(r"failed to extract module claims: .*magic header not detected.*", re.DOTALL)
 
 
@@ -166,6 +179,10 @@ def plain(error: str, image: str = "") -> str:
         registry, why = found.groups()
         why = why.removeprefix("tcp connect error: ").removeprefix("dns error: ")
         return f"{image or 'the image'} cannot be fetched: no connection to {registry}: {why}"
+    if "Text file busy" in rest:
+        return f"{image or 'the provider'} cannot be started: its program is in use (Text file busy)"
+    if any(word in rest for word in _NO_ARCHIVE) and "provider archive" in error:
+        return f"{image or 'the image'} is something else, not a provider archive"
     if "No such file or directory" in rest:
         return f"{image or 'the file'} is not there: No such file or directory"
     return f"{image or 'the image'} cannot be fetched: {rest}"

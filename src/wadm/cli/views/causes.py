@@ -62,24 +62,43 @@ def cause(scaler: ScalerStatus, view: ScalerView | None = None) -> Cause:
     image = asked["image"] if asked else ""
     if view is not None and (errors := _errors(view.waiting)):
         # Each error with the hosts that said it; where there are several, each with what to do about it.
-        whys = [_by(plain(error, image), _some(hosts)) for error, hosts in errors.items()]
+        whys = [_by(plain(error, image), _some(hosts), image) for error, hosts in errors.items()]
         steps = list(dict.fromkeys(step for error in errors if (step := advice(error))))
         return Cause("; ".join(whys), "; or ".join(steps[:2]))
     said = _rest(scaler.message)
     error = told.last_error
     if error or said:
-        why = _by(plain(error or said, image), asked["hosts"] if asked else "")
-        return Cause(why, advice(f"{error or said} {told.last_error}"))
+        why = _by(plain(error or said, image), asked["hosts"] if asked else "", image)
+        return Cause(why, _named(advice(f"{error or said} {told.last_error}"), why))
     why = _waiting(told.waiting_for)
     return Cause(why or scaler.message, advice(why) or advice(scaler.message))
+
+
+_CONFIGURATION: Final = re.compile(r"configuration (\S+) is not in the lattice")
+_ADVISED: Final = " Give one of the two another id, or stop that one"
+"""What the server advises in the sentence about an id; the next step says it here."""
+
+
+def _named(step: str, why: str) -> str:
+    """Return the next step with the name of what it is about."""
+    found = _CONFIGURATION.match(why)
+    return step.replace("NAME", found[1]) if found else step
+
+
+def noted(scaler: ScalerStatus, view: ScalerView | None = None) -> str:
+    """Return what is not known yet of a scaler that is as it should be, on which hosts that is, and what to do."""
+    note = scaler.explanation.note
+    where = _some([one.host for one in view.running]) if note and view is not None else ""
+    step = advice(note)
+    return f"{note}{f' (on {where})' if where else ''}{f'; {step}' if step else ''}"
 
 
 _UNHEARD: Final = re.compile(r"Host (?P<id>[A-Z0-9]{8}) did not answer")
 
 
-def _by(why: str, hosts: str) -> str:
-    """Return the cause with the hosts that it came from."""
-    why = why.rstrip(".")
+def _by(why: str, hosts: str, image: str = "") -> str:
+    """Return the cause with the hosts that it came from, and the image that it is about."""
+    why = why.rstrip(".").removesuffix(_ADVISED).rstrip(".")
     if not hosts or hosts in why or hosts.partition(" (")[0] in why:
         return why
     if found := _UNHEARD.match(why):
@@ -88,7 +107,7 @@ def _by(why: str, hosts: str) -> str:
         return why.replace(" cannot be fetched: ", f" cannot be fetched by {hosts}: ", 1)
     if " is not there: " in why:
         return why.replace(" is not there: ", f" is not there on {hosts}: ", 1)
-    return f"{why} (on {hosts})"
+    return f"{why} (on {hosts})" if image in why else f"{why} ({image} on {hosts})"
 
 
 def _rest(message: str) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wadm.cli.views import names, states
-from wadm.cli.views.causes import cause
+from wadm.cli.views.causes import cause, noted
 from wadm.cli.views.table import count, facts, or_nothing, table
 from wadm.cli.views.times import clock, duration
 from wadm.model.insight import ScalerView
@@ -102,7 +102,7 @@ def _reasons(scaler: ScalerStatus, view: ScalerView | None, now: float, wide: bo
         ("why", why),
         ("since", f"{clock(told.since)} ({duration(now - told.since)} ago)" if told.since else ""),
         ("next", _next(scaler, now)),
-        ("note", told.note),
+        ("note", noted(scaler, view)),
         ("tried", count(told.attempts, "time") if told.attempts else ""),
         ("waits for", told.waiting_for if wide else ""),
         ("message", scaler.message if wide else ""),
