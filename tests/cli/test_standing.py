@@ -74,9 +74,11 @@ async def test_a_stream_that_is_gone_and_a_bucket_that_forgets(nats_server_facto
         info = await _js(client, "STREAM.INFO.KV_wadm_manifests")
         config = dict(info["config"]) | {"max_age": 3_600_000_000_000, "max_msg_size": 4096}  # type: ignore[call-overload]
         await _js(client, "STREAM.UPDATE.KV_wadm_manifests", config)
-        (trouble,) = await store_troubles(client)
+        trouble, forgets, small = await store_troubles(client)
         found = await _doctor(client)
     assert trouble.text == "the stream wadm_status is missing"
+    assert forgets.text.startswith("the bucket wadm_manifests forgets every application")
+    assert small.text.startswith("the bucket wadm_manifests takes no application of more than")
     assert _said(found, "error", "the stream wadm_status is missing")
     assert _said(found, "error", "the bucket wadm_manifests forgets every application 3600 s after")
     assert _said(found, "warning", "the bucket wadm_manifests takes no application of more than 4096 bytes")
