@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.server.lab import component, manifest
+from tests.server.lab import component, manifest, until
 from wadm.errors import ManifestInvalid
 from wadm.server import reading
 from wadm.server.reading import LARGE, Checked, InProcesses, check, serve
@@ -90,6 +90,23 @@ async def test_an_idle_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not processes._idle
     assert worker._ending is not None
     await worker._ending
+
+
+async def test_one_process_is_there_from_the_start_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "IDLE", 0.05)
+    processes = InProcesses()
+    await processes.prepare()
+    (first,) = processes._idle
+    await asyncio.sleep(0.2)
+    assert processes._idle == [first]
+    await asyncio.gather(*(processes.check(large(), None) for _ in range(2)))
+    await until(lambda: len(processes._idle) == 1)
+    (kept,) = processes._idle
+    kept._process.kill()
+    await kept._process.wait()
+    assert await processes.check(large(), None) == check(large(), None), "another one takes its place"
+    await processes.stop()
+    assert not processes._idle
 
 
 def test_what_the_process_does() -> None:

@@ -176,6 +176,7 @@ class Server:
             await self._listen(self.lattices.start)
             self._run(self.leases.run())
             self._run(self.lattices.run())
+        await self.models.reading.prepare()
         self._missing = ""
 
     async def wait(self) -> None:

@@ -2,7 +2,8 @@
 
 A megabyte of hostile YAML keeps a processor for a second or two, however linear its reader is. So what is large is read
 in a process of its own: the others of this server go on meanwhile, and one that takes too long can be ended, which a
-thread cannot. Processes are started when they are needed first, and end when they have had nothing to do for a while.
+thread cannot. One process is there from the start, so that the first large manifest waits for nothing either; another
+is started when it is needed, and ends when it has had nothing to do for a while.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ def check(body: bytes, content_type: str | None) -> Checked:
 class Reading(Protocol):
     """Where manifests are read."""
 
+    async def prepare(self) -> None:
+        """Have what the first large manifest needs. It is no error where that cannot be had."""
+
     async def check(self, body: bytes, content_type: str | None) -> Checked:
         """Read and validate a manifest. Raises :class:`~wadm.errors.ManifestInvalid`."""
 
@@ -74,6 +78,9 @@ class Reading(Protocol):
 
 class InThreads:
     """Reads in this process: for simulators and tests, and where no process can be started."""
+
+    async def prepare(self) -> None:
+        """Nothing is needed."""
 
     async def check(self, body: bytes, content_type: str | None) -> Checked:
         """Read and validate a manifest."""
@@ -91,8 +98,18 @@ class InProcesses:
         self._cpu_seconds = cpu_seconds
         self._patience = patience
         self._idle: list[_Worker] = []
+        self._kept = 0
+        """Idle processes that do not end."""
         self._fallback = InThreads()
         self._limited = Limited(log)
+
+    async def prepare(self) -> None:
+        """Start a process that stays."""
+        self._kept = 1
+        try:
+            (await _Worker.start(self._cpu_seconds)).rest(self._idle, self._kept)
+        except OSError as error:
+            self._limited.warning("process", "No process can be started to read large manifests", reason=error)
 
     async def check(self, body: bytes, content_type: str | None) -> Checked:
         """Read and validate a manifest, within limits of processor time and memory."""
@@ -100,11 +117,20 @@ class InProcesses:
             return check(body, content_type)
         async with self._gate:
             try:
-                worker = self._idle.pop() if self._idle else await _Worker.start(self._cpu_seconds)
+                worker = self._take_idle() or await _Worker.start(self._cpu_seconds)
             except OSError as error:
                 self._limited.warning("process", "No process can be started to read large manifests", reason=error)
                 return await self._fallback.check(body, content_type)
             return await self._ask(worker, body, content_type)
+
+    def _take_idle(self) -> _Worker | None:
+        """Return a process that has nothing to do and that nobody has ended meanwhile."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.lives:
+                return worker
+            worker.forget()
+        return None
 
     async def stop(self) -> None:
         """End the processes."""
@@ -122,7 +148,7 @@ class InProcesses:
         except BaseException:
             await worker.end()
             raise
-        worker.rest(self._idle)
+        worker.rest(self._idle, self._kept)
         if isinstance(answer, Checked):
             return answer
         raise ManifestInvalid(answer)
@@ -163,6 +189,17 @@ class _Worker:
             )
         )
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        return self._process.returncode is None
+
+    def forget(self) -> None:
+        """Let go of a process that has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stdin.close()
+
     async def ask(self, body: bytes, content_type: str | None) -> Checked | list[Problem]:
         """Return what is in a manifest, or what is wrong with it."""
         if self._timer is not None:
@@ -175,10 +212,12 @@ class _Worker:
         found: Checked | list[Problem] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
         return found
 
-    def rest(self, idle: list[_Worker]) -> None:
-        """Wait among the idle ones for more to do; end after a while."""
+    def rest(self, idle: list[_Worker], kept: int) -> None:
+        """Wait among the idle ones for more to do; end after a while, unless so many are kept."""
 
         def end() -> None:
+            if len(idle) <= kept:
+                return
             idle.remove(self)
             self._ending = asyncio.ensure_future(self.end())
 
@@ -224,4 +263,6 @@ def _limit_processor_time(seconds: int) -> None:
 
 def main() -> None:
     """Be such a process."""
+    with suppress(ManifestInvalid):
+        check(b"{", None)  # loads what reading needs
     serve(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]))

@@ -125,7 +125,8 @@ class Mapping(dict[Any, Any]):
         self[key] = value
         self.key_marks[key] = key_mark  # of a repeated key the last, where it is noticed,
         self.value_marks.setdefault(key, value_mark)  # and the value that was read
-        self.height = max(self.height, height(value) + 1)
+        if (type(value) is Mapping or type(value) is Sequence) and value.height >= self.height:
+            self.height = value.height + 1
 
     def pairs(self) -> Iterable[tuple[Any, Any]]:
         """Return keys and values in the order of the text, repeated keys as often as they were written."""
@@ -149,7 +150,8 @@ class Sequence(list[Any]):
         """Add an item as it was read."""
         self.append(value)
         self.marks.append(mark)
-        self.height = max(self.height, height(value) + 1)
+        if (type(value) is Mapping or type(value) is Sequence) and value.height >= self.height:
+            self.height = value.height + 1
 
 
 def height(value: Any) -> int:

@@ -24,7 +24,12 @@ from wadm.wire.documents import (
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _TEXT = re.compile(r'[^"\\\x00-\x1f]*')
+_SIMPLE = re.compile(r'([ !#-\[\]-~]*)"')
+"""The rest of a string of which nothing has to be looked at."""
 _DIGITS = re.compile(r"[0-9]*")
+_SMALL = re.compile(r"(?:0|[1-9][0-9]{0,17})(?![0-9.eE])")
+_SMALL_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?[eE][+-]?[0-9]{1,2}(?![0-9])")
+"""Numbers that nothing has to be asked of."""
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -69,6 +74,9 @@ class _Parser:
 
     def blank(self) -> str:
         """Skip blanks; return the character behind them, or nothing at the end."""
+        next_ = self.text[self.at : self.at + 1]
+        if next_ > " ":  # as nearly always: costly texts have a hundred thousand values
+            return next_
         match = _BLANK.match(self.text, self.at)
         assert match is not None
         end = match.end()
@@ -124,6 +132,10 @@ class _Parser:
             return container, container.mark
         if first == '"':
             scalar: Any = self.string()
+        elif (match := _SMALL.match(self.text, start)) is not None:
+            scalar, self.at = int(match[0]), match.end()
+        elif (match := _SMALL_FLOAT.match(self.text, start)) is not None:
+            scalar, self.at = float(match[0]), match.end()
         elif first == "-" or (first.isascii() and first.isdigit()):
             scalar = self.number()
         elif first in _WORDS:
@@ -226,6 +238,9 @@ class _Parser:
 
     def string(self) -> str:
         text, parts, at = self.text, [], self.at + 1
+        if (match := _SIMPLE.match(text, at)) is not None:
+            self.at = match.end()
+            return match[1]
         while True:
             match = _TEXT.match(text, at)
             assert match is not None

@@ -141,6 +141,7 @@ class _Composer:
             self._error = Unreadable(message, mark.line + 1, mark.column + 1)
 
     def _count(self, nodes: int) -> None:
+        """Count the values that an alias repeats."""
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             self._stop("repetition limit exceeded" if nodes > 1 else f"there are more than {MAX_NODES} values")
@@ -150,7 +151,9 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
         before, characters, mark = self._nodes, self._characters, _mark(event)
-        self._count(1)
+        self._nodes = before + 1
+        if before >= MAX_NODES:
+            self._stop(f"there are more than {MAX_NODES} values")
         if isinstance(event, ScalarEvent):
             node: Any = self._scalar(event)
         elif depth > MAX_DEPTH:
@@ -250,6 +253,8 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _INTEGER = re.compile(r"\+?0x([0-9a-fA-F]+)|\+?0o([0-7]+)|\+?0b([01]+)|\+?(0|[1-9][0-9]*)")
 _NEGATIVE = re.compile(r"-0x([0-9a-fA-F]+)|-0o([0-7]+)|-0b([01]+)|-(0|[1-9][0-9]*)")
 _BASES = (16, 8, 2, 10)
+_SMALL = re.compile(r"0|[1-9][0-9]{0,17}")
+"""A number that nothing has to be asked of."""
 # Possessive: digits that were taken are not given back, or a long number would be tried over and over.
 _FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _ALL_DIGITS = re.compile(r"[+-]?[0-9]+")
@@ -265,6 +270,8 @@ def resolve(text: str) -> Any:
     """
     if text and text[0] not in _FIRST_OF_NOT_TEXT:
         return text
+    if _SMALL.fullmatch(text):
+        return Plain(text, int(text))
     if text in _NULLS:
         return Plain(text, None)
     if text in _BOOLEANS:
