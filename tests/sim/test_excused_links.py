@@ -22,6 +22,21 @@ def test_a_link_that_was_put_while_the_provider_started_is_not_excused() -> None
     assert not links.is_excused(LINK.id, "owner")
 
 
+def test_a_list_may_lack_a_link_of_which_the_host_heard_too_late_until_the_provider_hears_anything_of_it() -> None:
+    links = that_listens()
+    assert links.was_not_listed(LINK.id)
+    links.hear("put", LINK)
+    links.hear("del", LINK)
+    assert not links.was_not_listed(LINK.id)
+    assert not that_listens(LINK).was_not_listed(LINK.id)
+
+
+def test_what_is_listed_when_a_host_starts_a_provider_again_by_itself_was_heard_of_long_before() -> None:
+    links = that_listens()
+    links.begin({}, restarted=True)
+    assert not links.was_not_listed(LINK.id)
+
+
 def test_a_link_that_its_host_could_not_read_is_excused_until_it_is_put_anew() -> None:
     links = that_listens(skipped=(LINK,))
     assert links.is_excused(LINK.id, "owner")

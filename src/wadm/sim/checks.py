@@ -54,6 +54,8 @@ class View(Struct, frozen=True):
     rescaled_before: frozenset[tuple[str, str]]
     """Components, as name of the host and id, that a meddler re-scaled under their annotations and without their
     configuration before who holds the lattice took it: neither inventories nor events show that (undecidable)."""
+    specs_at_start: Mapping[tuple[str, str], tuple[bytes, ...]]
+    """As in :class:`~wadm.sim.world.World`."""
 
 
 def look(world: World) -> View:
@@ -62,7 +64,7 @@ def look(world: World) -> View:
     labels: dict[str, Mapping[str, str]] = {
         name: dict(host.host.labels) for name, host in hosts.items() if host.host is not None
     }
-    links = frozenset(_links(world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
+    links = frozenset(_links(value for _, value in world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
     configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
     told_ill = world.health_heard.ill(world.holder(LATTICE).rpartition("-")[0])
     applications = dict(_applications(world))
@@ -82,6 +84,7 @@ def look(world: World) -> View:
         given_up,
         world.holder(LATTICE),
         _rescaled_before(world),
+        world.specs_at_start,
     )
 
 
@@ -91,8 +94,8 @@ def _rescaled_before(world: World) -> frozenset[tuple[str, str]]:
     return frozenset((world.names[key[1]], key[2]) for key, session in found if session != holder)
 
 
-def _links(entries: Iterable[tuple[str, bytes]]) -> Iterator[wanted.Link]:
-    for _, value in entries:
+def _links(specs: Iterable[bytes]) -> Iterator[wanted.Link]:
+    for value in specs:
         for link in json.loads(value).get("links", ()):
             yield wanted.Link(
                 link["source_id"],
@@ -158,9 +161,18 @@ def judge(view: View, application: str) -> Verdict:
 def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
     """Yield the providers that have not a link as it is, so that somebody can know."""
     for name, id_, provider in _lacking(view, link):
-        if provider.alive and not provider.links.is_excused(_at(link), view.holder):
+        excused = provider.links.is_excused(_at(link), view.holder) or _came_late(view, name, id_, provider, link)
+        if provider.alive and not excused:
             state = "another" if _at(link) in provider.links.heard else "no"
             yield f"{id_} on {name} has {state} link {' '.join(link.identity)}"
+
+
+def _came_late(view: View, host: str, id_: str, provider: RunningProvider, link: wanted.Link) -> bool:
+    """Whether a link was in the lattice, as it is, before the start of a provider was asked for, and its host
+    had not heard of it when it made the list: how far a host is behind with what it follows, it tells nobody."""
+    if not provider.links.was_not_listed(_at(link)):
+        return False
+    return link in _links(view.specs_at_start.get((view.hosts[host].spec.id, id_), ()))
 
 
 def _lacking(view: View, link: wanted.Link) -> Iterator[tuple[str, str, RunningProvider]]:

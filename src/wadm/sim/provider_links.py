@@ -98,13 +98,22 @@ class ProviderLinks:
         """New links of which its host is telling it at this moment: it still reads what their configurations hold."""
         self._deleted: set[LinkId] = set()
         """Links that it heard to be gone, and nothing since."""
+        self._began_with: frozenset[LinkId] | None = None
+        """The links in its list, where that is the one that it was started with."""
+        self._told: set[LinkId] = set()
+        """Links of which it has heard anything since."""
 
-    def begin(self, listed: Mapping[LinkId, ToldLink], skipped: Iterable[LinkId] = ()) -> None:
-        """Begin (again) with a list, without hearing anything for now. ``skipped``: what it should hold and lacks."""
+    def begin(
+        self, listed: Mapping[LinkId, ToldLink], skipped: Iterable[LinkId] = (), *, restarted: bool = False
+    ) -> None:
+        """Begin (again) with a list, without hearing anything for now. ``skipped``: what it should hold and lacks;
+        ``restarted``: its host has it begin again by itself."""
         self.heard = dict(listed)
         self.skipped = set(skipped)
         self.forgotten.clear()
         self._deleted.clear()
+        self._told.clear()
+        self._began_with = None if restarted else frozenset(self.heard)
         self.listens = False
 
     def hear(self, verb: str, link: ToldLink) -> None:
@@ -113,6 +122,7 @@ class ProviderLinks:
         if not self.listens:
             return
         self.forgotten.pop(link.id, None)
+        self._told.add(link.id)
         if verb == "del":
             self.heard.pop(link.id, None)
             self._deleted.add(link.id)
@@ -129,6 +139,10 @@ class ProviderLinks:
         """Take note that the host did not see that a link was gone, so that it tells nothing of it."""
         if link in self._deleted:
             self.skip(link)
+
+    def was_not_listed(self, link: LinkId) -> bool:
+        """Whether the list that it was started with lacked a link, of which it has heard nothing since."""
+        return self._began_with is not None and link not in self._began_with and link not in self._told
 
     def is_excused(self, link: LinkId, holder: str) -> bool:
         """Whether nobody can know that it has not a link as it is: not who holds the lattice now, ``holder``."""

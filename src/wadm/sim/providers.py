@@ -234,7 +234,7 @@ class Providers:
         if not _is_process(provider):
             return
         await self.fall_silent(provider)
-        provider.links.begin(*await self._list(id_))
+        provider.links.begin(*await self._list(id_), restarted=True)
         provider.restarting = True
         self._core.spawn(self._subscribe(id_, provider))
 

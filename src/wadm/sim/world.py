@@ -312,6 +312,9 @@ class World:
         """When the hosts last told of a change of something."""
         self._changed_last = -1.0
         """When anything last happened that the plans of a server depend on."""
+        self.specs_at_start: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        """What was stored of components, their links among it, when a server last asked for the start of a provider; by
+        host and id."""
         self.forgot = False
         """Whether the NATS server was started again without what it kept in memory."""
 
@@ -542,6 +545,9 @@ class World:
             if ".host.get." in subject:
                 return lambda answer: self._inventory_heard(who, answer)
             return lambda _: None
+        if (call.key[0], call.verb) == ("provider", "start"):
+            specs = self.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")
+            self.specs_at_start[call.key[1], call.key[2]] = tuple(value for _, value in specs)
         self.order.judge_call(call, LATTICE)
         in_order = self.now() >= self.in_order_from  # else what is told last need not be the newest
         if in_order and self.known.knows(call) and self.asked_before(call) and self.is_so(call):

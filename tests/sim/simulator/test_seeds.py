@@ -43,6 +43,7 @@ REMEMBERED = {
     515: "a server that was told to end while it gave a lattice back went on, as that failed",
     543: "links were read too soon after a change to be believed, and not again: one was put and deleted in turn",
     565: "the check wanted a daemon to be scaled down where what ran also served for a share that has no host",
+    623: "the check wanted a provider to have a link of which its host, being behind, had not heard when it started it",
     624: "two applications changed links of one source in the same turn, and a host lost one of the two",
     713: "an owner that took over while hosts were silent raised numbers for what may have run on them",
     760: "as 464, where a late heartbeat of another host made it look as if what was stopped was needed still",
