@@ -66,6 +66,13 @@ def test_promtool_finds_nothing_wrong_with_the_alerts_and_they_fire_when_they_sh
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_alert_is_tried_where_it_must_fire_and_where_it_must_not() -> None:
+    cases = yaml.safe_load((HERE / "operator-alerts_test.yaml").read_text())["tests"]
+    tried = [(one["alertname"], bool(one.get("exp_alerts"))) for case in cases for one in case["alert_rule_test"]]
+    assert {name for name, fires in tried if fires} == {rule["alert"] for rule in RULES}
+    assert {name for name, fires in tried if not fires} == {rule["alert"] for rule in RULES}
+
+
 def test_the_dashboard_is_the_one_that_its_program_writes() -> None:
     written = runpy.run_path(str(HERE / "render.py"))["operator_dashboard"]()
     assert json.loads((HERE / "operator-grafana.json").read_text()) == written
