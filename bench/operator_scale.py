@@ -66,7 +66,7 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     world.program("hosts", "-m", "bench.operator_scale", "hosts", world.nats.url, lattice, str(hosts)).start()
     time.sleep(5)
     began = time.monotonic()
-    cluster.apply(*(application(f"app-{number}", namespace=lattice) for number in range(applications)))
+    cluster.apply(*(application(f"app-{number}", 10_000 + number, namespace=lattice) for number in range(applications)))
     say("kubectl apply of all applications", time.monotonic() - began)
 
     def done() -> bool:

@@ -169,6 +169,43 @@ BAD: dict[str, Bad] = {
     ),
     "a misspelt key of a component": Bad(_set(component, trait=[]), "doubt", "spec.components[0].trait"),
     "no scaler": Bad(lambda body: component(body)["traits"].clear(), "doubt", "spec.components[0]"),
+    "an empty name": Bad(
+        lambda body: (_set(component, name="")(body), link(body)["target"].update(name="")),
+        "doubt", "spec.components[0].name: it is empty",
+    ),
+    "an empty id": Bad(_property(id=""), "doubt", "spec.components[0].properties.id: '' cannot be part"),
+    "an id with dots": Bad(_property(id="a.b"), "doubt", "spec.components[0].properties.id: 'a.b' cannot be part"),
+    "an image with a blank": Bad(_property(image="ghcr.io/x y:1"), "doubt", "properties.image: the image 'ghcr"),
+    "a link for no interface": Bad(
+        _set(link, interfaces=[]), "doubt", "spec.components[1].traits[1].properties.interfaces: it is empty"
+    ),
+    "a link with an empty name": Bad(
+        _set(link, name=""), "doubt", "spec.components[1].traits[1].properties.name: it is empty"
+    ),
+    "a link with a number for its name": Bad(_set(link, name=5), "apply", "interfaces a list of texts"),
+    "a link that gives namespace and package in one": Bad(
+        _set(link, namespace="wasi:http"), "doubt", "traits[1].properties.namespace: 'wasi:http' names no namespace"
+    ),
+    "a misspelt key of a link": Bad(_set(link, interface="x"), "doubt", "traits[1].properties.interface: unknown key"),
+    "a link of a component to itself": Bad(
+        lambda body: link(body)["target"].update(name="httpserver"), "doubt", "spec.components[1].traits[1]: the link"
+    ),
+    "two scalers": Bad(
+        _trait(type="spreadscaler", properties={"instances": 2}), "doubt", "spec.components[0].traits: greeter has 2"
+    ),
+    "a requirement without a label": Bad(
+        _spread({"name": "a", "requirements": {"": "x"}}), "doubt", "spread[0].requirements: a label has no name"
+    ),
+    "two policies of one name": Bad(
+        _set(lambda body: body["spec"], policies=[SECRET_POLICY, SECRET_POLICY]), "doubt", "spec.policies[1].name"
+    ),
+    "two contents under one name of a configuration": Bad(
+        _property(config=[{"name": "c", "properties": {"a": one}} for one in "bc"]), "doubt", "config[1]: the config"
+    ),
+    "digits in a text for a number": Bad(_set(scaler, instances="3"), "apply", _COUNT),
+    "a truth for a number": Bad(_set(scaler, instances=True), "apply", _COUNT),
+    "a trait that is nothing": Bad(_set(component, traits=[None]), "apply", "spec.components[0].traits[0]"),
+    "no properties": Bad(_drop(component, "properties"), "apply", "spec.components[0].properties: Required"),
     "components as a map": Bad(_set(lambda body: body["spec"], components={}), "apply", "spec.components"),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from typing import Any
 from uuid import uuid4
 
@@ -76,6 +77,8 @@ def test_no_right_is_a_wildcard_and_secrets_are_never_listed() -> None:
 
 def test_the_chart_is_of_this_version() -> None:
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == __version__
+    asked = [sys.executable, "-m", "wadm", "operator", "--version"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == f"wadm-operator {__version__}\n"
 
 
 ORIGINAL_VALUES = (

@@ -60,15 +60,15 @@ def lattice(world: World) -> str:
     return namespace
 
 
-def everywhere(name: str, lattice: str) -> dict[str, Any]:
+def everywhere(name: str, lattice: str, port: int = 0) -> dict[str, Any]:
     """An application whose HTTP server is on every host."""
-    body = application(name, namespace=lattice)
+    body = application(name, port, namespace=lattice)
     body["spec"]["components"][1]["traits"][0] = {"type": "daemonscaler", "properties": {"replicas": 1}}
     return body
 
 
 def test_endpoints_are_the_pods_whose_host_runs_the_server(world: World, lattice: str) -> None:
-    body = application("one-zone", namespace=lattice)
+    body = application("one-zone", 8000, namespace=lattice)
     scaler = body["spec"]["components"][1]["traits"][0]["properties"]
     scaler["spread"] = [{"name": "second", "requirements": {"zone": "z2"}}]
     world.cluster.apply(body)
@@ -249,7 +249,7 @@ HTTP_ROUTES = {
 
 
 def test_a_route_of_a_gateway_where_the_cluster_has_them(world: World, lattice: str) -> None:
-    body = everywhere("gated", lattice)
+    body = everywhere("gated", lattice, 8080)
     body["metadata"]["annotations"] = {"wasmcloud.dev/http-route-gateway": "infra/edge/https"}
     world.cluster.apply(body)
     eventually(lambda: condition(world.status(lattice, "gated"), "Reachable").get("reason") == "NoHttpRoutes")
@@ -260,7 +260,7 @@ def test_a_route_of_a_gateway_where_the_cluster_has_them(world: World, lattice: 
         annotate(world, lattice, "gated", "http-route-path=/")
         route = eventually(lambda: world.cluster.get("httproutes.gateway.networking.k8s.io", "gated", lattice))
         assert route["spec"]["parentRefs"] == [{"namespace": "infra", "name": "edge", "sectionName": "https"}]
-        assert route["spec"]["rules"][0]["backendRefs"] == [{"name": "gated", "port": 8000}]
+        assert route["spec"]["rules"][0]["backendRefs"] == [{"name": "gated", "port": 8080}]
     finally:
         world.cluster.kubectl("delete", "applications.core.oam.dev", "gated", "-n", lattice, "--timeout=60s")
         world.cluster.kubectl("delete", "crd", "httproutes.gateway.networking.k8s.io", "--timeout=60s")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
+from zlib import crc32
 
 import yaml
 
@@ -208,12 +209,13 @@ class World:
                 program.kill()
 
 
-def application(name: str, **metadata: Any) -> dict[str, Any]:
-    """A hello world whose HTTP server can be reached."""
+def application(name: str, port: int = 0, **metadata: Any) -> dict[str, Any]:
+    """A hello world whose HTTP server can be reached, on a port of its own: a host has each only once."""
     document: dict[str, Any] = yaml.safe_load((EXAMPLES / "hello.yaml").read_text())
     document["metadata"] = {"name": name, **metadata}
     link = document["spec"]["components"][1]["traits"][1]["properties"]
-    link["source"]["config"][0]["properties"]["address"] = "0.0.0.0:8000"
+    port = port or 10_000 + crc32(name.encode()) % 20_000
+    link["source"]["config"][0]["properties"]["address"] = f"0.0.0.0:{port}"
     return document
 
 

@@ -14,8 +14,11 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
+from wadm import __version__
 from wadm.cli.command import command, option
 from wadm.errors import Misconfigured
+
+log = logging.getLogger(__name__)
 
 _NATS = "NATS of the operator's own lattice"
 REQUEST_TIMEOUT: Final = 5.0
@@ -93,6 +96,7 @@ _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount
 @option("--structured-logging", envvar="WADM_STRUCTURED_LOGGING", is_flag=True, help="Log in JSON.")
 @option("--log-level", envvar="WADM_OPERATOR_LOG_LEVEL", default="info", show_default=True, help="What is logged.")
 @option("--print-crds", is_flag=True, help="Print the definitions of the operator's kinds, and end.")
+@option("--version", is_flag=True, help="Print the operator's version, and end.")
 @option("--nats-server", "servers", section=_NATS, help="URL, or several with commas (WADM_NATS_SERVER).")
 @option("--nats-creds-file", "creds", section=_NATS, help="Credentials file (WADM_NATS_CREDS_FILE).")
 @option("--nats-jwt", "jwt", section=_NATS, help="User JWT, or a file that holds it (WADM_NATS_JWT).")
@@ -114,6 +118,7 @@ def operator(
     structured_logging: bool,
     log_level: str,
     print_crds: bool,
+    version: bool,
     **nats: str | None,
 ) -> None:
     """Serve Applications and WasmCloudHostConfigs of a Kubernetes cluster.
@@ -121,6 +126,9 @@ def operator(
     The lattice of an application is that of the host configs in its namespace. Applications of a namespace without
     any belong to the operator's own lattice, if it was given one with --nats-server.
     """
+    if version:
+        click.echo(f"wadm-operator {__version__}")
+        return
     try:
         from wadm.operator.program import Operator, Settings
     except ImportError as error:
@@ -150,6 +158,8 @@ def operator(
         install_definitions=install_crds,
         take_over=take_over,
     )
+
+    log.info("wadm-operator %s, as %s", __version__, settings.identity)
 
     async def run() -> None:
         await Operator(settings).run()

@@ -130,10 +130,12 @@ RULES: Final = (
         _links(_IS_LINK),
     ),
     Rule(
-        "spec.components[].traits[].properties of a link: namespace and package are texts, interfaces a list of texts",
+        "spec.components[].traits[].properties of a link: namespace, package and name are texts, "
+        "interfaces a list of texts",
         _links(
             f"{_IS_LINK} && type(t.properties.namespace) == string && type(t.properties.package) == string "
-            "&& type(t.properties.interfaces) == list && t.properties.interfaces.all(i, type(i) == string)"
+            "&& type(t.properties.interfaces) == list && t.properties.interfaces.all(i, type(i) == string) "
+            "&& (!has(t.properties.name) || t.properties.name == null || type(t.properties.name) == string)"
         ),
     ),
     Rule(

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from wadm.client import manifests as client_manifests
 from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid
-from wadm.model.manifest import Component, Manifest, Problem, SpreadProperties
+from wadm.model.manifest import Component, LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import entity_id
 
 MOST_INSTANCES = 2**32 - 1
 """A host counts instances in 32 bits."""
 LONGEST_ID = 255
 """Characters of an id: it is part of a NATS subject, and of the name of a file on hosts."""
+
+_SUBJECT_PART: Final = r"[^\s.*>/\\\x80-\U0010ffff]+"
+_OF_HTTP: Final = {"namespace": "wasi", "package": "http"}
 
 
 def read(data: bytes) -> tuple[Manifest, tuple[Problem, ...]]:
@@ -33,6 +37,10 @@ def read(data: bytes) -> tuple[Manifest, tuple[Problem, ...]]:
 def _doubts(manifest: Manifest) -> Iterator[Problem]:
     if not manifest.spec.components:
         yield _doubt("spec.components", "it is empty: nothing is deployed")
+    policies = [policy.name for policy in manifest.spec.policies or ()]
+    for index, name in enumerate(policies):
+        if name in policies[:index]:
+            yield _doubt(f"spec.policies[{index}].name", f"a policy before is called {name} too: only one counts")
     for index, component in enumerate(manifest.spec.components):
         path = f"spec.components[{index}]"
         yield from _of_component(path, manifest.name, component)
@@ -44,18 +52,38 @@ def _of_component(path: str, application: str, component: Component) -> Iterable
     given = component.properties.id
     id_ = entity_id(application, component.name) if given is None else given
     where = f"{path}.name" if given is None else f"{path}.properties.id"
-    if given is not None and (not id_.isascii() or any(character in " .*>/\\\t\r\n" for character in id_)):
+    if given is not None and not re.fullmatch(_SUBJECT_PART, given):
         yield _doubt(where, f"{id_!r} cannot be part of a NATS subject: use letters, digits, - and _")
     elif len(id_) > LONGEST_ID:
         yield _doubt(where, f"the id that it makes has {len(id_)} characters, more than the {LONGEST_ID} that work")
+    elif not component.name:
+        yield _doubt(f"{path}.name", "it is empty: nothing can be said of the component")
     elif given is None and not re.fullmatch(r"[A-Za-z0-9_-]*", component.name):
         yield _doubt(where, f"{component.name!r} cannot be an id: in the lattice it is called {id_}")
     for number, trait in enumerate(component.traits or ()):
+        where = f"{path}.traits[{number}].properties"
         if trait.is_scaler and isinstance(trait.properties, SpreadProperties):
-            instances = trait.properties.instances
-            if instances > MOST_INSTANCES:
-                where = f"{path}.traits[{number}].properties.instances"
-                yield _doubt(where, f"{instances} is more than a host can count ({MOST_INSTANCES})")
+            yield from _of_scaler(where, trait.properties)
+        elif trait.is_link and isinstance(trait.properties, LinkProperties):
+            yield from _of_link(where, trait.properties)
+
+
+def _of_scaler(path: str, scaler: SpreadProperties) -> Iterator[Problem]:
+    if scaler.instances > MOST_INSTANCES:
+        yield _doubt(f"{path}.instances", f"{scaler.instances} is more than a host can count ({MOST_INSTANCES})")
+    for index, spread in enumerate(scaler.spread):
+        if "" in spread.requirements:
+            yield _doubt(f"{path}.spread[{index}].requirements", "a label has no name: no host can have it")
+
+
+def _of_link(path: str, link: LinkProperties) -> Iterator[Problem]:
+    if not link.interfaces:
+        yield _doubt(f"{path}.interfaces", "it is empty: no call goes over the link")
+    if link.name == "":
+        yield _doubt(f"{path}.name", "it is empty: leave it out for the link named default")
+    for field, text in (("namespace", link.namespace), ("package", link.package)):
+        if not text or re.search(r"[:/@\s]", text):
+            yield _doubt(f"{path}.{field}", f"{text!r} names no {field}: of wasi:http it is {_OF_HTTP[field]}")
 
 
 def _doubt(path: str, message: str) -> Problem:

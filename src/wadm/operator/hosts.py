@@ -27,7 +27,10 @@ from wadm.operator.store import Store
 from wadm.operator.targets import ACCEPTED_FIELDS, Target, same_lattice, target_of
 
 LOOK_AGAIN: Final = 60.0
-"""Seconds after which Secrets and ConfigMaps that are referred to are read again."""
+"""Seconds after which Secrets and ConfigMaps that are referred to are read again: a right to watch one is a right to
+read all, so they are not watched."""
+MISSING_AGAIN: Final = 5.0
+"""Seconds after which is looked again for one that is not there: it is often applied a moment later."""
 APPLY_AGAIN: Final = 240.0
 """Seconds after which unchanged objects are applied again, in case somebody changed them."""
 REFUSED_AGAIN: Final = 30.0
@@ -79,6 +82,7 @@ class Hosts:
             await self._apply(config, await self._surroundings(config))
         except Unacceptable as error:
             refusal = Condition("Accepted", "False", error.reason, str(error))
+            again = MISSING_AGAIN if error.reason == "Missing" else LOOK_AGAIN
         except KubeError as error:
             if not error.refused:
                 raise
