@@ -58,3 +58,28 @@ def test_a_mirror_that_changes_while_it_is_removed_goes_all_the_same() -> None:
         await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
 
     virtual_time.run(run())
+
+
+@pytest.mark.parametrize("kind", [names.CONFIG_MAPS, names.SERVICES, names.SERVICE_ACCOUNTS, names.DEPLOYMENTS])
+def test_hosts_take_no_name_of_an_object_that_is_somebody_elses(kind: names.Kind) -> None:
+    async def run() -> None:
+        history = History(0)
+        history.trouble = 0.0
+        metadata = {"namespace": "ns-a", "name": "hosts"}
+        theirs = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "data": {"mine": "yes"}}
+        theirs["spec"] = {"replicas": 1}
+        there = history.cluster.create(theirs, "kubectl")
+        history.start()
+        history.cluster.apply(config("ns-a", "hosts", "east"), "kubectl", True, False)
+        await asyncio.sleep(10.0)
+        [refused] = history.cluster.all(names.HOST_CONFIGS)
+        assert [one["reason"] for one in refused["status"]["conditions"] if one["type"] == "Accepted"] == ["NameTaken"]
+        assert history.cluster.find(kind, "ns-a", "hosts") == there
+        history.cluster.delete(names.HOST_CONFIGS, ("ns-a", "hosts"), "kubectl")
+        await asyncio.sleep(10.0)
+        assert not history.cluster.all(names.HOST_CONFIGS)
+        assert history.cluster.find(kind, "ns-a", "hosts") == there
+        history.kill()
+        await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
+
+    virtual_time.run(run())

@@ -35,7 +35,9 @@ def lattice(world: World) -> str:
 
 def reachable(world: World, namespace: str, name: str) -> bool:
     status = world.status(namespace, name)
-    return status.get("phase") == "Deployed" and condition(status, "Reachable").get("status") == "True"
+    everywhere = [one.get("running") for one in status.get("scalers", ()) if one["kind"] == "DaemonScaler"]
+    deployed = status.get("phase") == "Deployed" and everywhere == [2]
+    return deployed and condition(status, "Reachable").get("status") == "True"
 
 
 def serving(world: World, namespace: str) -> dict[str, Any]:

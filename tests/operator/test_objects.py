@@ -271,3 +271,25 @@ def test_the_argument_is_not_changed() -> None:
     before = deepcopy(made)
     manifests.wanted(made)
     assert made == before
+
+
+# -- objects of a host config ------------------------------------------------------------------
+
+OURS = {"manager": "ours", "operation": "Apply"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "belongs"),
+    [
+        ({"ownerReferences": [{"uid": "u", "controller": True}]}, True),
+        ({"ownerReferences": [{"uid": "other", "controller": True}], "managedFields": [OURS]}, False),
+        ({"ownerReferences": [{"uid": "other"}], "managedFields": [OURS]}, True),
+        ({"managedFields": [OURS]}, True),
+        ({"managedFields": [{"manager": "ours", "operation": "Update"}]}, False),
+        ({"managedFields": [{"manager": "kubectl", "operation": "Apply"}]}, False),
+        ({}, False),
+    ],
+    ids=["ours", "another's", "kept for another", "left by one before", "written otherwise", "applied by hand", "bare"],
+)
+def test_what_a_host_config_may_write_over(metadata: dict[str, Any], belongs: bool) -> None:
+    assert ownership.belongs_to({"metadata": metadata}, "u", "ours") is belongs
