@@ -27,11 +27,13 @@ from tests.natsd import NatsServer
 from tests.operator.cluster import Cluster, need_programs
 from tests.operator.world import ROOT, World, application, eventually
 from wadm.client import connect_sync
+from wadm.operator import names
 from wadm.sim.fleet import simulated_hosts
 from wadm.sim.run import run
 from wadm.transport.nats import ConnectOptions
 
 CHANGES = 20
+LISTS = 10
 
 
 def main(applications: int, hosts: int) -> None:
@@ -78,16 +80,10 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     eventually(lambda: len(endpoints(cluster, lattice)) == applications, 600)
     say("until all had a Service with endpoints", time.monotonic() - began)
     time.sleep(5)
-    times = []
-    for _ in range(5):
-        began = time.monotonic()
-        lines = cluster.kubectl("get", "app", "-A").stdout.splitlines()
-        times.append(time.monotonic() - began)
-        assert len(lines) == applications + 1
-    say("kubectl get app -A, slowest of 5", max(times))
-    delays = sorted(watch_delays(world, lattice))
-    say(f"a change seen by a watch, median of {CHANGES}", delays[len(delays) // 2])
-    say("slowest", delays[-1])
+    say_all("kubectl get wapp -A", [list_once(cluster, applications) for _ in range(LISTS)])
+    say_all("of that the API server's answer", [answer_once(cluster) for _ in range(LISTS)])
+    say_all("of that kubectl without any object", [nothing_once(cluster) for _ in range(LISTS)])
+    say_all("a change seen by a watch", watch_delays(world, lattice))
     delays = sorted(endpoint_delays(cluster, lattice))
     say(f"endpoints follow a pod, slowest of {len(delays)}", delays[-1])
     print(f"{'memory of the operator':<45} {world.operator.memory:8.1f} MiB")
@@ -95,6 +91,33 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     before = cpu(world.operator.process.pid)
     time.sleep(20)
     print(f"{'processor while nothing happens':<45} {(cpu(world.operator.process.pid) - before) / 20 * 100:8.1f} %")
+
+
+def list_once(cluster: Cluster, applications: int) -> float:
+    """Return how long kubectl takes to list all applications."""
+    began = time.monotonic()
+    lines = cluster.kubectl("get", "wapp", "-A").stdout.splitlines()
+    took = time.monotonic() - began
+    assert len(lines) == applications + 1
+    return took
+
+
+def nothing_once(cluster: Cluster) -> float:
+    """Return how long kubectl takes to list a kind of which there is nothing."""
+    began = time.monotonic()
+    cluster.kubectl("get", "whc", "-n", "default")
+    return time.monotonic() - began
+
+
+def answer_once(cluster: Cluster) -> float:
+    """Return how long the API server takes to answer what kubectl asks."""
+    path = f"{cluster.url}{names.APPLICATIONS.path()}?limit=500"
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    request = urllib.request.Request(path, None, {"Authorization": "Bearer admin-token", "Accept": accept})
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=30, context=ssl._create_unverified_context()) as answer:
+        answer.read()
+    return time.monotonic() - began
 
 
 def watch_delays(world: World, lattice: str) -> list[float]:
@@ -201,6 +224,11 @@ def cpu(pid: int) -> float:
     """Return the processor time a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+def say_all(what: str, seconds: list[float]) -> None:
+    ordered = sorted(seconds)
+    print(f"{what:<45} {ordered[len(ordered) // 2]:8.2f} s, at most {ordered[-1]:.2f} s of {len(ordered)}")
 
 
 def say(what: str, seconds: float) -> None:

@@ -1,7 +1,9 @@
 """What others make of our objects: kstatus, by which Flux and Helm wait, and the rule for Argo CD of our documentation.
 
-The situations are objects as the operator writes them. Both are asked in one run of a Go program that holds kstatus
-itself and the Lua that Argo CD has (``tests/operator/verdicts/build`` builds it); without it these tests are skipped.
+Some objects are recorded: a real API server had them while the operator ran (:mod:`.recorded`). Others are made with
+the operator's functions, such as those that take an hour. Both judges are asked in one run of a Go program that holds
+kstatus itself and the Lua that Argo CD has (``tests/operator/verdicts/build`` builds it); without it these tests are
+skipped.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.operator.recorded import EXPECTED, RECORDINGS
 from tests.operator.world import ROOT, application
 from wadm.errors import Unavailable
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
@@ -170,6 +173,10 @@ SITUATIONS: dict[str, tuple[Any, str, str]] = {
     "hosts: a Secret has not come": (whc(refused("Missing"), overdue=True), "Failed", "Degraded"),
 }  # fmt: skip
 
+for line in RECORDINGS.read_text().splitlines():
+    situation, recorded_object = json.loads(line)
+    SITUATIONS[f"recorded: {situation}"] = (recorded_object, *EXPECTED[situation])
+
 
 def lua_rule() -> str:
     """The rule that the documentation gives."""
@@ -194,6 +201,11 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
     done = subprocess.run([program, rule], input=lines, capture_output=True, text=True, timeout=120, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return dict(zip(SITUATIONS, answers, strict=True))
+
+
+def test_there_is_a_recording_of_every_situation() -> None:
+    recorded = [name.removeprefix("recorded: ") for name in SITUATIONS if name.startswith("recorded: ")]
+    assert recorded == [*EXPECTED]
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
