@@ -174,3 +174,18 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith(f"wadm {__version__}\nspeaks the protocol of wadm {COMPATIBLE_WITH}\n")
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"wadm {COMPATIBLE_WITH}\n"
+
+
+def test_a_person_is_told_whose_version_that_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """wash reads what comes on stdout, and nothing else."""
+    from wadm import COMPATIBLE_WITH, __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr() == (f"wadm {COMPATIBLE_WITH}\n", "")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["--version"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"wadm {COMPATIBLE_WITH}\n"
+    assert said.err.startswith(f"This is wadm {__version__}; {COMPATIBLE_WITH} is the release whose protocol it speaks")

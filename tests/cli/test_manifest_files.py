@@ -105,12 +105,18 @@ def test_a_directory_is_read_with_all_below_it(validate: Any, tmp_path: Path) ->
     done = validate(str(tmp_path), "-o", "json")
     found = [str(Path(one["source"]).relative_to(tmp_path)) for one in json.loads(done.out)]
     assert found == ["a.yaml", "team/api/c.json", "team/b.YML"]
+    named = validate(str(tmp_path))
+    assert f"skipped: {tmp_path}/.git (such a directory is looked into only where it is named itself)" in (
+        named.out + named.err
+    )
 
 
 def test_a_directory_that_leads_back_to_itself_is_read_once(validate: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(a_manifest())
     (tmp_path / "loop").symlink_to(tmp_path)
     assert len(json.loads(validate(str(tmp_path), "-o", "json").out)) == 1
+    named = validate(str(tmp_path))
+    assert f"skipped: {tmp_path}/loop (its files are read already, over another path)" in named.out + named.err
 
 
 BROKEN: dict[str, tuple[str | bytes, str]] = {

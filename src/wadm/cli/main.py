@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wadm import COMPATIBLE_WITH
+from wadm import COMPATIBLE_WITH, __version__
 
 if TYPE_CHECKING:
     from wadm.cli.group import LazyGroup
@@ -125,6 +125,9 @@ def serve(arguments: Sequence[str]) -> int:
         settings = parse(arguments, os.environ)
     except Asked as asked:
         print(f"wadm {COMPATIBLE_WITH}" if str(asked) == "version" else help_text())  # noqa: T201
+        if str(asked) == "version" and sys.stdout.isatty():
+            said = f"This is wadm {__version__}; {COMPATIBLE_WITH} is the release whose protocol it speaks"
+            print(f"{said}, and what wash goes by. `wadm version` tells more.", file=sys.stderr)  # noqa: T201
         return 0
     except UsageError as error:
         print(f"error: {error}{_meant(arguments)}\n\nFor more information, try '--help'.", file=sys.stderr)  # noqa: T201

@@ -182,14 +182,16 @@ def _directory(top: Path) -> Gathered:
 
 
 def _walk(top: Path) -> Iterator[tuple[Path, str]]:
-    """Yield all files below a directory by path, with what keeps one from being read; directories that cannot be
-    listed too. A directory that is reached twice, over a symbolic link, is read once."""
+    """Yield all files below a directory by path, with what keeps one from being read; of the directories those that
+    cannot be listed, and those that are not looked into. One that is reached twice, over a symbolic link, is read once.
+    """
     seen: set[Path] = set()
 
     def below(directory: Path) -> Iterator[tuple[Path, str]]:
         try:
             real = directory.resolve()
             if real in seen:
+                yield directory, ""
                 return
             seen.add(real)
             entries = sorted(directory.iterdir())
@@ -197,13 +199,18 @@ def _walk(top: Path) -> Iterator[tuple[Path, str]]:
             yield directory, getattr(error, "strerror", None) or "symbolic links that lead round in a circle"
             return
         for path in entries:
-            if path.is_dir():
-                if not (path.name.startswith(".") or path.name in _UNSEEN):
-                    yield from below(path)
+            if path.is_dir() and not _is_unseen(path):
+                yield from below(path)
+            elif path.is_dir():
+                yield path, ""
             else:
                 yield path, "" if path.exists() or not _may_hold(path) else "a symbolic link that leads nowhere"
 
     return below(top)
+
+
+def _is_unseen(path: Path) -> bool:
+    return path.name.startswith(".") or path.name in _UNSEEN
 
 
 def _may_hold(path: Path) -> bool:
@@ -211,7 +218,10 @@ def _may_hold(path: Path) -> bool:
 
 
 def _why_not(path: Path) -> str:
-    """Return why a file of a directory is passed over, empty where it is taken for a manifest."""
+    """Return why a file or directory of a directory is passed over, empty where it is taken for a manifest."""
+    if path.is_dir():
+        looked_into = "such a directory is looked into only where it is named itself"
+        return looked_into if _is_unseen(path) else "its files are read already, over another path"
     if not _may_hold(path):
         return "its name does not end in .yaml, .yml or .json"
     if not path.is_file():

@@ -127,6 +127,8 @@ class SyncClient:
     undeploy = _Waiting(Client.undeploy)
     rollback = _Waiting(Client.rollback)
     resume = _Waiting(Client.resume)
+    missing = _Waiting(Client.missing)
+    restore_from_server = _Waiting(Client.restore_from_server)
     plan = _Waiting(Client.plan)
     explain = _Waiting(Client.explain)
     events = _Waiting(Client.events)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from wadm import COMPATIBLE_WITH
 from wadm.errors import WadmError
 from wadm.server.flags import FLAGS, Flag
 from wadm.server.settings import Settings, hide_credentials
@@ -139,7 +140,8 @@ def options_help() -> str:
     for flag in FLAGS:
         if not flag.hidden:
             lines += [f"  {_spelling(flag)}", f"          {_explained(flag)}"]
-    lines += ["  -h, --help", "          Print help", "  -V, --version", "          Print version"]
+    version = f"Print the release whose protocol this speaks ({COMPATIBLE_WITH}); `wadm version` tells which this is"
+    lines += ["  -h, --help", "          Print help", "  -V, --version", f"          {version}"]
     return "\n".join(lines)
 
 
