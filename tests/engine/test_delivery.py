@@ -375,6 +375,27 @@ def test_nobody_knows_what_was_told_of_a_configuration_that_a_new_owner_does_not
     assert asks(plan(APP, world.lattice, record=recorded(APP))) == [DELETE]
 
 
+def test_a_link_that_comes_after_its_providers_start_was_asked_for_is_untold_until_the_provider_has_it() -> None:
+    """A later owner finds the link and the provider, and would take the one for having the other."""
+    host = a_host("h1", running(APP, "ui"))
+    in_flight = asked(*plan(APP, a_lattice(host, links=[LINK], configs=configs_of(APP))).actions, now=1.0)
+    lattice = a_lattice(host, configs=configs_of(APP))
+    planned = plan(APP, lattice, in_flight=in_flight, now=2.0)
+    assert (asks(planned), planned.record.untold) == ([PUT], {LINK.at})
+    lattice.put_link(LINK, 2.0, 2.0)
+    assert plan(APP, lattice, in_flight=in_flight, now=2.0).record.untold == {LINK.at}
+    in_flight.settle([("provider", "h1", "hello-http")])
+    assert plan(APP, lattice, in_flight=in_flight, now=2.0).record.untold == set()
+
+
+def test_a_link_that_came_before_is_not() -> None:
+    host = a_host("h1", running(APP, "ui"))
+    lattice = a_lattice(host, configs=configs_of(APP))
+    lattice.put_link(LINK, 1.0, 1.0)
+    in_flight = asked(*plan(APP, lattice).actions, now=2.0)
+    assert plan(APP, lattice, in_flight=in_flight, now=2.0).record.untold == set()
+
+
 def test_a_configuration_that_no_link_refers_to_changes_without_being_on_record() -> None:
     old, new = (an_app("shop", a_component("web", config=[a_config("c", k=k)])) for k in ("1", "2"))
     lattice = a_lattice(a_host("h1", running(old, "web")), configs=configs_of(old))

@@ -189,6 +189,8 @@ class InFlight:
         """Links being put or deleted, by their source."""
         self._components_on: dict[str, set[Key]] = {}
         """What is pending for components, by their host."""
+        self._providers: dict[str, set[Key]] = {}
+        """What is pending for providers, by their id."""
         self._due: list[tuple[float, Key]] = []
         self._repeats: dict[Key, list[_Repeat]] = {}
         self._repeats_most = 1000
@@ -236,6 +238,11 @@ class InFlight:
         keys = self._links_of.get(source, ())
         return {key for key in keys if not self._pending[key].held and self._pending[key].waits(now)}
 
+    def starts_of(self, provider_id: str) -> list[Pending]:
+        """Return the starts of a provider that a host may be at work on, for whichever application."""
+        pendings = (self._pending[key] for key in sorted(self._providers.get(provider_id, ())))
+        return [p for p in pendings if isinstance(p.command, StartProvider) and (p.lingering or not p.held)]
+
     def busy(self, application: str) -> bool:
         """Whether anything was asked for an application and has not been seen or refused."""
         return any(not self._pending[key].held for key in self._by_application.get(application, ()))
@@ -262,6 +269,8 @@ class InFlight:
             self._links_of.setdefault(key[1], set()).add(key)
         if key[0] == "component":
             self._components_on.setdefault(key[1], set()).add(key)
+        if key[0] == "provider":
+            self._providers.setdefault(key[2], set()).add(key)
         if isinstance(action.command, UpdateComponent):
             self._echoes.add(key)
         self._schedule(pending)
@@ -433,6 +442,10 @@ class InFlight:
             self._components_on[key[1]].discard(key)
             if not self._components_on[key[1]]:
                 del self._components_on[key[1]]
+        if key[0] == "provider" and key[2] in self._providers:
+            self._providers[key[2]].discard(key)
+            if not self._providers[key[2]]:
+                del self._providers[key[2]]
         keys = self._by_application.get(pending.application)
         if keys is not None:
             keys.discard(pending.command.key)

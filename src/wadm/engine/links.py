@@ -83,8 +83,9 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if same_target is not None and work.is_same(same_target, link):
         again = True
         told = delivery(same_target, work.lattice)
-        if told.lacking:
+        if told.lacking or _is_started_without(link, work):
             work.untold.add(link.at)
+        if told.lacking:
             work.questions.listening |= starting(told.lacking, work.lattice)
         in_sync = not trouble and work.out_of_sync.isdisjoint(names)
         if in_sync and (there_is := taken(same_target, work.lattice)) is not None:
@@ -119,7 +120,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     change, why = _change(scaler, same_target, outdated, work)
     if work.must_wait(change):
         return _waiting(scaler, work, change.key, message, f"another link of {link.source_id} to be put or deleted")
-    if any(start.listens is None for _, start in running_ends(link, work.lattice)):
+    if any(start.listens is None for _, start in running_ends(link, work.lattice)) or _is_started_without(link, work):
         work.untold.add(link.at)
     pending = work.want(change, scaler.id, why, again=again)
     explanation = explain([pending], "a host to put the link", wanted=1)
@@ -133,6 +134,16 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if pending.error:
         return work.status(scaler, "failed", pending.error, explanation)
     return work.status(scaler, "reconciling", message, explanation)
+
+
+def _is_started_without(link: Link, work: Work) -> bool:
+    """Whether a provider at an end of a link is being started, and that was asked for before the lattice had the link
+    as it is: a later owner finds both, and cannot tell that the list of the provider may lack the link."""
+    put = work.lattice.link_puts.get(link.at)
+    if put is None and work.lattice.link(link.at) is not None:
+        return False  # it was found
+    starts = (start for end in {link.source_id, link.target} for start in work.in_flight.starts_of(end))
+    return any(put is None or start.since < put.since for start in starts)
 
 
 def _change(
