@@ -66,6 +66,7 @@ class LatticeView:
         self._kube = kube
         self._base = base
         self._listener = listener
+        self._ended = False
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
         self._roster = Roster(target.lattice, self._client_now, lambda provider: listener.placement(target, provider))
@@ -76,10 +77,16 @@ class LatticeView:
             raise Unavailable(self.unavailable or "not connected to NATS yet")
         return self.client
 
+    def end(self) -> None:
+        """Have :meth:`run` end, which is to be cancelled too. An answer that comes in the moment of the cancellation
+        hides it: ``asyncio.wait_for`` returns the answer then, up to Python 3.11."""
+        self._ended = True
+        self._news.set()
+
     async def run(self) -> None:
-        """Keep the view until cancelled."""
+        """Keep the view until it is ended."""
         try:
-            while True:
+            while not self._ended:
                 try:
                     await self._keep()
                 except Exception as error:
@@ -91,7 +98,7 @@ class LatticeView:
 
     async def _keep(self) -> None:
         failures = 0
-        while True:
+        while not self._ended:
             try:
                 credentials = await self._credentials()
                 client = await open_client(self._settings(credentials))
@@ -145,12 +152,14 @@ class LatticeView:
         loop = asyncio.get_running_loop()
         look_at_secret = loop.time() + SECRET_REFRESH
         look_at_hosts = loop.time() + ALL_AGAIN
-        while True:
+        while not self._ended:
             self._news.clear()
             try:
                 await self.refresh()
             except WadmError as error:
                 self._lost(str(error))
+            if self._ended:
+                return
             if loop.time() > look_at_secret:
                 look_at_secret = loop.time() + SECRET_REFRESH
                 if await self._credentials_differ(credentials):
@@ -253,7 +262,9 @@ class Lattices:
     def _update(self) -> None:
         targets = self._wanted.union(*self._held.values())
         for target in self._views.keys() - targets:
-            self._views.pop(target)[1].cancel()
+            view, task = self._views.pop(target)
+            view.end()
+            task.cancel()
         for target in sorted(targets - self._views.keys()):
             base = self._base if target.address else replace(self._base, lattice=target.lattice)
             view = LatticeView(target, self._kube, base, self._listener)
