@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @option("--force", is_flag=True, help="Even if other applications use components of it.")
 @option("--if-exists", is_flag=True, help="What is not there is no failure.")
 @named
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def delete(
     targets: tuple[str, ...],

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @option("--retry", is_flag=True, help="Once more the version that is deployed: try again what was given up.")
 @option("--plan", metavar="ID", help="Only if this plan (of `wadm plan`) still holds.")
 @signed
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def deploy(
     targets: tuple[str, ...],

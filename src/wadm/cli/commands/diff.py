@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="The manifest to compare: file, directory, URL, or - for standard input.",
 )
 @option("--exit-code", is_flag=True, help="End with 1 if there is a difference.")
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def diff(
     target: str | None,
@@ -54,7 +54,7 @@ def diff(
 
     Of a NAME: version V1 (default: what is deployed) against V2 (default: the newest) or a FILE.
     Of a FILE: version V1 (default: what is deployed) against the file. Of a directory, each manifest against what is
-    deployed of its application.
+    deployed of its application. What is not deployed is new as a whole.
 
     With -o json there is an object for one comparison, a list for several.
     """
@@ -118,8 +118,7 @@ def _pairs(target: str | None, before: str | None, after: str | None, file: str 
         manifests = _read(file)
         if before is not None and len(manifests) > 1:
             raise click.UsageError(f"{file} holds {len(manifests)} manifests; a version goes with one of them")
-        several = len(manifests) > 1
-        return [Pair(one.name, before, None, title, one, several) for title, one in manifests]
+        return [Pair(one.name, before, None, title, one, before is None) for title, one in manifests]
     if file is None and before is not None and after is None and is_source(before):
         before, file = None, before
     if file is None and after is not None and is_source(after):

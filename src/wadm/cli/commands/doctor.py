@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     wadm doctor --lattice prod -o json
     """,
 )
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def doctor(session: Session, output: Output) -> None:
     """Look at everything that applications stand on: NATS and JetStream, what this identity may do, streams and

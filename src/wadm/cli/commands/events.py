@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @option("-f", "--follow", is_flag=True, help="Stay, and show what happens until Ctrl-C.")
 @option("--since", type=DURATION, metavar="DURATION", help="Only what happened in the last 10m, 2h, ...")
 @option("--limit", type=click.IntRange(1, 2000), default=100, show_default=True, help="At most so many, the newest.")
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def events(name: str | None, follow: bool, since: float | None, limit: int, session: Session, output: Output) -> None:
     """Show what happened to an application, or to all of the lattice, oldest first: what somebody asked of wadm, what

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.argument("name", shell_complete=complete.applications)
 @click.argument("scaler", required=False, shell_complete=complete.scalers)
-@printing("text", "wide", "json", "yaml")
+@printing("text", "wide", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def explain(name: str, scaler: str | None, session: Session, output: Output) -> None:
     """Show why an application, or one SCALER of it, is as it is: what is wanted, what runs where, which hosts match and

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @from_files("targets", required=True)
 @option("--version", metavar="VERSION", shell_complete=complete.versions, help="The version; without it the newest.")
 @option("--undeploy", is_flag=True, help="What undeploying it would do.")
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def plan(targets: tuple[str, ...], version: str | None, undeploy: bool, session: Session, output: Output) -> None:
     """Show what deploying would do: what is started, updated live, restarted and stopped, on which host and why, and

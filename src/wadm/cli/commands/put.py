@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(allow_dash=True))
 @from_files("sources")
 @named
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def put(sources: tuple[str, ...], by: str, session: Session, output: Output) -> None:
     """Store manifests as the newest versions of their applications, without deploying them.

@@ -17,7 +17,7 @@ from wadm.cli.session import Session
     wadm resume --lattice prod
     """,
 )
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def resume(session: Session, output: Output) -> None:
     """Start what ran on silent hosts elsewhere now.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @option("-w", "--wait", is_flag=True, help="Wait until it is deployed, showing what is still to come.")
 @option("--timeout", type=DURATION, default="5m", show_default=True, help="How long to wait for it to be deployed.")
 @signed
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def rollback(
     name: str, to: str | None, wait: bool, timeout: float, by: Provenance, session: Session, output: Output

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @option("-y", "--yes", is_flag=True, help="Do not ask.")
 @option("--force", is_flag=True, help="Even if other applications use components of it.")
 @signed
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def undeploy(
     targets: tuple[str, ...],

@@ -19,7 +19,7 @@ from wadm.cli.output import Output
     wadm version -o json
     """,
 )
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 def version(output: Output) -> None:
     """Show the version of this wadm, and of the original whose protocol it speaks.
 

@@ -44,7 +44,7 @@ PAUSE = 1.0
     help=f"What to wait for: {', '.join(STATES)}, or jsonpath=PATH=VALUE of the status as JSON.",
 )
 @option("--timeout", type=DURATION, default="5m", show_default=True, help="How long to wait.")
-@printing("text", "json", "yaml")
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
 def wait(names: tuple[str, ...], goal: str, timeout: float, session: Session, output: Output) -> None:
     """Wait until applications are in a state, all of them.
