@@ -95,6 +95,19 @@ def test_a_host_that_has_reported_any_provider_is_one_that_reports() -> None:
     assert (starts.reports("h1"), starts.reports("h2")) == (True, False)
 
 
+def test_what_hosts_reported_counts_where_providers_cannot_be_asked_any_more() -> None:
+    starts = ProviderStarts()
+    starts.answers = True
+    for host in ("h1", "h2"):
+        starts.started(host, "http", ARCHIVE, now=100.0)
+    assert starts.reported("h1", "http", 105.0, alone=False) is False, "the other may have answered"
+    assert starts.not_permitted() == [("h1", "http")]
+    assert starts.reported("h2", "http", 110.0, alone=False) is True
+    reported = [start.reported for host in ("h1", "h2") if (start := starts.get(host, "http")) is not None]
+    assert reported == [105.0, 110.0]
+    assert starts.not_permitted() == []
+
+
 def test_a_copy_is_not_changed_with_the_original() -> None:
     starts = ProviderStarts()
     starts.started("h1", "http", ARCHIVE, now=100.0)

@@ -8,19 +8,28 @@ from msgspec import json
 
 from tests.server.lab import in_virtual_time
 from wadm.engine.plan import Questions
+from wadm.errors import NotPermitted, Unavailable
 from wadm.model.lattice import Link
-from wadm.server.inquiries import Answer, ConfigAnswer, Inquiries, LinksAnswer, RollCall
+from wadm.server.inquiries import (
+    NOT_PERMITTED_FOR,
+    Answer,
+    ConfigAnswer,
+    Inquiries,
+    LinksAnswer,
+    ListeningAnswer,
+    RollCall,
+)
 from wadm.server.logging import get_logger
 from wadm.transport.base import BucketSpec, Message
-from wadm.transport.memory import MemoryBroker, MemoryTransport
+from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.wire.links import encode_link
 
 
 class Lattice:
     """Hosts that answer a call to all, some of them late, and know no configuration; and somebody who asks."""
 
-    def __init__(self, hosts: dict[str, float]) -> None:
-        broker = MemoryBroker()
+    def __init__(self, hosts: dict[str, float], network: Network | None = None) -> None:
+        broker = MemoryBroker(network)
         self.calls = 0
         self.answers: list[Answer] = []
         self._hosts = hosts
@@ -54,6 +63,35 @@ class Lattice:
             body = {"id": host_id, "friendly_name": "", "labels": {}, "version": "1", "uptime_seconds": 1}
             answer = json.encode({"success": True, "message": "", "response": body})
             asyncio.get_running_loop().call_later(delay, self._transport.publish, message.reply, answer)
+
+
+class Fails(Network):
+    """Lets the first question to a provider fail."""
+
+    def __init__(self, error: Unavailable) -> None:
+        self._error: Unavailable | None = error
+
+    def fault(self, client: str, operation: str, target: str) -> Fault | None:
+        error, self._error = self._error, None
+        return None if error is None else Fault(before=error)
+
+
+@in_virtual_time
+async def test_a_provider_that_could_not_be_asked_for_a_moment_is_asked_again() -> None:
+    lattice = Lattice({}, Fails(Unavailable("the connection is away")))
+    for _ in range(2):
+        lattice.inquiries.listening("http", 1)
+        await asyncio.sleep(5)
+    assert lattice.answers == [ListeningAnswer("http", None), ListeningAnswer("http", 0)]
+
+
+@in_virtual_time
+async def test_where_nats_does_not_permit_it_that_is_told_and_no_provider_is_asked_for_a_while() -> None:
+    lattice = Lattice({}, Fails(NotPermitted("NATS does not permit it")))
+    for pause in (5, NOT_PERMITTED_FOR, 5):
+        lattice.inquiries.listening("http", 1)
+        await asyncio.sleep(pause)
+    assert lattice.answers == [ListeningAnswer("http", None, permitted=False), ListeningAnswer("http", 0)]
 
 
 @in_virtual_time

@@ -70,6 +70,8 @@ class ProviderStarts:
         self._reporting: set[str] = set()
         self.answers = False
         """Whether questions reach providers: one has answered."""
+        self._hearsay: dict[ProviderAt, float] = {}
+        """First reports, with their times, that were no evidence as :attr:`answers` was so."""
         self._last_seen: dict[ProviderAt, float] = {}
         """Of providers whose host was lost with them: when that host was last heard."""
 
@@ -92,6 +94,7 @@ class ProviderStarts:
         other._unreported = dict(self._unreported)
         other._reporting = set(self._reporting)
         other.answers = self.answers
+        other._hearsay = dict(self._hearsay)
         other._last_seen = dict(self._last_seen)
         return other
 
@@ -147,7 +150,10 @@ class ProviderStarts:
         self._reporting.add(host_id)
         at = (host_id, provider_id)
         start = self._starts.get(at)
-        if start is None or start.reported is not None or (self.answers and not alone):
+        if start is None or start.reported is not None:
+            return False
+        if self.answers and not alone:
+            self._hearsay.setdefault(at, now)
             return False
         self._unreported.pop(at, None)
         listens = now if start.listens is None or (passed and not start.builtin) else start.listens
@@ -170,6 +176,13 @@ class ProviderStarts:
         self._starts[at] = after
         return after != start
 
+    def not_permitted(self) -> list[ProviderAt]:
+        """Note that questions do not reach providers any more, so that what hosts report counts again, and has counted
+        since it came; return the providers of which that says something new."""
+        self.answers = False
+        hearsay, self._hearsay = self._hearsay, {}
+        return [at for at, when in hearsay.items() if self.reported(*at, when)]
+
     def overdue(self, now: float) -> list[str]:
         """Return the ids of the providers that their hosts have probed by now, and of which no report has come."""
         found = []
@@ -184,6 +197,7 @@ class ProviderStarts:
         """Note that a provider does not run on a host any more."""
         self._starts.pop((host_id, provider_id), None)
         self._unreported.pop((host_id, provider_id), None)
+        self._hearsay.pop((host_id, provider_id), None)
 
     def host_gone(self, host_id: str, last_heard: float) -> None:
         """Note that a host is gone with all its providers; it may come back with them."""
@@ -211,6 +225,7 @@ class ProviderStarts:
     def _put(self, at: ProviderAt, start: ProviderStart) -> None:
         self._last_seen.pop(at, None)
         self._unreported.pop(at, None)
+        self._hearsay.pop(at, None)
         self._starts[at] = start
         if start.silent_for(0.0) is not None:
             self._unreported[at] = None

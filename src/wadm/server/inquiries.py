@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.plan import Questions
-from wadm.errors import Malformed, NoResponders, TimedOut, Unavailable, WadmError
+from wadm.errors import Malformed, NoResponders, NotPermitted, TimedOut, Unavailable, WadmError
 from wadm.model.lattice import Inventory, Link
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Entry, Transport
@@ -68,10 +68,12 @@ class ConfigAnswer(Struct, frozen=True):
 
 
 class ListeningAnswer(Struct, frozen=True):
-    """How many providers of an id have answered; ``None`` where that could not be found out."""
+    """How many providers of an id have answered; ``None`` where that could not be found out. ``permitted``: whether
+    NATS lets providers be asked."""
 
     provider_id: str
     answers: int | None
+    permitted: bool = True
 
 
 class RollCall(Struct, frozen=True):
@@ -228,10 +230,11 @@ class Inquiries:
                     answers = 1
         except NoResponders:
             answers = 0
-        except TimedOut:
-            await self._transport.sleep(PAUSE)
-        except Unavailable:  # the connection is away, or NATS does not permit it
+        except NotPermitted:
             self._ask_no_provider_before = self._now() + NOT_PERMITTED_FOR
+            return ListeningAnswer(provider_id, None, permitted=False)
+        except Unavailable:  # no answer in time, or the connection is away
+            await self._transport.sleep(PAUSE)
         if answers is not None and answers < hosts:
             await self._transport.sleep(LISTENS_PAUSE)
         return ListeningAnswer(provider_id, answers)

@@ -717,6 +717,8 @@ class LatticeOwner:
     def _fold_listening(self, answer: ListeningAnswer, news: News, now: float) -> None:
         provider_id = answer.provider_id
         hosts = sorted(set(self.lattice.where("provider", provider_id)) - self.lattice.silent.keys())
+        if not answer.permitted:
+            news.entities.update(("provider", id_) for _, id_ in self.lattice.provider_starts.not_permitted())
         if answer.answers is None or not hosts:
             return
         self.lattice.provider_starts.answers |= answer.answers > 0

@@ -47,6 +47,8 @@ REMEMBERED = {
     624: "two applications changed links of one source in the same turn, and a host lost one of the two",
     713: "an owner that took over while hosts were silent raised numbers for what may have run on them",
     650: "a link was put after its provider's start, the owner died, and its successor took it for told",
+    705: "after one failed question no provider was asked for ten minutes, and new images were given up unheard",
+    707: "the same: providers that run on several hosts were called unhealthy",
     760: "as 464, where a late heartbeat of another host made it look as if what was stopped was needed still",
     780: "as 464, where an application was rolled back and deployed again at once",
     789: "the check took a put of a configuration for lost because the one after it was answered",

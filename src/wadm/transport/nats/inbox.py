@@ -9,7 +9,7 @@ from typing import Protocol
 
 from nats.nuid import NUID
 
-from wadm.errors import NotSent, TimedOut, Unavailable
+from wadm.errors import NotPermitted, NotSent, TimedOut, Unavailable
 from wadm.transport.base import Message
 
 _NO_RESPONDERS = "503"
@@ -81,7 +81,7 @@ class Inbox:
     def deny(self, subject: str) -> None:
         """Tell those who sent something on this subject, which is in lower case, that NATS does not permit that."""
         for expectation in [e for e in self._expectations.values() if e.subject.lower() == subject]:
-            expectation.fail(Unavailable(f"NATS does not permit publishing to {expectation.subject}"))
+            expectation.fail(NotPermitted(f"NATS does not permit publishing to {expectation.subject}"))
 
 
 class Call:
