@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from tests.chaos.faults import Fault, not_run, runnable
-from tests.chaos.history import History, check, needless
+from tests.chaos.history import UNSURE, History, check, needless, unjudged
 from tests.chaos.stage import Stage
 
 RESULTS = Path("chaos-results") / "history.jsonl"
@@ -32,7 +32,6 @@ async def run(history: History, count: int, seed: int, only: Sequence[str] = ())
     done = sum(line["kind"] == "fault" for line in history.read())
     faults = [fault for fault in runnable() if not only or fault.name in only]
     with tempfile.TemporaryDirectory(prefix="wadm-chaos-") as directory:
-        began = len(history.read())
         history.note("begin", seed=seed, not_run=not_run())
         stage = Stage(Path(directory), history, seed + done)
         try:
@@ -45,7 +44,7 @@ async def run(history: History, count: int, seed: int, only: Sequence[str] = ())
                 await _befall(stage, faults[number % len(faults)], rng, number)
                 last = ending.is_set() or number == count - 1
                 if last or number % JUDGED_AFTER == JUDGED_AFTER - 1:
-                    await _judge(stage, began)
+                    await _judge(stage)
                     stage.use()
                 if last:
                     break
@@ -70,15 +69,16 @@ def _told_to_end() -> asyncio.Event:
     return ending
 
 
-async def _judge(stage: Stage, began: int) -> None:
-    """Have everybody rest, and write down what is wrong with this run so far and was not known yet."""
+async def _judge(stage: Stage) -> None:
+    """Have everybody rest, and write down what is wrong with what happened since this was done last."""
     await stage.rest()
-    lines = stage.history.read()
-    known = {line["what"] for line in lines if line["kind"] == "wrong"}
-    for wrong in check(lines[began:], await stage.stored()):
-        if wrong not in known:
-            stage.history.note("wrong", what=wrong)
-    stage.history.note("judged")
+    await asyncio.sleep(UNSURE)
+    stored = await stage.stored()
+    lines, before = unjudged(stage.history.read())
+    for wrong in check(lines, stored, before):
+        stage.history.note("wrong", what=wrong)
+    known = {name: (one.versions, one.deployed) for name, one in stored.items()}
+    stage.history.note("judged", stored=known)
 
 
 async def _befall(stage: Stage, fault: Fault, rng: random.Random, number: int) -> None:

@@ -6,14 +6,15 @@ A line is a JSON object with ``at`` (seconds since 1970) and ``kind``:
 * ``call``: a control call that changes something, as it went over NATS;
 * ``epoch``: a status with the epoch of the lease under which it was said;
 * ``begin``, ``ready``, ``end``: of a run, ``ready`` once all that is steady runs; ``fault``, ``healed``, ``whole``:
-  what was done, and how it ended; ``wrong``: what the checker found at the end of a run.
+  what was done, and how it ended; ``wrong``: what the checker found; ``judged``: when it had looked, with what was
+  ``stored`` then.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,27 @@ class History:
         self._file.close()
 
 
-def check(lines: Iterable[dict[str, Any]], stored: dict[str, Stored]) -> list[str]:
-    """Return what is wrong with a history, given what is stored in the end, by application."""
+def check(
+    lines: Iterable[dict[str, Any]], stored: Mapping[str, Stored], before: Mapping[str, Stored] | None = None
+) -> list[str]:
+    """Return what is wrong with a part of a history, given what was stored before it and after it, by application.
+
+    While everybody rests before and after, the parts can be checked one by one: what may be stored multiplies with
+    every request of which nobody knows what came.
+    """
     lines = list(lines)
-    return [*_check_answers(lines, stored), *_check_owners(lines)]
+    return [*_check_answers(lines, stored, before or {}), *_check_owners(lines)]
+
+
+def unjudged(lines: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Stored]]:
+    """Return the lines since the history was checked last or a run began, and what was stored then."""
+    for number in range(len(lines) - 1, -1, -1):
+        if lines[number]["kind"] == "begin":
+            return list(lines[number:]), {}
+        if lines[number]["kind"] == "judged":
+            known = {name: Stored(tuple(one[0]), one[1]) for name, one in lines[number]["stored"].items()}
+            return list(lines[number:]), known
+    return list(lines), {}
 
 
 def change(operation: str, version: str) -> Change:
@@ -69,21 +87,32 @@ def was_refused(result: str, message: str) -> bool:
 DONE = {"created", "newversion", "acknowledged", "deleted"}
 
 
-def _check_answers(lines: list[dict[str, Any]], stored: dict[str, Stored]) -> list[str]:
-    """What was acknowledged is stored, and the requests about each application took place in some order."""
+def _check_answers(
+    lines: list[dict[str, Any]], stored: Mapping[str, Stored], before: Mapping[str, Stored]
+) -> list[str]:
+    """What was acknowledged is stored, and the requests about each application took place in some order.
+
+    Of an application whose answers contradict each other nothing more is said: what is stored of it is not known.
+    """
     wrong: list[str] = []
     clock = [0.0]
     ledgers: dict[str, Ledger] = {}
     asked: dict[int, tuple[Ledger, int, str]] = {}
+    contradicted: set[str] = set()
     for line in lines:
         clock[0] = line["at"]
         if line["kind"] == "ask":
-            ledger = ledgers.setdefault(line["application"], Ledger(lambda: clock[0], UNSURE))
+            if line["application"] not in ledgers:
+                ledgers[line["application"]] = Ledger(lambda: clock[0], UNSURE)
+                ledgers[line["application"]].is_now(before.get(line["application"], Stored()))
+            ledger = ledgers[line["application"]]
             what = f"{line['operation']} {line['application']} {line['version']} (request {line['number']})"
             number = ledger.asks(what, change(line["operation"], line["version"]))
             asked[line["number"]] = (ledger, number, line["application"])
         elif line["kind"] == "answer":
             ledger, number, application = asked.pop(line["number"])
+            if application in contradicted:
+                continue
             try:
                 if line["result"] in DONE:
                     ledger.done(number)
@@ -93,10 +122,11 @@ def _check_answers(lines: list[dict[str, Any]], stored: dict[str, Stored]) -> li
                     ledger.gives_up(number)
             except Contradiction as contradiction:
                 wrong.append(f"{application}: {contradiction}")
+                contradicted.add(application)
     for ledger, number, _ in asked.values():
         ledger.gives_up(number)
     for application, ledger in sorted(ledgers.items()):
-        if (found := stored.get(application, Stored())) not in ledger.may_be():
+        if application not in contradicted and (found := stored.get(application, Stored())) not in ledger.may_be():
             wrong.append(f"{application} is stored as {found}: {ledger}")
     return wrong
 

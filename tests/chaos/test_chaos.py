@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.faults import FAULTS, not_run, runnable
-from tests.chaos.history import History, check, needless
+from tests.chaos.history import History, check, needless, unjudged
 from tests.chaos.machines import lacking
 from tests.chaos.stage import PROBE, Stage
 from tests.natsd import nats_server_binary
@@ -92,6 +92,22 @@ def test_an_owner_that_speaks_after_its_successor_is_found_unless_that_is_put_ri
     assert check([*lines, said(4.1, 7)], {}) == []
     assert len(check([*lines, said(4.1, 7, "b")], {})) == 1
     assert len(check([*lines, said(5.1, 7)], {})) == 1
+
+
+def test_a_history_is_checked_part_by_part_from_what_was_stored() -> None:
+    lines = [{"kind": "begin"}, ask(1, "put"), answer(1, "created")]
+    assert unjudged(lines) == (lines, {})
+    judged = {"kind": "judged", "at": 2, "stored": {"a": (("v1",), None)}}
+    later = [ask(3, "deploy"), answer(3, "acknowledged")]
+    part, before = unjudged([*lines, judged, *later])
+    assert part == [judged, *later]
+    assert check(part, {"a": Stored(("v1",), "v1")}, before) == []
+    assert len(check(part, {"a": Stored(("v1",), "v1")})) == 1
+
+
+def test_after_a_contradiction_no_more_is_said_of_that_application() -> None:
+    lines = [ask(1, "deploy"), answer(1, "acknowledged"), ask(2, "deploy"), answer(2, "acknowledged")]
+    assert len(check(lines, {})) == 1
 
 
 def test_calls_about_what_nobody_changed_are_needless_unless_a_host_was_hurt() -> None:
