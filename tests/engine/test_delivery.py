@@ -424,6 +424,22 @@ def test_a_link_that_was_put_while_its_provider_started_is_not_deployed_and_is_p
     assert (asks(done), done.status.type, done.record) == ([], "deployed", recorded(APP))
 
 
+@pytest.mark.parametrize(("put", "untold"), [(2.0, {LINK.at}), (0.5, set())], ids=["after it", "before it"])
+def test_a_link_put_after_its_providers_start_was_asked_for_is_on_record_until_that_is_seen(
+    put: float,
+    untold: set,  # type: ignore[type-arg]
+) -> None:
+    """The next owner does not know when the start was asked for."""
+    world = World()
+    command = StartProvider("hello-http", "h1", "x/http:1", "hello", {})
+    world.in_flight.ask(Action(command, "hello", "scaler", "reason"), 1.0)
+    world.lattice.put_link(LINK, put, put)
+    planned = plan(APP, world.lattice, in_flight=world.in_flight, record=recorded(APP), now=3.0)
+    assert planned.record.untold == untold
+    after = plan(APP, world.lattice, record=planned.record, now=4.0)
+    assert after.record.untold == untold, "the next owner has not seen the provider yet"
+
+
 def test_changing_values_again_and_again_is_nobody_undoing_anything() -> None:
     world = World(provider=True)
     world.lattice.put_link(LINK)

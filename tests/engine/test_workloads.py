@@ -865,3 +865,15 @@ def test_a_provider_is_not_replaced_while_it_is_not_known_whether_others_serve()
     lattice.unseen.clear()
     lattice.remove_host("h2")
     assert asks(plan(STORE_NEW_IMAGE, lattice)) == ["stop store-kv on h1"]
+
+
+@pytest.mark.parametrize("app", [SHOP, STORE])
+def test_nothing_is_started_on_a_host_that_is_back_and_has_not_said_yet_what_it_runs(app: Manifest) -> None:
+    lattice = a_lattice("h1")
+    lattice.hosts["h1"].known = False
+    planned = plan(app, lattice)
+    assert asks(planned) == []
+    assert planned.questions.hosts == {"h1"}
+    assert the_status(planned).explanation.waiting_for == "h1 to say what it runs"
+    lattice.hosts["h1"].known = True
+    assert asks(plan(app, lattice))[0].split()[0] in ("scale", "start")

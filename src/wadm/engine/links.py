@@ -20,7 +20,7 @@ from wadm.engine.delivery import Delivery, delivery, running_ends, starting
 from wadm.engine.listening import Taken, taken
 from wadm.engine.plan import Work, explain
 from wadm.model.commands import DeleteLink, Key, PutLink
-from wadm.model.lattice import Link, owner
+from wadm.model.lattice import EntityKind, Link, owner
 from wadm.model.status import Explanation, ScalerStatus
 
 
@@ -138,7 +138,11 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
 
 def _is_started_without(link: Link, work: Work) -> bool:
     """Whether a provider at an end of a link is being started, and that was asked for before the lattice had the link
-    as it is: a later owner finds both, and cannot tell that the list of the provider may lack the link."""
+    as it is: a later owner finds both, and cannot tell that the list of the provider may lack the link. So it stays
+    where an earlier owner had noted that, and the provider has not been seen yet."""
+    ends: list[tuple[EntityKind, str]] = [("provider", end) for end in (link.source_id, link.target)]
+    if link.at in work.record.untold and any(e in work.wanted_things and not work.lattice.where(*e) for e in ends):
+        return True
     put = work.lattice.link_puts.get(link.at)
     if put is None and work.lattice.link(link.at) is not None:
         return False  # it was found

@@ -76,6 +76,8 @@ def _start(progress: Progress, host: str, wanted: Place) -> None:
     name, swap = scaler.entity_id, progress.swaps.get(host)
     if host in progress.work.lattice.unseen:
         progress.unsure = True
+    elif not progress.work.lattice.hosts[host].known:
+        progress.wait_for_inventory(host)
     elif swap is not None and swap.given_up:
         back = StartProvider(name, host, swap.reference, scaler.application, dict(swap.annotations), swap.config)
         progress.want(back, f"{scaler.image} was given up on {called}: {swap.given_up}")

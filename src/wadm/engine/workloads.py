@@ -220,11 +220,18 @@ class Progress:
         """Have a command carried out, and wait for it."""
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
 
+    def wait_for_inventory(self, host: str) -> None:
+        """Start nothing on a host that is back and has not said yet what it runs."""
+        self.work.questions.hosts.add(host)
+        self.awaits = f"{self.work.host(host)} to say what it runs"
+
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
         if self.work.lattice.unseen and command.host_id not in self.swaps:
             self.unsure = True
+        elif not self.work.lattice.hosts[command.host_id].known:
+            self.wait_for_inventory(command.host_id)
         elif self.gathering and isinstance(command, ScaleComponent):
             self.work.starting.add(name)
         elif self.ready and (link := awaited(self.scaler, self.work)) is not None:
