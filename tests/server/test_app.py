@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 from itertools import chain, pairwise
@@ -13,7 +14,8 @@ import pytest
 from tests.server.lab import Idle, Lab, in_virtual_time, manifest
 from wadm.errors import NotPermitted, Unavailable
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
-from wadm.server.app import Server, new_version
+from wadm.server import logging
+from wadm.server.app import ENSURE_EVERY, Server, new_version
 from wadm.server.fencing import EPOCH, Tenure
 from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
@@ -173,6 +175,34 @@ async def test_after_a_restart_of_nats_that_forgot_everything_all_is_there_again
     assert (await lab.put("shop", "v2"))["result"] == "newversion"
     assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
     assert server.leases.held("default")
+
+
+@in_virtual_time
+async def test_so_it_is_where_nats_is_restarted_while_the_streams_are_being_looked_after() -> None:
+    class NotNow(Network):
+        on = False
+
+        def fault(self, client: str, operation: str, target: str) -> Fault | None:
+            failing = self.on and client == "one" and operation.startswith("ensure")
+            return Fault(before=Unavailable("the server has no leader")) if failing else None
+
+    network, told = NotNow(), io.StringIO()
+    lab = Lab(Settings(stream_persistence="memory"), MemoryBroker(network=network))
+    server = await lab.server("one")
+    await lab.put("shop")
+    await lab.ask("deploy.shop")
+    before = logging.use(logging.Sink(told))
+    network.on = True
+    await asyncio.sleep(2 * ENSURE_EVERY)
+    lab.broker.stop()
+    await asyncio.sleep(5)
+    lab.broker.start()
+    network.on = False
+    await asyncio.sleep(20)
+    logging.use(before)
+    assert "was deleted" not in told.getvalue(), "nobody did that"
+    assert (await lab.ask("versions.shop"))["versions"] == [{"version": "v1", "deployed": True}]
+    assert server.not_ready() == ""
 
 
 @in_virtual_time

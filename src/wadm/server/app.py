@@ -309,9 +309,12 @@ class Server:
         there had never been any.
         """
         made: frozenset[str] = frozenset()
-        not_made = frozenset({self._names.manifests}) if not (put_back or self.store.view.is_empty) else frozenset()
         while True:
-            made |= await self._ensure_patiently(not_made=not_made)
+            put_back = put_back or self._came_back
+            kept = put_back or self.store.view.is_empty
+            made |= await self._ensure_patiently(not_made=frozenset() if kept else frozenset({self._names.manifests}))
+            if self._came_back and not put_back:
+                continue  # The connection was away in between: what is gone may have gone with a restart of NATS.
             try:
                 await self.store.come_back(self._names.manifests in made, put_back)
                 if self._names.state in made:
