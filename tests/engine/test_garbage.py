@@ -288,6 +288,18 @@ def test_a_configuration_stays_as_long_as_it_is_used(new: object, kept: bool) ->
     assert planned.status.type == ("deployed" if kept else "reconciling")
 
 
+def test_a_configuration_stays_while_what_uses_it_leaves_a_host() -> None:
+    """It is being stopped there, and has not been seen to be gone."""
+    before = an_app("shop", a_component("web", daemon=True, config=[a_config("url", u="1")]))
+    after = an_app("shop", a_component("web"), version="v2")
+    hosts = a_host("h1", running(after, "web")), a_host("h2", running(before, "web"))
+    lattice = a_lattice(*hosts, configs=configs_of(before))
+    planned = plan(after, lattice, record=recorded(before))
+    assert asks(planned) == ["scale shop-web to 0 on h2 (x/web:1)"]
+    lattice.drop("component", "h2", "shop-web")
+    assert asks(plan(after, lattice, record=planned.record)) == ["delete configuration shop-url"]
+
+
 # -- what an earlier version left may be what a new part replaces -----------------------------------
 
 RENAMED = an_app("shop", a_component("web", 3, id="web"), version="v2")

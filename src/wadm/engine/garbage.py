@@ -222,7 +222,7 @@ def _is_named(config: str, work: Work) -> bool:
 
 def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
-    wait = left.count > 0 or bool(work.still_serving or work.swaps or work.lattice.unseen)
+    wait = left.count > 0 or bool(work.still_serving or work.leaving or work.swaps or work.lattice.unseen)
     for name in sorted(work.record.configs - wanted.configs):
         yield
         key = ("config", name)

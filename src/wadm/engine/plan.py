@@ -165,6 +165,9 @@ class Work:
         """Ids of components and providers whose links should wait for a start."""
         self.still_serving: set[tuple[EntityKind, str]] = set()
         """Components and providers of which an earlier version goes on until the wanted one runs."""
+        self.leaving = False
+        """Whether something of an id that is wanted runs on hosts that it has to leave; it may use what it was started
+        with."""
         self.not_serving: set[tuple[EntityKind, str]] = set()
         """Wanted components and providers that run nowhere yet, in no version."""
         self.swaps: dict[tuple[str, str], Swap] = {}

@@ -78,6 +78,7 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
             if pending.command.key not in told and pending.command.key not in work.asked:
                 progress.pending.append(pending)
     leaving = _stop_the_rest(progress, placement, mine)
+    work.leaving = work.leaving or bool(leaving)
     progress.note_what_serves()
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
