@@ -226,7 +226,9 @@ class Calls:
             self._judge.failed("restraint", f"{call.who} asks again for what is under way ({since}): {call}")
         if self.quiet and self._judge.is_so(call):
             self._judge.failed("restraint", f"{call.who} asks for what is so already: {call}")
-        recent = self._recent.setdefault(call.key, deque())
+        # Links to several targets may share an identity, and take each other along where one is deleted.
+        thing = (*call.key, call.verb, call.body.get("target", "")) if call.key[0] == "link" else call.key
+        recent = self._recent.setdefault(thing, deque())
         recent.append(call.at)
         while recent[0] < call.at - 60:
             recent.popleft()
