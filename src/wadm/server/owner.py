@@ -580,7 +580,8 @@ class LatticeOwner:
                     self._links_touched = {k: self._links_touched[k] for k in newer}
                     told = {(link.key, link.target) for link in answer.links if link.key in newer}
                     known = {(key, link.target) for key in newer for link in self.lattice.links.get(key, ())}
-                    if told != known:  # One of the two is behind: it is asked again once that can be told.
+                    if told != known or self.lattice.doubtful:
+                        # One of the two is behind, or nobody can say yet: it is asked again once that can be told.
                         self._next_links = min(self._next_links, now + COPIES_LAG)
                 elif self.lattice.hosts and not self.lattice.links_known:
                     news.questions.links = True

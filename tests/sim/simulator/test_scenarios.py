@@ -16,6 +16,7 @@ from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim import checks
 from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.sim.manifests import Manifest
+from wadm.sim.order import COMMANDS
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 from wadm.sim.world import LATTICE
 from wadm.transport.memory import Fault
@@ -46,6 +47,18 @@ async def test_an_application_is_deployed_and_then_there_is_silence(scene: Scena
     await scene.wait(600)
     assert scene.asked() == []
     assert scene.written() == {}
+
+
+@played
+async def test_a_link_whose_put_the_command_stream_refused_is_put_a_few_seconds_later(scene: Scenario) -> None:
+    """It is not known whether it was put, and a host's list of links is too young to tell that at once."""
+    await scene.start(servers=1, hosts=1)
+    await scene.deploy(application("shop", component("api", 1), provider("http")))
+    await scene.until_whole(within=2)
+    await scene.wait(READ_LINKS_EVERY + 5)
+    scene.world.network.refuses = COMMANDS
+    await scene.deploy(application("shop", component("api", 1), provider("http", links=(link("api"),)), version="v2"))
+    await scene.until_whole(within=10)
 
 
 def test_many_applications_that_are_touched_at_once_are_planned_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,7 @@ REMEMBERED = {
     780: "as 464, where an application was rolled back and deployed again at once",
     789: "the check took a put of a configuration for lost because the one after it was answered",
     808: "a start asked beside one with another image was asked anew with another number: old code under the new name",
+    851: "a put of a link failed, a list was too young to tell whether it was done, and none was read for a minute",
     888: "an update repeated the annotations from before a re-scale that was done, not answered, and hid its settings",
     920: "a configuration was deleted while what used it was being stopped on a host that it had to leave",
     921: "an owner that found no hosts never removed what an application had put that was deleted before",
