@@ -187,6 +187,19 @@ def test_the_code_of_another_image_gets_its_name_back_and_is_updated_from_there(
     assert asks(plan(NEW_IMAGE, a_lattice(a_host("h1", misnamed)))) == ["update shop-web on h1 to x/web:2"]
 
 
+def test_an_update_after_a_re_scale_that_was_accepted_and_has_not_shown_names_no_scaler() -> None:
+    """Its event tells the annotations from before."""
+    lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
+    in_flight = InFlight()
+    [rescale] = plan(NEW_CONFIG, lattice).actions
+    in_flight.ask(rescale, 0.0)
+    in_flight.deliver(rescale.command.key, 0.5)
+    in_flight.retry(rescale.command.key, 1.0)
+    [update] = plan(NEW_IMAGE, lattice, in_flight=in_flight, now=2.0).actions
+    assert isinstance(update.command, UpdateComponent)
+    assert update.command.annotations == {key: value for key, value in WEB.annotations.items() if key != SCALER}
+
+
 def test_an_update_after_a_re_scale_that_was_not_answered_names_no_scaler() -> None:
     """The host may have the other configuration by now. Had the update the annotations from before, nothing would show
     that."""

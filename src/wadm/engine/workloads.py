@@ -354,8 +354,8 @@ def _exchange(progress: Progress, host: str, wanted: Place, entity: Component) -
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
     """Whether a component may have another configuration than its annotations say: somebody else has re-scaled it, or
-    the host may have carried out a re-scale of which nothing was heard. An update that repeats those annotations would
-    hide that for ever; one that names no scaler has the configuration handed over after it."""
+    the host may have carried out a re-scale whose outcome has not been seen. An update that repeats those annotations
+    would hide that for ever; one that names no scaler has the configuration handed over after it."""
     if entity.rescaled:
         return True
     if before is None:
@@ -363,7 +363,8 @@ def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
     if isinstance(before.command, UpdateComponent):
         return SCALER not in before.command.annotations
     asked = before.command
-    return before.lingering and isinstance(asked, ScaleComponent) and asked.annotations != entity.annotations
+    may_be_done = before.lingering or before.delivered or not before.held
+    return may_be_done and isinstance(asked, ScaleComponent) and asked.annotations != entity.annotations
 
 
 def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from wadm.model.provider_starts import ProviderStart
 
+HEARD_WITHIN = 15.0
+"""Seconds, at most, that pass until a start is heard of which an earlier owner has asked for."""
 LinkAt = tuple[tuple[str, str, str, str], str]
 """Identity of a link (source, namespace, package, name) and its target."""
 
@@ -96,9 +98,10 @@ class LinkPuts:
         self._unsure_configs |= frozenset(configs)
 
     def found(self, links: Iterable[tuple[LinkAt, Iterable[str]]], now: float) -> None:
-        """Note all links of the lattice as they are first read, each with the configurations that it names."""
+        """Note all links of the lattice as they are first read, each with the configurations that it names. Of a start
+        that an earlier owner asked for it may be heard late, so that for a while no start is known to come after."""
         for link, configs in links:
             if link in self._unsure or not self._unsure_configs.isdisjoint(configs):
-                self.changed(link, now)
+                self.changed(link, now + HEARD_WITHIN)
         self._unsure = frozenset()
         self._unsure_configs = frozenset()
