@@ -6,7 +6,7 @@ What only the owner of the lattice knows is asked of it; what happened is read f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,16 +19,15 @@ from wadm.model.timeline import Entry, Revision
 from wadm.server.desk import ask_about
 from wadm.server.logging import get_logger
 from wadm.server.view import Place
-from wadm.transport.base import Transport
+from wadm.transport.base import Stored, Transport
 from wadm.wire import insight, subjects
 from wadm.wire.timeline import Change, decode_change, decode_moment, encode_change, revisions
 
 OWNER_TIMEOUT: Final = 8.0
 OWNER_AGAIN: Final = 2.0
 """Seconds after which the owner of a lattice is asked again."""
-OWNER_TRIES: Final = 8
 OWNER_PAUSE: Final = 0.5
-"""How often, and after how many seconds each, a lattice is asked about that has just got an owner."""
+"""Seconds between two questions to a lattice that has no owner, or one that does not know it yet."""
 NOTED_WITHIN: Final = 0.5
 """Seconds that an answer waits until the revision is kept. What is stored is stored, and its stream may be gone."""
 EVENTS_MOST: Final = 2000
@@ -49,11 +48,18 @@ class NobodyThere(NotAnswered):
     """Nobody looks after the lattice."""
 
 
-async def ask_owner(transport: Transport, place: Place, question: str, name: str, manifest: Manifest | None) -> bytes:
-    """Ask the owner of a lattice; raise :class:`NotAnswered` in words for people."""
+async def ask_owner(
+    transport: Transport,
+    place: Place,
+    question: str,
+    name: str,
+    manifest: Manifest | None,
+    timeout: float = OWNER_TIMEOUT,
+) -> bytes:
+    """Ask the owner of a lattice for so many seconds; raise :class:`NotAnswered` in words for people."""
     subject, body = subjects.owner(place.scope, question), ask_about(name, manifest)
     waited_for = "no server looks after it yet"
-    ends = transport.now() + OWNER_TIMEOUT
+    ends = transport.now() + timeout
     while (left := ends - transport.now()) > 0:
         # What was asked of an owner that has just gone is lost, so it is asked again.
         try:
@@ -77,7 +83,8 @@ async def ask_owner(transport: Transport, place: Place, question: str, name: str
 async def read_events(
     transport: Transport, stream: str, place: Place, name: str | None, ask: insight.Ask
 ) -> tuple[list[Entry], bool]:
-    """Return the newest events, oldest first, and whether there are earlier ones.
+    """Return the newest events, oldest first, and whether there are earlier ones; none where there is no such stream:
+    NATS may not let the server have it.
 
     Raises Malformed for a time that is none in seconds since 1970.
     """
@@ -88,16 +95,22 @@ async def read_events(
     limit = max(1, min(ask.limit, EVENTS_MOST))
     more = False
     subject = subjects.timeline(place.scope, name or "*")
-    async for stored in transport.history(stream, [subject], since=ask.since):
-        try:
-            entries = decode_moment(stored.data)
-        except Malformed as error:
-            log.warning("A part of a timeline cannot be read", subject=stored.subject, reason=error)
-            continue
-        found += [e for e in entries if e.time >= ask.since and (not ask.until or e.time < ask.until)]
-        if len(found) > 2 * limit:
-            found, more = found[-limit:], True
+    try:
+        async for stored in transport.history(stream, [subject], since=ask.since):
+            found += [e for e in _entries(stored) if e.time >= ask.since and (not ask.until or e.time < ask.until)]
+            if len(found) > 2 * limit:
+                found, more = found[-limit:], True
+    except NotFound:
+        return [], False
     return sorted(found[-limit:], key=lambda e: e.time), more or len(found) > limit
+
+
+def _entries(stored: Stored) -> Sequence[Entry]:
+    try:
+        return decode_moment(stored.data)
+    except Malformed as error:
+        log.warning("A part of a timeline cannot be read", subject=stored.subject, reason=error)
+        return ()
 
 
 def fit_events(events: list[Entry], more: bool, max_payload: int, server: insight.ServerInfo) -> bytes:

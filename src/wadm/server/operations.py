@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -39,7 +38,7 @@ from wadm.server.asked import Asked
 from wadm.server.insights import (
     EVENTS_WITH_EXPLANATION,
     OWNER_PAUSE,
-    OWNER_TRIES,
+    OWNER_TIMEOUT,
     NobodyThere,
     Revisions,
     ask_owner,
@@ -125,16 +124,20 @@ class Models:
         """Whether hosts of a lattice are heard: nothing is said of applications in a lattice without hosts."""
 
     async def ask_owner(self, place: Place, question: str, name: str, manifest: Manifest | None = None) -> bytes:
-        """Ask the owner of a lattice; one that nobody has looked after yet gets one."""
-        try:
-            return await ask_owner(self.transport, place, question, name, manifest)
-        except NobodyThere:
+        """Ask the owner of a lattice; one that nobody has looked after yet gets one.
+
+        Where there is none yet, it is asked again until the time is up: a server may just be taking over.
+        """
+        ends = self.transport.now() + OWNER_TIMEOUT
+        while True:
+            left = ends - self.transport.now()
+            try:
+                return await ask_owner(self.transport, place, question, name, manifest, max(left, OWNER_PAUSE))
+            except NobodyThere:
+                if left <= OWNER_PAUSE:
+                    raise
             self.notice(place)
-        for _ in range(OWNER_TRIES):
             await self.transport.sleep(OWNER_PAUSE)
-            with suppress(NobodyThere):
-                return await ask_owner(self.transport, place, question, name, manifest)
-        raise NobodyThere(insight.NOBODY)
 
     def deployed(self, place: Place, name: str) -> Manifest | None:
         """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read (S12)."""
