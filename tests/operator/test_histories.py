@@ -83,3 +83,28 @@ def test_hosts_take_no_name_of_an_object_that_is_somebody_elses(kind: names.Kind
         await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
 
     virtual_time.run(run())
+
+
+def test_a_secret_that_comes_a_moment_later_is_noticed_within_seconds() -> None:
+    async def run() -> None:
+        history = History(0)
+        history.trouble = 0.0
+        history.start()
+        wanted = config("ns-a", "hosts", "east")
+        wanted["spec"]["secretName"] = "late"
+        history.cluster.apply(wanted, "kubectl", True, False)
+        await asyncio.sleep(20.0)
+
+        def reason() -> str:
+            [one] = history.cluster.all(names.HOST_CONFIGS)
+            return next(str(each["reason"]) for each in one["status"]["conditions"] if each["type"] == "Accepted")
+
+        assert reason() == "Missing"
+        metadata = {"namespace": "ns-a", "name": "late"}
+        history.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {}}, "kubectl")
+        await asyncio.sleep(hosts.MISSING_AGAIN + 1)
+        assert reason() == "Accepted"
+        history.kill()
+        await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
+
+    virtual_time.run(run())
