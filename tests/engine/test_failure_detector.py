@@ -163,6 +163,14 @@ def test_a_new_owner_goes_on_with_the_pause_of_the_former() -> None:
     assert one.tick(3, 350.0) == ["a", "b"]
 
 
+def test_it_gives_hosts_that_come_back_one_by_one_time_though_half_were_back_when_it_came() -> None:
+    """When those came back is not known: it may have been a moment ago."""
+    one = detector()
+    one.take_over(["a", "b"], hosts(4), (50.0, 350.0), 100.0)
+    assert one.tick(4, 100.0 + WINDOW) == []
+    assert one.tick(4, 100.1 + WINDOW) == ["a", "b"]
+
+
 def test_a_new_owner_that_finds_most_missing_begins_one() -> None:
     one = detector()
     one.take_over(["a", "b"], hosts(3), None, 100.0)

@@ -183,6 +183,7 @@ class FailureDetector:
         if before is not None and missing:
             since, until = before
             self._begin(missing, hosts, since, until or now + self.limit)
+            self._last_return = now  # as far as is known: those that answer may be back since a moment ago
         elif missing and self._is_majority(hosts):
             self._begin(missing, hosts, now, now + self.limit)
 
