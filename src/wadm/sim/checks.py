@@ -413,12 +413,21 @@ def needless(world: World, call: Call) -> str:
     name = (call.body.get("annotations") or {}).get(APPSPEC)
     if call.key[0] not in ("component", "provider") or name not in view.applications:
         return ""
-    if view.applications[name][1] is None or name in _waiting(view):
+    if view.applications[name][1] is None or name in _waiting(view) or _annotates(view, call):
         return ""
     verdict = judge(view, name)
     if verdict.wrong or verdict.short or leftovers_of(world, view, name):
         return ""
     return f"{name} is as it is declared"
+
+
+def _annotates(view: View, call: Call) -> bool:
+    """Whether a call gives other annotations to what runs. The verdict on an application does not go by them, but
+    servers that come later do: they say for which scaler and share of a manifest it runs."""
+    if call.verb != "scale" or not call.body.get("count"):
+        return False
+    there = [one for name, kind, id_, one in _running(view) if (kind, view.hosts[name].spec.id, id_) == call.key]
+    return any(one.annotations != call.body["annotations"] for one in there)
 
 
 def _configs(entity: Running) -> tuple[str, ...]:
