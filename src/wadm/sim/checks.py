@@ -28,6 +28,8 @@ MANAGED_BY: Final = "wasmcloud.dev/managed-by"
 APPSPEC: Final = "wasmcloud.dev/appspec"
 GIVEN_UP: Final = "was given up on"
 SPREAD: Final = "wasmcloud.dev/spread_name"
+UNNOTICED: Final = 33.0
+"""Seconds after which a host is overdue that sends a heartbeat every 30 s."""
 
 Running = RunningComponent | RunningProvider
 
@@ -388,6 +390,8 @@ def ignorant(world: World, call: Call) -> str:
     application = _owner(stopped) if stopped is not None else None
     if stopped is None or application is None or len(there) > 1 or not world.user.is_settled(application):
         return ""
+    if any(_runs_on(one, kind, id_) for one in world.hosts if _is_away_unnoticed(one, world)):
+        return ""
     labels = view.labels[there[0][0]]
     for may_be in world.user.ledger(application).may_be():
         if may_be.deployed is None:
@@ -399,6 +403,17 @@ def ignorant(world: World, call: Call) -> str:
         if not any(share.target and share.fits(labels) for share in workload.shares):
             return ""
     return f"the last one of what is deployed of {application}"
+
+
+def _is_away_unnoticed(host: SimulatedHost, world: World) -> bool:
+    """Whether a host has stood still, or lost its connection, for so short that nobody need know: what was last heard
+    of it is that it runs what it ran."""
+    return host.lives and (host.frozen or host.cut) and world.now() - host.away_since < UNNOTICED
+
+
+def _runs_on(host: SimulatedHost, kind: str, id_: str) -> bool:
+    assert host.host is not None
+    return id_ in (host.host.components if kind == "component" else host.host.providers)
 
 
 def needless(world: World, call: Call) -> str:

@@ -72,6 +72,8 @@ class SimulatedHost:
         self.host: ModelHost | None = None
         self.frozen = False
         self.cut = False
+        self.away_since = 0.0
+        """When it last stood still or lost its connection."""
         self._world = world
 
     @property
@@ -102,7 +104,7 @@ class SimulatedHost:
     def freeze(self) -> None:
         """Have it stand still."""
         self._tell("stands still")
-        self.frozen = True
+        self.frozen, self.away_since = True, self._world.now()
         self._there().freeze()
 
     def thaw(self) -> None:
@@ -114,7 +116,7 @@ class SimulatedHost:
     async def cut_off(self) -> None:
         """Have it lose its connection."""
         self._tell("loses its connection")
-        self.cut = True
+        self.cut, self.away_since = True, self._world.now()
         await self._there().cut_off()
 
     async def reconnect(self) -> None:

@@ -73,6 +73,7 @@ REMEMBERED = {
     1173: "a memory store was restarted; an application put anew before it was put back lost what was deployed of it",
     1213: "the check took it for needless to name the scaler for which a component runs once it has been updated",
     1253: "the check took a start that a server asked before it died for one that its successor knows of",
+    1344: "the check took what runs on a host that had been away for two seconds for known to be gone",
     1432: "the check took a late put, of which the host told nobody, for what was left behind",
     1613: "after such a restart the roster had the revision it had had before: two thought themselves alone, and owned",
     1857: "the last event of an update, which says 0, was taken for that of a stop that was asked meanwhile",
