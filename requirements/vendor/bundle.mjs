@@ -26,7 +26,7 @@ function licence(name) {
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
-for (const name of ["codemirror", "dagre", "uplot"]) {
+for (const name of ["codemirror", "dagre"]) {
   const { metafile } = await build({
     entryPoints: [`${name}.js`], outfile: join(out, `${name}.js`), bundle: true, minify: true, format: "esm", target: "es2022",
     legalComments: "none", charset: "utf8", metafile: true, logLevel: "warning",
@@ -37,4 +37,3 @@ for (const name of ["codemirror", "dagre", "uplot"]) {
 copyFileSync("node_modules/htm/preact/standalone.module.js", join(out, "preact.js"));
 const { version } = JSON.parse(readFileSync("node_modules/htm/package.json", "utf8"));
 writeFileSync(join(out, "LICENSE-preact"), `htm ${version} (Apache-2.0, Copyright Google LLC) with Preact inside:\n\n${readFileSync("preact-licence.txt", "utf8")}`);
-copyFileSync("node_modules/uplot/dist/uPlot.min.css", join(out, "uplot.css"));

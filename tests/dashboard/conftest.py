@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from selenium import webdriver
 
 from tests.conftest import NatsServerFactory
+from tests.dashboard.browser import chromium, errors, resize
+from tests.dashboard.page import Page
 from tests.dashboard.stage import Stage, stage
 
 
@@ -22,3 +25,19 @@ def hostless(nats_server_factory: NatsServerFactory) -> Iterator[Stage]:
     """A server without hosts, and the gateway in front."""
     with stage(nats_server_factory(), hosts=()) as started:
         yield started
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, running: Stage) -> Iterator[Page]:
+    """A browser that has nothing to complain of in the end."""
+    resize(browser, 1280, 800)
+    yield Page(browser, running)
+    complaints = errors(browser)
+    browser.get("about:blank")  # before the server goes
+    assert complaints == []

@@ -6,127 +6,24 @@ that the documents show are written there.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
 from tests.conftest import NatsServerFactory
-from tests.dashboard.browser import artefacts, chromium, errors, resize
-from tests.dashboard.manifests import an_app, shop
-from tests.dashboard.stage import FULL, READ, TOKENS, Stage, stage
+from tests.dashboard.browser import errors, resize
+from tests.dashboard.manifests import an_app
+from tests.dashboard.page import Page, populated
+from tests.dashboard.stage import FULL, READ, TOKENS, stage
 from tests.dashboard.test_webhooks import Receiver
 from wadm.dashboard import webhooks
 from wadm.dashboard.options import Options
 from wadm.dashboard.webhooks import Hook
 
-PATIENCE = 20.0
-
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # selenium leaves sockets to its driver
-
-
-class Page:
-    """A browser that looks at a stage."""
-
-    def script(self, text: str) -> Any:
-        return self.driver.execute_script(text)  # type: ignore[no-untyped-call]
-
-    def __init__(self, driver: webdriver.Chrome, running: Stage) -> None:
-        self.driver = driver
-        self.running = running
-
-    def open(self, view: str, token: str = FULL) -> None:
-        self.driver.get(f"{self.running.url}/#token={token}")
-        self.until(lambda: "token" not in self.driver.current_url)
-        self.go(view)
-
-    def go(self, view: str) -> None:
-        self.driver.execute_script(f"location.hash = '#/{view}'")  # type: ignore[no-untyped-call]
-
-    def until(self, condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
-            try:
-                if condition():
-                    return
-            except StaleElementReferenceException:
-                pass
-            time.sleep(0.02)
-        self.picture("failed")
-        raise AssertionError(f"{what or 'not so'}; the page says: {self.text}")
-
-    @property
-    def text(self) -> str:
-        return self.driver.find_element(By.TAG_NAME, "body").text
-
-    def shows(self, *texts: str) -> None:
-        for text in texts:
-            self.until(lambda text=text: text in self.text, f"{text!r} is not there")  # type: ignore[misc]
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def click(self, selector: str, text: str = "") -> None:
-        def there() -> bool:
-            found = [e for e in self.all(selector) if text in e.text and e.is_displayed() and e.is_enabled()]
-            if found:
-                found[0].click()
-            return bool(found)
-
-        self.until(there, f"no {selector} with {text!r}")
-
-    def type(self, selector: str, text: str) -> None:
-        self.until(lambda: self.all(selector))
-        field = self.all(selector)[0]
-        field.clear()
-        field.send_keys(text)
-
-    def press(self, keys: str) -> None:
-        webdriver.ActionChains(self.driver).send_keys(keys).perform()
-
-    def picture(self, name: str) -> None:
-        path = artefacts() / f"{name}.png"
-        self.driver.save_screenshot(str(path))
-        wanted = os.environ.get("WADM_PICTURES")
-        if wanted and name.startswith("dashboard-"):
-            (Path(wanted) / path.name).write_bytes(path.read_bytes())
-
-
-@pytest.fixture
-def browser() -> Iterator[webdriver.Chrome]:
-    with chromium() as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(browser: webdriver.Chrome, running: Stage) -> Iterator[Page]:
-    """A browser that has nothing to complain of in the end."""
-    resize(browser, 1280, 800)
-    yield Page(browser, running)
-    complaints = errors(browser)
-    browser.get("about:blank")  # before the server goes
-    assert complaints == []
-
-
-def populated(running: Stage) -> None:
-    for version in ("v1", "v2"):
-        running.put(shop(version, 4 if version == "v1" else 8))
-    running.deploy("shop", version="v1", message="first")
-    running.put(an_app("stuck", requirements="zone: north", description="Wants a host in the north"))
-    running.deploy("stuck")
-    running.put(an_app("pay", image="ghcr.io/example/broken:1", description="Payments"))
-    running.deploy("pay")
-    running.put(an_app("draft", description="Not deployed yet"))
-    running.wait_for("shop", "deployed")
-    running.wait_for("pay", "failed")
 
 
 def test_applications_with_what_is_wrong_first(page: Page) -> None:
@@ -249,8 +146,8 @@ def test_a_newcomer_is_told_what_to_do_and_gets_there(page: Page) -> None:
 
 def test_what_is_wrong_with_a_manifest_is_told_where_it_is_written(page: Page) -> None:
     page.open("applications")
-    page.click("button", "New application")
-    page.type("textarea", "nonsense")
+    page.click("[data-key=n]")
+    page.replace_written("nonsense")
     page.shows("Unable to parse manifest", "Not valid")
     assert not any(button.is_enabled() for button in page.all("dialog footer button"))
     # The answer was a 400, as it should be; a browser writes that on its console.

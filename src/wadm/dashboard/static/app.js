@@ -182,6 +182,7 @@ function App() {
   const full = who.role === "full";
   const options = [...new Set([name, ...known])].sort();
   const Shown = view === "applications" ? Applications : View;
+  const possible = /^[\w-]+$/.test(name);
   const close = () => setOpen("");
 
   return html`
@@ -200,7 +201,7 @@ function App() {
       <button class="quiet" onClick=${() => setOpen("help")} aria-label="Help" title="Keyboard (?)"><${Icon} name="help" /></button>
     </div></header>
     ${BANNERS[link.state] && html`<div class="offline ${link.state}" role="alert">${sentence(link.message)} ${BANNERS[link.state]}${link.state === "refused" ? html` <button class="small" onClick=${() => setOpen("signin")}>Sign in</button>` : ""}</div>`}
-    <main id="main" tabindex="-1">${Shown ? html`<${Shown} key=${`${name}/${view}/${at.name}`} api=${api} full=${full} who=${who} at=${at} names=${options} current=${name} />`
+    <main id="main" tabindex="-1">${!possible ? html`<section class="empty"><h1>There can be no lattice “${name}”</h1><p>The name of a lattice consists of letters, digits, dashes and underscores.</p><p><a href=${to({ lattice: who.lattice, view: "applications" })}>Lattice ${who.lattice}</a></p></section>` : Shown ? html`<${Shown} key=${`${name}/${view}/${at.name}`} api=${api} full=${full} who=${who} at=${at} names=${options} current=${name} />`
       : !LATER[view] ? html`<${Nowhere} view=${at.view} />` : failed ? html`<${Trouble} error=${failed} />` : html`<${Loading} what="the view" />`}</main>
     ${open === "help" && html`<${Help} onClose=${close} product=${who.product} />`}
     ${open === "account" && html`<${Account} who=${who} onClose=${close} onSignIn=${() => setOpen("signin")} />`}

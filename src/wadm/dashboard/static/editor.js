@@ -46,6 +46,7 @@ spec:
                     address: 127.0.0.1:8000
 `;
 
+const NONE = [];
 const CHECK_AFTER = 500; // milliseconds without a key
 
 const kept = (key) => { try { return sessionStorage.getItem(`wadm-draft ${key}`) || ""; } catch { return ""; } };
@@ -77,6 +78,8 @@ export default function NewApplication({ api, onClose, text: given, title = "New
   const { plan, error, of } = usePlan(api, text);
   const current = of === text;
   const done = useRef(false);
+  const [round, setRound] = useState(0);
+  const begin = (other) => { setText(other); setRound((n) => n + 1); };
   useEffect(() => { if (!done.current) keep(key, text === first ? "" : text); }, [text]);
   const doing = (what, work) => async () => {
     setBusy(what);
@@ -104,15 +107,15 @@ export default function NewApplication({ api, onClose, text: given, title = "New
   const dropped = async (event) => {
     event.preventDefault();
     const file = event.dataTransfer?.files?.[0] || event.target.files?.[0];
-    if (file && file.size < 4e6) setText(await file.text());
+    if (file && file.size < 4e6) begin(await file.text());
   };
   const guard = () => (text !== first ? "Close the editor? What was written is kept as a draft until this tab is closed." : "");
-  const problems = error?.problems || [];
+  const problems = error?.problems || NONE;
   return html`<${Dialog} title=${title} onClose=${onClose} wide=${true} guard=${guard}>
     <div class="body" onDragOver=${(event) => event.preventDefault()} onDrop=${dropped}>
       <p class="dim">A manifest as YAML or JSON: write it, drop a file, or <label class="file">choose one<input type="file" accept=".yaml,.yml,.json" onChange=${dropped} /></label>.
-        ${before && html` A draft was kept. <button class="text" onClick=${() => setText(first)}>Begin anew</button>`}</p>
-      <${CodeBox} text=${text} onText=${setText} problems=${current ? problems : []} />
+        ${before && html` A draft was kept. <button class="text" onClick=${() => begin(first)}>Begin anew</button>`}</p>
+      <${CodeBox} key=${round} text=${text} onText=${setText} problems=${current ? problems : NONE} />
       <${Trouble} error=${failure} />
       <div class="ways" role="group" aria-label="Show">${[["plan", "Plan"], ["diff", "Difference"]].map(([one, name]) => html`<button key=${one} class="small" aria-pressed=${way === one} onClick=${() => setWay(one)}>${name}</button>`)}<span class="dim" role="status">${!current ? "Planning …" : error ? html`<span class="bad">${problems.length > 1 ? `${problems.length} problems` : "Not valid"}</span>` : "Valid"}</span></div>
       ${way === "diff" ? html`<${AgainstDeployed} api=${api} plan=${plan} text=${text} />` : plan ? html`<div class=${current ? "" : "old"}><${Plan} plan=${plan} /></div>` : html`<${Trouble} error=${error} />`}

@@ -21,7 +21,7 @@ export default function Host({ api, at }) {
     api.events("", { limit: EVENTS }).then((reply) => wanted && setPast(gathered([], reply.events || [])), () => {});
     return () => { wanted = false; };
   }, [api.name]);
-  const here = useMemo(() => gathered(past, live).filter((one) => one.host && (one.host === name || one.host === at.name)), [past, live, name]);
+  const here = useMemo(() => gathered(past, live).filter((one) => one.host && (one.host === name || one.host.startsWith(`${name} (${at.name.slice(0, 8)}`) || one.host === at.name)), [past, live, name]);
   if (!rows) return html`<${Loading} what="the host" />`;
   if (!host) return html`<section class="empty"><h1>Host ${at.name.slice(0, 8)} is not there</h1><p>It has stopped, or was never in lattice <b>${api.name}</b>.</p><p><a href=${to({ view: "hosts" })}>All hosts</a></p></section>`;
   const silent = isSilent(host, now);

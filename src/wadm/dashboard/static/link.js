@@ -97,7 +97,7 @@ export function askToken() {
     const one = { done, ask: () => send({ kind: "who" }) };
     asked.push(one);
     one.ask();
-    setTimeout(() => { if (asked.includes(one)) { asked.splice(asked.indexOf(one), 1); done(""); } }, 400);
+    setTimeout(() => { if (asked.includes(one)) { asked.splice(asked.indexOf(one), 1); done(""); } }, 3000);
   });
 }
 
@@ -105,8 +105,12 @@ export function askToken() {
 export function signOut() { send({ kind: "out" }); onSignOut(); }
 export function whenSignedOut(handler) { onSignOut = () => { started = false; handler(); }; }
 
-/** Call `handlers[event](data)` for what is told of a topic, until the function that is returned is called. */
+const TOPIC = /^(lattices|notifications|[\w-]+\/(hosts|events|applications(\/[\w=-]+)?))$/;
+
+/** Call `handlers[event](data)` for what is told of a topic, until the function that is returned is called. Of what can be
+ * no topic nothing is told: the server would refuse the stream of all tabs for it. */
 export function follow(topic, handlers) {
+  if (!TOPIC.test(topic)) return () => {};
   if (!followers.has(topic)) followers.set(topic, new Set());
   followers.get(topic).add(handlers);
   saySoon();

@@ -57,7 +57,7 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
     <div class="table of-${label.toLowerCase()} ${sight.scrolls ? "scrolls" : ""} ${picked ? "pickable" : ""}" role="table" aria-label=${label} aria-rowcount=${rows.length + 1}>
       <div class="head" role="row" aria-rowindex="1">${picked && html`<span role="columnheader"><span class="sr">Selected</span></span>`}${columns.map(([key, title]) => html`
         <span key=${title} role="columnheader" aria-sort=${sorted(key)}>${key ? html`<button onClick=${() => order(key)} class=${sorted(key) || ""}>${title}</button>` : title}</span>`)}</div>
-      <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} onFocusIn=${focused} role="rowgroup">
+      <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} onfocusin=${focused} role="rowgroup">
         <div class="canvas" style=${{ height: `${rows.length * tall}px` }} role="presentation">${drawn.map((index) => {
     const row = rows[index];
     const chosen = picked?.has(row[keyOf]);
