@@ -154,7 +154,7 @@ def test_the_editor_completes_from_the_schema_and_marks_what_is_wrong_where_it_i
     page.press(Keys.ENTER)
     page.until(lambda: "kind:" in page.written())
     page.press("Aplication\n")
-    page.shows("Not valid")
+    page.shows("2 problems", "line 1:1", "add metadata")
     page.until(lambda: page.script(inside.replace("textContent", "className").format(".cm-lint-marker")))
     page.driver.get_log("browser")  # type: ignore[no-untyped-call]  # a 400 is written there
 

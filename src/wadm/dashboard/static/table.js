@@ -16,14 +16,17 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
   const [sight, setSight] = useState({ top: 0, height: 800, tall: TALL });
   const [cursor, setCursor] = useState("");
   const focusing = useRef(false);
+  const holding = useRef(false); // a row has the focus, until somebody gives it to something else
   useEffect(() => {
     const element = box.current;
+    const pressed = () => { holding.current = false; };
+    addEventListener("pointerdown", pressed, true);
     const look = () => setSight({ top: element.scrollTop, height: element.clientHeight, scrolls: element.scrollHeight > element.clientHeight, tall: element.clientWidth < 640 ? Number(narrow) : TALL });
     look();
     element.addEventListener("scroll", look, { passive: true });
     const watcher = new ResizeObserver(look);
     watcher.observe(element);
-    return () => { element.removeEventListener("scroll", look); watcher.disconnect(); };
+    return () => { element.removeEventListener("scroll", look); watcher.disconnect(); removeEventListener("pointerdown", pressed, true); };
   }, []);
   const { tall } = sight;
   const first = Math.max(0, Math.floor(sight.top / tall) - 6);
@@ -34,7 +37,8 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
   for (let index = first; index < last; index += 1) drawn.push(index);
   if (here >= 0 && (here < first || here >= last)) drawn.push(here);
   useEffect(() => {
-    if (!focusing.current) return;
+    // A row that is drawn at another place in the list loses the focus on the way, and is given it again.
+    if (!focusing.current && !(holding.current && document.activeElement === document.body)) return;
     focusing.current = false;
     box.current.querySelector(`[data-index="${here}"] a.open`)?.focus({ preventScroll: true });
   });
@@ -51,13 +55,14 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
     focusing.current = true;
     setCursor(rows[next][keyOf]);
   };
-  const focused = (event) => { const row = event.target.closest("[data-index]"); if (row) setCursor(rows[row.dataset.index]?.[keyOf] || ""); };
+  const left = (event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) holding.current = false; };
+  const focused = (event) => { holding.current = true; const row = event.target.closest("[data-index]"); if (row) setCursor(rows[row.dataset.index]?.[keyOf] || ""); };
   const sorted = (key) => (!key ? undefined : sort === key ? "ascending" : sort === `-${key}` ? "descending" : undefined);
   return html`
     <div class="table of-${label.toLowerCase()} ${sight.scrolls ? "scrolls" : ""} ${picked ? "pickable" : ""}" role="table" aria-label=${label} aria-rowcount=${rows.length + 1}>
       <div class="head" role="row" aria-rowindex="1">${picked && html`<span role="columnheader"><span class="sr">Selected</span></span>`}${columns.map(([key, title]) => html`
         <span key=${title} role="columnheader" aria-sort=${sorted(key)}>${key ? html`<button onClick=${() => order(key)} class=${sorted(key) || ""}>${title}</button>` : title}</span>`)}</div>
-      <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} onfocusin=${focused} role="rowgroup">
+      <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} onfocusin=${focused} onfocusout=${left} role="rowgroup">
         <div class="canvas" style=${{ height: `${rows.length * tall}px` }} role="presentation">${drawn.map((index) => {
     const row = rows[index];
     const chosen = picked?.has(row[keyOf]);
