@@ -131,6 +131,8 @@ def test_deploy_roll_back_undeploy_and_delete_each_after_its_plan(page: Page) ->
     page.type("dialog input", "shop")
     page.click("dialog footer button.danger")
     page.shows("3 applications")
+    # What was under way for the page that is left is answered with 404 then.
+    assert all("404" in entry["message"] for entry in errors(page.driver))
 
 
 def test_a_newcomer_is_told_what_to_do_and_gets_there(page: Page) -> None:

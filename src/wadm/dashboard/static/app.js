@@ -89,9 +89,11 @@ const Account = ({ who, onClose, onSignIn }) => html`<${Dialog} title="Who you a
 
 function useKeys(onHelp, onPalette) {
   const waiting = useRef(0);
+  const does = useRef({});
+  does.current = { onHelp, onPalette };
   useEffect(() => {
     const pressed = (event) => {
-      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); onPalette(); return; }
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); does.current.onPalette(); return; }
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
       if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) {
         if (event.key === "Escape") event.target.blur();
@@ -104,7 +106,7 @@ function useKeys(onHelp, onPalette) {
       if (event.key === "/") document.querySelector("input[type=search]")?.focus();
       else if (event.key === "n") document.querySelector("[data-key=n]")?.click();
       else if (event.key === "t") nextTheme();
-      else if (event.key === "?") onHelp();
+      else if (event.key === "?") does.current.onHelp();
       else return;
       event.preventDefault();
     };
