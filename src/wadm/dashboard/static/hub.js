@@ -23,6 +23,7 @@ export class Hub {
     if (said.kind === "bye") return this.leave(id);
     if (said.kind === "who") return tell({ kind: "token", token: this.knownToken() });
     if (said.kind === "out") return this.signOut(id);
+    if (said.kind === "again") return this.tellAgain(id, said.topic);
     const before = this.tabs.get(id);
     if (before && before.token !== said.token) this.leave(id);
     const tab = before && before.token === said.token ? before : { id, told: new Set() };
@@ -32,6 +33,14 @@ export class Hub {
     const line = this.lines.get(tab.token);
     line.tabs.set(id, tab);
     line.changed(tab);
+  }
+
+  /** Tell a tab again what is known of a topic: something else in it follows that now, too. */
+  tellAgain(id, topic) {
+    const tab = this.tabs.get(id);
+    if (!tab) return;
+    tab.told.delete(topic);
+    this.lines.get(tab.token).catchUp(tab);
   }
 
   leave(id) {

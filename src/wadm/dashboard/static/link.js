@@ -111,7 +111,8 @@ const TOPIC = /^(lattices|notifications|[\w-]+\/(hosts|events|applications(\/[\w
  * no topic nothing is told: the server would refuse the stream of all tabs for it. */
 export function follow(topic, handlers) {
   if (!TOPIC.test(topic)) return () => {};
-  if (!followers.has(topic)) followers.set(topic, new Set());
+  if (followers.has(topic)) send({ kind: "again", topic });
+  else followers.set(topic, new Set());
   followers.get(topic).add(handlers);
   saySoon();
   return () => {
