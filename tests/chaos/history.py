@@ -4,7 +4,7 @@ A line is a JSON object with ``at`` (seconds since 1970) and ``kind``:
 
 * ``ask``/``answer``: a request, with its number; ``answer`` has the ``result``, ``""`` where there was none;
 * ``call``: a control call that changes something, as it went over NATS;
-* ``epoch``: a status with the epoch of the lease under which it was said;
+* ``epoch``: a status, as a digest (``said``), with the epoch of the lease under which it was said;
 * ``begin``, ``ready``, ``end``: of a run, ``ready`` once all that is steady runs; ``fault``, ``healed``, ``whole``:
   what was done, and how it ended; ``wrong``: what the checker found; ``judged``: when it had looked, with what was
   ``stored`` then.
@@ -135,18 +135,20 @@ def _check_owners(lines: list[dict[str, Any]]) -> list[str]:
     """What is said under an older epoch after something was said under a newer one is put right at once.
 
     A process that is stopped may have handed a message to its connection: nobody can take it back, and it is sent when
-    the process goes on. Whoever holds the lease hears it, and says again what is so.
+    the process goes on. Whoever holds the lease hears it, and says again what is so, where that is something else.
     """
     wrong, newest = [], 0
+    told: dict[str, str] = {}
     stale: dict[str, dict[str, Any]] = {}
     for line in lines:
         wrong += [_old(stale.pop(about)) for about, old in list(stale.items()) if line["at"] - old["at"] > PUT_RIGHT]
         if line["kind"] != "epoch":
             continue
-        if line["epoch"] < newest:
-            stale[line["about"]] = line
-        else:
+        if line["epoch"] >= newest:
+            told[line["about"]] = line["said"]
             stale.pop(line["about"], None)
+        elif line["said"] != told.get(line["about"]):
+            stale[line["about"]] = line
         newest = max(newest, line["epoch"])
     return [*wrong, *map(_old, stale.values())]
 

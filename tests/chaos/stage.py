@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import json
 import random
@@ -266,7 +267,8 @@ class Stage:
         tokens = message.subject.split(".")
         if tokens[0] == "wadm":
             if message.headers and "Wadm-Epoch" in message.headers:
-                self.history.note("epoch", epoch=int(message.headers["Wadm-Epoch"]), about=tokens[-1])
+                said = hashlib.sha256(message.data).hexdigest()[:16]
+                self.history.note("epoch", epoch=int(message.headers["Wadm-Epoch"]), about=tokens[-1], said=said)
         elif ".".join(tokens[4:6]) in CHANGING:
             body = json.loads(message.data or b"{}")
             about = (body.get("annotations") or {}).get("wasmcloud.dev/appspec") or body.get("component_id", "")

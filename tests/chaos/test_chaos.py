@@ -81,13 +81,14 @@ def test_what_nobody_answered_may_be_stored_or_not() -> None:
         assert check(lines, stored) == []
 
 
-def said(at: float, epoch: int, about: str = "a") -> dict[str, Any]:
-    return {"at": at, "kind": "epoch", "epoch": epoch, "about": about}
+def said(at: float, epoch: int, about: str = "a", what: str = "deployed") -> dict[str, Any]:
+    return {"at": at, "kind": "epoch", "epoch": epoch, "about": about, "said": what}
 
 
 def test_an_owner_that_speaks_after_its_successor_is_found_unless_that_is_put_right() -> None:
-    lines = [said(1, 3), said(2, 3), said(3, 7), said(4, 3)]
+    lines = [said(1, 3), said(2, 3), said(3, 7), said(4, 3, what="failed")]
     assert check(lines[:3], {}) == []
+    assert check([*lines[:3], said(4, 3)], {}) == []  # the same as is so
     assert len(check(lines, {})) == 1
     assert check([*lines, said(4.1, 7)], {}) == []
     assert len(check([*lines, said(4.1, 7, "b")], {})) == 1
