@@ -178,10 +178,10 @@ PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (saved_in_any_order, as_drawn, 0, {"order"}),
     (failed_stream_not_reported, as_drawn, 4, {"convergence"}),
     (absent_is_undeployed, forgetful, 3, {"ignorance"}),
-    (leftovers_not_counted, unanswered, 0, {"honesty"}),
+    (leftovers_not_counted, unanswered, 40, {"honesty"}),
     (links_of_others_deleted, sharing, 7, {"restraint", "honesty", "convergence"}),
-    (configurations_deleted_in_use, as_drawn, 3, {"restraint"}),
-    (inventories_overrule_events, unanswered, 18, {"restraint"}),
+    (configurations_deleted_in_use, as_drawn, 20, {"restraint"}),
+    (inventories_overrule_events, unanswered, 0, {"restraint"}),
     (written_whatever_is_there, as_drawn, 0, {"writers"}),
     (hosts_not_asked_at_take_over, as_drawn, 0, {"take-over", "composure", "restraint"}),
 )
