@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import metadata
@@ -87,6 +88,19 @@ def test_what_is_advised_is_about_this_lattice() -> None:
     assert "`wadm simulate --server nats://nats.example:4333 --lattice staging`" in start_a_host(settings)
     assert start_a_server(settings) == "start one with `wadm serve --nats-server nats://nats.example:4333`"
     assert same_place(Settings(lattice="x", sources={"lattice": "WADM_LATTICE"})) == ""
+
+
+def test_a_context_that_is_used_unasked_is_not_advised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts = tmp_path / "contexts"
+    contexts.mkdir(parents=True)
+    for name in ("host_config", "other"):
+        (contexts / f"{name}.json").write_text(json.dumps({"lattice": "staging"}))
+    (contexts / "default").write_text("host_config")
+    for variable in ("WADM_CONTEXT", "NATS_CONTEXT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("WASH_CONTEXT_DIR", str(contexts))
+    assert same_place(resolve()) == ""
+    assert same_place(resolve(context="other")) == " --context other"
 
 
 def test_simulated_hosts_join_a_lattice_that_is_there(nats_server_factory: NatsServerFactory) -> None:

@@ -194,6 +194,10 @@ def test_a_backup_is_put_back_and_hosts_are_not_asked_to_change_anything(world: 
     assert world.listed() == {}
     assert world.changes == []
 
+    other = world.wadm("restore", str(file), "--only", "prod", "--yes")
+    assert (other.code, other.out) == (3, "")
+    assert f"{file} holds nothing of lattice prod" in other.err
+    assert "it holds applications of: default" in other.err
     shown = world.wadm("restore", str(file), "--dry-run")
     assert "is stored again" in shown.out
     assert world.listed() == {}

@@ -181,6 +181,16 @@ def test_what_a_provider_was_told_and_that_nobody_knows_whether_it_listens(world
     assert "Whether it listens, only its host knows: see its log there, or try `curl http://127.0.0.1:8080`" in said
 
 
+def test_a_provider_that_runs_nowhere_was_told_nothing(make_world: MakeWorld) -> None:
+    nowhere = make_world()
+    nowhere.wadm("deploy", "-", stdin=with_provider("a"))
+    assert "was told of the link" not in nowhere.wadm("status", "a").out
+    unfetchable = make_world(HostSpec("host-a", {}, Habits(images=containing("http:1", error="not found"))))
+    failed = unfetchable.wadm("deploy", "-", "--wait", "--fail-fast", stdin=with_provider("a"))
+    assert failed.code == 1
+    assert "was told of the link" not in unfetchable.wadm("status", "a").out
+
+
 async def _pass(world: World) -> None:
     await world.transport("time").sleep(5)
 
@@ -201,7 +211,10 @@ def test_two_applications_on_one_address(make_world: MakeWorld) -> None:
 def test_waiting_for_a_state(world: World, file: File) -> None:
     world.wadm("deploy", file("a"))
     assert world.wadm("wait", "a").out == "a is deployed.\n"
-    assert world.wadm("wait", "a", "--for", "jsonpath={.scalers[0].running}=2").code == 0
+    reached = world.wadm("wait", "a", "--for", "jsonpath={.scalers[0].running}=2")
+    assert (reached.code, reached.out) == (0, "a: .scalers[0].running is 2.\n")
+    missed = world.wadm("wait", "a", "--for", "jsonpath={.scalers[0].running}=3", "--timeout", "1s")
+    assert (missed.code, missed.err.partition(" within")[0]) == (4, "error: a: .scalers[0].running is not 3")
     late = world.wadm("wait", "a", "--for", "deleted", "--timeout", "3s")
     assert (late.code, late.err) == (4, "error: a: not deleted within 3 s\n")
     world.wadm("undeploy", "a")

@@ -201,7 +201,7 @@ def test_nothing_to_go_back_to(world: World, file: File) -> None:
     refused = world.wadm("rollback", "shop")
     assert refused.code == 1
     assert "has no version to go back to" in refused.err
-    assert "name one with --to" in refused.err
+    assert "`wadm history shop` lists the versions; name one with --to" in refused.err
 
 
 # -- doctor ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ HELLO = str(Path(__file__).parents[2] / "examples/hello.yaml")
     [
         ("lst", "there is no command 'lst': did you mean `wadm list`"),
         ("statsu", "did you mean `wadm status`"),
+        ("nosuch", "there is no command 'nosuch'; `wadm --help` lists the commands"),
         ("xyzzy", "there is no command 'xyzzy'; `wadm --help` lists the commands"),
     ],
 )

@@ -134,6 +134,13 @@ def test_no_hosts_at_all(make_world: MakeWorld, deploy: Deploy) -> None:
     has(said, "wash up --nats-connect-only --disable-wadm --nats-host 127.0.0.1 --nats-port 4222", "`wadm simulate`")
 
 
+def test_the_last_words_of_a_deploy_say_that_no_host_is_there(make_world: MakeWorld) -> None:
+    world = make_world()
+    late = world.wadm("deploy", "-", "--wait", "--timeout", "3s", stdin=an_application(a_component()))
+    assert late.code == 4
+    assert "error: shop: not deployed within 3 s: no host is in lattice default, so nothing can run" in late.err
+
+
 def test_too_few_hosts_for_a_provider(make_world: MakeWorld, deploy: Deploy) -> None:
     world = make_world("a", "b")
     deploy(world, an_application(a_provider(3)))

@@ -16,6 +16,7 @@ from wadm.cli.doctor import Finding
 from wadm.cli.output import UNLIMITED, render
 from wadm.cli.views import (
     applications,
+    causes,
     configs,
     contexts,
     difference,
@@ -289,6 +290,26 @@ WIDE: dict[str, Callable[[], RenderableType]] = {
     "links-wide": lambda: links.links(LINKS, {LINKS[1].at: "hello"}, "default", wide=True),
     "status-wide": lambda: status.status("my-shop", BAD, "v1", NOW, wide=True),
 }
+
+
+def test_events_say_in_plain_words_which_spread_has_no_host() -> None:
+    conflict = (
+        "Spread requirement conflict: in-b spread requires 2 instances vs 0 computed from reconciliation commands"
+    )
+    none = "Could not satisfy daemonscaler far for x/kv:1, 0 eligible hosts found."
+    entries = [Entry(NOW, "status", f"failed: {conflict} {none}", "shop")]
+    said = render(timeline.timeline(entries, NOW, of_one=True), 200)
+    assert "failed: too few hosts will do for spread in-b, which wants 2" in said
+    assert "too few hosts will do for spread far, which wants x/kv:1" in said
+
+
+@pytest.mark.parametrize("hosts", ["a (A)", "a (A) and 2 more", "a (A), b (B)", "a (A), b (B), c (C)"])
+def test_hosts_that_were_asked_are_a_sentence(hosts: str) -> None:
+    told = Explanation(waiting_for=f"{hosts} to run x/web:1", wanted=3)
+    why = causes.cause(ScalerStatus("id", "SpreadScaler", "web", "reconciling", "", told)).why
+    several = hosts != "a (A)"
+    assert why.endswith(f" {'were' if several else 'was'} asked to run x/web:1, which takes a while")
+    assert ("and" in why) == several
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -181,6 +181,26 @@ def test_what_a_host_does_not_update_goes_on_and_the_status_says_where_to_look()
     )
 
 
+def test_going_back_does_not_blame_the_image_it_goes_back_to() -> None:
+    lattice = a_lattice(a_host("h1", running(WEST, "web"), zone="west"))
+    new = west(a_spread("default", zone="west"), image="x/none:2", version="v2")
+    in_flight = asked(*plan(new, lattice).actions)
+    in_flight.due(PATIENCE_UPDATE, lattice)
+    later = PATIENCE_UPDATE + 3
+    [again] = plan(new, lattice, in_flight=in_flight, now=later).actions
+    in_flight.ask(again, later)
+    back = plan(WEST, lattice, in_flight=in_flight, now=later)
+    [status] = back.status.scalers
+    assert (status.type, status.explanation.last_error, asks(back)) == ("reconciling", "", [])
+    assert status.explanation.waiting_for == (
+        "the end of what an earlier version asked for: update shop-web on h1 to x/none:2"
+    )
+    assert status.explanation.next_try == later + PATIENCE_UPDATE
+    over = later + PATIENCE_UPDATE
+    in_flight.due(over, lattice)
+    assert str(plan(WEST, lattice, in_flight=in_flight, now=over)) == "shop: deployed"
+
+
 def test_a_host_that_refuses_the_replacement_leaves_the_old_one_serving() -> None:
     lattice = a_lattice(a_host("h1", running(WEST, "web"), zone="west"), a_host("h2", zone="moon"))
     in_flight = asked(*plan(MOON, lattice).actions)

@@ -16,6 +16,7 @@ code  name         when
 from __future__ import annotations
 
 import os
+import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -119,6 +120,9 @@ _HINTS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
 """What to do about an error whose text contains the second column; the first row that fits counts."""
 
 
+_APPLICATION: Final = re.compile(r"Application (?:with the name )?'?([a-z0-9][a-z0-9_-]*)")
+
+
 class Failure(click.ClickException):
     """The end of a command that did not do what it should. Shown on stderr: in words, or as JSON beside JSON output."""
 
@@ -168,6 +172,8 @@ def failure(error: Exception) -> Failure:
     problems: tuple[Problem, ...] = getattr(error, "problems", ())
     hint = str(getattr(error, "hint", ""))
     hint = hint or next((hint for kind, words, hint in _HINTS if isinstance(error, kind) and words in message), "")
+    if named := _APPLICATION.search(message):
+        hint = hint.replace("`wadm history NAME`", f"`wadm history {named[1]}`")
     return Failure(message, code, hint or next((one.hint for one in problems[:1]), ""), problems)
 
 

@@ -51,7 +51,7 @@ class LazyGroup(Group):
         if name not in self._entries:
             from difflib import get_close_matches
 
-            close = [f"`wadm {other}`" for other in get_close_matches(name, self._entries, 3, 0.5)]
+            close = [f"`wadm {other}`" for other in get_close_matches(name, self._entries, 3, 0.6)]
             meant = f": did you mean {' or '.join(close)}?" if close else "; `wadm --help` lists the commands"
             if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
                 meant = f"; to have a manifest run: wadm deploy {name}"

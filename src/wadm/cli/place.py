@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from wadm.client.settings import choose_context
 from wadm.client.urls import safe_url
+from wadm.errors import WadmError
 
 if TYPE_CHECKING:
     from wadm.client.settings import Settings
@@ -35,13 +38,22 @@ def same_place(settings: Settings) -> str:
     """
     parts = []
     contexts = sorted({found[1] for text in settings.sources.values() if (found := _CONTEXT.fullmatch(text))})
-    if contexts:
+    if contexts and contexts[0] != _unasked_context():
         parts += ["--context", contexts[0]]
     for field, option in _OPTIONS.items():
         if settings.sources.get(field) == "given":
             value = getattr(settings, field)
             parts += [option, ",".join(map(safe_url, value)) if field == "servers" else value]
     return "".join(f" {shlex.quote(part)}" for part in parts)
+
+
+def _unasked_context() -> str:
+    """Return the context that a command uses without being told, which need not be named to another."""
+    try:
+        used = choose_context(None, os.environ)
+    except WadmError:
+        return ""
+    return used.name if used is not None else ""
 
 
 def host_and_port(settings: Settings) -> tuple[str, int]:

@@ -10,6 +10,8 @@ from wadm.cli.follow import FAILED, Waiting, is_final
 from wadm.cli.output import Output, echo, show
 from wadm.cli.releases import Release
 from wadm.cli.session import Session
+from wadm.cli.situation import Situation, situation
+from wadm.cli.standing import quietly
 from wadm.cli.views.status import status
 from wadm.client.client import Client
 from wadm.client.watch import NotReached
@@ -19,6 +21,8 @@ REPORTED_WITHIN = 10.0
 """Seconds to wait for providers to report their health: a host asks them 5 s after their start."""
 
 Ends = dict[str, ApplicationStatus | NotReached]
+Hints = dict[str, tuple[str, ...]]
+"""What keeps an application from being deployed that concerns its lattice as a whole."""
 Ask = Callable[[Client, Release], Awaitable[str | None]]
 """Asks the server to have a release run; returns the version that it will be."""
 
@@ -37,6 +41,7 @@ def rollout(
     fail if they do not in time (``fail_fast``: or as soon as one has failed). Where none failed, ``prune`` is called at
     the end, which returns what it has undeployed."""
     asked: list[str] = []
+    hints: Hints = {}
 
     async def work(client: Client) -> tuple[Ends, float]:
         if before is not None:
@@ -57,6 +62,8 @@ def rollout(
             ends = await _until_deployed(waiting, timeout, versions, fail_fast)
             for release in releases:
                 await _still_meant(client, release)
+                if isinstance(end := ends.get(release.name), NotReached) and end.status is not None:
+                    hints[release.name] = (await quietly(situation(client, release.name, 0), Situation())).hints
             return ends, client.transport.now()
 
     try:
@@ -67,7 +74,7 @@ def rollout(
             output.remark(f"Not waiting any more. The server goes on deploying {', '.join(asked)}.")
             output.remark(f"Follow it with: wadm status {names} --watch. Have it stopped with: wadm undeploy {names}")
         raise
-    _report(releases, ends, output, timeout or 0, now, prune)
+    _report(releases, ends, hints, output, timeout or 0, now, prune)
 
 
 async def _wants_nothing(client: Client, release: Release) -> bool:
@@ -115,6 +122,7 @@ async def _still_meant(client: Client, release: Release) -> None:
 def _report(
     releases: Sequence[Release],
     ends: Ends,
+    hints: Hints,
     output: Output,
     timeout: float,
     now: float,
@@ -129,7 +137,7 @@ def _report(
             one |= {"deployed": isinstance(end, ApplicationStatus), "status": getattr(end, "status", end)}
         data.append(one)
         if not output.structured:
-            _say(release, end, now)
+            _say(release, end, hints.get(release.name, ()), now)
     if prune is not None and not late:
         data += [{"name": name, "version": None, "pruned": True} for name in prune()]
     elif prune is not None:
@@ -140,7 +148,9 @@ def _report(
         names = ", ".join(release.name for release in late)
         hopeless = [one for one in late if isinstance(end := ends[one.name], NotReached) and str(end) == FAILED]
         what, code = ("failed", exits.FAILED) if hopeless else (f"not deployed within {timeout:g} s", exits.TIMED_OUT)
-        raise exits.Failure(f"{names}: {what}", code, _what_now(late, ends))
+        said = (hint for release in late for hint in hints.get(release.name, ()) if not hint.startswith("version "))
+        why = next((f": {hint}" for hint in said), "")
+        raise exits.Failure(f"{names}: {what}{why}", code, _what_now(late, ends))
 
 
 def _what_now(late: Sequence[Release], ends: Ends) -> str:
@@ -153,7 +163,7 @@ def _what_now(late: Sequence[Release], ends: Ends) -> str:
     return f"the server goes on trying; follow it with: wadm status {late[0].name} --watch"
 
 
-def _say(release: Release, end: ApplicationStatus | NotReached | None, now: float) -> None:
+def _say(release: Release, end: ApplicationStatus | NotReached | None, hints: Sequence[str], now: float) -> None:
     if end is None:
         echo(f"Deploying {release.name} version {release.version}. Follow it with: wadm status {release.name} --watch")
     elif not isinstance(end, NotReached):
@@ -161,4 +171,4 @@ def _say(release: Release, end: ApplicationStatus | NotReached | None, now: floa
         for note in _unreported(end):
             echo(f"{note}.")
     elif end.status is not None:
-        show(status(release.name, end.status, release.version, now))
+        show(status(release.name, end.status, release.version, now, hints=hints))

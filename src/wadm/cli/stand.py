@@ -15,6 +15,7 @@ from wadm.cli.situation import Situation, in_the_way, missing_shared, situation
 from wadm.cli.standing import quietly, store_troubles
 from wadm.cli.told import told
 from wadm.cli.views import states
+from wadm.cli.views.names import scaler as scaler_name
 from wadm.cli.views.times import duration, moment
 from wadm.client.client import Client
 from wadm.errors import WadmError
@@ -89,7 +90,9 @@ async def stand_of(client: Client, name: str, wide: bool) -> Stand:
     shared, found, addresses = await asyncio.gather(
         missing_shared(client, manifest),
         situation(client, name, took, good),
-        quietly(told(client, manifest, inventories), ([], [])) if manifest is not None else _nothing(),
+        quietly(told(client, manifest, _at_work(name, current), inventories), ([], []))
+        if manifest is not None
+        else _nothing(),
     )
     remarks = [*addresses[0], *_newer(name, version, versions)]
     labels = await _labels(client, current)
@@ -163,6 +166,13 @@ def _secrets(manifest: Manifest | None, current: ApplicationStatus) -> list[str]
             backend = backends.get(secret.policy) or "(none)"
             wanted[f"{secret.name} of {component.name} is the key {secret.key} of the secrets backend {backend}"] = None
     return [f"secret {one}: see that it answers and has that key" for one in wanted]
+
+
+def _at_work(name: str, current: ApplicationStatus) -> frozenset[str]:
+    """Return the scalers, by the names that people know, of what runs, and of the links that are in the lattice."""
+    return frozenset(
+        scaler_name(one.name, name) for one in current.scalers if one.type == "deployed" or one.explanation.running
+    )
 
 
 async def _nothing() -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -34,14 +34,17 @@ class Told(Struct, frozen=True):
 
 
 async def told(
-    client: Client, manifest: Manifest, inventories: Sequence[Inventory] | None = None
+    client: Client, manifest: Manifest, at_work: Collection[str], inventories: Sequence[Inventory] | None = None
 ) -> tuple[list[str], list[str]]:
-    """Return what is to be known of addresses (a line each), and what is wrong with them."""
+    """Return what is to be known of addresses (a line each), and what is wrong with them. ``at_work`` names the
+    components that run: a provider that runs nowhere was told nothing."""
     ours = [one async for one in _told(client, manifest)]
     if not ours:
         return [], []
     entries = await _events(client, manifest.name)
-    lines = [_line(one, _when(entries, one.provider_id), client.transport.now()) for one in ours]
+    lines = [
+        _line(one, _when(entries, one.provider_id), client.transport.now()) for one in ours if one.component in at_work
+    ]
     return lines, await _taken(client, manifest, ours, inventories)
 
 

@@ -29,7 +29,7 @@ from wadm.engine.compile import WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.in_flight import Pending, starting
 from wadm.engine.links import awaited
-from wadm.engine.plan import Work, errors_of, explain, start_beside
+from wadm.engine.plan import Work, describe, errors_of, explain, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
@@ -149,6 +149,8 @@ class Progress:
         """Whether a host that it should run on does not have it yet."""
         self.awaits = ""
         """What a start waits for, besides configurations."""
+        self.outlived_at = 0.0
+        """When what an earlier version asked for is out of time, 0 where there is no such thing."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
         self.gathering = (
@@ -220,6 +222,11 @@ class Progress:
     def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
         """Have a command carried out, and wait for it."""
         self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
+
+    def outlive(self, before: Pending) -> None:
+        """Wait until what an earlier version asked for has shown, or is out of time."""
+        self.awaits = f"the end of what an earlier version asked for: {describe(before.command, self.work.lattice)}"
+        self.outlived_at = max(self.outlived_at, before.deadline)
 
     def wait_for_inventory(self, host: str) -> None:
         """Start nothing on a host that is back and has not said yet what it runs."""
@@ -329,9 +336,10 @@ def _component(progress: Progress, host: str, wanted: Place, entity: Entity | No
             progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
     elif before is not None and work.under_way(key):
         # What an earlier version asked for may still happen: it is not right before that has shown, or is out of time.
+        # Its errors are about what nobody wants any more, and are not told.
         progress.wrong.append(host)
         del progress.serving[host]
-        progress.pending.append(before)
+        progress.outlive(before)
     else:
         work.is_right(key)
 
@@ -414,6 +422,8 @@ def _status(
             explanation = replace(explanation, next=goes_on(work.lattice.pause), next_try=work.lattice.pause.until)
         elif not progress.ready:
             explanation = replace(explanation, next=next_config(scaler.config, work))
+        elif progress.outlived_at:
+            explanation = replace(explanation, next="looks what came of that", next_try=progress.outlived_at)
         elif placement.missing:
             free = f"goes on as soon as the id {scaler.entity_id} is free there"
             explanation = replace(explanation, next=free if foreign else _next_host(placement))

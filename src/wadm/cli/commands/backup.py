@@ -165,6 +165,7 @@ def restore(
 
     assert file is not None
     kept = decode_backup(_read(file))
+    _have_lattices(file, kept, only)
     places = _places(manifest_bucket, state_bucket, stream_prefix)
 
     async def look(client: Client) -> RestorePlan:
@@ -172,7 +173,7 @@ def restore(
         return await plan_restore(client.transport, places, kept, remembered, deleted, frozenset(only))
 
     planned = session.run(look)
-    if not output.structured:
+    if not output.structured and planned.applications:
         output.show(None, lambda: _view(planned))
     if planned.is_empty:
         output.say(_as_data(planned, None), "There is nothing to restore.")
@@ -211,6 +212,16 @@ def _from_server(session: Session, output: Output, dry_run: bool, yes: bool) -> 
     output.say({"missing": missing, "restored": stored}, f"Stored again: {', '.join(stored) or 'nothing'}.")
     if left := sorted({one.name for one in missing} - set(stored)):
         raise exits.Failure(f"not stored again by this, perhaps by somebody else: {', '.join(left)}", exits.FAILED)
+
+
+def _have_lattices(file: str, kept: Backup, only: tuple[str, ...]) -> None:
+    """Raise for a lattice of which the backup holds nothing."""
+    from wadm.client.backup import described
+
+    there = sorted({one.lattice for one in map(described, kept.applications) if one is not None})
+    if missing := [lattice for lattice in only if lattice not in there]:
+        hint = f"it holds applications of: {', '.join(there)}" if there else "it holds no application at all"
+        raise exits.Failure(f"{file} holds nothing of lattice {', '.join(missing)}", exits.NOT_FOUND, hint)
 
 
 def _agree(yes: bool, question: str) -> None:

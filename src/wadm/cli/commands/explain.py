@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "explain",
     examples="""
     wadm explain hello
-    wadm explain hello http-server
+    wadm explain hello httpserver
     wadm explain hello -o json
     """,
 )

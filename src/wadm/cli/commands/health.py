@@ -24,7 +24,7 @@ def health(url: str | None) -> None:
     """Ask a server or an operator whether it is ready; ends with 0 if so, with 1 and its reason if not.
 
     It is asked where WADM_HTTP_ADMIN, else WADM_OPERATOR_HTTP, has it listen (`--http-admin`, `--http`); URL names
-    another place.
+    another place. `wadm up` has no such address unless WADM_HTTP_ADMIN is set when it starts.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError

@@ -60,7 +60,21 @@ def wait(names: tuple[str, ...], goal: str, timeout: float, session: Session, ou
 
     session.run(work)
     data = [{"name": name, "reached": goal} for name in names]
-    output.say(data, "\n".join(f"{name} is {goal}." if test is None else f"{name}: {goal}." for name in names))
+    output.say(data, "\n".join(f"{name}{_held(goal)}." for name in names))
+
+
+def _held(goal: str, verb: str = "is") -> str:
+    """Return in words, behind a name, that a goal is reached, or is not.
+
+    >>> _held("deployed")
+    ' is deployed'
+    >>> _held("jsonpath={.scalers[0].running}=20", "is not")
+    ': .scalers[0].running is not 20'
+    """
+    if goal in STATES:
+        return f" {verb} {goal}"
+    path, _, value = goal.removeprefix("jsonpath=").rpartition("=")
+    return f": {path.strip('{}')} {verb} {value}"
 
 
 def _test(goal: str) -> Callable[[ApplicationStatus], bool] | None:
@@ -128,8 +142,9 @@ def _too_late(name: str, goal: str, timeout: float, late: Exception) -> exits.Fa
     status = getattr(late, "status", None)
     why = detail(name, status) if status is not None else str(late)
     said = f": it is {status.type}" if status is not None else ""
+    missed = f": not {goal}" if goal in STATES else _held(goal, "is not")
     return exits.Failure(
-        f"{name}: not {goal} within {timeout:g} s{said}" + (f"; {why}" if why else ""),
+        f"{name}{missed} within {timeout:g} s{said}" + (f"; {why}" if why else ""),
         exits.TIMED_OUT,
         f"wadm status {name}",
     )

@@ -110,6 +110,25 @@ def _by(why: str, hosts: str, image: str = "") -> str:
     return f"{why} (on {hosts})" if image in why else f"{why} ({image} on {hosts})"
 
 
+_CONFLICT: Final = re.compile(
+    r"Spread requirement conflict: (?P<spread>\S+) spread requires (?P<wanted>\d+) instances vs 0 computed from "
+    r"reconciliation commands"
+)
+_UNSATISFIED: Final = re.compile(
+    r"Could not satisfy (?:spread|daemonscaler) (?P<spread>.+?) for (?P<image>\S+), \S+ eligible hosts found\."
+)
+
+
+def in_words(message: str) -> str:
+    """Return a status message with the original's words for missing hosts in plain ones.
+
+    >>> in_words("failed: Could not satisfy spread in-b for x/kv:1, 0/1 eligible hosts found.")
+    'failed: too few hosts will do for spread in-b, which wants x/kv:1'
+    """
+    plain_words = _CONFLICT.sub(r"too few hosts will do for spread \g<spread>, which wants \g<wanted>", message)
+    return _UNSATISFIED.sub(r"too few hosts will do for spread \g<spread>, which wants \g<image>", plain_words)
+
+
 def _rest(message: str) -> str:
     """Return what a message says beyond the original's words."""
     return _ORIGINAL.sub("", message).strip(" ,")
@@ -126,12 +145,22 @@ def _waiting(waiting_for: str) -> str:
         noun = "host" if found["number"] == "1" else "hosts"
         return f"{found['number']} {noun}{labels} too few (spread {found['spread']}): {found['there']}"
     if found := _ASKED.fullmatch(waiting_for):
-        return f"{found['hosts']} was asked to run {found['image']}, which takes a while"
+        hosts = _listed(found["hosts"])
+        were = "were" if " and " in hosts else "was"
+        return f"{hosts} {were} asked to run {found['image']}, which takes a while"
     if found := _MUTE.fullmatch(waiting_for):
         return f"{found['what']} on {found['hosts']} does not tell of its health any more: {found['maybe']}"
     if found := _SICK.fullmatch(waiting_for):
         return f"{found['what']} on {found['hosts']} is not healthy, by its own word"
     return f"waits for {waiting_for}" if waiting_for else ""
+
+
+def _listed(hosts: str) -> str:
+    """Return names that commas part as a sentence has them: ``a, b and c``."""
+    if " and " in hosts or ", " not in hosts:
+        return hosts
+    before, _, last = hosts.rpartition(", ")
+    return f"{before} and {last}"
 
 
 def _errors(waiting: Iterable[Waiting]) -> dict[str, list[str]]:

@@ -14,6 +14,8 @@ from wadm.model.status import ApplicationStatus
 
 def board(current: Mapping[str, ApplicationStatus], versions: Mapping[str, str | None], now: float) -> RenderableType:
     """Return what a terminal shows while it waits: all of one application, or a line each of several."""
+    if not current:
+        return ""
     if len(current) == 1:
         ((name, one),) = current.items()
         return status(name, one, versions.get(name), now)

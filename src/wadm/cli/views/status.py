@@ -115,4 +115,5 @@ def _next(scaler: ScalerStatus, now: float) -> str:
     if not told.next_try:
         return told.next
     when = f"in {duration(told.next_try - now)}" if told.next_try > now else "now"
-    return f"{told.next or 'another try'}, {when}"
+    step, until, serves = told.next.partition("; until then ")
+    return f"{step or 'another try'}, {when}{until}{serves}"

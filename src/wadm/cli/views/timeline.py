@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wadm.cli.views.causes import in_words
 from wadm.cli.views.times import clock, moment
 from wadm.model.timeline import Entry, EntryKind
 
@@ -31,7 +32,7 @@ def timeline(entries: Sequence[Entry], now: float, of_one: bool = False) -> Rend
     for entry in entries:
         when = clock(entry.time) if now - entry.time < _A_DAY else moment(entry.time)
         host = f"  [{entry.host}]" if entry.host and entry.host not in entry.text else ""
-        text = Text(f"{entry.text}{host}")
+        text = Text(f"{in_words(entry.text) if entry.kind == 'status' else entry.text}{host}")
         kind = Text(entry.kind, style=_STYLES[entry.kind])
         result.add_row(when, kind, *(() if of_one else (entry.application,)), text)
     return result
