@@ -34,6 +34,11 @@ def test_an_outcome_that_is_stored_just_before_its_change_is_the_change_s(after:
     assert told(*changes) == [("v1", "deployed", 1), ("v2", "deployed", 0)]
 
 
+def test_the_outcome_just_before_a_rollback_is_not_lost_though_the_change_before_had_none() -> None:
+    changes = (deployed(1, "v1"), came_up(2, "v1"), deployed(5, "v2"), came_up(20, "v1"), deployed(20.1, "v1"))
+    assert told(*changes)[-2:] == [("v2", "superseded", 15.1), ("v1", "deployed", 0)]
+
+
 @pytest.mark.parametrize(
     "early",
     [

@@ -84,8 +84,9 @@ def revisions(changes: Iterable[tuple[int, Change]]) -> list[Revision]:
     early: Change | None = None
     for _, change in changes:
         if change.outcome:
-            early = change if not found or found[-1]["outcome"] else None
+            early = change
             if found and not found[-1]["outcome"] and found[-1]["version"] == change.version:
+                early = None
                 found[-1]["outcome"] = change.outcome
                 found[-1]["seconds"] = round(max(0.0, change.time - found[-1]["time"]), 3)
             continue

@@ -24,7 +24,7 @@ def health(url: str | None) -> None:
     """Ask a server or an operator whether it is ready; ends with 0 if so, with 1 and its reason if not.
 
     It is asked where WADM_HTTP_ADMIN, else WADM_OPERATOR_HTTP, has it listen (`--http-admin`, `--http`); URL names
-    another place. `wadm up` has no such address unless WADM_HTTP_ADMIN is set when it starts.
+    another place. `wadm up` has no such address; with `wadm serve --http-admin ADDRESS` a server has one.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -48,6 +48,7 @@ def _here() -> str:
         raise exits.Failure(
             "it is not said where: neither WADM_HTTP_ADMIN nor WADM_OPERATOR_HTTP is set, and no URL is given",
             exits.INVALID,
+            "name a URL, or start the server with `wadm serve --http-admin ADDRESS` (`wadm up` has no such address)",
         )
     host, _, port = place.rpartition(":")
     everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104  (asked on this machine)
