@@ -181,6 +181,12 @@ def test_what_a_provider_was_told_and_that_nobody_knows_whether_it_listens(world
     assert "Whether it listens, only its host knows: see its log there, or try `curl http://127.0.0.1:8080`" in said
 
 
+def test_a_deploy_that_waits_for_a_health_report_says_so_and_tells_nothing_twice(world: World) -> None:
+    told = world.wadm("deploy", "-", "--wait", stdin=with_provider("a")).err.splitlines()
+    deployed = [line.partition("as wanted")[2] for line in told if "✓ deployed" in line]
+    assert deployed == [": a-http has not reported its health yet", ""]
+
+
 def test_a_provider_that_runs_nowhere_was_told_nothing(make_world: MakeWorld) -> None:
     nowhere = make_world()
     nowhere.wadm("deploy", "-", stdin=with_provider("a"))

@@ -28,15 +28,21 @@ REDRAWS = 2
 
 
 class Board:
-    """The statuses of applications that are waited for. ``keep``: the last picture stays when it ends."""
+    """The statuses of applications that are waited for. ``keep``: the last picture stays when it ends.
+    ``said`` holds the last line of each that an earlier board has told; such a line is not told again."""
 
     def __init__(
-        self, versions: Mapping[str, str | None], now: Callable[[], float], file: TextIO, keep: bool = False
+        self,
+        versions: Mapping[str, str | None],
+        now: Callable[[], float],
+        file: TextIO,
+        keep: bool = False,
+        said: dict[str, str] | None = None,
     ) -> None:
         self.versions = dict(versions)
         self._now = now
         self.current: dict[str, ApplicationStatus] = {}
-        self._said: dict[str, str] = {}
+        self._said = {} if said is None else said
         self._file = file
         self._keep = keep
         self._live: Live | None = None
@@ -99,6 +105,7 @@ class Waiting:
         self.idle: set[str] = set()
         """Those of them that are not waited for."""
         self._watches: dict[str, StatusWatch] = {}
+        self._said: dict[str, str] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Waiting:
@@ -119,7 +126,7 @@ class Waiting:
         One that has failed for good is not waited for any longer, or with ``fail_fast`` one that has failed at all
         (NotReached says :data:`FAILED` then).
         """
-        with Board(versions, self._client.transport.now, sys.stderr) as board:
+        with Board(versions, self._client.transport.now, sys.stderr, said=self._said) as board:
 
             async def show_what_stays(name: str, before: ApplicationStatus | None) -> None:
                 """Show how it was before anything was asked, where nothing comes of the asking."""

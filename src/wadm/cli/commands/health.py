@@ -24,7 +24,7 @@ def health(url: str | None) -> None:
     """Ask a server or an operator whether it is ready; ends with 0 if so, with 1 and its reason if not.
 
     It is asked where WADM_HTTP_ADMIN, else WADM_OPERATOR_HTTP, has it listen (`--http-admin`, `--http`); URL names
-    another place. `wadm up` has no such address; with `wadm serve --http-admin ADDRESS` a server has one.
+    another place. For `wadm up` name its dashboard's: http://127.0.0.1:PORT/readyz.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -48,7 +48,7 @@ def _here() -> str:
         raise exits.Failure(
             "it is not said where: neither WADM_HTTP_ADMIN nor WADM_OPERATOR_HTTP is set, and no URL is given",
             exits.INVALID,
-            "name a URL, or start the server with `wadm serve --http-admin ADDRESS` (`wadm up` has no such address)",
+            "name a URL; of `wadm up` it is that of its dashboard with the path /readyz",
         )
     host, _, port = place.rpartition(":")
     everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104  (asked on this machine)

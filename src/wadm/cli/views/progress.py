@@ -31,6 +31,8 @@ def board(current: Mapping[str, ApplicationStatus], versions: Mapping[str, str |
 def line(name: str, current: ApplicationStatus, version: str | None) -> str:
     """Return a change as one line, for logs."""
     text = detail(name, current) if version is not None else ""
+    if current.type == "deployed":
+        text = "; ".join(one.explanation.note for one in current.scalers if one.explanation.note)
     return f"{headline(name, current, version).plain}{f': {text}' if text else ''}"
 
 
