@@ -30,6 +30,15 @@ class Page:
     def __init__(self, driver: webdriver.Chrome, running: Stage) -> None:
         self.driver = driver
         self.running = running
+        self._expected: list[tuple[str, str]] = []
+
+    def expects(self, path: str, status: int) -> None:
+        """Have the console say that requests to a path were refused with this status; all else is a complaint."""
+        self._expected.append((path, f"a status of {status}"))
+
+    def is_expected(self, message: str) -> bool:
+        """Whether something on the console was expected."""
+        return any(path in message and status in message for path, status in self._expected)
 
     def open(self, view: str, token: str = FULL) -> None:
         self.driver.get(f"{self.running.url}/#token={token}")

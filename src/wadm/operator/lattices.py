@@ -221,7 +221,7 @@ def _with_scheme(address: str) -> str:
     return address if "://" in address else f"nats://{address}"
 
 
-_BLOCK = re.compile(r"-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
+_BLOCK = re.compile(r"(?<!-)-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
 
 
 def split_credentials(text: str) -> tuple[str, str]:
