@@ -191,7 +191,7 @@ def test_anything_is_found_by_a_few_letters(page: Page) -> None:
         ("why pay", "Not authorized"),
         ("compare shop", "What differs"),
         ("who changed shop", "ada: first"),
-        ("roll back shop", "Go back to this version"),
+        ("roll back shop", "Choose a version to go back to"),
         ("hosts", "Group by"),
         ("last failure", "could not be scaled"),
         ("image frontend", "Map"),
