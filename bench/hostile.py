@@ -24,7 +24,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from bench.costly_texts import JSON, SIZE, YAML
-from bench.gateway import TOKEN, free_port, wait_until_ready
+from bench.gateway import TOKENS, free_port, wait_until_ready
 from bench.processes import use_of
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
@@ -55,7 +55,7 @@ class World:
     def start(self) -> None:
         self.nats.start()
         tokens = self.directory / "tokens"
-        tokens.write_text(f"full {TOKEN}\n")
+        tokens.write_text(f"full {TOKENS[0]}\n")
         where = ["--http", self.http[7:], "--http-tokens", str(tokens), "--http-admin", self.admin[7:]]
         log = (self.directory / "log").open("wb")
         command = [sys.executable, "-m", "wadm", "serve", "-s", self.nats.url, *where]
@@ -152,7 +152,7 @@ async def _by_api(client: NatsTransport, data: bytes) -> None:
 async def _by_http(world: World, data: bytes) -> None:
     def post() -> None:
         url = f"{world.http}/api/v1/lattices/loud/applications"
-        headers = {"Authorization": f"Bearer {TOKEN}"}
+        headers = {"Authorization": f"Bearer {TOKENS[0]}"}
         with (
             suppress(urllib.error.HTTPError),
             urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer,
