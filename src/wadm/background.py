@@ -23,10 +23,17 @@ def cancelled() -> bool:
     """Whether the task that asks was told to end.
 
     To be asked by loops that go on after an error: where something else fails on the way out (``asyncio.gather`` raises
-    the first error of what it cancels, a ``finally`` its own), that error comes in place of the cancellation.
+    the first error of what it cancels, a ``finally`` its own, ``asyncio.wait_for`` that of what it waited for, up to
+    Python 3.11), that error comes in place of the cancellation.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def end_if_cancelled() -> None:
+    """Raise the cancellation in whose place an error came (:func:`cancelled`): before a loop pauses and tries again."""
+    if cancelled():
+        raise asyncio.CancelledError
 
 
 class BackgroundTasks:

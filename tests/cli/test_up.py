@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,10 @@ def wadm_up(*arguments: str, temporary: Path) -> Iterator[Up]:
             yield Up(process)
         finally:
             process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @pytest.fixture
@@ -142,13 +147,25 @@ async def test_a_port_that_is_taken_is_an_error_with_a_way_out(temporary: Path, 
     assert f"wadm --nats-server 127.0.0.1:{nats.port}" in hint
 
 
-def test_it_ends_when_its_nats_server_does(temporary: Path) -> None:
+@pytest.mark.parametrize("when", ["it runs", "it starts"])
+def test_it_ends_when_its_nats_server_does(when: str, temporary: Path) -> None:
     with wadm_up("--port", "0", "--hosts", "1", temporary=temporary) as up:
-        assert up.url
-        (log,) = temporary.glob("*/nats-server.log")
-        os.kill(int(log.read_text().partition("]")[0].removeprefix("[")), signal.SIGKILL)
+        if when == "it runs":
+            assert up.url
+        os.kill(nats_server_of(temporary), signal.SIGKILL)
         assert up.process.wait(20) == 1
         assert "the NATS server ended by itself (exit status -9)" in up.end()
+
+
+def nats_server_of(temporary: Path) -> int:
+    """Return the process id of the NATS server, as soon as it serves."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for log in temporary.glob("*/nats-server.log"):
+            if "Server is ready" in (said := log.read_text()):
+                return int(said.partition("]")[0].removeprefix("["))
+        time.sleep(0.01)
+    raise AssertionError("no NATS server serves")
 
 
 @pytest.mark.parametrize(

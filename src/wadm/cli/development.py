@@ -88,14 +88,20 @@ def _line(head: str, text: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def development(wanted: Wanted) -> AsyncIterator[Development]:
-    """Start what is wanted, in order, and stop it at the end, in the other order.
+async def _nats(wanted: Wanted) -> AsyncIterator[EmbeddedNats]:
+    """Start a NATS server. Raises Failure where it does not start."""
+    async with contextlib.AsyncExitStack() as stack:
+        directory = wanted.data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="wadm-up-")))
+        yield await stack.enter_async_context(embedded_nats(directory, wanted.port))
+
+
+@contextlib.asynccontextmanager
+async def _development(wanted: Wanted, nats: EmbeddedNats) -> AsyncIterator[Development]:
+    """Start what is wanted beside the NATS server, in order, and stop it at the end, in the other order.
 
     Raises Failure where something does not start.
     """
     async with contextlib.AsyncExitStack() as stack:
-        directory = wanted.data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="wadm-up-")))
-        nats = await stack.enter_async_context(embedded_nats(directory, wanted.port))
         # Hosts before the server: it then stops before them, and does not see the world it keeps fall apart.
         fleet = await stack.enter_async_context(_fleet(nats, wanted))
         server = await stack.enter_async_context(_server(nats, wanted.log_level))
@@ -214,8 +220,14 @@ async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup], habi
 
 
 async def _with(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:
-    async with development(wanted) as started:
-        return await _first(work(started), _end_of_nats(started.nats), _end_of_server(started.server))
+    async with _nats(wanted) as nats:
+        # A NATS server that ends while the others start would be waited for.
+        return await _first(_beside(nats, wanted, work), _end_of_nats(nats))
+
+
+async def _beside(nats: EmbeddedNats, wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:
+    async with _development(wanted, nats) as started:
+        return await _first(work(started), _end_of_server(started.server))
 
 
 async def _end_of_nats(nats: EmbeddedNats) -> int:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from wadm import COMPATIBLE_WITH, __version__
+from wadm.background import end_if_cancelled
 from wadm.errors import Misconfigured, NotFound, NotPermitted, StaleRevision, TooLarge, Unavailable, WadmError
 from wadm.metrics import Part
 from wadm.server import tracing
@@ -223,6 +224,11 @@ class Server:
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait before another attempt."""
+        end_if_cancelled()
+        await self._transport.sleep(seconds)
+
     async def _ensure_patiently(self, clear: bool = False, not_made: frozenset[str] = frozenset()) -> frozenset[str]:
         """Have all streams and buckets, and return which of them had to be made, over all attempts."""
         said = ""
@@ -237,7 +243,7 @@ class Server:
                 if str(error) != said:
                     said = str(error)
                     log.warning("The streams and buckets cannot be had, trying on", reason=said)
-            await self._transport.sleep(ENSURE_AGAIN)
+            await self._pause(ENSURE_AGAIN)
 
     async def _begin(self, reading: Callable[[], Awaitable[None]]) -> None:
         """Read what is stored, again and again where NATS does not answer: that is no reason to end."""
@@ -246,7 +252,7 @@ class Server:
                 return await reading()
             except (Unavailable, NotFound) as error:
                 log.warning("What is stored cannot be read, trying on", reason=error)
-            await self._transport.sleep(ENSURE_AGAIN)
+            await self._pause(ENSURE_AGAIN)
 
     async def _listen(self, subscribing: Callable[[], Awaitable[None]]) -> None:
         """Subscribe, again and again where the connection is lost meanwhile; not where NATS does not permit it."""
@@ -257,7 +263,7 @@ class Server:
                 raise
             except Unavailable as error:
                 log.warning("Subscriptions cannot be had, trying on", reason=error)
-            await self._transport.sleep(ENSURE_AGAIN)
+            await self._pause(ENSURE_AGAIN)
 
     async def _come_back(self) -> None:
         """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
@@ -300,7 +306,7 @@ class Server:
                 else:
                     self._statuses_anew = False
                     return
-            await self._transport.sleep(CATCH_UP_AGAIN)
+            await self._pause(CATCH_UP_AGAIN)
 
     async def _mend(self, put_back: bool) -> frozenset[str]:
         """Have what is gone again, and what is stored be known; return what had to be made.
@@ -321,7 +327,7 @@ class Server:
                     self.lattices.store_again()
             except WadmError as error:
                 log.warning("What is stored cannot be read again, trying on", reason=error)
-                await self._transport.sleep(ENSURE_AGAIN)
+                await self._pause(ENSURE_AGAIN)
             else:
                 break
         if warnings := self.store.warnings():

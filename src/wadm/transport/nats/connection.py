@@ -13,7 +13,7 @@ from typing import Any
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 
-from wadm.background import BackgroundTasks, report_unexpected
+from wadm.background import BackgroundTasks, end_if_cancelled, report_unexpected
 from wadm.errors import NoResponders, NotPermitted, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders, new_inbox
@@ -221,6 +221,7 @@ class Connection:
                     said, said_at = reason, self._loop.time()
                     self.on_event("nats_unreachable", reason=reason)
                 await self._end(reason)
+                end_if_cancelled()
             else:
                 return
             # Spread, so that a thousand clients do not come back in the same instant.

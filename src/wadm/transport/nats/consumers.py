@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from nats.nuid import NUID
 
+from wadm.background import end_if_cancelled
 from wadm.transport.base import Message
 from wadm.transport.nats.jetstream import Answer, JetStream
 from wadm.transport.nats.streams import SECOND
@@ -103,6 +104,7 @@ async def until_done(work: Callable[[], Awaitable[None]], on_event: Callable[...
             if str(error) != said:
                 said = str(error)
                 on_event("consumer_unavailable", doing=doing, reason=said)
+            end_if_cancelled()
         else:
             return
         await asyncio.sleep(delay)
