@@ -98,6 +98,21 @@ def _targets_of_one_source(name: str, n: int) -> Json:
     return manifest(name, components)
 
 
+def _sources_of_one_target(name: str, n: int) -> Json:
+    components = [entry("hub"), *(entry(f"s{i}") for i in range(n))]
+    for i in range(n):
+        linked(components[i + 1], "hub", "p", [f"i{i}"])
+    return manifest(name, components)
+
+
+def _providers_of_one_component(name: str, n: int) -> Json:
+    config = [{"name": f"k{i}", "properties": {"a": "b"}} for i in range(n)]
+    components = [entry("hub"), *(entry(f"s{i}", kind="capability", config=[config[i]]) for i in range(n))]
+    for i in range(n):
+        linked(components[i + 1], "hub", "p", ["i"])
+    return manifest(name, components)
+
+
 SHAPES: Final[dict[str, tuple[Callable[[str, int], Json], int]]] = {
     "spreads": (_spreads, 10_000),
     "spreads of one name": (_spreads_of_one_name, 10_000),
@@ -109,6 +124,8 @@ SHAPES: Final[dict[str, tuple[Callable[[str, int], Json], int]]] = {
     "links of one source": (_links_of_one_source, 2_000),
     "traits of one link": (_traits_of_one_link, 2_000),
     "targets of one source": (_targets_of_one_source, 2_000),
+    "sources of one target": (_sources_of_one_target, 2_000),
+    "providers of one component": (_providers_of_one_component, 2_000),
     "configurations": (_configurations, 10_000),
 }
 """Shapes by name: a function of an application's name and size, and the largest size that a server still plans."""

@@ -1,12 +1,16 @@
 """What applications as large as a server plans cost the others: on a real nats-server, with two server processes.
 
-``python -m bench.pills [SHAPE …]`` deploys one large application after the other (:mod:`bench.large_applications`)
-beside small ones in the same lattice and in another, and measures meanwhile
+``python -m bench.pills [SHAPE …]`` deploys one large application after the other (:mod:`bench.large_applications`),
+replaces it by one in which all runs another image, and undeploys it, beside small ones in the same lattice and in
+another, and measures meanwhile
 
 * how long requests of the API take, in the same lattice and in the other (status of a small application);
 * how long it takes until a small application runs that is deployed meanwhile, in either lattice;
 * whether the leases of the lattices stay where they are;
-* how long the request to undeploy the large one takes, and until its status says that it is undeployed.
+* what the status of the large one says, and how long the request to undeploy it takes.
+
+The hosts, and who asks meanwhile, are processes of their own (:mod:`bench.pill_company`). Ends with 1 where a goal is
+missed; what is told of that shape ends with it.
 """
 
 from __future__ import annotations
@@ -22,39 +26,43 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from bench.large_applications import SHAPES, entry, manifest
+from bench.pill_company import Company
 from tests.e2e.stage import Stage
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.transport.nats import ConnectOptions, NatsTransport, connect
+from wadm.transport.base import Headers
+from wadm.transport.nats import NatsTransport
+from wadm.wire.insight import REPLACE
 
 LATTICES: Final = ("default", "other")
 HOSTS: Final = 6
-WATCHED_FOR: Final = 10.0
-"""Seconds for which a large application is watched after it was deployed."""
+WATCHED_FOR: Final = 6.0
+"""Seconds for which a large application is watched after each of its versions was deployed."""
+GONE_WITHIN: Final = 60.0
+"""Seconds for which it is waited until nothing is left of it: the next shape is not to pay for the last."""
 EVERY: Final = 0.05
+OTHERS_P99: Final = 0.5
+UNDEPLOY: Final = 5.0
 
 
 class Client:
-    """Asks the API, and remembers how long that took."""
+    """Asks the API."""
 
     def __init__(self, transport: NatsTransport) -> None:
         self._transport = transport
-        self.took: dict[str, list[float]] = {}
 
-    async def ask(self, lattice: str, operation: str, body: Any = None) -> Any:
+    async def ask(self, lattice: str, operation: str, body: Any = None, headers: Headers | None = None) -> Any:
         """Ask once."""
         data = b"" if body is None else json.dumps(body).encode()
-        return json.loads((await self._transport.request(f"wadm.api.{lattice}.model.{operation}", data, 30)).data)
+        subject = f"wadm.api.{lattice}.model.{operation}"
+        return json.loads((await self._transport.request(subject, data, 30, headers or {})).data)
 
-    async def timed(self, what: str, lattice: str, operation: str, body: Any = None) -> Any:
-        """Ask, and note how long it took."""
+    async def timed(self, lattice: str, operation: str, body: Any = None, headers: Headers | None = None) -> float:
+        """Ask for something that is done; return the seconds that it took."""
         began = time.monotonic()
-        try:
-            return await self.ask(lattice, operation, body)
-        finally:
-            self.took.setdefault(what, []).append(time.monotonic() - began)
+        answer = await self.ask(lattice, operation, body, headers)
+        assert answer["result"] != "error", answer
+        return time.monotonic() - began
 
     async def status(self, lattice: str, name: str) -> tuple[str, str]:
         """Return type and message of a status."""
@@ -73,45 +81,51 @@ async def until(client: Client, lattice: str, name: str, wanted: str, most: floa
     return most
 
 
-async def measure(stage: Stage, shape: str) -> str:
-    """Deploy a large application, and return what it did to others, in one line."""
+async def measure(stage: Stage, others: Company, shape: str) -> bool:
+    """Deploy a large application, and tell what it did to others; return whether all goals are met."""
     make, size = SHAPES[shape]
     client = Client(stage.client)
     name = f"pill-{shape.replace(' ', '-')}"
+    body = make(name, size)
     before = await leases(stage)
-    put = await client.timed("put", "default", "put", make(name, size))
-    assert put["result"] in ("created", "newversion"), put
-    await client.timed("deploy", "default", f"deploy.{name}")
-    asking = [asyncio.create_task(poll(client, lattice)) for lattice in LATTICES]
+    await others.took()
+    put = await client.timed("default", "put", body)
+    deploy = await client.timed("default", f"deploy.{name}")
     small = [asyncio.create_task(deploy_small(client, lattice, name)) for lattice in LATTICES]
+    said = await watch(client, name)
+    waited = await asyncio.gather(*small)
+    replace = await client.timed("default", "put", upgraded(body), {REPLACE: "true"})
+    said |= await watch(client, name)
+    undeploy = await client.timed("default", f"undeploy.{name}", {"non_destructive": False})
+    gone = await until(client, "default", name, "undeployed", GONE_WITHIN)
+    took = await others.took()
+    await client.ask("default", f"del.{name}", {"delete_all": True})
+    kept = await leases(stage) == before
+    p99 = {lattice: quantile(seconds, 0.99) for lattice, seconds in took.items()}
+    missed = ["others wait"] * (max(p99.values()) > OTHERS_P99)
+    missed += ["a lease was lost"] * (not kept) + ["slow undeploy"] * (undeploy > UNDEPLOY)
+    told = ", ".join(f"{lattice} {seconds:.3f} s (most {max(took[lattice]):.3f})" for lattice, seconds in p99.items())
+    asked = {"put": put, "deploy": deploy, "replace": replace, "undeploy": undeploy}
+    print(f"{shape:26} {size:6}: {', '.join(f'{what} {seconds:.2f} s' for what, seconds in asked.items())}")
+    print(f"    p99 of others: {told}; leases {'kept' if kept else 'LOST'}")
+    print(f"    small ones run after {', '.join(f'{one:.2f} s' for one in waited)}; gone after {gone:.1f} s")
+    print(f"    said: {' | '.join(said)}{'  MISSED: ' * bool(missed)}{', '.join(missed)}", flush=True)
+    return not missed
+
+
+async def watch(client: Client, name: str) -> dict[str, None]:
+    """Return what the status of an application says for a while, in order."""
     said: dict[str, None] = {}
     ends = time.monotonic() + WATCHED_FOR
     while time.monotonic() < ends:
         said[" ".join(await client.status("default", name))[:70]] = None
         await asyncio.sleep(0.25)
-    waited = await asyncio.gather(*small)
-    await client.timed("undeploy", "default", f"undeploy.{name}", {"non_destructive": False})
-    gone = await until(client, "default", name, "undeployed", 120)
-    for one in asking:
-        one.cancel()
-    await asyncio.gather(*asking, return_exceptions=True)
-    await client.ask("default", f"del.{name}", {"delete_all": True})
-    kept = "kept" if await leases(stage) == before else "LOST"
-    took = client.took
-    figures = ", ".join(f"{what} {took[what][0]:.2f} s" for what in ("put", "deploy", "undeploy"))
-    p99 = ", ".join(f"{lattice} {quantile(took[lattice], 0.99):.3f} s" for lattice in LATTICES)
-    runs = ", ".join(f"{seconds:.2f} s" for seconds in waited)
-    return (
-        f"{shape:22} {size:6}: {figures}; p99 of others: {p99}; small ones run after {runs}; leases {kept}; "
-        f"gone after {gone:.1f} s; said: {' | '.join(said)}"
-    )
+    return said
 
 
-async def poll(client: Client, lattice: str) -> None:
-    """Ask for the status of a small application again and again."""
-    while True:
-        await client.timed(lattice, lattice, "status.small")
-        await asyncio.sleep(EVERY)
+def upgraded(body: Any) -> Any:
+    """Return a manifest in which all that runs is to run another image."""
+    return json.loads(json.dumps(body).replace("x/y:1", "x/y:2"))
 
 
 async def deploy_small(client: Client, lattice: str, beside: str) -> float:
@@ -137,35 +151,35 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def run(shapes: Iterable[str]) -> None:
-    """Measure the shapes, one after the other."""
+async def run(shapes: Iterable[str]) -> bool:
+    """Measure the shapes, one after the other; return whether all goals are met."""
+    good = True
     with TemporaryDirectory(prefix="wadm-pills-") as directory:
         nats = NatsServer(Path(directory) / "nats").start()
         stage = Stage([nats.url], Path(directory))
-        other: Fleet | None = None
+        company: list[Company] = []
         try:
-            await stage.start(hosts=HOSTS)
-            hosts = [HostSpec(f"other-{number}", {}) for number in range(HOSTS)]
-            other = Fleet(await connect(ConnectOptions((nats.url,))), "other", hosts)
-            await other.start()
+            await stage.start(hosts=0)
+            company.append(await Company.start("hosts", nats.url, str(HOSTS), *LATTICES))
             await stage.serve("a", "b")
             client = Client(stage.client)
             for lattice in LATTICES:
                 await client.ask(lattice, "put", manifest("small", [entry("api", id=f"{lattice}-api")]))
                 await client.ask(lattice, "deploy.small")
                 await until(client, lattice, "small", "deployed", 60)
+            company.append(await Company.start("others", nats.url, *LATTICES))
             for shape in shapes:
-                sys.stdout.write(await measure(stage, shape) + "\n")
-                sys.stdout.flush()
+                good &= await measure(stage, company[1], shape)
         finally:
             await stage.close()
-            if other is not None:
-                await other.stop()
+            for one in company:
+                await one.end()
             nats.stop(signal.SIGKILL)
+    return good
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(run(sys.argv[1:] or SHAPES))
+        sys.exit(0 if asyncio.run(run(sys.argv[1:] or SHAPES)) else 1)
     except WadmError as error:
         sys.exit(str(error))

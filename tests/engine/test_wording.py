@@ -1,12 +1,17 @@
-"""What is said of hosts that are waited for."""
+"""What is said of hosts that are waited for, and of how much there is to plan."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bench.large_applications import SHAPES
+from wadm.engine.compile import compile_manifest, nothing
 from wadm.engine.spread import Missing, Share
-from wadm.engine.wording import HOSTS_COUNTED, missing_hosts, paused
+from wadm.engine.wording import HOSTS_COUNTED, how_much, missing_hosts, paused
 from wadm.model.lattice import Lattice, Pause
+from wadm.wire.manifests import read_manifest
 
 ANYWHERE = Share("default", (), 3)
 MOON = Share("moon", (("zone", "moon"),), 2)
@@ -74,3 +79,21 @@ def test_a_pause_says_why_since_when_and_what_ends_it() -> None:
 def test_while_nobody_answers_the_time_of_a_pause_does_not_run() -> None:
     pause = Pause(since=1_800_000_005.0, silent=3, of=3, names=("alpha", "beta", "gamma"), until=0.0)
     assert "until they are back, or some minutes after the first is; `wadm resume`" in paused(pause)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ("spreads", "1 scaler with 60 spreads"),
+        ("components", "60 scalers"),
+        ("components and links", "84 scalers"),
+        ("configurations", "1 scaler with 60 configurations"),
+    ],
+)
+def test_how_much_there_is_to_plan_is_told_by_what_there_is_much_of(shape: str, said: str) -> None:
+    body = json.dumps(SHAPES[shape][0]("shop", 60)).encode()
+    assert how_much(compile_manifest(read_manifest(body))) == said
+
+
+def test_where_nothing_is_wanted_any_more_the_removal_is_planned() -> None:
+    assert how_much(nothing("shop")) == "the removal"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from types import FrameType
+from typing import Any
 
 from msgspec import json
 
@@ -160,6 +163,40 @@ async def test_a_host_that_does_not_know_what_was_just_put_is_not_believed() -> 
         ConfigAnswer("new", None),
         ConfigAnswer("old", None),
     ]
+
+
+@in_virtual_time
+async def test_what_was_put_long_ago_costs_nothing_when_more_is_put() -> None:
+    """Thousands of configurations are put within a moment: to note one must not mean to look at all."""
+    lattice = Lattice({})
+    await lattice.listen()
+
+    def steps(first: int, last: int) -> int:
+        """Put some, and return how many instructions of the interpreter that takes."""
+        taken = 0
+
+        def trace(frame: FrameType, event: str, _argument: object) -> Any:
+            nonlocal taken
+            frame.f_trace_opcodes = True
+            taken += event == "opcode"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            for number in range(first, last):
+                lattice.inquiries.config_was_put(f"config-{number}")
+        finally:
+            sys.settrace(before)
+        return taken
+
+    first = steps(0, 1500)
+    assert steps(1500, 3000) <= 1.1 * first
+    await asyncio.sleep(3)
+    lattice.inquiries.config_was_put("last")
+    lattice.inquiries.ask(Questions({"config-7", "last"}, set()))
+    await asyncio.sleep(0.5)
+    assert lattice.answers == [ConfigAnswer("config-7", None)]  # "last" may not have got about
 
 
 @in_virtual_time

@@ -117,7 +117,7 @@ class Interests:
     def put_record(self, application: str, record: Record) -> bool:
         """Note what has been put for an application; return whether that is different from before."""
         before = self.record(application)
-        if before == record:
+        if before is record or before == record:  # comparing two takes long where there are many links
             return False
         for key, _ in before.links:
             _discard(self._recorded_links, key, application)

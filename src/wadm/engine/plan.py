@@ -335,9 +335,14 @@ class Work:
         return links_and_configs(self.desired)
 
     @cached_property
+    def wanted_workloads(self) -> dict[tuple[EntityKind, str], WorkloadScaler]:
+        """The wanted components and providers, by kind and id."""
+        return {(w.entity_kind, w.entity_id): w for w in self.desired.workloads}
+
+    @cached_property
     def wanted_things(self) -> frozenset[tuple[EntityKind, str]]:
         """Kind and id of the wanted components and providers."""
-        return frozenset((w.entity_kind, w.entity_id) for w in self.desired.workloads)
+        return frozenset(self.wanted_workloads)
 
     @cached_property
     def links_at(self) -> dict[str, list[LinkScaler]]:

@@ -11,6 +11,8 @@ is wanted or recorded of the application, its planning begins anew.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from msgspec import Struct
 
 from wadm.engine.compile import Desired
@@ -54,7 +56,6 @@ class Planning:
         needed: Needed = NOBODY,
     ) -> None:
         self._desired = desired
-        self._records = [record]
         self._lattice = lattice
         self._hosts = lattice.hosts_changed
         self._work = Work(desired, record, lattice, in_flight, now, needed)
@@ -79,8 +80,13 @@ class Planning:
 
     def is_outdated(self, desired: Desired, record: Record) -> bool:
         """Whether to begin anew: something else is wanted or recorded now, or there are other hosts."""
-        changed = desired is not self._desired or record not in self._records
+        changed = desired is not self._desired or record not in (self._may_get, self._work.record)
         return changed or self._hosts != self._lattice.hosts_changed
+
+    @cached_property
+    def _may_get(self) -> Record:
+        """What is on record of the application while it is planned: what it had, and all that it may get."""
+        return self._work.record | self._work.wanted
 
     def advance(self, budget: int, now: float) -> int:
         """Plan on for at most ``budget`` steps; return how many are left of it. ``now`` as for the planning itself."""
@@ -105,9 +111,7 @@ class Planning:
         self._settled |= settled
         application, keys = self._desired.application, tuple(sorted(settled))
         if plan is None:
-            record = work.record | work.wanted
-            self._records = [*self._records[:1], record]
-            return Decided(application, actions, record, keys)
+            return Decided(application, actions, self._may_get, keys)
         return Decided(
             application,
             actions,

@@ -34,17 +34,17 @@ def is_called_over_lattice(component_id: str, work: Work) -> bool:
 
 def _sources(component_id: str, work: Work) -> Iterator[str]:
     yield from {key[0]: None for key, _ in work.lattice.links_to(component_id)}
-    yield from (scaler.link.source_id for scaler in work.desired.links if scaler.link.target == component_id)
+    links = (scaler.link for scaler in work.links_at.get(component_id, ()))
+    yield from {link.source_id: None for link in links if link.target == component_id}
 
 
 def _calls_over_lattice(source: str, work: Work) -> bool:
-    if work.lattice.where("component", source):
-        return True
-    if any(w.entity_id == source and w.entity_kind == "component" for w in work.desired.workloads):
+    if work.lattice.where("component", source) or ("component", source) in work.wanted_workloads:
         return True
     running = work.lattice.where("provider", source).values()
     images = [one.image for one in running if isinstance(one, Provider)]
-    images += [w.image for w in work.desired.workloads if (w.entity_kind, w.entity_id) == ("provider", source)]
+    if (wanted := work.wanted_workloads.get(("provider", source))) is not None:
+        images.append(wanted.image)
     return not all(is_builtin(image) for image in images)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wadm.engine.compile import WorkloadScaler
+from wadm.engine.compile import Desired, WorkloadScaler
 from wadm.engine.plan import Work
 from wadm.engine.spread import Missing
 from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Provider, Requirements, owner, scaler_of
@@ -17,6 +17,21 @@ ANNOTATIONS_TOLD = 4
 HOSTS_COUNTED = 20
 """Hosts that are counted. In a larger lattice the number is not told: it would change with every host that joins, and
 every change of a status is a message to all who watch."""
+
+
+def how_much(desired: Desired) -> str:
+    """Return what there is to plan of an application: ``1 scaler with 10000 spreads and 3 configurations``."""
+    if not desired.scalers and not desired.configs:
+        return "the removal"
+    spreads = sum(len(workload.shares) for workload in desired.workloads)
+    parts = [f"{spreads} spreads"] if spreads > len(desired.workloads) else []
+    if desired.configs:
+        parts.append(_counted(len(desired.configs), "configuration"))
+    return f"{_counted(len(desired.scalers), 'scaler')}{' with ' * bool(parts)}{' and '.join(parts)}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeAlias
@@ -113,7 +114,8 @@ class Inquiries:
         self._to_call: set[str] = set()
         self._again: set[str] = set()
         """Hosts to ask once more, because what led to the question came after the one under way was asked."""
-        self._configs_put: dict[str, float] = {}
+        self._configs_put: OrderedDict[str, float] = OrderedDict()
+        """When each configuration was put that was put lately, the earliest first."""
         self._ask_no_provider_before = -math.inf
 
     async def stop(self) -> None:
@@ -162,10 +164,11 @@ class Inquiries:
 
     def config_was_put(self, name: str) -> None:
         """Take note that a configuration was put just now: a host that does not know it yet is not believed."""
-        now = self._now()
-        if len(self._configs_put) >= 1000:
-            self._configs_put = {k: at for k, at in self._configs_put.items() if now - at <= COPIES_LAG}
-        self._configs_put[name] = now
+        now, put = self._now(), self._configs_put
+        put[name] = now
+        put.move_to_end(name)
+        while now - next(iter(put.values())) > COPIES_LAG:
+            put.popitem(last=False)
 
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
         """Ask who is there. Answers that cannot be read are left out."""

@@ -45,6 +45,7 @@ from wadm.engine.observe import (
 from wadm.engine.plan import Plan, Questions, Record, carry_since
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.pulse import Pulses
+from wadm.engine.wording import how_much
 from wadm.engine.workloads import HOSTS_GATHER
 from wadm.errors import Malformed, Unavailable, WadmError
 from wadm.model.commands import Action, Command, Outcome, PutConfig, PutLink
@@ -825,8 +826,7 @@ class LatticeOwner:
         desired = self.interests.desired(name)
         if desired is None or name not in self._under_way or not self._may_act():
             return
-        many = f"{len(desired.scalers)} scalers and {len(desired.configs)} configurations" if desired.scalers else ""
-        message = f"Planning {many or 'the removal'} takes a while: other applications are planned in between"
+        message = f"Planning {how_much(desired)} takes a while: other applications are planned in between"
         self._say(name, ApplicationStatus("reconciling", message), now)
 
     def _carry_out(self, plans: list[Decided], now: float) -> None:
