@@ -89,6 +89,7 @@ def test_a_wadm_that_is_away_shows_and_what_was_deployed_stays_so(world: World, 
 
 
 def test_one_that_stands_by_takes_over(world: World, lattice: str) -> None:
+    world.wait_until_the_operator_acts()
     second = world.another_operator("second")
     second.start()
     eventually(lambda: "Standing by" in second.log.read_text())
@@ -100,7 +101,7 @@ def test_one_that_stands_by_takes_over(world: World, lattice: str) -> None:
 
 
 def test_killed_and_started_again_in_its_pod_it_need_not_wait_for_the_lease(world: World, lattice: str) -> None:
-    eventually(lambda: world.operator.log.read_text().count("acts now") > 0)
+    world.wait_until_the_operator_acts()
     before = len(world.operator.log.read_text())
     world.operator.kill()
     world.operator.start()
@@ -161,6 +162,7 @@ def test_one_without_rights_is_not_ready_and_says_which_is_missing(world: World)
 
 
 def test_one_that_stands_by_is_ready(world: World) -> None:
+    world.wait_until_the_operator_acts()
     second = world.another_operator("ready-second")
     second.start()
     eventually(lambda: "Standing by" in second.log.read_text())

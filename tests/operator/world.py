@@ -18,9 +18,12 @@ from tests.natsd import NatsServer
 from tests.operator.cluster import OPERATOR_NAMESPACE, Cluster, free_port
 from wadm.client import connect_sync
 from wadm.errors import Unavailable
+from wadm.operator import names
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+POD_UID = "the-one"
+"""Of the operator that every test finds at work."""
 WAIT = 60.0
 """Seconds of patience: the machine may be busy with other tests."""
 
@@ -90,7 +93,7 @@ class World:
         self.nats = nats
         self.directory = directory
         self.programs: list[Program] = []
-        self.operator = self.another_operator("operator", pod_uid="the-one")
+        self.operator = self.another_operator("operator", pod_uid=POD_UID)
         self.wadm = self.program("wadm", "-m", "wadm", "--nats-server", nats.url)
 
     def program(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Program:
@@ -118,6 +121,15 @@ class World:
         for program in (self.wadm, self.operator):
             if not program.running:
                 program.start()
+
+    def wait_until_the_operator_acts(self) -> None:
+        """Return once the operator holds the Lease: one started before that would take it, and not stand by."""
+
+        def holds_it() -> bool:
+            lease = self.cluster.get("lease", names.OPERATOR, OPERATOR_NAMESPACE) or {}
+            return str(lease.get("spec", {}).get("holderIdentity")).endswith(POD_UID)
+
+        eventually(holds_it)
 
     def wait_for_wadm(self) -> None:
         """Return once the server answers."""
