@@ -256,3 +256,40 @@ def test_an_ill_provider_is_no_replacement() -> None:
     after, lattice = three_in_the_west(True, True, True)
     lattice.set_health("e1", "store-kv", "failed")
     assert asks(plan(after, lattice)) == ["stop store-kv on w2", "stop store-kv on w3"]
+
+
+# -- daemons ------------------------------------------------------------------------------------------
+
+
+def a_daemon(name: str = "kv", instances: int = 2) -> Manifest:
+    """A provider that runs once on each host in zone a, and ran on one that has left it since."""
+    return an_app("store", a_provider(name, instances, a_spread("a", zone="a"), daemon=True))
+
+
+def test_of_a_provider_daemon_nothing_lacks_where_it_runs_once() -> None:
+    """A host runs a provider once, however many instances the manifest names."""
+    app = a_daemon()
+    runs = providing(app, "kv", share="a")
+    lattice = a_lattice(a_host("h1", runs, zone="a"), a_host("h2", runs, zone="b"))
+    planned = plan(app, lattice)
+    assert asks(planned) == ["stop store-kv on h2"]
+    assert planned.status.scalers[0].explanation.wanted == 1
+
+
+def test_of_a_daemon_nothing_goes_while_silent_hosts_may_not_run_it() -> None:
+    """An owner that takes over while hosts are silent does not know what they run."""
+    app = a_daemon()
+    lattice = a_lattice(a_host("h1", zone="a"), a_host("h2", providing(app, "kv", share="a"), zone="b"))
+    lattice.silent["h1"] = lattice.unseen["h1"] = 100.0
+    assert asks(plan(app, lattice)) == []
+
+
+def test_hosts_on_which_another_has_the_id_are_no_reason_for_a_daemon_to_stay_elsewhere() -> None:
+    app = a_daemon()
+    theirs = providing(an_app("other", a_provider("kv", id="store-kv")), "kv")
+    runs = providing(app, "kv", share="a")
+    hosts = [a_host("h1", theirs, zone="a"), a_host("h2", zone="a"), a_host("h3", runs, zone="b")]
+    lattice = a_lattice(*hosts)
+    assert asks(plan(app, lattice)) == ["start store-kv on h2 (x/kv:1)"]
+    lattice.put("h2", runs)
+    assert asks(plan(app, lattice)) == ["stop store-kv on h3"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wadm.model.provider_starts import REPLICA_LAG, SUBSCRIBES_WITHIN, ProviderStarts
+from wadm.model.provider_starts import REPLICA_LAG, REPORT_DUE, SUBSCRIBES_WITHIN, ProviderStarts
 
 ARCHIVE, BUILTIN = "ghcr.io/demo/http:1", "http-server"
 
@@ -116,3 +116,22 @@ def test_a_copy_is_not_changed_with_the_original() -> None:
     start = other.get("h1", "http")
     assert start is not None
     assert start.reported is None
+
+
+def test_what_was_found_running_is_asked_when_its_report_did_not_come_or_says_nothing() -> None:
+    """On several hosts a report is no evidence. What is judged by it must not be given up for want of a question."""
+    starts = ProviderStarts()
+    starts.answers = True
+    for host, provider_id in (("h1", "alone"), ("h1", "twice"), ("h2", "twice"), ("h1", "mute")):
+        starts.found(host, provider_id, ARCHIVE, now=100.0)
+    starts.found("h1", "builtin", BUILTIN, now=100.0)
+    starts.reported("h1", "alone", 110.0)
+    for host in ("h1", "h2"):
+        starts.reported(host, "twice", 110.0, alone=False)
+    assert starts.overdue(100.0 + REPORT_DUE - 1) == []
+    assert starts.overdue(100.0 + REPORT_DUE) == ["twice", "twice", "mute"]
+    for host in ("h1", "h2"):
+        assert starts.answered(host, "twice", 132.0) is True
+    assert starts.overdue(132.0) == ["mute"]
+    assert starts.expired(100.0 + SUBSCRIBES_WITHIN) == []
+    assert starts.overdue(100.0 + SUBSCRIBES_WITHIN) == []

@@ -213,6 +213,8 @@ class _Compiler:
             reason = "it has several scaler traits" if first == component.name else f"{first} has the same id"
             return Hopeless(identifier, kind, entity_id, f"Only the first scaler of {entity_id} is used: {reason}")
         self.scaled[(entity_kind, entity_id)] = component.name
+        if daemon and entity_kind == "provider":
+            spread = replace(spread, instances=min(spread.instances, 1))  # a host runs a provider once
         shares = everywhere(spread) if daemon else allocate(spread)
         return WorkloadScaler(
             identifier, kind, entity_id, self.application, name, entity_kind, entity_id, image, shares, config, daemon

@@ -7,8 +7,8 @@ The rule, for each share of a spread, about what runs outside its placement (:fu
     the share lacks some, some of it runs         as many stay as are lacking, the surplus goes
 
 A share lacks what has no host, and what does not run yet as this version wants it where it is placed: because it is
-being started or updated, because the host refuses it, or because its health is bad. So a version that never comes to
-run replaces nothing, however long it takes.
+being started or updated, because the host refuses it, because its health is bad, or because the host is silent. So a
+version that never comes to run replaces nothing, however long it takes.
 
 Worked example: a provider on three hosts in zone west is to move to zone east, which has two hosts, its spread keeps
 its name. While none of the two runs, all three stay. Once one runs, two are lacking: two of the three stay. Once both
@@ -53,9 +53,13 @@ def take_stock(placement: Placement, serving: Mapping[str, Entity]) -> Tally:
         running = min(_count(serving[host]), place.count) if host in serving else 0
         tally.running[place.share] = tally.running.get(place.share, 0) + running
         tally.lacking[place.share] = tally.lacking.get(place.share, 0) + place.count - running
+    for place in placement.unheard.values():
+        tally.lacking[place.share] = tally.lacking.get(place.share, 0) + place.count
     for missing in placement.missing:
+        if missing.barred and missing.found:
+            continue  # Hosts on which another has the id: of a daemon, what runs elsewhere is no substitute there.
         name = missing.share.name
-        tally.lacking[name] = tally.lacking.get(name, 0) + missing.share.target - missing.found
+        tally.lacking[name] = tally.lacking.get(name, 0) + missing.lacking
     return tally
 
 

@@ -74,11 +74,13 @@ class Placement(Struct, frozen=True):
     """Where a scaler's things should run, by host id, and what cannot be placed.
 
     ``crowded``: shares live together because hosts are fewer than shares; another host would part them.
+    ``unheard``: what silent hosts should run of a daemon, where nobody knows whether they do.
     """
 
     places: dict[str, Place]
     missing: tuple[Missing, ...] = ()
     crowded: bool = False
+    unheard: dict[str, Place] = {}
 
 
 class Bars(Struct, frozen=True):
@@ -442,6 +444,7 @@ def place_daemon(
 ) -> Steps[Placement]:
     """Place a daemon: on every host that a share matches; of several matching shares the first counts (P-11)."""
     places: dict[str, Place] = {}
+    unheard: dict[str, Place] = {}
     missing = []
     refused: set[str] = set()
     hosts_with: dict[Requirements, int] = {}
@@ -462,11 +465,11 @@ def place_daemon(
                 refused.update(newly)
                 barred = len(newly)
                 for host in hosts:
-                    if host in mine or host not in bars.silent:
-                        places.setdefault(host, Place(share.target, share.name))
+                    found = places if host in mine or host not in bars.silent else unheard
+                    found.setdefault(host, Place(share.target, share.name))
         if barred or not hosts_with[key]:
             missing.append(Missing(share, hosts_with[key], barred))
-    return Placement(places, tuple(missing))
+    return Placement(places, tuple(missing), unheard=unheard)
 
 
 Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Bars], Steps[Placement]]

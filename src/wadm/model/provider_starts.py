@@ -27,6 +27,8 @@ PROBED_AFTER = 5.0
 REPORTS_WITHIN = 8.0
 """Seconds after its start within which a provider reports its health first, if it ever will: its host probes it after 5
 s, and waits for the answer for 2."""
+REPORT_DUE = 31.0
+"""Seconds after which a provider that was found running has been probed again, and its host has said so."""
 SUBSCRIBES_WITHIN = 40.0
 """Seconds after its start at which a provider that has not reported its health counts as one that does not report:
 two probes are over by then."""
@@ -67,6 +69,8 @@ class ProviderStarts:
         self._starts: dict[ProviderAt, ProviderStart] = {}
         self._unreported: dict[ProviderAt, None] = {}
         """Those without a report that have not been returned by :meth:`expired`, oldest first."""
+        self._found: dict[ProviderAt, None] = {}
+        """Processes that were found running, of which no report has come for so long."""
         self._reporting: set[str] = set()
         self.answers = False
         """Whether questions reach providers: one has answered."""
@@ -92,6 +96,7 @@ class ProviderStarts:
         other = ProviderStarts()
         other._starts = dict(self._starts)
         other._unreported = dict(self._unreported)
+        other._found = dict(self._found)
         other._reporting = set(self._reporting)
         other.answers = self.answers
         other._hearsay = dict(self._hearsay)
@@ -142,6 +147,8 @@ class ProviderStarts:
         are, unless its host was lost meanwhile, and then as of when that was last heard."""
         listed = self._last_seen.pop((host_id, provider_id), now)
         self._put((host_id, provider_id), ProviderStart(None, listed, now, builtin=is_builtin(image)))
+        if not is_builtin(image):
+            self._found[host_id, provider_id] = None
 
     def reported(self, host_id: str, provider_id: str, now: float, passed: bool = False, alone: bool = True) -> bool:
         """Note a health report; return whether it is the first since the start that says anything. ``passed``: the
@@ -155,7 +162,7 @@ class ProviderStarts:
         if self.answers and not alone:
             self._hearsay.setdefault(at, now)
             return False
-        self._unreported.pop(at, None)
+        self._owes_no_report(at)
         listens = now if start.listens is None or (passed and not start.builtin) else start.listens
         self._starts[at] = replace(start, listens=listens, reported=now)
         return True
@@ -172,7 +179,7 @@ class ProviderStarts:
         well = start.reported is None and (start.started is None or now >= start.started + PROBED_AFTER)
         after = replace(start, listens=listens, reported=now if well else start.reported)
         if well:
-            self._unreported.pop(at, None)
+            self._owes_no_report(at)
         self._starts[at] = after
         return after != start
 
@@ -184,8 +191,9 @@ class ProviderStarts:
         return [at for at, when in hearsay.items() if self.reported(*at, when)]
 
     def overdue(self, now: float) -> list[str]:
-        """Return the ids of the providers that their hosts have probed by now, and of which no report has come."""
-        found = []
+        """Return the ids of the providers that their hosts have probed by now, and of which no report has come that is
+        evidence. Of those that were found running it may be the only way to learn how they are before they are judged."""
+        found = [at[1] for at in self._found if now >= self._starts[at].listed + REPORT_DUE]
         for at in self._unreported:
             silent_for = self._starts[at].silent_for(now)
             if silent_for is not None and silent_for < PROBED_AFTER:
@@ -196,7 +204,7 @@ class ProviderStarts:
     def stopped(self, host_id: str, provider_id: str) -> None:
         """Note that a provider does not run on a host any more."""
         self._starts.pop((host_id, provider_id), None)
-        self._unreported.pop((host_id, provider_id), None)
+        self._owes_no_report((host_id, provider_id))
         self._hearsay.pop((host_id, provider_id), None)
 
     def host_gone(self, host_id: str, last_heard: float) -> None:
@@ -220,11 +228,17 @@ class ProviderStarts:
             if silent_for is not None:
                 found.append(at)
                 self._starts[at] = replace(start, listens=now)
+        for at in [at for at in self._found if now >= self._starts[at].listed + SUBSCRIBES_WITHIN]:
+            del self._found[at]
         return found
+
+    def _owes_no_report(self, at: ProviderAt) -> None:
+        self._unreported.pop(at, None)
+        self._found.pop(at, None)
 
     def _put(self, at: ProviderAt, start: ProviderStart) -> None:
         self._last_seen.pop(at, None)
-        self._unreported.pop(at, None)
+        self._owes_no_report(at)
         self._hearsay.pop(at, None)
         self._starts[at] = start
         if start.silent_for(0.0) is not None:

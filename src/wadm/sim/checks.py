@@ -246,6 +246,8 @@ def _judge_one(workload: Workload, name: str, entity: Running, excused: bool) ->
             yield f"{workload.id} on {name} runs the code of {entity.code}"
         if entity.config != workload.config and not excused:
             yield f"{workload.id} on {name} is configured by {entity.config}"
+    elif entity.config != workload.config:
+        yield f"{workload.id} on {name} was started with {entity.config}, should be with {workload.config}"
 
 
 def _fits(workload: Workload, labels: Mapping[str, str]) -> bool:
@@ -399,6 +401,9 @@ def ignorant(world: World, call: Call) -> str:
         wants = wanted.read(world.user.manifests[application, may_be.deployed])
         workload = next((one for one in wants.workloads if (one.kind, one.id) == (kind, id_)), None)
         if workload is None or workload.image != stopped.image:
+            return ""
+        if isinstance(stopped, RunningProvider) and workload.config != stopped.config:
+            # A provider learns other settings only when it is started again, and a host runs only one with its id.
             return ""
         if not any(share.target and share.fits(labels) for share in workload.shares):
             return ""

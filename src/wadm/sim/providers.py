@@ -37,6 +37,8 @@ class RunningProvider(Struct):
 
     image: str
     annotations: Labels
+    config: tuple[str, ...] = ()
+    """The names of the configurations it was started with."""
     alive: bool = True
     sick: bool = False
     links: ProviderLinks = field(default_factory=ProviderLinks)
@@ -117,7 +119,7 @@ class Providers:
             core.make_room()
             self._spawn(builtin, body)
             crashes = core.habits.provider_crash(body.provider_ref) is not None
-            provider = RunningProvider(image, body.annotations or {}, alive=not crashes)
+            provider = RunningProvider(image, body.annotations or {}, tuple(body.config or ()), alive=not crashes)
             provider.links.begin(*await self._list(id_))
             data = {
                 "annotations": provider.annotations,

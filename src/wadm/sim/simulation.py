@@ -25,6 +25,7 @@ from wadm.sim.ledger import Stored
 from wadm.sim.options import Options, draw_options
 from wadm.sim.order import COMMANDS
 from wadm.sim.timeline import Line
+from wadm.sim.wanted import Workload
 from wadm.sim.world import LATTICE, NEWS, Failure, World, WorldSink
 from wadm.transport import virtual_time
 
@@ -85,8 +86,14 @@ def _turns(world: World) -> int:
     """Return on how many hosts, at most, a provider is replaced one after another."""
     view = checks.look(world)
     wanted = (workload for _, _, wants in view.applications.values() for workload in wants.workloads)
-    hosts = (sum(share.target for share in one.shares) for one in wanted if one.kind == "provider")
+    hosts = (_hosts_for(one, view) for one in wanted if one.kind == "provider")
     return min(max(hosts, default=0), len(view.hosts))
+
+
+def _hosts_for(provider: Workload, view: checks.View) -> int:
+    if provider.daemon:
+        return sum(any(share.fits(labels) for share in provider.shares) for labels in view.labels.values())
+    return sum(share.target for share in provider.shares)
 
 
 class Simulation:

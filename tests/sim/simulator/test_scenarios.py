@@ -17,6 +17,7 @@ from wadm.sim import checks
 from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.sim.manifests import Manifest
 from wadm.sim.order import COMMANDS
+from wadm.sim.providers import RunningProvider
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 from wadm.sim.world import LATTICE
 from wadm.transport.memory import Fault
@@ -644,3 +645,59 @@ async def test_an_owner_killed_while_a_provider_is_replaced_leaves_none_away(sce
         await scene.until(lambda: scene.status("shop") == "failed", within=90)
         await scene.deploy(serving(version=f"v{number}-good"))
         await scene.until(lambda: scene.status("shop") == "deployed", within=60)
+
+
+SETTINGS = {"config": [{"name": "settings", "properties": {"level": "1"}}]}
+
+
+@pytest.mark.parametrize(("changed", "stopped"), [({}, False), (SETTINGS, True)], ids=["the same", "other settings"])
+def test_an_owner_that_comes_late_restarts_the_only_provider_for_other_settings_alone(
+    changed: dict[str, Any], stopped: bool
+) -> None:
+    """It is the last one of what is deployed, and what is deployed wants it with other settings: no ignorance."""
+
+    async def script(scene: Scenario) -> None:
+        scene.world.on_call = lambda call: ignorant.append(checks.ignorant(scene.world, call))
+        await scene.start(servers=1, hosts=1)
+        await scene.deploy(application("shop", provider("kv")))
+        await scene.until_whole(within=8)
+        server = scene.owner()
+        part = provider("kv")
+        part["properties"] |= changed
+        await scene.deploy(application("shop", part, version="v2"))
+        server.kill()
+        scene.asked()
+        await scene.wait(40)
+        server.start()
+        await scene.until_whole(within=60)
+        assert any(call.startswith("stop") for call in scene.asked()) is stopped
+
+    ignorant: list[str] = []
+    play(script)
+    assert not any(ignorant)
+
+
+@played
+async def test_a_new_image_that_runs_on_several_hosts_is_kept_by_an_owner_that_finds_it(scene: Scenario) -> None:
+    """What their hosts report is no evidence, so it asks them before it judges."""
+    await scene.start(servers=2, hosts=2)
+    await scene.deploy(application("shop", provider("kv", 2)))
+    await scene.until_whole(within=8)
+    await scene.wait(40)
+    before = scene.owner()
+    await scene.deploy(application("shop", provider("kv", 2, image="registry.example/kv:2"), version="v2"))
+    await scene.until(lambda: len({one.image for one in _providers(scene, "shop-kv")}) > 1, within=2)
+    before.kill()
+    await scene.until_owned(60, by_another_than=before)
+    # A link that is put just after its provider's start makes the owner learn that questions reach providers.
+    api = component("api", 1)
+    await scene.deploy(application("other", api, provider("http")))
+    await scene.wait(1)
+    await scene.deploy(application("other", api, provider("http", links=(link("api"),)), version="v2"))
+    await scene.until_whole(within=60)
+    assert {one.image for one in _providers(scene, "shop-kv")} == {"registry.example/kv:2"}
+
+
+def _providers(scene: Scenario, provider_id: str) -> list[RunningProvider]:
+    there = (one.host.providers for one in scene.world.alive() if one.host is not None)
+    return [providers[provider_id] for providers in there if provider_id in providers]
