@@ -254,6 +254,29 @@ def test_back_to_the_version_before_there_is_nothing_to_do() -> None:
     ) == ([], (), "deployed")
 
 
+def test_back_to_the_version_before_while_nothing_runs_there_is_nothing_to_go_back_to() -> None:
+    """What would be started again is what is wanted: given up for want of a report, it was stopped at once, for ever."""
+    story = Story()
+    story.asks()
+    story.stopped()
+    story.wanted = story.old
+    assert story.asks() == ["start store-kv on h1 (oci://x/kv:1)"]
+    story.started(story.old)
+    for _ in range(3):
+        story.wait(REPORTS_WITHIN)
+        assert story.asks() == []
+    assert not story.record.swaps
+
+
+def test_where_several_hosts_have_the_id_the_one_that_does_not_answer_may_be_another() -> None:
+    story = Story(hosts=2)
+    story.swapped()
+    story.wait(REPORTS_WITHIN)
+    story.asks()
+    why = "no health report 8 s after its start: it, or store-kv on another host, has crashed, or hangs"
+    assert [swap.given_up for swap in story.record.swaps] == [why]
+
+
 def test_where_a_third_version_follows_one_that_never_ran_well_the_first_is_what_comes_back() -> None:
     story = Story()
     story.swapped()

@@ -13,6 +13,7 @@ between. What ran is recorded before it is stopped (:class:`~wadm.model.swaps.Sw
     runs, and has not reported within ``REPORTS_WITHIN``        it is given up: it has crashed, or hangs
     was given up                                                it is stopped, and the old one started again
     was given up, and reports its health after all              it stays; the swap is over
+    any of these, and what it replaced is wanted again          the swap is over: there is nothing to go back to
 
 What is given up is not tried again before its application is deployed again. While a swap is not over, no other host
 begins one: with several hosts, a new version that does not come to run is tried on one of them alone.
@@ -46,8 +47,11 @@ class Verdict(Struct, frozen=True):
 WAITS, OVER = Verdict("waits"), Verdict("over")
 
 
-def judge_running(swap: Swap, provider: Provider, start: ProviderStart | None, now: float) -> Verdict:
-    """Judge a swap whose new provider runs."""
+def judge_running(
+    swap: Swap, provider: Provider, start: ProviderStart | None, now: float, elsewhere: bool = False
+) -> Verdict:
+    """Judge a swap whose new provider runs; ``elsewhere``: other hosts have one of its id, too, of which any may be the
+    one that does not answer."""
     if provider.health in ("failed", "silent"):
         return Verdict("given up", "its health check failed")
     if start is None or start.reported is not None:
@@ -59,7 +63,8 @@ def judge_running(swap: Swap, provider: Provider, start: ProviderStart | None, n
     # Found running by a new owner, it may have reported before: the next report is due within 30 s.
     since, within = (start.started, REPORTS_WITHIN) if start.started is not None else (start.listed, SUBSCRIBES_WITHIN)
     if now >= since + within:
-        return Verdict("given up", f"no health report {within:g} s after its start: it has crashed, or hangs")
+        which = f"it, or {provider.id} on another host," if elsewhere else "it"
+        return Verdict("given up", f"no health report {within:g} s after its start: {which} has crashed, or hangs")
     return Verdict("waits", until=since + within)
 
 
@@ -80,6 +85,8 @@ def open_swaps(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity], plac
     for swap in work.record.swaps:
         if swap.provider_id != scaler.entity_id:
             continue
+        if is_wanted(Provider(swap.provider_id, swap.reference, dict(swap.annotations)), scaler):
+            continue  # Given up, it would be started again, and given up again.
         host, entity = swap.host_id, mine.get(swap.host_id)
         if swap.successor != scaler.id:
             # Another version is wanted since. What is known to have run well is what the one before that replaced.
@@ -91,7 +98,7 @@ def open_swaps(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity], plac
             verdict = judge_start(swap, work.pending(("provider", host, scaler.entity_id)), scaler.image, work.now)
         elif isinstance(entity, Provider) and is_wanted(entity, scaler):
             start = work.lattice.provider_starts.get(host, scaler.entity_id)
-            verdict = judge_running(swap, entity, start, work.now)
+            verdict = judge_running(swap, entity, start, work.now, elsewhere=len(mine) > 1)
         if verdict.until is not None:
             work.look_again(verdict.until)
         if verdict.state == "over" or (host not in places and not swap.given_up):

@@ -426,8 +426,11 @@ def needless(world: World, call: Call) -> str:
     view = look(world)
     if call.key[0] == "config" and call.verb == "del":
         users = [f"{id_} on {name}" for name, _, id_, entity in _running(view) if call.key[1] in _configs(entity)]
+        # A link that a NATS server has forgotten whose it is goes with nobody, and keeps no configuration for ever.
         users += [
-            " ".join(link.identity) for link in view.links if call.key[1] in (*link.source_config, *link.target_config)
+            " ".join(link.identity)
+            for link in view.links
+            if call.key[1] in (*link.source_config, *link.target_config) and not view.forgot
         ]
         return f"{call.key[1]} is in use by {', '.join(sorted(users))}" if users else ""
     name = (call.body.get("annotations") or {}).get(APPSPEC)
@@ -491,11 +494,18 @@ def statuses(world: World, view: View) -> list[str]:
 
 
 def is_dead_image_given_up(view: View, text: str) -> bool:
-    """Whether a status says that an image was given up of which a provider does not live any more."""
-    return any(
-        isinstance(entity, RunningProvider) and not entity.alive and f"{entity.image} {GIVEN_UP}" in text
-        for _, _, _, entity in _running(view)
-    )
+    """Whether a status says that an image was given up of which a provider does not live any more, or which replaces
+    a provider that does not live on some other host: an answer to a question does not say from which of them it comes,
+    so that one missing answer may be that of the new one."""
+    dead = {
+        (id_, entity.image)
+        for _, _, id_, entity in _running(view)
+        if isinstance(entity, RunningProvider) and not entity.alive
+    }
+    ids, images = {id_ for id_, _ in dead}, {image for _, image in dead}
+    wanted_now = (one for _, _, wants in view.applications.values() for one in wants.workloads)
+    images |= {one.image for one in wanted_now if one.kind == "provider" and one.id in ids}
+    return any(f"{image} {GIVEN_UP}" in text for image in images)
 
 
 def _may_be_ill(view: View, application: str) -> bool:
