@@ -255,7 +255,7 @@ def test_back_to_the_version_before_there_is_nothing_to_do() -> None:
 
 
 def test_back_to_the_version_before_while_nothing_runs_there_is_nothing_to_go_back_to() -> None:
-    """What would be started again is what is wanted: given up for want of a report, it was stopped at once, for ever."""
+    """What would be started again is what is wanted: given up, it was stopped and started again for ever."""
     story = Story()
     story.asks()
     story.stopped()

@@ -84,7 +84,7 @@ REMEMBERED = {
     2330: "one that stood still while it took a lattice over deleted its successor's consumer, in memory for ever",
     2460: "the check gave a provider daemon the time for one host to be replaced on six",
     2642: "a memory store was restarted; of an application deleted before, its next owner knew nothing",
-    2769: "the check took nothing for wrong where one provider of several had crashed, and none can be told from another",
+    2769: "the check did not see that one of several providers had crashed: which of them answers, nobody can tell",
     2791: "the check wanted a configuration kept for a link of which a memory store had forgotten whose it was",
     2831: "a provider that was wanted again as it ran before was given up for itself, stopped and started for ever",
     3624: "the check did not see that an inventory showed an update to be done",
