@@ -192,7 +192,7 @@ class ProviderStarts:
 
     def overdue(self, now: float) -> list[str]:
         """Return the ids of the providers that their hosts have probed by now, and of which no report has come that is
-        evidence. Of those that were found running it may be the only way to learn how they are before they are judged."""
+        evidence. Asking may be all that tells how one is that was found running, before it is judged."""
         found = [at[1] for at in self._found if now >= self._starts[at].listed + REPORT_DUE]
         for at in self._unreported:
             silent_for = self._starts[at].silent_for(now)
