@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +21,8 @@ from pathlib import Path
 import yaml
 from msgspec.structs import replace
 
-from tests.natsd import NatsServer
-from tests.operator.cluster import Cluster, need_programs
-from tests.operator.world import ROOT, World, application, eventually
+from tests.operator.cluster import Cluster
+from tests.operator.world import World, application, eventually, running_cluster, running_world
 from wadm.client import connect_sync
 from wadm.operator import names
 from wadm.sim.fleet import simulated_hosts
@@ -37,26 +34,8 @@ LISTS = 10
 
 
 def main(applications: int, hosts: int) -> None:
-    directory = Path(tempfile.mkdtemp(prefix="wadm-scale-"))
-    cluster = Cluster(need_programs(), directory / "kube")
-    nats = NatsServer(directory / "nats")
-    world: World | None = None
-    try:
-        cluster.start()
-        nats.start()
-        for name in ("operator.yaml", "crds.yaml"):
-            cluster.apply(*yaml.safe_load_all((ROOT / "deploy" / name).read_text()))
-        world = World(cluster, nats, directory)
-        world.wadm.start()
-        world.operator.start()
-        world.wait_for_wadm()
+    with running_cluster() as cluster, running_world(cluster) as world:
         measure(world, world.namespace(), applications, hosts)
-    finally:
-        if world is not None:
-            world.stop()
-        nats.stop()
-        cluster.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def measure(world: World, lattice: str, applications: int, hosts: int) -> None:

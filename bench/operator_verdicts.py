@@ -8,52 +8,28 @@ many seconds the condition `Accepted` named the field, and the slowest.
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tests.natsd import NatsServer
 from tests.operator.bad_manifests import BAD, spoilt
-from tests.operator.cluster import Cluster, need_programs
-from tests.operator.world import ROOT, World, condition, eventually
+from tests.operator.cluster import Cluster
+from tests.operator.world import World, condition, eventually, running_cluster, running_world
 from wadm.operator import admission, names
 
 PATIENCE = 30.0
 
 
 def main() -> None:
-    directory = Path(tempfile.mkdtemp(prefix="wadm-verdicts-"))
-    cluster = Cluster(need_programs(), directory / "kube")
-    nats = NatsServer(directory / "nats")
-    world: World | None = None
-    try:
-        cluster.start()
-        nats.start()
-        for name in ("operator.yaml", "crds.yaml"):
-            cluster.apply(*yaml.safe_load_all((ROOT / "deploy" / name).read_text()))
-        world = World(cluster, nats, directory)
-        world.wadm.start()
-        world.operator.start()
-        world.wait_for_wadm()
+    with running_cluster() as cluster, running_world(cluster) as world:
         measure(world, "without the policy of the chart")
         cluster.apply(*admission.policy())
         probe = spoilt("a link to nobody", "probe")
         dry = ("apply", "--dry-run=server", "-f", "-")
         eventually(lambda: cluster.kubectl(*dry, stdin=probe, check=False).returncode != 0)
         measure(world, "with the policy of the chart")
-    finally:
-        if world is not None:
-            world.stop()
-        nats.stop()
-        cluster.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def measure(world: World, how: str) -> None:

@@ -9,19 +9,17 @@ each.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from tests.natsd import NatsServer
 from tests.operator.bad_manifests import spoilt
-from tests.operator.cluster import Cluster, need_programs
-from tests.operator.world import ROOT, World, application, condition, eventually
+from tests.operator.world import World, application, condition, eventually, running_cluster, running_world
 
 RECORDINGS = Path(__file__).parent / "verdicts" / "recorded.jsonl"
 APPLICATION, HOSTS = "applications.core.oam.dev", "wasmcloudhostconfigs.k8s.wasmcloud.dev"
@@ -312,40 +310,26 @@ def while_away(to: Recorder, lattice: str, washed: str, ready_hosts: str) -> Non
 
 
 def main() -> None:
-    directory = Path(tempfile.mkdtemp(prefix="wadm-recorded-"))
-    cluster = Cluster(need_programs(), directory / "kube")
-    nats, second = NatsServer(directory / "nats"), NatsServer(directory / "second")
-    world: World | None = None
-    try:
-        cluster.start()
-        nats.start()
+    with (
+        TemporaryDirectory(prefix="wadm-second-") as directory,
+        running_cluster() as cluster,
+        running_world(cluster) as world,
+    ):
+        second = NatsServer(Path(directory))
         second.start()
-        for name in ("operator.yaml", "crds.yaml"):
-            cluster.apply(*yaml.safe_load_all((ROOT / "deploy" / name).read_text()))
-        world = World(cluster, nats, directory)
-        world.wadm.start()
-        world.operator.start()
-        world.wait_for_wadm()
-        recorder = Recorder(world, second)
-        lattice = world.lattice(hosts=1)
-        applications(recorder, lattice)
-        moves(recorder, lattice)
-        while_away(recorder, lattice, mirrors(recorder), host_configs(recorder))
-        assert recorder.found.keys() == EXPECTED.keys()
-        lines = [json.dumps([situation, recorder.found[situation]], sort_keys=True) for situation in EXPECTED]
-        RECORDINGS.write_text("\n".join(lines) + "\n")
-        sys.stdout.write(f"{len(lines)} situations are in {RECORDINGS}\n")
-    finally:
-        if world is not None:
-            if world.operator.process is not None:
-                world.operator.kill()
+        try:
+            recorder = Recorder(world, second)
+            lattice = world.lattice(hosts=1)
+            applications(recorder, lattice)
+            moves(recorder, lattice)
+            while_away(recorder, lattice, mirrors(recorder), host_configs(recorder))
+        finally:
             sys.stdout.write(world.logs())
-            world.stop()
-        for server in (nats, second):
-            if server.running:
-                server.stop()
-        cluster.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+            second.stop()
+    assert recorder.found.keys() == EXPECTED.keys()
+    lines = [json.dumps([situation, recorder.found[situation]], sort_keys=True) for situation in EXPECTED]
+    RECORDINGS.write_text("\n".join(lines) + "\n")
+    sys.stdout.write(f"{len(lines)} situations are in {RECORDINGS}\n")
 
 
 if __name__ == "__main__":

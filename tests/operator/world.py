@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 from zlib import crc32
@@ -15,7 +17,7 @@ from zlib import crc32
 import yaml
 
 from tests.natsd import NatsServer
-from tests.operator.cluster import OPERATOR_NAMESPACE, Cluster, free_port
+from tests.operator.cluster import OPERATOR_NAMESPACE, Cluster, free_port, need_programs
 from wadm.client import connect_sync
 from wadm.errors import Unavailable
 from wadm.operator import names
@@ -219,6 +221,37 @@ class World:
         finally:
             for program in self.programs:
                 program.kill()
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A Kubernetes API server with the definitions and rights of the operator's manifests."""
+    with TemporaryDirectory(prefix="wadm-kube-", ignore_cleanup_errors=True) as directory:
+        cluster = Cluster(need_programs(), Path(directory))
+        try:
+            cluster.start()
+            for name in ("operator.yaml", "crds.yaml"):
+                cluster.apply(*yaml.safe_load_all((ROOT / "deploy" / name).read_text()))
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@contextmanager
+def running_world(cluster: Cluster) -> Iterator[World]:
+    """A world on this cluster, with wadm and the operator at work."""
+    with TemporaryDirectory(prefix="wadm-operator-", ignore_cleanup_errors=True) as directory:
+        nats = NatsServer(Path(directory) / "nats")
+        nats.start()
+        world = World(cluster, nats, Path(directory))
+        try:
+            world.wadm.start()
+            world.operator.start()
+            world.wait_for_wadm()
+            yield world
+        finally:
+            world.stop()
+            nats.stop()
 
 
 def application(name: str, port: int = 0, **metadata: Any) -> dict[str, Any]:
