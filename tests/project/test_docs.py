@@ -24,7 +24,8 @@ PATH = re.compile(r"(?:src/wadm|tests|docs|examples|scripts|requirements|changel
 
 def anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    ids = re.findall(r'<a id="([\w-]+)"></a>', text)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings} | set(ids)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -110,7 +110,10 @@ def test_the_server_answers_as_the_asyncapi_file_says() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     docs = ROOT / "docs"
-    found = (*docs.glob("*.md"), *docs.glob("reference/*.md"), *docs.glob("tutorials/*.md"))
+    found = [
+        *docs.glob("*.md"),
+        *(p for part in ("protocol", "reference", "tutorials") for p in docs.glob(f"{part}/*.md")),
+    ]
     pages = [str(path.relative_to(docs)) for path in found]
     assert [page for page in sorted(pages) if page not in navigation] == []
 
