@@ -440,6 +440,17 @@ def test_a_link_put_after_its_providers_start_was_asked_for_is_on_record_until_t
     assert after.record.untold == untold, "the next owner has not seen the provider yet"
 
 
+def test_a_link_whose_put_failed_is_untold_before_its_provider_is_started_without_it() -> None:
+    """The put may be done yet, after the start. A later owner finds both."""
+    lattice = a_lattice(a_host("h1", running(APP, "ui")), configs=configs_of(APP))
+    put = plan(APP, lattice, now=1.0)
+    assert (asks(put), put.record.untold) == ([PUT], set())
+    in_flight = asked(*put.actions, now=1.0)
+    in_flight.hold(("link", *LINK.key, LINK.target), "No host answered in time", 3.0, lingering=True)
+    start = plan(APP, lattice, in_flight=in_flight, record=put.record, now=3.0)
+    assert (asks(start), start.record.untold) == (["start hello-http on h1 (x/http:1)"], {LINK.at})
+
+
 def test_changing_values_again_and_again_is_nobody_undoing_anything() -> None:
     world = World(provider=True)
     world.lattice.put_link(LINK)

@@ -100,6 +100,8 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
         work.untold.add(link.at)
     work.seen.add(key)
     work.open_links.add(link.key)
+    if same_target is None and _may_come_late(link, work):
+        work.untold.add(link.at)
     message = f"Putting link definition between {link.source_id} and {link.target}"
     waiting = [name for name in names if name not in work.ready]
     if trouble:
@@ -148,6 +150,16 @@ def _is_started_without(link: Link, work: Work) -> bool:
         return False  # it was found
     starts = (start for end in {link.source_id, link.target} for start in work.in_flight.starts_of(end))
     return any(put is None or start.since < put.since for start in starts)
+
+
+def _may_come_late(link: Link, work: Work) -> bool:
+    """Whether a put that failed, or was not answered, may be done yet after the start of a provider at an end of the
+    link, which does not wait for it: a later owner finds both, as above."""
+    before = work.pending(("link", *link.key, link.target))
+    if before is None or not before.error or not isinstance(before.command, PutLink):
+        return False
+    ends = {end for end in (link.source_id, link.target) if ("component", end) not in work.wanted_things}
+    return any(not work.lattice.where("provider", end) for end in ends)
 
 
 def _change(

@@ -87,6 +87,7 @@ REMEMBERED = {
     2769: "the check did not see that one of several providers had crashed: which of them answers, nobody can tell",
     2791: "the check wanted a configuration kept for a link of which a memory store had forgotten whose it was",
     2831: "a provider that was wanted again as it ran before was given up for itself, stopped and started for ever",
+    3226: "a put of a link that was not answered was done after its provider's start; the next owner took it for told",
     3624: "the check did not see that an inventory showed an update to be done",
     3865: "as 5234: a host that was behind answered a deletion, and had not found the link",
     4158: "as 5234: that a link was deleted was told after it had been put again",
