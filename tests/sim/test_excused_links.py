@@ -31,6 +31,19 @@ def test_a_list_may_lack_a_link_of_which_the_host_heard_too_late_until_the_provi
     assert not that_listens(LINK).was_not_listed(LINK.id)
 
 
+def test_a_list_may_have_a_link_as_it_was_before_its_host_heard_of_a_change() -> None:
+    as_it_was, as_it_is = (frozenset[str](), ("old",), ()), (frozenset[str](), ("new",), ())
+    links = ProviderLinks()
+    links.begin({LINK.id: LINK}, (), {LINK.id: as_it_was})
+    links.listens = True
+    links.hear("put", LINK)  # which is ignored, as it has the link
+    assert links.was_not_listed(LINK.id, as_it_is)
+    assert not links.was_not_listed(LINK.id, as_it_was), "that its configuration has other values, it has to be told"
+    links.hear("del", LINK)
+    links.hear("put", LINK)
+    assert not links.was_not_listed(LINK.id, as_it_is)
+
+
 def test_what_is_listed_when_a_host_starts_a_provider_again_by_itself_was_heard_of_long_before() -> None:
     links = that_listens()
     links.begin({}, restarted=True)

@@ -342,7 +342,7 @@ class LatticeOwner:
         of it."""
         desired = self.interests.desired(name)
         if desired is None:
-            if self._applications.evidence(name) not in ("undeployed", "deleted"):
+            if not self._is_given_up(name):
                 return None
             desired = nothing(name)
         record = self.interests.record(name)
@@ -607,7 +607,7 @@ class LatticeOwner:
             return
         if manifest is not None:
             self._want(compile_manifest(manifest, self.shared, self._limits), news)
-        elif self._applications.evidence(name) in ("undeployed", "deleted"):
+        elif self._is_given_up(name):
             self._want(nothing(name), news)
 
     def _want(self, desired: Desired, news: News) -> None:
@@ -645,6 +645,15 @@ class LatticeOwner:
             return
         if record:
             self._inbox.put(RecordFound(name, record))
+
+    def _is_given_up(self, name: str) -> bool:
+        """Whether somebody wants nothing of an application any more. One that is stored and not deployed, and of which
+        nothing was ever said, may have been put a moment ago, into a store that has lost that it is deployed."""
+        evidence = self._applications.evidence(name)
+        if evidence != "undeployed":
+            return evidence == "deleted"
+        is_known = self.interests.desired(name) is not None or self.said(name) is not None
+        return is_known or bool(self.interests.record(name))
 
     def _is_settled(self, desired: Desired) -> bool:
         said = self.said(desired.application)

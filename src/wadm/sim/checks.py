@@ -171,8 +171,8 @@ def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
 
 def _came_late(view: View, host: str, id_: str, provider: RunningProvider, link: wanted.Link) -> bool:
     """Whether a link was in the lattice, as it is, before the start of a provider was asked for, and its host
-    had not heard of it when it made the list: how far a host is behind with what it follows, it tells nobody."""
-    if not provider.links.was_not_listed(_at(link)):
+    had not heard of that when it made the list: how far a host is behind with what it follows, it tells nobody."""
+    if not provider.links.was_not_listed(_at(link), (link.interfaces, link.source_config, link.target_config)):
         return False
     return link in _links(view.specs_at_start.get((view.hosts[host].spec.id, id_), ()))
 

@@ -19,6 +19,8 @@ from wadm.sim.store import LatticeStore
 
 LinkId = tuple[str, str, str, str, str]
 """Source, namespace, package, name and target."""
+Form = tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]
+"""What of a link can be changed in place: its interfaces, and the names of its configurations at source and target."""
 SUBJECT: Final = "wasmbus.rpc.{lattice}.{entity}.linkdefs.{verb}"
 
 
@@ -50,6 +52,11 @@ _values = msgspec.json.Decoder(dict[str, str])
 def link_id(link: Link) -> LinkId:
     """Return what a provider tells a link apart by."""
     return (link.source_id, link.wit_namespace, link.wit_package, link.name, link.target)
+
+
+def form(link: Link) -> Form:
+    """Return what of a link can be changed in place."""
+    return (frozenset(link.interfaces), tuple(link.source_config), tuple(link.target_config))
 
 
 def has_secrets(link: Link) -> bool:
@@ -98,22 +105,27 @@ class ProviderLinks:
         """New links of which its host is telling it at this moment: it still reads what their configurations hold."""
         self._deleted: set[LinkId] = set()
         """Links that it heard to be gone, and nothing since."""
-        self._began_with: frozenset[LinkId] | None = None
-        """The links in its list, where that is the one that it was started with."""
+        self._began_with: dict[LinkId, Form | None] | None = None
+        """The links in its list, as they were then, where that is the one that it was started with."""
         self._told: set[LinkId] = set()
         """Links of which it has heard anything since."""
 
     def begin(
-        self, listed: Mapping[LinkId, ToldLink], skipped: Iterable[LinkId] = (), *, restarted: bool = False
+        self,
+        listed: Mapping[LinkId, ToldLink],
+        skipped: Iterable[LinkId] = (),
+        forms: Mapping[LinkId, Form] | None = None,
+        *,
+        restarted: bool = False,
     ) -> None:
         """Begin (again) with a list, without hearing anything for now. ``skipped``: what it should hold and lacks;
-        ``restarted``: its host has it begin again by itself."""
+        ``forms``: what is listed, as its host knew it; ``restarted``: its host has it begin again by itself."""
         self.heard = dict(listed)
         self.skipped = set(skipped)
         self.forgotten.clear()
         self._deleted.clear()
         self._told.clear()
-        self._began_with = None if restarted else frozenset(self.heard)
+        self._began_with = None if restarted else {id_: (forms or {}).get(id_) for id_ in self.heard}
         self.listens = False
 
     def hear(self, verb: str, link: ToldLink) -> None:
@@ -122,13 +134,14 @@ class ProviderLinks:
         if not self.listens:
             return
         self.forgotten.pop(link.id, None)
-        self._told.add(link.id)
         if verb == "del":
             self.heard.pop(link.id, None)
             self._deleted.add(link.id)
-        else:
-            self.heard.setdefault(link.id, link)
+            self._told.add(link.id)
+        elif link.id not in self.heard:
+            self.heard[link.id] = link
             self._deleted.discard(link.id)
+            self._told.add(link.id)
 
     def skip(self, link: LinkId) -> None:
         """Take note that the host could not read a link that it should have told of."""
@@ -140,9 +153,12 @@ class ProviderLinks:
         if link in self._deleted:
             self.skip(link)
 
-    def was_not_listed(self, link: LinkId) -> bool:
-        """Whether the list that it was started with lacked a link, of which it has heard nothing since."""
-        return self._began_with is not None and link not in self._began_with and link not in self._told
+    def was_not_listed(self, link: LinkId, as_it_is: Form | None = None) -> bool:
+        """Whether the list that it was started with lacked a link, or had it as it was before a change, and it has
+        heard nothing of it since."""
+        if self._began_with is None or link in self._told:
+            return False
+        return link not in self._began_with or self._began_with[link] != as_it_is
 
     def is_excused(self, link: LinkId, holder: str) -> bool:
         """Whether nobody can know that it has not a link as it is: not who holds the lattice now, ``holder``."""

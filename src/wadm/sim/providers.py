@@ -14,7 +14,7 @@ from wadm.sim.bodies import Labels, ProviderEntry, Reply
 from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
 from wadm.sim.images import BUILTIN, strip
 from wadm.sim.locks import FairLock
-from wadm.sim.provider_links import LinkId, ProviderLinks, ToldLink, link_id, resolve
+from wadm.sim.provider_links import Form, LinkId, ProviderLinks, ToldLink, form, link_id, resolve
 from wadm.sim.store import StoreFailed
 from wadm.transport.base import Message, Subscription
 
@@ -146,15 +146,15 @@ class Providers:
 
     # -- links -------------------------------------------------------------------------------
 
-    async def _list(self, id_: str) -> tuple[dict[LinkId, ToldLink], list[LinkId]]:
-        """Return the links that a provider is started with, which are those that this host knows of, and those that it
-        skips."""
+    async def _list(self, id_: str) -> tuple[dict[LinkId, ToldLink], list[LinkId], dict[LinkId, Form]]:
+        """Return the links that a provider is started with, which are those that this host knows of, those that it
+        skips, and how it knows them."""
         links = [link for link in self._core.store.links if id_ in _ends(link)]
         try:
             told = [await resolve(link, self._core.store) for link in links]
         except StoreFailed:
-            return {}, [link_id(link) for link in links]  # it is only logged that links are skipped
-        return {link.id: link for link in told}, []
+            return {}, [link_id(link) for link in links], {}  # it is only logged that links are skipped
+        return {link.id: link for link in told}, [], {link_id(link): form(link) for link in links}
 
     async def _subscribe(self, id_: str, provider: RunningProvider) -> None:
         await self._core.pause(self._core.habits.provider_subscribes)

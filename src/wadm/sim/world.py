@@ -40,6 +40,9 @@ from wadm.transport.memory.transport import MAX_PAYLOAD
 LATTICE: Final = "default"
 NEWS: Final = 0.0012
 """Seconds in which a server need not have heard of what a host has done: two messages and a hair."""
+DECIDED_BEFORE: Final = 0.0017
+"""Seconds in which a call need not reckon with what has happened: the message that tells of that, the command to its
+stream, that from it, and a hair."""
 _LINK: Final = ("source_id", "wit_namespace", "wit_package", "name")
 _NOISE: Final = ("host_heartbeat", "health_check_passed", "health_check_status")
 SILENCE_PAUSE: Final = 70.0
@@ -449,7 +452,7 @@ class World:
 
     def too_early(self, call: Call) -> str | None:
         """Return why something must not be stopped yet. What has just happened need not have been heard of."""
-        return None if self.now() - self._changed_last < NEWS else self.judge_stop(call)
+        return None if self.now() - self._changed_last < DECIDED_BEFORE else self.judge_stop(call)
 
     def asked_before(self, call: Call) -> bool:
         """Whether the same server has asked the very same under the same session."""

@@ -701,3 +701,28 @@ async def test_a_new_image_that_runs_on_several_hosts_is_kept_by_an_owner_that_f
 def _providers(scene: Scenario, provider_id: str) -> list[RunningProvider]:
     there = (one.host.providers for one in scene.world.alive() if one.host is not None)
     return [providers[provider_id] for providers in there if provider_id in providers]
+
+
+@played
+async def test_what_runs_of_an_application_that_was_just_put_into_a_store_that_lost_it_stays(scene: Scenario) -> None:
+    """That nothing is deployed of it was said by nobody: neither this owner nor the next takes it for undeployed."""
+    await scene.start(servers=1, hosts=1)
+    host, before = scene.host(1), scene.owner()
+    ours = {"wasmcloud.dev/managed-by": "wadm", "wasmcloud.dev/appspec": "shop", "wasmcloud.dev/spread_name": "default"}
+    body = {"component_id": "shop-api", "component_ref": "registry.example/api:1", "count": 2, "annotations": ours}
+    subject = f"wasmbus.ctl.v1.{LATTICE}.component.scale.{host.spec.id}"
+    await scene.world.stranger.request(subject, json.dumps(body | {"host_id": host.spec.id}).encode(), 2)
+    await scene.wait(5)
+    shop = application("shop", component("api", 2))
+    assert await scene.world.user.put(shop)
+    await scene.wait(5)
+    before.kill()
+    before.start()
+    await scene.wait(40)
+    assert (scene.asked(), scene.where("shop-api")) == ([], {"host-1": 2})
+
+    await scene.deploy(shop)
+    await scene.until_whole(within=5)
+    assert {call.split()[0] for call in scene.asked()} == {"scale"}, "it is taken over as it runs"
+    assert await scene.world.user.undeploy("shop")
+    await scene.until(lambda: not scene.where("shop-api"), within=5)
