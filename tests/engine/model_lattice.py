@@ -1,4 +1,4 @@
-"""A model of a lattice with the habits of real hosts (lattice reference, 2.4 to 2.10), a dozen lines per command.
+"""A model of a lattice with the habits of real hosts (docs/protocol/lattice.md), a dozen lines per command.
 
 Nothing here waits: commands are answered at once, starts and updates are *tasks* that end when :meth:`ModelLattice.end`
 is called, and events go on a *wire* from where they are delivered, or lost, one by one.
@@ -44,7 +44,7 @@ Task = ScaleComponent | UpdateComponent | StartProvider
 
 @dataclass
 class RunningComponent:
-    """``code`` is the image that really runs; the host may say another (2.4 row E)."""
+    """``code`` is the image that really runs; the host may say another (docs/protocol/lattice.md#scale-changed)."""
 
     code: str
     image: str
@@ -223,21 +223,22 @@ class ModelLattice:
         def tell(component: Component, times: int = 1) -> None:
             self.wire.extend([ComponentScaled(host.id, component)] * times)
 
-        if running is None and scale.count == 0:  # row A
+        if running is None and scale.count == 0:  # docs/protocol/lattice.md#scale-absent-to-0
             tell(Component(name, scale.reference, 0, dict(scale.annotations)))
-        elif running is not None and scale.count == 0:  # row C
+        elif running is not None and scale.count == 0:  # docs/protocol/lattice.md#scale-stop
             del host.components[name]
             tell(running.shown(name, 0))
-        elif running is not None and (running.count, running.config) == (scale.count, scale.config):  # row D
+        elif running is not None and (running.count, running.config) == (scale.count, scale.config):
+            # docs/protocol/lattice.md#scale-unchanged
             tell(running.shown(name))
         elif missing := [c for c in there if c not in self.configs]:
             error = f"Unable to fetch requested config: Config {missing[0]} does not exist"
             self.wire.append(ComponentScaleFailed(host.id, name, scale.reference, error))
-        elif running is not None:  # row E: told with what was before, and the old code runs on
+        elif running is not None:  # docs/protocol/lattice.md#scale-changed
             tell(running.shown(name, scale.count))
             annotations = dict(scale.annotations)
             host.components[name] = RunningComponent(running.code, scale.reference, scale.count, annotations, there)
-        elif scale.reference in self.broken:  # row B
+        elif scale.reference in self.broken:  # docs/protocol/lattice.md#scale-start
             error = f"failed to fetch component: {scale.reference}"
             self.wire.append(ComponentScaleFailed(host.id, name, scale.reference, error))
         else:

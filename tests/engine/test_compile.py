@@ -30,7 +30,7 @@ from wadm.model.names import entity_id, scaler_id
 
 RUST_HELLO = "ghcr.io/wasmcloud/components/http-hello-world-rust:0.1.0"
 
-# -- reconciliation reference, appendix B ---------------------------------------------------------
+# -- docs/protocol/reconciliation.md#examples-of-scaler-ids ---------------------------------------
 
 HELLO = an_app(
     "hello-simple",

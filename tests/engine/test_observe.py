@@ -137,7 +137,7 @@ def test_a_first_start_tells_twice_and_is_news_once() -> None:
 
 
 def test_after_a_rescale_the_event_tells_what_was_before_and_the_request_is_believed() -> None:
-    """Lattice reference, 2.4 row E."""
+    """docs/protocol/lattice.md#scale-changed"""
     rescale = replace(START, count=5, annotations=NEW)
     world = World(WEB, asked=rescale).hear(scaled(5))
     assert world.runs() == Component("web", "x/web:1", 5, NEW)
@@ -145,7 +145,7 @@ def test_after_a_rescale_the_event_tells_what_was_before_and_the_request_is_beli
 
 
 def test_after_a_rescale_that_names_another_image_than_runs_the_code_is_known_to_be_the_old() -> None:
-    """Lattice reference, 2.4 row E."""
+    """docs/protocol/lattice.md#scale-changed"""
     rescale = replace(START, count=5, reference="x/web:2")
     there = Component("web", "x/web:2", 5, OLD, code="x/web:1")
     told = World(WEB, asked=rescale).hear(scaled(5))
@@ -173,7 +173,8 @@ def test_an_image_that_nobody_asked_a_rescale_to_is_one_that_it_was_updated_to()
 
 
 def test_where_the_number_says_nothing_the_host_is_asked() -> None:
-    """Row D (nothing changed) and row E with other configuration look alike."""
+    """Whether nothing changed or the configuration did, the event is the same
+    (docs/protocol/lattice.md#scale-unchanged)."""
     world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3))
     assert world.runs() == WEB
     assert world.news.questions.hosts == {"h1"}
@@ -198,7 +199,7 @@ def test_a_stop_that_was_asked_for_is_believed() -> None:
 
 @pytest.mark.parametrize("asked", [None, UPDATE, START])
 def test_a_stop_that_nobody_asked_for_is_looked_into(asked: Command | None) -> None:
-    """It may be the odd last event of an update, while all run (lattice reference, 2.5)."""
+    """It may be the odd last event of an update, while all run (docs/protocol/lattice.md#update-events)."""
     world = World(WEB, asked=asked).hear(scaled(0))
     assert world.runs() == WEB
     assert world.news.questions.hosts == {"h1"}

@@ -1,4 +1,4 @@
-"""Providers that used to tell of their health and do not any more (lattice reference, 2.8)."""
+"""Providers that used to tell of their health and do not any more (docs/protocol/lattice.md#provider-health)."""
 
 from __future__ import annotations
 

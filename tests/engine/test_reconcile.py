@@ -241,6 +241,6 @@ def test_take_over() -> None:
 
 
 def test_an_application_that_wants_nothing_at_all_is_undeployed() -> None:
-    """As in the original (M-5)."""
+    """As in the original."""
     assert str(plan(an_app("idle", a_bare("web", image="x/web:1")), a_lattice())) == "idle: undeployed"
     assert plan(an_app("shop"), a_lattice(a_host("h1"))).status == ApplicationStatus("undeployed")

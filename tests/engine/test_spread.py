@@ -28,7 +28,7 @@ from wadm.model.manifest import Spread, SpreadProperties
 @pytest.mark.parametrize(
     ("instances", "weights", "expected"),
     [
-        # reconciliation reference, appendix B
+        # docs/protocol/reconciliation.md#spread-arithmetic
         (7, [30, 40], [(40, 4), (30, 3)]),
         (7, [100, 100], [(100, 4), (100, 3)]),
         (103, [42, 3, 37, 384], [(384, 85), (42, 10), (37, 8), (3, 0)]),

@@ -69,22 +69,22 @@ Row = tuple[str, Manifest, list[tuple[str, str, str]]]
 
 RULES: list[Row] = [
     (
-        "R1 name",
+        "E001 name",
         an_app(name="two words"),
         [("E001", "metadata.name", r"manifest name [two words] is not allowed (should match regex [^[-\w]+$])")],
     ),
     (
-        "R1 padded name",
+        "E001 padded name",
         an_app(name=" shop\n"),
         [("E001", "metadata.name", "manifest name [ shop\n] is not allowed (should match regex [^[-\\w]+$])")],
     ),
     (
-        "R2 version",
+        "E002 version",
         an_app(annotations={"version": "latest"}),
         [("E002", "metadata.annotations.version", "latest is not allowed in wadm")],
     ),
     (
-        "R3a and R3b keys, in order, with values in quotes",
+        "E003 and E004 keys, in order, with values in quotes",
         an_app(labels={"b/c/d": "x", "a_": 'say "hi"\n'}, annotations={"-z": ""}),
         [
             ("E003", "metadata.labels.a_", 'Invalid OAM label: ("a_", "say \\"hi\\"\\n")'),
@@ -93,7 +93,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R3c names",
+        "E005 names",
         an_app(a_component("a"), a_capability("a"), a_component("a")),
         [
             ("E005", "spec.components[1].name", "Duplicate component name in manifest: a"),
@@ -101,12 +101,12 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R3d and R3e ids, of both kinds alike",
+        "E006 ids, of both kinds alike",
         an_app(a_component("a", image="i:1", id="x"), a_capability("b", image="i:1", id="x")),
         [("E006", "spec.components[1].properties.id", "Duplicate component identifier in manifest: x")],
     ),
     (
-        "R3f targets, all in one message, and R5d for each link",
+        "E007 targets, all in one message, and W003 for each link",
         an_app(a_component("a", a_link("x"), a_link("y", name="l"), a_link("z", type="linkdef"))),
         [
             (
@@ -127,7 +127,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R4 interfaces: unknown ones in known packages, and all in unknown packages of known namespaces",
+        "W001 interfaces: unknown ones in known packages, and all in unknown packages of known namespaces",
         an_app(
             a_component(
                 "a",
@@ -152,7 +152,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R5a no target",
+        "E008 no target",
         an_app(a_component("a", {"type": "link", "properties": {"values": {"b": 1}}})),
         [
             ("E008", "spec.components[0].traits[1].properties.target", "custom link is missing 'target' property"),
@@ -164,7 +164,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R5b no name of a target, and R7a",
+        "E009 no name of a target, and E013",
         an_app(a_component("a", {"type": "link", "properties": {"target": "kv"}}), KV),
         [
             ("E009", "spec.components[0].traits[1].properties.target", "custom link is missing 'target' name property"),
@@ -176,7 +176,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R5c a target that is not there, and R7a with keys sorted and numbers as the original writes them",
+        "W002 a target that is not there, and E013 with keys sorted and numbers as the original writes them",
         an_app(a_component("a", {"type": "link", "properties": {"z": 3.0, "target": {"name": "kv"}}})),
         [
             (
@@ -192,7 +192,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R6 policies: of another type, without backend, not there; those of links come first",
+        "E010 to E012 policies: of another type, without backend, not there; those of links come first",
         an_app(
             a_component(
                 "a",
@@ -230,7 +230,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R7a a scaler that is called a link, which kills the original",
+        "E013 a scaler that is called a link, which kills the original",
         an_app(a_component("a", a_scaler("link", instances=3))),
         [
             (
@@ -241,7 +241,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R7b scalers",
+        "E014 scalers",
         an_app(a_component("a", a_scaler("daemonscaler", instances=None), scaler=a_scaler(instances="many"))),
         [
             (
@@ -257,7 +257,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R8a and R8b one of image and application",
+        "E015 and E016 one of image and application",
         an_app(a_component("a", image="i:1", **SHARED), a_component("b", id="x")),
         [
             (
@@ -269,7 +269,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R8c, R8d and R8e what is shared is not configured or scaled here; one thing is said of each",
+        "E017 to E019 what is shared is not configured or scaled here; one thing is said of each",
         an_app(
             a_component("a", **SHARED, config=[a_config("c")], secrets=[a_secret("s")]),
             a_component("b", **SHARED, secrets=[a_secret("s")]),
@@ -292,7 +292,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R9 links: the target does not count, the name does",
+        "E020 links: the target does not count, the name does",
         an_app(
             a_component(
                 "a",
@@ -314,7 +314,7 @@ RULES: list[Row] = [
         ],
     ),
     (
-        "R10 configurations of links, of target and source, only those with properties",
+        "E021 configurations of links, of target and source, only those with properties",
         an_app(
             a_component(
                 "a",
@@ -526,10 +526,10 @@ def test_a_manifest_that_is_in_order() -> None:
 @pytest.mark.parametrize(
     ("row", "hint"),
     [
-        ("R4 interfaces", "did you mean keyvalue/atomics?"),
-        ("R7b scalers", "instances must be a whole number, 0 or more, without quotes"),
-        ("R5b no name", "add namespace, package, interfaces"),
-        ("R7a a scaler", "these are properties of a scaler"),
+        ("W001 interfaces", "did you mean keyvalue/atomics?"),
+        ("E014 scalers", "instances must be a whole number, 0 or more, without quotes"),
+        ("E009 no name", "add namespace, package, interfaces"),
+        ("E013 a scaler", "these are properties of a scaler"),
         ("W028", "did you mean spreadscaler?"),
     ],
 )

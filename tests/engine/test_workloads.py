@@ -172,7 +172,8 @@ def test_a_new_image_with_a_new_number_is_updated_first_and_scaled_then() -> Non
 
 
 def test_the_code_of_another_image_gets_its_name_back_and_is_updated_from_there() -> None:
-    """A host does not update to an image by whose name it calls a component already (lattice reference, 2.5)."""
+    """A host does not update to an image by whose name it calls a component already
+    (docs/protocol/lattice.md#update-a-component)."""
     misnamed = replace(WEB, code="x/web:2")
     lattice = a_lattice(a_host("h1", misnamed))
     planned = plan(SHOP, lattice)
@@ -252,7 +253,8 @@ def test_all_hosts_of_a_component_are_updated_side_by_side() -> None:
 
 
 def test_a_request_that_the_host_ignored_is_made_again_with_one_more_for_a_moment() -> None:
-    """A host with this very number and configuration drops the new annotations (lattice reference, 2.4 row D)."""
+    """A host with this very number and configuration drops the new annotations
+    (docs/protocol/lattice.md#scale-unchanged)."""
     renamed = an_app("shop", a_component("api", 3, image="x/web:1", id="shop-web"))
     lattice = a_lattice(a_host("h1", WEB))
     [first] = plan(renamed, lattice).actions
@@ -466,7 +468,7 @@ def test_what_another_application_waits_to_ask_again_is_left_to_it() -> None:
 )
 def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever(changed: Manifest) -> None:
     """Nothing but the image differs until it runs: otherwise the host would run the old code under the new name
-    (lattice reference, 2.4 row E), were it to finish the first start before."""
+    (docs/protocol/lattice.md#scale-changed), were it to finish the first start before."""
     lattice = a_lattice("h1", configs=configs_of(changed))
     [first] = plan(SHOP, lattice).actions
     assert isinstance(first.command, ScaleComponent)

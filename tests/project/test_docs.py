@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from docs import citations
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -22,12 +24,6 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"(?:src/wadm|tests|docs|examples|scripts|requirements|changelog\.d|bench)/[\w./-]*")
 
 
-def anchors(text: str) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    ids = re.findall(r'<a id="([\w-]+)"></a>', text)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings} | set(ids)
-
-
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     here = ROOT / document
@@ -37,7 +33,7 @@ def test_links_lead_somewhere(document: str) -> None:
         path, _, anchor = target.partition("#")
         there = (here.parent / path).resolve() if path else here
         assert there.exists(), target
-        assert not anchor or anchor in anchors(there.read_text()), target
+        assert not anchor or anchor in citations.anchors(there.read_text()), target
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

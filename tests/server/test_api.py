@@ -285,7 +285,7 @@ async def test_one_damaged_entry_harms_only_itself(lab: Lab) -> None:
         assert await bucket.get(f"default-{name}") == before  # a history that only a newer release can read, say
 
 
-# -- keys that run together (S11) -----------------------------------------------------------
+# -- keys that run together (docs/compatibility.md#colliding-keys) --------------------------
 
 
 async def test_lattices_and_applications_whose_keys_are_the_same_do_not_collide(lab: Lab) -> None:

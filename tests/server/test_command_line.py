@@ -1,4 +1,4 @@
-"""The command line and the environment, as the original takes them (API reference, 1.1)."""
+"""The command line and the environment, as the original takes them (docs/protocol/api.md#command-line)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What probes are answered (API reference, 1.4)."""
+"""What probes are answered (docs/protocol/api.md#probes)."""
 
 from __future__ import annotations
 

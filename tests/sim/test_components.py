@@ -1,4 +1,4 @@
-"""Scale and update, row by row (lattice reference, 2.4 and 2.5)."""
+"""Scale and update, row by row (docs/protocol/lattice.md#components)."""
 
 from __future__ import annotations
 

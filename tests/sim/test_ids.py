@@ -1,4 +1,4 @@
-"""Names and numbers that hosts make up (lattice reference, 2.1 and 2.12)."""
+"""Names and numbers that hosts make up (docs/protocol/lattice.md#identifiers)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Links and configurations, which belong to the lattice (lattice reference, 2.9 and 2.10)."""
+"""Links and configurations, which belong to the lattice
+(docs/protocol/lattice.md#links, docs/protocol/lattice.md#configurations)."""
 
 from __future__ import annotations
 

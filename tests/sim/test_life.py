@@ -1,4 +1,5 @@
-"""A host's life: how it begins and ends, beats, fails and comes back (lattice reference, 4 and 7)."""
+"""A host's life: how it begins and ends, beats, fails and comes back
+(docs/protocol/lattice.md#host-life, docs/protocol/lattice.md#host-failures)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting, stopping and probing providers (lattice reference, 2.6 to 2.8)."""
+"""Starting, stopping and probing providers (docs/protocol/lattice.md#providers)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and replies of the API, word for word (API reference, 4)."""
+"""Requests and replies of the API, word for word (docs/protocol/api.md#requests)."""
 
 from __future__ import annotations
 

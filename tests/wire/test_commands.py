@@ -1,4 +1,5 @@
-"""Commands on the stream: readable for the original, and what it put there for us (reconciliation reference, 3.1)."""
+"""Commands on the stream: readable for the original, and what it put there for us
+(docs/protocol/reconciliation.md#command-stream)."""
 
 from __future__ import annotations
 

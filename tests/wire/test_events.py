@@ -1,4 +1,4 @@
-"""Events: what hosts say (lattice reference 2.1, 2.2), what is made of it, and what wadm says itself."""
+"""Events: what hosts say (docs/protocol/lattice.md#events), what is made of it, and what wadm says itself."""
 
 from __future__ import annotations
 

@@ -293,7 +293,8 @@ def test_custom_properties_are_kept_as_json(written: str, kept: Any) -> None:
 
 
 def test_a_spread_without_requirements_is_written_with_empty_ones() -> None:
-    """The original takes ``requirements: {}``, stores nothing, and cannot read that back (S17)."""
+    """The original takes ``requirements: {}``, stores nothing, and cannot read that back
+    (docs/compatibility.md#empty-requirements)."""
     for spread in ("{name: a}", "{name: a, requirements: {}}"):
         properties = only_component(trait(f"{{instances: 1, spread: [{spread}]}}", "spreadscaler"))["traits"][0]
         assert properties["properties"] == {"instances": 1, "spread": [{"name": "a", "requirements": {}}]}

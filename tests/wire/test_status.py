@@ -1,4 +1,5 @@
-"""Statuses: what the original's clients read, and our explanation beside it (API reference, 6.1)."""
+"""Statuses: what the original's clients read, and our explanation beside it
+(docs/protocol/api.md#status-message)."""
 
 from __future__ import annotations
 

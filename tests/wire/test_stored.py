@@ -75,10 +75,10 @@ def test_without_a_deployed_version_it_is_undeployed(deployed: dict[str, Any]) -
         pytest.param(b"", "application shop: Input data was truncated", id="nothing"),
         pytest.param(b"\xff", "application shop: ", id="no JSON"),
         pytest.param(b"[" * 10_000, "application shop: ", id="deep"),
-        pytest.param(b'["shop"]', "holds the list of applications of another lattice", id="a list of names (S11)"),
+        pytest.param(b'["shop"]', "holds the list of applications of another lattice", id="a list of names"),
         pytest.param(b"5", "application shop: no versions are stored", id="a number"),
         pytest.param(b"{}", "application shop: no versions are stored", id="an empty object"),
-        pytest.param(stored(manifests={}), "application shop: no versions are stored", id="no versions (S12)"),
+        pytest.param(stored(manifests={}), "application shop: no versions are stored", id="no versions"),
         pytest.param(stored(manifests=[]), "application shop: no versions are stored", id="a list of versions"),
         pytest.param(
             stored(manifests={"v1": manifest(), "v2": {"apiVersion": "a"}}),
@@ -88,7 +88,7 @@ def test_without_a_deployed_version_it_is_undeployed(deployed: dict[str, Any]) -
         pytest.param(
             stored(manifests={"v1": manifest(name="b-shop")}),
             "holds the application b-shop of another lattice",
-            id="another application (S11)",
+            id="another application",
         ),
     ],
 )
@@ -117,6 +117,6 @@ def test_keys() -> None:
 
 
 def test_keys_of_two_lattices_may_be_one() -> None:
-    """Which is why what is read is looked at (S11)."""
+    """Which is why what is read is looked at (docs/protocol/api.md#keys-of-manifests)."""
     assert manifest_key("default", "foo-bar") == manifest_key("default-foo", "bar")
     assert manifest_key("default", "foo") == names_key("default-foo")

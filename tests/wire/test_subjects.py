@@ -1,4 +1,5 @@
-"""Subjects: what is said where (API reference 1.7, 2.6, 4.2, 4.3; reconciliation reference 1.7)."""
+"""Subjects: what is said where (docs/protocol/api.md#prefixes, docs/protocol/api.md#subjects-of-requests,
+docs/protocol/reconciliation.md#finding-lattices)."""
 
 from __future__ import annotations
 

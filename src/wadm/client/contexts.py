@@ -1,8 +1,8 @@
 """Contexts: named connection settings as ``wash`` and the ``nats`` command keep them in files.
 
 Read, and written in their own form, so that both programs understand what is made here. ``wash`` keeps
-``contexts/<name>.json`` and the default's name in ``contexts/default`` (wash reference, section 2); ``nats`` keeps
-``nats/context/<name>.json`` and the selected one's name in ``nats/context.txt``.
+``contexts/<name>.json`` and the default's name in ``contexts/default`` (docs/protocol/api.md#contexts);
+``nats`` keeps ``nats/context/<name>.json`` and the selected one's name in ``nats/context.txt``.
 """
 
 from __future__ import annotations

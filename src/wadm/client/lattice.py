@@ -1,4 +1,5 @@
-"""What a lattice holds, as its hosts tell it over the control interface (lattice reference, 1).
+"""What a lattice holds, as its hosts tell it over the control interface
+(docs/protocol/lattice.md#control-interface).
 
 Only read, never changed: changing a lattice is the server's business.
 """

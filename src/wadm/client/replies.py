@@ -1,4 +1,4 @@
-"""What the server answers, as values or as errors (API reference, 4).
+"""What the server answers, as values or as errors (docs/protocol/api.md#requests).
 
 Read leniently: what is missing has a default and what is new is ignored, so that older and newer servers, ours and
 the original, are understood alike.

@@ -1,4 +1,4 @@
-"""From a deployed manifest to its scalers: the things that must hold (reconciliation reference, 4.1 and 4.2).
+"""From a deployed manifest to its scalers: the things that must hold (docs/protocol/reconciliation.md#scalers).
 
 Scaler ids are visible to others (annotations, statuses) and decide what is adopted without a restart, so their
 parts and order never change.
@@ -68,7 +68,7 @@ class WorkloadScaler(Struct, frozen=True):
 
 class LinkScaler(Struct, frozen=True):
     """A link must be in force. ``link`` is what the lattice must hold: several traits that name the same link
-    with different interfaces are one link there (better: fix K-9)."""
+    with different interfaces are one link there (docs/compatibility.md#same-link-twice)."""
 
     id: str
     kind: str
@@ -225,7 +225,7 @@ class _Compiler:
         model_name, _, source_id = self.resolve(component)
         protocol = f"{link.namespace}:{link.package}"
         if target is None:
-            # Refused at put; only data stored long ago can be so. The original says nothing of it (P-20).
+            # Refused at put; only data stored long ago can be so. The original says nothing of it.
             name = f"{source_id} -({protocol})-> {link.target.name}"
             reason = f"{component.name} is linked to {link.target.name}, which the manifest does not have"
             yield Hopeless(f"{self.application}/{component.name}/{name}", "LinkScaler", name, reason)
@@ -261,7 +261,8 @@ class _Compiler:
     def config(self, configs: Iterable[ConfigProperty], secrets: Iterable[SecretProperty]) -> tuple[str, ...]:
         """Note configurations and secret references as wanted; return their lattice names in order.
 
-        Of two entries with one name the first counts: the original would put them back and forth for ever (K-3).
+        Of two entries with one name the first counts: the original would put them back and forth for ever
+        (docs/compatibility.md#same-config-twice).
         """
         found = []
         for config in configs:
@@ -278,10 +279,11 @@ class _Compiler:
 
 
 def secret_reference(secret: SecretProperty, policy: Policy | None) -> dict[str, str]:
-    """Return what is stored in place of a secret (reconciliation reference, 6.3). It holds no secret value.
+    """Return what is stored in place of a secret (docs/protocol/reconciliation.md#secret-references). It holds no
+    secret value.
 
-    A policy that is missing, or of another type (only old data can be so, see better: fix X-2), gives an empty
-    ``backend``, which a host refuses with a clear text.
+    A policy that is missing, or of another type (only old data can be so), gives an empty ``backend``, which a host
+    refuses with a clear text.
     """
     properties = dict(policy.properties) if policy is not None and policy.type == SECRET_POLICY_TYPE else {}
     backend = properties.pop("backend", "")

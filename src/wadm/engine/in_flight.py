@@ -88,7 +88,8 @@ class Pending(Struct, frozen=True):
     beside: bool = False
     links_as_of: float = 0.0
     """Of a start of a provider: links put before then are certain to be in its list. A host takes no link into its copy
-    while it is at work on a start of a component (lattice reference, 2.11): it is when the first of those was asked."""
+    while it is at work on a start of a component (docs/protocol/lattice.md#busy-host-links): it is when the first of
+    those was asked."""
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""

@@ -5,9 +5,10 @@ another target. So configuration comes first, and a link of ours that stands in 
 
 A link with a provider that runs nowhere yet is put before the start of that provider is asked for, so that it is in the
 list that the provider is started with. All other links follow the starts: while the first start of a component is under
-way its links wait, as both write the same record of the lattice, and hosts do that without looking (lattice reference,
-2.9). They do not wait for a host that takes its time, or fails, while the component runs on others: the record is there
-then, and left as it is. What a provider has heard of a link is decided in :mod:`wadm.engine.delivery`.
+way its links wait, as both write the same record of the lattice, and hosts do that without looking
+(docs/protocol/lattice.md#link-writes-race). They do not wait for a host that takes its time, or fails, while the
+component runs on others: the record is there then, and left as it is. What a provider has heard of a link is decided in
+:mod:`wadm.engine.delivery`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
     """Return a link that is to be in the lattice before a workload is started, and is not.
 
     A provider is started with a list of its links. A host takes a new link into that list only between two starts of
-    components (lattice reference, 2.11), so those are not begun either before the links of new providers are put. A
-    link that fails, or has to wait itself for the first start of its source, is not waited for.
+    components (docs/protocol/lattice.md#busy-host-links), so those are not begun either before the links of new
+    providers are put. A link that fails, or has to wait itself for the first start of its source, is not waited for.
     """
     if scaler.entity_kind == "provider":
         return next((one.link for one in work.links_at.get(scaler.entity_id, ()) if _is_awaited(one.link, work)), None)

@@ -286,7 +286,7 @@ def _no_answer(outcome: Outcome) -> str:
 
 def _builtin(reference: str) -> str:
     """Return why a host may not answer to the start of a builtin provider: one that it does not know, or that is
-    switched off, it leaves without an answer (lattice reference, 2.6)."""
+    switched off, it leaves without an answer (docs/protocol/lattice.md#start-without-answer)."""
     if not is_builtin(reference):
         return ""
     name = strip_reference(reference)
@@ -298,7 +298,8 @@ def _builtin(reference: str) -> str:
 def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
     """After a host's inventory: find re-scales that it has answered and that changed nothing, and try another way.
 
-    A host drops annotations of a request whose number and configuration it has already (lattice reference, 2.4 row D).
+    A host drops annotations of a request whose number and configuration it has already
+    (docs/protocol/lattice.md#scale-unchanged).
     """
     for entity_id in lattice.hosts[host_id].components if host_id in lattice.hosts else ():
         pending = in_flight.get(("component", host_id, entity_id))
@@ -356,7 +357,7 @@ def remove_host(host_id: str, lattice: Lattice, in_flight: InFlight, news: News)
 
 
 def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFlight, news: News) -> None:
-    """Fold a scale event, minding a host's habits (lattice reference, 2.4 and 2.5).
+    """Fold a scale event, minding a host's habits (docs/protocol/lattice.md#components).
 
     A re-scale tells the annotations and image from before, an update ends with an event that says 0 while all runs.
     Where that leaves a doubt, the host is asked. An image from before that is not the one asked for is the one whose
@@ -475,7 +476,8 @@ def _accepted(
             news.configs.add(command.config_name)
             in_flight.settle([command.key])
         case StopProvider():
-            # A host answers once it has stopped (lattice reference, 2.7); the event, which comes before, may be lost.
+            # A host answers once it has stopped (docs/protocol/lattice.md#stop-a-provider); the event, which comes
+            # before, may be lost.
             touched[(command.host_id, "provider", command.provider_id)] = now
             _drop("provider", command.host_id, command.provider_id, lattice, news)
             if pending is not None and pending.command == command:

@@ -246,8 +246,9 @@ class Work:
     def must_wait(self, change: PutLink | DeleteLink) -> bool:
         """Whether another link of the same source is being put or deleted.
 
-        Hosts keep all links of a source in one record, which they read and write back without looking (lattice
-        reference, 2.9): of two changes made at the same time one is lost, though both are confirmed.
+        Hosts keep all links of a source in one record, which they read and write back without looking
+        (docs/protocol/lattice.md#link-writes-race): of two changes made at the same time one is lost, though both
+        are confirmed.
         """
         if self._side_by_side:
             return False
@@ -379,9 +380,9 @@ def start_beside(start: ScaleComponent, before: Pending) -> ScaleComponent:
     """Return the start to ask for while a host may be at work on another start of the same component.
 
     Whichever of the two the host finishes first, it ignores the other if both have the same number and configuration;
-    else it would run the old code under the new name (lattice reference, 2.4 row E). So only the image is another; the
-    next plans see what runs, and hand over the rest. With secrets a host never ignores a request: those wait. What was
-    itself asked beside another is kept to, until it is seen what runs or why it does not.
+    else it would run the old code under the new name (docs/protocol/lattice.md#scale-changed). So only the image
+    is another; the next plans see what runs, and hand over the rest. With secrets a host never ignores a request: those
+    wait. What was itself asked beside another is kept to, until it is seen what runs or why it does not.
     """
     asked = before.command
     if not isinstance(asked, ScaleComponent) or (asked.reference == start.reference and not before.beside):
@@ -425,7 +426,7 @@ def has_come_true(command: Command, lattice: Lattice, since: float = -math.inf) 
 
 
 def errors_of(pendings: list[Pending]) -> list[str]:
-    """Return the different errors among what is pending, sorted: the same errors are the same status (M-4)."""
+    """Return the different errors among what is pending, sorted: the same errors are the same status."""
     return sorted({p.error for p in pendings if p.error})
 
 

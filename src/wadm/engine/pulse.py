@@ -2,7 +2,7 @@
 
 A host asks each provider process for its health 5 s after its start and every 30 s from then on, and tells what it
 answers. Where nothing answers it tells nothing, and goes on to list the provider among what it runs. One that has ended
-it starts again without a word (lattice reference, 2.8). So:
+it starts again without a word (docs/protocol/lattice.md#provider-restart). So:
 
     a provider                                          is
     --------------------------------------------------  -------------------------------------------------------------

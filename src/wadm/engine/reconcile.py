@@ -99,7 +99,7 @@ def _status(work: Work, status: ApplicationStatus, left: Leftovers) -> Applicati
         status = replace(status, message=f"{paused(work.lattice.pause)} {status.message}".strip())
     if not left.count:
         if deployed and not work.desired.scalers and not work.desired.shared:
-            return ApplicationStatus("undeployed")  # It wants nothing at all: the original's word for that (M-5).
+            return ApplicationStatus("undeployed")  # It wants nothing at all: the original's word for that.
         return status if deployed else UNDEPLOYED
     if deployed and status.type != "deployed":
         return status

@@ -98,7 +98,7 @@ OPEN = Bars()
 
 
 def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
-    """Divide the instances over the spreads, heaviest first (reconciliation reference, 5.2).
+    """Divide the instances over the spreads, heaviest first (docs/protocol/reconciliation.md#spread-arithmetic).
 
     Weights that are all 0 count as equal; the original divides by zero there.
 
@@ -442,7 +442,7 @@ class _Placing:
 def place_daemon(
     entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
 ) -> Steps[Placement]:
-    """Place a daemon: on every host that a share matches; of several matching shares the first counts (P-11)."""
+    """Place a daemon: on every host that a share matches; of several matching shares the first counts."""
     places: dict[str, Place] = {}
     unheard: dict[str, Place] = {}
     missing = []

@@ -151,7 +151,8 @@ def is_wanted(provider: Provider, scaler: WorkloadScaler) -> bool:
 
 
 def same_image(running: str, wanted: str) -> bool:
-    """Whether a provider runs the wanted image; a host shows providers without the scheme (lattice reference, 2.6)."""
+    """Whether a provider runs the wanted image; a host shows providers without the scheme
+    (docs/protocol/lattice.md#provider-references)."""
     return running == wanted or strip_reference(running) == strip_reference(wanted)
 
 

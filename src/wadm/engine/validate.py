@@ -1,55 +1,55 @@
 """The rules a manifest must keep, and what is worth saying about one that keeps them.
 
-The errors and the first warnings are the original's, in its order and words (manifest reference, section 8): the API
-answers the first error, and what the original accepts is accepted. The warnings from W021 on are our own; they tell
+The errors and the first warnings are the original's, in its order and words (docs/protocol/manifest.md#rules): the
+API answers the first error, and what the original accepts is accepted. The warnings from W021 on are our own; they tell
 of manifests that are accepted and then do not do what they seem to say.
 
-===== ==== =======================================================================
-code  rule what is wrong
-===== ==== =======================================================================
-E001  R1   the name has other characters than letters, digits, ``-`` and ``_``
-E002  R2   the version is ``latest``
-E003  R3a  the key of a label is not allowed
-E004  R3b  the key of an annotation is not allowed
-E005  R3c  two components have one name
-E006  R3d  two components have one ``id`` (R3e, too)
-E007  R3f  links lead to components that are not in the manifest
-W001  R4   an interface is not known in its namespace
-E008  R5a  a link without ``target``
-E009  R5b  a link without the name of its target
-W002  R5c  a link that is none leads to a component that is not there
-W003  R5d  a link leads to a component that is not there
-E010  R6a  a secret's policy is not for secrets
-E011  R6b  a secret's policy has no ``backend``
-E012  R6c  a secret's policy is not there
-E013  R7a  what is called a link is none
-E014  R7b  what is called a scaler is none
-E015  R8a  both ``image`` and ``application``
-E016  R8b  neither ``image`` nor ``application``
-E017  R8c  a shared component with ``config``
-E018  R8d  a shared component with ``secrets``
-E019  R8e  a shared component with a scaler
-E020  R9   the same link twice in a component
-E021  R10  two configurations of links have one name
-E041       an ``id`` is taken by another application (at deploy)
-E042       shared components are not deployed (at deploy)
-W021       all weights are 0
-W022       several scalers for one component
-W023       one configuration or secret with two contents
-W024       a link from a capability to a capability
-W025       two spreads have one name
-W026       two components have one id in the lattice
-W027       nothing of a component is ever started
-W028       a trait of a type that means nothing
-W029       a scaler that holds a link
-W030       a name that NATS cannot store
-W040       an image reference that no host can use, or only some
-W041       another ``apiVersion`` or ``kind`` than an application has
-W042       an annotation that was meant to share the application, and does not
-W046       more components, links, spreads or configurations than a server plans
-W060       more instances than a host can take
-W061       an id that another deployed application has
-===== ==== =======================================================================
+===== =======================================================================
+code  what is wrong
+===== =======================================================================
+E001  the name has other characters than letters, digits, ``-`` and ``_``
+E002  the version is ``latest``
+E003  the key of a label is not allowed
+E004  the key of an annotation is not allowed
+E005  two components have one name
+E006  two components have one ``id``
+E007  links lead to components that are not in the manifest
+W001  an interface is not known in its namespace
+E008  a link without ``target``
+E009  a link without the name of its target
+W002  a link that is none leads to a component that is not there
+W003  a link leads to a component that is not there
+E010  a secret's policy is not for secrets
+E011  a secret's policy has no ``backend``
+E012  a secret's policy is not there
+E013  what is called a link is none
+E014  what is called a scaler is none
+E015  both ``image`` and ``application``
+E016  neither ``image`` nor ``application``
+E017  a shared component with ``config``
+E018  a shared component with ``secrets``
+E019  a shared component with a scaler
+E020  the same link twice in a component
+E021  two configurations of links have one name
+E041  an ``id`` is taken by another application (at deploy)
+E042  shared components are not deployed (at deploy)
+W021  all weights are 0
+W022  several scalers for one component
+W023  one configuration or secret with two contents
+W024  a link from a capability to a capability
+W025  two spreads have one name
+W026  two components have one id in the lattice
+W027  nothing of a component is ever started
+W028  a trait of a type that means nothing
+W029  a scaler that holds a link
+W030  a name that NATS cannot store
+W040  an image reference that no host can use, or only some
+W041  another ``apiVersion`` or ``kind`` than an application has
+W042  an annotation that was meant to share the application, and does not
+W046  more components, links, spreads or configurations than a server plans
+W060  more instances than a host can take
+W061  an id that another deployed application has
+===== =======================================================================
 
 E100 to E107, E110, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`; W043 to W045 concern files
 and are found by the command line alone.
@@ -105,7 +105,8 @@ def too_large(manifest: Manifest, limits: Limits) -> Iterator[Problem]:
 
 
 def refusal(manifest: Manifest) -> Problem | None:
-    """Return why a manifest cannot be put, in the words of the API, or ``None`` (manifest reference, 7.1).
+    """Return why a manifest cannot be put, in the words of the API, or ``None``
+    (docs/protocol/manifest.md#order-of-a-put).
 
     Version and name are looked at before the rules, and worded otherwise than by them.
     """
@@ -125,7 +126,8 @@ def check_deploy(
     owners_of: Callable[[str], Iterable[str]],
     deployed: Callable[[str], Manifest | None],
 ) -> list[Problem]:
-    """Return why a manifest cannot be deployed beside the other applications of its lattice (API reference, 4.10).
+    """Return why a manifest cannot be deployed beside the other applications of its lattice
+    (docs/protocol/manifest.md#checks-at-a-deploy).
 
     ``owners_of`` gives the applications whose deployed manifest has an explicit ``id``, ``deployed`` the deployed
     manifest of an application. Both are asked only about what this manifest mentions, so indexes can answer.
@@ -136,7 +138,8 @@ def check_deploy(
 def missing_shared(manifest: Manifest, deployed: Callable[[str], Manifest | None]) -> tuple[str, ...]:
     """Return the components that refer to a component that no application shares at present.
 
-    What counts is the deployed version of the other application; the original looks at the newest (S13).
+    What counts is the deployed version of the other application; the original looks at the newest
+    (docs/compatibility.md#shared-version).
     """
     offers = _Offers(deployed)
     return tuple(component.name for _, component in components(manifest) if offers.lack(component))

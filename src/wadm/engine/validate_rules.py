@@ -1,4 +1,4 @@
-"""The rules R1 to R10 of the original, one function each, in its order and words (manifest reference, 8.1)."""
+"""The rules of the original, one function each, in its order and words (docs/protocol/manifest.md#rules)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _is_alphanumeric(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-# --- R1 to R3 ------------------------------------------------------------------------------------------------------
+# --- E001 to E007 --------------------------------------------------------------------------------------------------
 
 NAME_HINT = "use letters, digits, - and _"
 NOT_LATEST = f"{LATEST} is not allowed in wadm"
@@ -143,7 +143,7 @@ def _link_targets(manifest: Manifest) -> Iterator[Problem]:
         yield error("E007", message, where, hint)
 
 
-# --- R4 ------------------------------------------------------------------------------------------------------------
+# --- W001 ----------------------------------------------------------------------------------------------------------
 
 _HTTP = ("incoming-handler", "outgoing-handler")
 KNOWN_INTERFACES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -173,7 +173,7 @@ def _known_interfaces(manifest: Manifest) -> Iterator[Problem]:
                 yield warning("W001", message, f"{path}.interfaces[{index}]", did_you_mean(name, known))
 
 
-# --- R5 ------------------------------------------------------------------------------------------------------------
+# --- E008, E009, W002 and W003 -------------------------------------------------------------------------------------
 
 
 def _dangling_links(manifest: Manifest) -> Iterator[Problem]:
@@ -203,7 +203,7 @@ def _dangling_custom_link(data: Any, where: str, names: set[str]) -> Iterator[Pr
         yield warning("W002", f"custom link target [{name}] is not a listed component", where)
 
 
-# --- R6 ------------------------------------------------------------------------------------------------------------
+# --- E010 to E012 --------------------------------------------------------------------------------------------------
 
 
 def _policies(manifest: Manifest) -> Iterator[Problem]:
@@ -225,7 +225,7 @@ def _policies(manifest: Manifest) -> Iterator[Problem]:
             yield error("E011", message, where, "name the secrets backend in the policy's properties")
 
 
-# --- R7 ------------------------------------------------------------------------------------------------------------
+# --- E013 and E014 -------------------------------------------------------------------------------------------------
 
 
 def _traits_of_wrong_shape(manifest: Manifest) -> Iterator[Problem]:
@@ -235,7 +235,7 @@ def _traits_of_wrong_shape(manifest: Manifest) -> Iterator[Problem]:
             message = f"Link {_CUSTOM}: {compact_json(properties.data)}"
             yield error("E013", message, where, why_no_link(properties.data))
         elif trait.is_link and isinstance(properties, SpreadProperties):
-            # The original dies of this one (S1).
+            # The original dies of this one (docs/compatibility.md#malformed-links).
             data = {"instances": properties.instances}
             yield error("E013", f"Link {_CUSTOM}: {compact_json(data)}", where, "these are properties of a scaler")
         elif trait.is_scaler and isinstance(properties, Custom):
@@ -246,7 +246,7 @@ def _traits_of_wrong_shape(manifest: Manifest) -> Iterator[Problem]:
 _CUSTOM = "trait deserialized as custom trait, ensure fields are correct"
 
 
-# --- R8 ------------------------------------------------------------------------------------------------------------
+# --- E015 to E019 --------------------------------------------------------------------------------------------------
 
 
 def _images_and_references(manifest: Manifest) -> Iterator[Problem]:
@@ -279,7 +279,7 @@ def _additions_to_shared(path: str, component: Component, properties: Properties
             yield error("E019", f"Shared component '{shared}' cannot include a scaler trait", trait_path, hint)
 
 
-# --- R9 and R10 ----------------------------------------------------------------------------------------------------
+# --- E020 and E021 -------------------------------------------------------------------------------------------------
 
 
 def _duplicate_links(manifest: Manifest) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Why the properties of a trait are not the link or the scaler that the trait's type promises, for people.
 
-The original says only that the trait "deserialized as custom trait". Rules: manifest reference, sections 2 and 3.
+The original says only that the trait "deserialized as custom trait". Rules:
+docs/protocol/manifest.md#trait-properties.
 """
 
 from __future__ import annotations

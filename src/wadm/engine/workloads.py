@@ -268,7 +268,7 @@ def _component(progress: Progress, host: str, wanted: Place, entity: Entity | No
 
     def rescale(count: int, reason: str) -> None:
         # A host that has this very number and configuration ignores the request with all its annotations
-        # (lattice reference, 2.4 row D); then one more instance for a moment makes it listen.
+        # (docs/protocol/lattice.md#scale-unchanged); then one more instance for a moment makes it listen.
         plain, nudge = scale(count), scale(count + 1)
         ignored = before is not None and (before.ignored or before.command == nudge)
         progress.want(nudge if ignored else plain, reason)
@@ -306,8 +306,9 @@ def _component(progress: Progress, host: str, wanted: Place, entity: Entity | No
     elif entity.code:
         progress.wrong.append(host)
         if progress.ready:
-            # A host does not update to the image by whose name it calls it already, whatever runs (lattice reference,
-            # 2.5). Under its true name it can be updated; only with another number does the host take that name.
+            # A host does not update to the image by whose name it calls it already, whatever runs
+            # (docs/protocol/lattice.md#update-a-component). Under its true name it can be updated; only with another
+            # number does the host take that name.
             renamed = replace(scale(entity.count + 1), reference=entity.code)
             progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
     elif wanted.count > entity.count and work.lattice.unseen:

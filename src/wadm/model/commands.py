@@ -1,7 +1,8 @@
 """What can be asked of a lattice, and why it was asked.
 
 A command sets a state ("this host runs four of this"), so carrying it out twice does no harm. Shapes as in
-the control interface (lattice reference, 1.3) and on the command stream (reconciliation reference, 3.1).
+the control interface (docs/protocol/lattice.md#bodies) and on the command stream
+(docs/protocol/reconciliation.md#command-stream).
 """
 
 from __future__ import annotations

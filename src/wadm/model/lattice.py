@@ -38,8 +38,8 @@ class Component(Struct, frozen=True):
     """A component that runs on a host, up to ``count`` instances at a time.
 
     ``code`` is the image whose code runs, where that is known to be another than the host says: a re-scale changes the
-    name alone (lattice reference, 2.4 row E). ``rescaled``: somebody else changed the number since wadm asked for it
-    last, and may have changed the configuration with it, which no host tells.
+    name alone (docs/protocol/lattice.md#scale-changed). ``rescaled``: somebody else changed the number since wadm
+    asked for it last, and may have changed the configuration with it, which no host tells.
     """
 
     id: str
@@ -190,7 +190,8 @@ class Lattice:
         self.unread: dict[str, float] = {}
         """Sources of which a link was put or deleted, and when last, till all links have been read as of later. What
         seems to be gone of theirs may be there, or come back: hosts keep all links of a source in one record, which
-        they write as they read it last, be it a moment ago (lattice reference, 2.9), and events may be late."""
+        they write as they read it last, be it a moment ago
+        (docs/protocol/lattice.md#link-writes-race), and events may be late."""
         self.given_up: dict[tuple[str, ...], float] = {}
         """Of what a put got no answer, and when the last did not: ``("link", source)``, ``("config", name)``. A host
         that stood still may carry it out when it goes on, long after others have done what was asked since."""

@@ -2,7 +2,8 @@
 
 A host tells a running provider of a link when the link is put, with the values that its configurations have at that
 moment; a provider ignores the put of a link it has. So a link that is put over another, and a configuration whose
-values change, reach nobody who runs (lattice reference, 5). Times are seconds of the observer's clock.
+values change, reach nobody who runs
+(docs/protocol/lattice.md#links-and-provider-processes). Times are seconds of the observer's clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What people write: the OAM manifest, and the stored history of an application.
 
-The types hold what the original keeps of a manifest (manifest reference, section 2), after its
+The types hold what the original keeps of a manifest (docs/protocol/manifest.md#fields), after its
 modernising of old spellings; reading and writing them is :mod:`wadm.wire.manifests`.
 """
 

@@ -1,4 +1,4 @@
-"""How things of an application are called in a lattice (manifest reference, section 5).
+"""How things of an application are called in a lattice (docs/protocol/manifest.md#names).
 
 Every name here is visible to others (``wash get inventory``, links, dashboards) and must not change.
 """
@@ -65,12 +65,14 @@ def trial_id(component_id: str) -> str:
 
 
 def scaler_id(*parts: str) -> str:
-    """Return the id of a scaler: SHA-256 over the parts, run together (reconciliation reference, appendix B)."""
+    """Return the id of a scaler: SHA-256 over the parts, run together
+    (docs/protocol/reconciliation.md#scaler-ids)."""
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def strip_reference(reference: str) -> str:
-    """Return a provider's image reference without its scheme, as hosts report it (lattice reference, 2.6).
+    """Return a provider's image reference without its scheme, as hosts report it
+    (docs/protocol/lattice.md#provider-references).
 
     Two references to a provider are the same when they are equal after this. Components are never stripped.
 

@@ -1,8 +1,8 @@
 """Each start of a provider on a host: when it was asked for, when it happened, when its first health report came.
 
 A host probes a provider process 5 s after its start and every 30 s from then on, tells what it answers, and tells
-nothing where it does not answer. It never probes a builtin provider (lattice reference, 2.8). Times are seconds of the
-observer's clock.
+nothing where it does not answer. It never probes a builtin provider
+(docs/protocol/lattice.md#provider-health). Times are seconds of the observer's clock.
 
 A probe goes by the provider's id alone: where several hosts have one, any of them may answer, and a host reports
 the health of a process that has crashed (seen on host 1.9.2). What tells is how many answer one question. So where
@@ -43,8 +43,8 @@ class ProviderStart(Struct, frozen=True):
     ``started``: when the host said so; ``None`` where the provider was found running. ``reported``: when its first
     health report came, of whatever content. ``listed``: every link that was in the lattice by then is in the list that
     the process was started with. ``likely``: what was there by then is most likely in it too: the host was at work on
-    starts of components, and takes no link into its own copy meanwhile (lattice reference, 2.11). ``listens``: since
-    when it is known to hear what is put, if it is.
+    starts of components, and takes no link into its own copy meanwhile (docs/protocol/lattice.md#busy-host-links).
+    ``listens``: since when it is known to hear what is put, if it is.
     """
 
     started: float | None

@@ -10,7 +10,7 @@ from msgspec import Struct
 StatusType = Literal["waiting", "undeployed", "reconciling", "deployed", "failed", "unhealthy"]
 
 SEVERITY: tuple[StatusType, ...] = ("failed", "undeployed", "waiting", "reconciling", "unhealthy", "deployed")
-"""Of several statuses the first in this list wins (reconciliation reference, section 7)."""
+"""Of several statuses the first in this list wins (docs/protocol/reconciliation.md#aggregate-status)."""
 
 
 class Explanation(Struct, frozen=True, omit_defaults=True):

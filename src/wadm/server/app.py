@@ -266,7 +266,7 @@ class Server:
             await self._pause(ENSURE_AGAIN)
 
     async def _come_back(self) -> None:
-        """Have it looked after at once what a NATS server that kept things in memory has lost (S22)."""
+        """Have it looked after at once what a NATS server that kept things in memory has lost."""
         self._metrics.reconnects += 1
         await self._fit()
         self.leases.doubt()
@@ -522,7 +522,7 @@ async def serve(settings: Settings, beside: Beside | None = None) -> int:
 
 
 def _trace(settings: Settings) -> Callable[[], None]:
-    """Turn tracing on where it is wanted; where it cannot be had, say so and go on (API reference, 1.5)."""
+    """Turn tracing on where it is wanted; where it cannot be had, say so and go on."""
     if settings.tracing or settings.tracing_endpoint is not None:
         try:
             return tracing.configure(tracing.endpoint_of(settings.tracing_endpoint))
@@ -548,7 +548,7 @@ def _on_signals(stop: Callable[[], object]) -> None:
 
 
 def run(settings: Settings, beside: Beside | None = None) -> int:
-    """Run the server as this process; return its exit code (API reference, 1.2)."""
+    """Run the server as this process; return its exit code (docs/protocol/api.md#exit-codes)."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(serve(settings, beside))

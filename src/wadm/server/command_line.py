@@ -1,9 +1,9 @@
 """Reads the server's command line and the ``WADM_*`` variables.
 
-A flag beats the environment, the environment beats the default. Parsing is strict as the original's is (API
-reference, 1.1): no abbreviations, no positional arguments, no option twice, booleans from the environment only as
-``true`` and ``false``, and a variable set to nothing counts as set. That is stricter than command line libraries
-are, hence a parser of our own; it also lets the server start without importing one.
+A flag beats the environment, the environment beats the default. Parsing is strict as the original's is
+(docs/protocol/api.md#command-line): no abbreviations, no positional arguments, no option twice, booleans from the
+environment only as ``true`` and ``false``, and a variable set to nothing counts as set. That is stricter than command
+line libraries are, hence a parser of our own; it also lets the server start without importing one.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _check_company(given: Mapping[str, Any]) -> None:
 
 
 def _tempered(settings: Settings) -> Settings:
-    """Bring what the original chokes on (S25) within reason, and say so."""
+    """Bring what the original chokes on within reason, and say so."""
     interval = min(max(settings.cleanup_interval, SHORTEST_CLEANUP), LONGEST_CLEANUP)
     if interval == settings.cleanup_interval:
         return settings

@@ -1,4 +1,4 @@
-"""The server's options, one entry each: the original's (API reference, 1.1), and a few of our own."""
+"""The server's options, one entry each: the original's (docs/protocol/api.md#command-line), and a few of our own."""
 
 from __future__ import annotations
 

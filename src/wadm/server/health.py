@@ -1,4 +1,5 @@
-"""``/livez`` and ``/readyz`` over plain HTTP, for probes (API reference, 1.4), and ``/metrics`` for Prometheus.
+"""``/livez`` and ``/readyz`` over plain HTTP, for probes (docs/protocol/api.md#probes), and
+``/metrics`` for Prometheus.
 
 As much HTTP/1.1 as probes speak, on asyncio alone: the server itself needs no web framework. Connections are served
 side by side, and none may be slow, long or idle for long, whatever it sends.

@@ -41,8 +41,8 @@ LISTENS_PAUSE = 0.25
 NOT_PERMITTED_FOR = 600.0
 """Seconds for which no provider is asked after NATS has not permitted it."""
 COPIES_LAG = 2.0
-"""Seconds for which what another host says of links and configurations may lack what was just put (lattice reference,
-2.9)."""
+"""Seconds for which what another host says of links and configurations may lack what was just put
+(docs/protocol/lattice.md#link-reads-lag)."""
 
 
 class InventoryAnswer(Struct, frozen=True):
@@ -267,7 +267,7 @@ class Inquiries:
                     return ConfigAnswer(name, properties)
         except Malformed as error:
             self._limited.warning("config", "a configuration that cannot be read", config=name, error=str(error))
-            # What is there cannot be used as it is: it is put again (better: fix K-11).
+            # What is there cannot be used as it is: it is put again.
             return ConfigAnswer(name, {})
         except WadmError:
             pass

@@ -177,7 +177,7 @@ class Lattices:
         if not subjects.is_lattice(place.lattice):
             return False  # no host can be in it
         if self._accounts.setdefault(place.lattice, place.account) != place.account:
-            # Commands and statuses know the lattice only (S20), so one of the two has to stand back.
+            # Commands and statuses know the lattice only, so one of the two has to stand back.
             self._limited.warning(
                 "account",
                 "Two accounts use the same lattice id, the second is not looked after",

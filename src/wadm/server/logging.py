@@ -1,4 +1,5 @@
-"""Log lines on standard error, as text or as JSON, in the shapes of the original (API reference, 1.5).
+"""Log lines on standard error, as text or as JSON, in the shapes of the original
+(docs/protocol/api.md#logs-and-traces).
 
 A logger is bound to a target (the module's name) and to context (lattice, application) once; a line is a message
 and fields. Values from outside cannot break a line: control characters are escaped and long texts cut.

@@ -2,7 +2,7 @@
 
 We list what is stored and read these lists only to know what to write. So nobody waits for them: they are written
 behind the applications, all that came meanwhile in one go, and a long list does not make each put dear. What a process
-that died has not written, the next one mends at its start (S16).
+that died has not written, the next one mends at its start (docs/compatibility.md#half-writes).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the API can be asked: for each operation, read the request, decide, store, answer (API reference, 4).
+"""What the API can be asked: for each operation, read the request, decide, store, answer
+(docs/protocol/api.md#requests).
 
 Each is a coroutine of ``(models, request)`` that returns the reply. Every known reason to refuse is an answer too;
 what an operation raises is turned into one by :mod:`wadm.server.api`, which also sees to order and concurrency. New
@@ -140,7 +141,7 @@ class Models:
             await self.transport.sleep(OWNER_PAUSE)
 
     def deployed(self, place: Place, name: str) -> Manifest | None:
-        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read (S12)."""
+        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read."""
         record = self.store.view.record(place, name)
         try:
             return None if record is None else self.store.deployed_manifest(record)
@@ -344,7 +345,8 @@ async def _delete(models: Models, request: Request, record: Record, version: str
 
 
 def _nothing_deleted(models: Models, request: Request, version: str | None) -> tuple[bytes, bool]:
-    """Answer for what was not there. An application that is deployed stays so (S7)."""
+    """Answer for what was not there. An application that is deployed stays so
+    (docs/compatibility.md#unknown-version)."""
     record = models.store.view.record(request.place, request.name)
     if record is None or version is None:
         return api.delete_not_found(request.name), True
@@ -453,7 +455,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
         return api.undeployed(name, was_deployed)
     if models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
         # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
-        # In a lattice without hosts it stays "waiting", as in the original (API reference, 6.4).
+        # In a lattice without hosts it stays "waiting", as in the original.
         models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
     await models.publish_undeployed(request.place, name)
     return api.undeployed(name, was_deployed)

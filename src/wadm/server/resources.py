@@ -1,4 +1,5 @@
-"""The streams and buckets on NATS that the server works with (API reference, 2), and what it clears away.
+"""The streams and buckets on NATS that the server works with, and what it clears away
+(docs/protocol/api.md#nats-resources).
 
 Names, subjects and retention are public: ``wash``, the Kubernetes operator and the original itself look for them.
 """

@@ -98,7 +98,7 @@ class Statuses:
             FencedTransport(self._transport, by.holds).publish(subject, raw, headers={EPOCH: str(by.epoch)})
 
     def forget(self, lattice: str, name: str) -> None:
-        """Drop, before long, the statuses of an application that has been deleted (S43)."""
+        """Drop, before long, the statuses of an application that has been deleted."""
         self._purging.start(self._purge(lattice, name))
 
     async def _purge(self, lattice: str, name: str) -> None:

@@ -365,7 +365,7 @@ class Store:
         return self._encoded[1]
 
     def ensure_listed(self, place: Place, name: str) -> None:
-        """Have a stored application in the list of names, whatever happened when it was written (S16)."""
+        """Have a stored application in the list of names, whatever happened when it was written."""
         self._list(place, name, present=True)
 
     async def _write(

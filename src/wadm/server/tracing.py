@@ -1,7 +1,7 @@
 """Traces of what the server does, exported over OTLP where that is asked for and the extra ``tracing`` is installed.
 
 Off, a :func:`span` costs a call and nothing else; the libraries are loaded only when tracing is on. Flags, endpoint and
-limits are the original's (API reference, 1.5).
+limits are the original's (docs/protocol/api.md#logs-and-traces).
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 Each application is kept as the bytes that are stored, with a :class:`~wadm.wire.glance.Glance`; so thousands cost
 little, and what a question costs depends on the application it is about, never on how many there are.
 
-Layout of the bucket (API reference, 3.2; ``{L}`` is ``{account}-{lattice}`` in multi-tenant mode, called *scope* here):
+Layout of the bucket (docs/protocol/api.md#keys-of-manifests; ``{L}`` is ``{account}-{lattice}`` in multi-tenant
+mode, called *scope* here):
 
     {L}        the names of the lattice's applications, for the original; we list what is stored
     {L}-{N}    an application
 
 The two run together: lattice ``a-b`` and application ``b`` of lattice ``a`` have the same key, and so have application
-``b-c`` of ``a`` and ``c`` of ``a-b`` (S11). So the value says whose it is: a list is an array, an application bears
+``b-c`` of ``a`` and ``c`` of ``a-b``. So the value says whose it is: a list is an array, an application bears
 its name, and the scope is what comes before it. An application whose key is taken by something else is stored under
 ``{L}/{N}`` instead, where the original does not see it, but nothing is lost.
 """

@@ -4,6 +4,6 @@ They speak through :mod:`wadm.transport` alone, take their chances from seeded g
 transport, so that the same hosts serve demonstrations and load over a real NATS as well as the deterministic
 simulator. Nothing here runs WebAssembly or provider processes, nor speaks wRPC.
 
-The encoding and the rules are written anew from the lattice reference, not taken from :mod:`wadm.wire` and
+The encoding and the rules are written anew from docs/protocol/lattice.md, not taken from :mod:`wadm.wire` and
 :mod:`wadm.engine`: what judges the server must not share its mistakes.
 """

@@ -1,4 +1,5 @@
-"""The bodies of the control interface and of events, as a host reads and writes them (lattice reference, 1.3, 2.2).
+"""The bodies of the control interface and of events, as a host reads and writes them
+(docs/protocol/lattice.md#bodies, docs/protocol/lattice.md#event-types).
 
 What a field without a default is named, a request must have. Unknown fields are ignored.
 """

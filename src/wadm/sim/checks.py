@@ -481,7 +481,7 @@ def statuses(world: World, view: View) -> list[str]:
                 wrong.append(f"{name} is not deployed, its status says {said}")
             continue
         if not view.labels:
-            continue  # of a lattice without hosts nothing is said (API reference, 6.4)
+            continue  # of a lattice without hosts nothing is said (docs/protocol/api.md#when-a-status-is-published)
         verdict = judge(view, name)
         if verdict.short and said not in ("failed", "reconciling"):
             wrong.append(f"{name} asks for more than there can be, its status says {said or 'nothing'}")

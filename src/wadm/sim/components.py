@@ -1,4 +1,4 @@
-"""How a host scales and updates components (lattice reference, 2.4 and 2.5)."""
+"""How a host scales and updates components (docs/protocol/lattice.md#components)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What servers have heard of the health of providers: all that they can know of it.
 
-A host tells a change once, and from then on only that nothing has changed (lattice reference, 2.8). So who did not hear
-that a provider is healthy again goes on to hear that it is as it was, and has to take it for ill.
+A host tells a change once, and from then on only that nothing has changed
+(docs/protocol/lattice.md#status-says-nothing). So who did not hear that a provider is healthy again
+goes on to hear that it is as it was, and has to take it for ill.
 """
 
 from __future__ import annotations

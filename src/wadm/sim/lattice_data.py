@@ -1,4 +1,5 @@
-"""What any host of a lattice answers for all: links and configurations (lattice reference, 2.9 and 2.10)."""
+"""What any host of a lattice answers for all: links (docs/protocol/lattice.md#links) and configurations
+(docs/protocol/lattice.md#configurations)."""
 
 from __future__ import annotations
 

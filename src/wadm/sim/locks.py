@@ -13,7 +13,7 @@ class FairLock:
 
     Fair: a reader that comes after a waiting writer waits as well. This is why a live update that pulls slowly
     (a reader) and a scale that waits for it (a writer) silence a real host's inventory and heartbeats until the
-    pull has ended (lattice reference, 2.11).
+    pull has ended (docs/protocol/lattice.md#host-locks).
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from wadm.transport.memory import Fault, Network
 LATENCY: Final = 0.0005
 """Seconds that a message takes."""
 HOSTS_BEHIND: Final = 2.0
-"""Seconds that what a host reads may be behind (lattice reference, 2.9)."""
+"""Seconds that what a host reads may be behind (docs/protocol/lattice.md#link-reads-lag)."""
 _HAIR: Final = 1e-6
 _CALLS: Final = frozenset({"request", "gather"})
 _NO_WRITES: Final = _CALLS | {"consume", "watch"}

@@ -1,4 +1,4 @@
-"""What a provider has heard of its links (lattice reference, 5; measured on host 1.9.2 with a real provider process).
+"""What a provider has heard of its links (docs/protocol/lattice.md#links-and-provider-processes).
 
 It is started with a list of its links. From its subscription on, some time after its host said that it started, it
 hears of each link that is deleted, and of each that is put and is new to its host. It ignores the put of a link that it

@@ -1,4 +1,4 @@
-"""How a host starts, stops and probes providers (lattice reference, 2.6 to 2.8)."""
+"""How a host starts, stops and probes providers (docs/protocol/lattice.md#providers)."""
 
 from __future__ import annotations
 

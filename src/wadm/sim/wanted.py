@@ -1,7 +1,7 @@
 """What a manifest wants of a lattice, worked out anew from its text: what judges wadm must not share its mistakes.
 
 Knows the manifests that :mod:`wadm.sim.manifests` and the scenarios write, not every manifest there can be. Sources are
-the manifest reference (5, names) and the reconciliation reference (5.2, the arithmetic of spreads).
+docs/protocol/manifest.md#names and docs/protocol/reconciliation.md#spread-arithmetic.
 """
 
 from __future__ import annotations

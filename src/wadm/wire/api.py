@@ -1,6 +1,6 @@
-"""The API's requests and replies, word for word as the original has them (API reference, 4).
+"""The API's requests and replies, word for word as the original has them (docs/protocol/api.md#requests).
 
-For every row of the reference there is a small function that returns the reply's bytes; the structs hold the
+For every reply listed there is a small function that returns the reply's bytes; the structs hold the
 order of the fields, and are what a client reads. What is beyond the original: ``problems`` beside an error, and
 ``put`` names the version just put, not the one before it.
 """

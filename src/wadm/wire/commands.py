@@ -1,4 +1,5 @@
-"""Commands on ``wadm.cmd.{lattice}``: an object with one key, the command's name (reconciliation reference, 3.1).
+"""Commands on ``wadm.cmd.{lattice}``: an object with one key, the command's name
+(docs/protocol/reconciliation.md#command-stream).
 
 Annotations are those of the scaler alone; who manages what is added by whoever carries the command out.
 ``UpdateComponent`` and the application's name in configuration commands are not of the original, which drops the one

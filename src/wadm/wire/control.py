@@ -1,4 +1,5 @@
-"""The control interface: what hosts are asked, and what they answer (lattice reference, 1).
+"""The control interface: what hosts are asked, and what they answer
+(docs/protocol/lattice.md#control-interface).
 
 A call is made on ``wasmbus.ctl.v1.{lattice}.`` (:func:`wadm.wire.subjects.control`) with a JSON body. The answer is
 an envelope; for starts and scales a ``success`` in it only means that the host will try.

@@ -3,7 +3,7 @@
 A document is a tree of ordinary ``dict``, ``list``, ``str``, ``int``, ``float``, ``bool`` and ``None``, with three
 additions: :class:`Mapping` and :class:`Sequence` remember where their parts stood, and :class:`Plain` keeps the text
 of a YAML scalar that stands for something else than a string (whether ``1.10`` is a text or a number depends on
-where it is used, manifest reference 2.1).
+where it is used: docs/protocol/manifest.md#scalars).
 
 Reading stops at the first mistake in the syntax, but what came before it is kept: the containers that were still
 open know why they end (``broken``). The original reads the same way, so a wrong field on line 2 is named before a

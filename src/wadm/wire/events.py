@@ -77,7 +77,8 @@ def _decode(data: bytes) -> HostMessage | None:
 
 
 def _decode_unusual(data: bytes, error: Exception) -> HostMessage | None:
-    """Decode what did not decode at once: foreign types, and data in base64 (reconciliation reference, 1.1)."""
+    """Decode what did not decode at once: foreign types, and data in base64
+    (docs/protocol/reconciliation.md#reading-an-event)."""
     attributes = read(_attributes, data, "event")
     if attributes.type not in _TYPES:
         return None
@@ -155,7 +156,8 @@ _sorted = json.Encoder(order="sorted")
 
 
 def encode_event(event: Event, source: str, now: float, event_id: str, **more: Any) -> tuple[str, bytes]:
-    """Return the last token of the subject, and the event as host ``source`` publishes it (lattice reference, 2.1).
+    """Return the last token of the subject, and the event as host ``source`` publishes it
+    (docs/protocol/lattice.md#event-envelope).
 
     ``more`` is data that hosts send and nothing is made of here (``labels`` of a stopped host, ``annotations`` of a
     stopped provider, ``claims``), or that is to differ (``host_id``, in which hosts echo what a request said).
@@ -166,7 +168,8 @@ def encode_event(event: Event, source: str, now: float, event_id: str, **more: A
 
 
 def manifest_published(manifest: Mapping[str, Any], now: float, event_id: str) -> bytes:
-    """Return the event that says what is to be deployed; ``manifest`` as plain data (API reference, 5.1)."""
+    """Return the event that says what is to be deployed; ``manifest`` as plain data
+    (docs/protocol/api.md#manifest-events)."""
     return _encode(f"com.wadm.{MANIFEST_PUBLISHED}", MANAGER, now, event_id, manifest)
 
 

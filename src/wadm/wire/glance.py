@@ -70,7 +70,8 @@ _deployed = json.Decoder(_Deployed)
 
 
 def is_list(value: bytes) -> bool:
-    """Whether a value is a list of names rather than an application; the keys of the two can be the same (S11)."""
+    """Whether a value is a list of names rather than an application; the keys of the two can be the same
+    (docs/protocol/api.md#keys-of-manifests)."""
     return value.lstrip()[:1] == b"["
 
 

@@ -1,4 +1,4 @@
-"""The events of hosts as they look on the wire, one class each (lattice reference, 2.2).
+"""The events of hosts as they look on the wire, one class each (docs/protocol/lattice.md#event-types).
 
 The original drops an event for any missing field. Here only what an event cannot do without is required: who and
 what it is about. Fields that nothing is made of are not declared, so whatever they hold does no harm.
@@ -150,7 +150,7 @@ class _Started(Struct, frozen=True):
 
 
 class _ProviderStarted(_Message, frozen=True, tag=PREFIX + "provider_started"):
-    """``provider_started``. Its image reference has lost its scheme (lattice reference, 2.6)."""
+    """``provider_started``. Its image reference has lost its scheme (docs/protocol/lattice.md#provider-references)."""
 
     data: _Started
 
@@ -291,4 +291,4 @@ HostMessage = (
     | _ConfigSet
     | _ConfigDeleted
 )
-"""Told apart by ``type``, never by the subject (reconciliation reference, 1.1)."""
+"""Told apart by ``type``, never by the subject (docs/protocol/reconciliation.md#reading-an-event)."""

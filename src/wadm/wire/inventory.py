@@ -1,4 +1,4 @@
-"""What a host says of itself, in a heartbeat and when asked (lattice reference, 1.3)."""
+"""What a host says of itself, in a heartbeat and when asked (docs/protocol/lattice.md#bodies)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The lattice as the original keeps it in the state bucket (API reference, 3.5), for an original that is started next.
+"""The lattice as the original keeps it in the state bucket, for an original that is started next
+(docs/protocol/api.md#lattice-state).
 
 We do not work with these values. But an original that finds those of its last run would take what has changed since
 for gone or missing, and act on that until every host has sent a heartbeat.

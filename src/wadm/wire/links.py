@@ -1,4 +1,4 @@
-"""Links as hosts and their clients write them (lattice reference, 1.3)."""
+"""Links as hosts and their clients write them (docs/protocol/lattice.md#bodies)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def decode_links(response: Raw | None) -> list[Link]:
 
 
 class _StoredComponent(Struct, frozen=True):
-    """What the lattice's own bucket holds for a component or provider (lattice reference, 3.1)."""
+    """What the lattice's own bucket holds for a component or provider (docs/protocol/lattice.md#buckets)."""
 
     links: tuple[LinkDescription, ...] = ()
 

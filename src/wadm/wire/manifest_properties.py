@@ -1,4 +1,5 @@
-"""What stands under ``properties`` in a manifest: of components, and of traits (manifest reference, section 3).
+"""What stands under ``properties`` in a manifest: of components, and of traits
+(docs/protocol/manifest.md#trait-properties).
 
 All of it is buffered by the original. What is wrong in the properties of a component is an error; what is wrong in
 those of a trait makes it a custom one, and validation says so.
@@ -122,7 +123,7 @@ def _spread(reader: Reader, value: Any, at: Trail) -> Spread | None:
     found = struct(reader, _SPREAD, value, at)
     if found is None:
         return None
-    # The original wants requirements, and then does not write empty ones, which it cannot read back (S17).
+    # The original wants requirements, and then does not write empty ones, which it cannot read back.
     return Spread(found["name"], found.get("requirements", {}), found.get("weight"))
 
 
@@ -211,7 +212,8 @@ def _data(value: Any, levels: int = _MAX_LEVELS) -> Any:
 
 
 def _ends(data: dict[str, Any]) -> tuple[LinkTarget, LinkSource | None]:
-    """Read target and source of a link, old spellings included (section 3.3); :class:`Unfit` if one is none."""
+    """Read target and source of a link, old spellings included (docs/protocol/manifest.md#old-link-fields);
+    :class:`Unfit` if one is none."""
     target = LinkTarget("")
     if type(data.get("target")) is str:
         target = LinkTarget(data["target"], _configs(QUIET, data.get("target_config", []), None))
@@ -232,7 +234,8 @@ def _quietly(shape: Shape, value: Any) -> dict[str, Any]:
 
 
 def _check_texts(reader: Reader, value: dict[Any, Any], at: Trail) -> bool:
-    """Check what must be strings in a link. The original dies of anything else (S1), also of what is stored."""
+    """Check what must be strings in a link. The original dies of anything else, also of what is
+    stored (docs/compatibility.md#malformed-links)."""
     for key in ("namespace", "package", "name"):
         if key in value and type(value[key]) is not str:
             reader.unexpected(value[key], "a string", (at, key))

@@ -1,4 +1,4 @@
-"""What a manifest is made of, down to the properties (manifest reference, section 2)."""
+"""What a manifest is made of, down to the properties (docs/protocol/manifest.md#fields)."""
 
 from __future__ import annotations
 

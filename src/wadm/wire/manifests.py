@@ -1,4 +1,4 @@
-"""Manifests as bytes: YAML and JSON in, JSON out (manifest reference, sections 2, 3, 7 and 9).
+"""Manifests as bytes: YAML and JSON in, JSON out (docs/protocol/manifest.md#fields, and what follows there).
 
 Reading takes what the original takes and refuses what it refuses, in its words. Besides the one problem that it
 names, all that can be found are told, each with its place, a hint and a code:
@@ -13,8 +13,8 @@ E105 a value of the wrong type
 E106 a component type that does not exist
 E107 trait properties that cannot be kept, not even as custom ones
 E110 a key is there twice in a map of free keys (told by the command line alone: the server takes the last)
-W011 the old spelling ``source_config`` in a link (rule R11)
-W012 the old spelling ``target_config`` in a link (rule R11b)
+W011 the old spelling ``source_config`` in a link
+W012 the old spelling ``target_config`` in a link
 W018 a key that is not known and is ignored
 ==== ============================================================================
 
@@ -100,7 +100,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 class Positions:
     """Where the values of a manifest stand in its text, by dotted path (``spec.components[0].traits[1].type``).
 
-    ``warnings`` are what only the text shows: keys that are ignored, and old spellings (rule R11).
+    ``warnings`` are what only the text shows: keys that are ignored, and old spellings.
     """
 
     def __init__(self, document: Document, warnings: Iterable[Problem] = ()) -> None:
@@ -248,7 +248,7 @@ def manifest_to_builtins(manifest: Manifest) -> dict[str, Any]:
     """Return a manifest as JSON data: the original's field order, and what it leaves out left out.
 
     One thing more is written than the original writes: ``requirements`` of a spread, also when empty, because
-    the original cannot read a spread without (S17).
+    the original cannot read a spread without (docs/compatibility.md#empty-requirements).
     """
     metadata: dict[str, Any] = {"name": manifest.metadata.name}
     if manifest.metadata.annotations:

@@ -1,4 +1,5 @@
-"""Statuses on ``wadm.status.{lattice}.{name}`` and in API replies (API reference, 6.1).
+"""Statuses on ``wadm.status.{lattice}.{name}`` and in API replies
+(docs/protocol/api.md#status-message).
 
 What the original's clients read is written as the original writes it. What it cannot say, our
 :class:`~wadm.model.status.Explanation`, goes beside each scaler's ``status`` under the key ``explanation``.

@@ -1,10 +1,10 @@
-"""Applications as they lie in the KV bucket ``wadm_manifests`` (API reference 3.2, 3.3).
+"""Applications as they lie in the KV bucket ``wadm_manifests`` (docs/protocol/api.md#storage).
 
 Two kinds of keys: one per application with all its versions, and one per lattice with the names of its applications.
 The layout is the original's, so that either may go on where the other stopped.
 
 Lattice and application name are run together with a ``-`` between, so ``a`` + ``b-c`` and ``a-b`` + ``c`` are one key,
-and an application may take the key of another lattice's list of names (S11). A value that is somebody else's is
+and an application may take the key of another lattice's list of names. A value that is somebody else's is
 therefore told from one's own by what is in it; it raises :class:`~wadm.errors.Malformed` like any other value that
 cannot be read.
 """

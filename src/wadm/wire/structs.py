@@ -1,8 +1,8 @@
 """Structs, lists, maps and scalars out of a document, by the rules of the original's reader.
 
-A value is read in one of two ways (manifest reference 2.1): *as it comes*, when a string field takes any YAML scalar
-by its text and nothing at all is an empty list or map; or from what was *buffered* and thereby resolved, when only
-strings are strings. Each kind of value has a function for the way it is read.
+A value is read in one of two ways (docs/protocol/manifest.md#scalars): *as it comes*, when a string field takes any
+YAML scalar by its text and nothing at all is an empty list or map; or from what was *buffered* and thereby resolved,
+when only strings are strings. Each kind of value has a function for the way it is read.
 """
 
 from __future__ import annotations

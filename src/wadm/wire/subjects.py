@@ -1,7 +1,8 @@
 """Subjects and durable names: where on NATS everything is said.
 
 Strings in, strings out. ``{l}`` is the lattice; in multi-tenant mode an account stands in front of what crosses
-account borders (the API, host events, the control interface) and of nothing else (API reference, 2.6).
+account borders (the API, host events, the control interface) and of nothing else
+(docs/protocol/api.md#multi-tenant-mode).
 
     wadm.api.{l}.model.put            requests            wasmbus.evt.{l}.{event}     what hosts say
     wadm.evt.{l}.manifest_published   desired changed     wasmbus.ctl.v1.{l}.{call}   what hosts are asked
@@ -42,7 +43,7 @@ ORIGINAL_OPERATIONS: frozenset[Operation] = frozenset(
         ("model", "history", True),
     }
 )
-"""What wadm 0.21.1 answers (API reference, 4.2)."""
+"""What wadm 0.21.1 answers (docs/protocol/api.md#subjects-of-requests)."""
 
 FURTHER_OPERATIONS: frozenset[Operation] = frozenset(
     {
@@ -72,7 +73,7 @@ def is_lattice(text: str) -> bool:
     return _LATTICE.fullmatch(text) is not None
 
 
-# -- prefixes as operators write them (API reference, 1.7) -------------------------------------
+# -- prefixes as operators write them (docs/protocol/api.md#prefixes) --------------------------
 
 
 def trim_api_prefix(prefix: str) -> str:
@@ -141,7 +142,7 @@ def api(
 def parse_api(subject: str, prefix: str = API_PREFIX, multitenant: bool = False) -> ApiSubject:
     """Take a request's subject apart.
 
-    Raises :class:`~wadm.errors.Malformed`, whose text is the answer to give (API reference, 4.3).
+    Raises :class:`~wadm.errors.Malformed`, whose text is the answer to give (docs/protocol/api.md#errors).
     """
     tokens = subject.split(".")
     account = None
@@ -196,7 +197,7 @@ def parse_host_event(subject: str, multitenant: bool = False) -> HostEventSubjec
     """Take the subject of a host's event apart; ``None`` for one that no host publishes on.
 
     In multi-tenant mode accounts begin with ``A``, and a subject without account is heard too
-    (reconciliation reference, 1.7).
+    (docs/protocol/reconciliation.md#finding-lattices).
     """
     match subject.split("."):
         case ["wasmbus", "evt", lattice, event]:
