@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Result, World
+from wadm.cli import manifests
 from wadm.cli.main import main
 
 GOOD = """\
@@ -142,6 +143,26 @@ def test_a_broken_manifest_in_a_directory_is_not_passed_over(validate: Any, tmp_
     assert code in done.err, done.err
     assert "a.yaml is valid" in done.err
     assert done.code == (2 if code.startswith("E") else 0)
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.yaml", "[[], []]"), ("a.json", '{"a": '), ("b.yaml", "a: [b")])
+def test_what_cannot_be_read_is_read_once_in_each_notation(
+    validate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """A costly text costs no more than the two tries that a server takes; and it has to be told in one notation."""
+    tried = []
+    before = manifests.read_manifest_with_positions
+
+    def read(data: bytes, content_type: str | None = None) -> Any:
+        tried.append(content_type)
+        return before(data, content_type)
+
+    monkeypatch.setattr(manifests, "read_manifest_with_positions", read)
+    (tmp_path / name).write_text(text)
+    result = validate(str(tmp_path / name))
+    assert result.code == 2
+    assert tried == ["application/yaml", "application/json"]
+    assert ("JSON" in result.out + result.err) is name.endswith("json")
 
 
 def test_what_is_passed_over_is_named_with_the_reason(validate: Any, tmp_path: Path) -> None:

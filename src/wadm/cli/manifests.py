@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +19,7 @@ from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid, NotFound, WadmError
 from wadm.model.manifest import Manifest, Problem
 from wadm.model.names import entity_id
-from wadm.wire.manifests import read_manifest_with_positions
+from wadm.wire.manifests import Positions, read_manifest_with_positions
 
 _REFUSAL = "Unable to parse manifest: "
 
@@ -53,26 +55,41 @@ class Looked(Struct, frozen=True):
 
 def check(source: Source) -> Checked:
     """Read a manifest and find all that is wrong with it, each with its place in the text. No other file is needed."""
-    try:
-        manifest, positions = read_manifest_with_positions(source.text)
-    except ManifestInvalid:
-        return Checked(source, None, _unreadable(source))
-    problems = (positions.locate(problem) for problem in validate(manifest))
-    return Checked(source, manifest, (*problems, *positions.warnings, *positions.repeated_keys(), *_artefacts(source)))
+    with _no_collector():
+        try:
+            manifest, positions = _read(source)
+        except ManifestInvalid as error:
+            return Checked(source, None, tuple(error.problems))
+        problems = (positions.locate(problem) for problem in validate(manifest))
+        found = (*problems, *positions.warnings, *positions.repeated_keys(), *_artefacts(source))
+        return Checked(source, manifest, found)
 
 
-def _unreadable(source: Source) -> tuple[Problem, ...]:
-    """Return why a manifest cannot be read, in the words for the notation it is meant in.
+def _read(source: Source) -> tuple[Manifest, Positions]:
+    """Read a manifest as a server does that is not told the notation: as YAML, and if that fails as JSON.
 
-    The server, which is not told the notation, says what is wrong with it as either.
+    What cannot be read as either is told in the words for the notation it is meant in, where the server says what is
+    wrong with it as both.
     """
+    errors = {}
+    for notation in ("application/yaml", "application/json"):
+        try:
+            return read_manifest_with_positions(source.text, notation)
+        except ManifestInvalid as error:
+            errors[notation] = error
     is_json = source.name.endswith(".json") or source.text.lstrip().startswith(b"{")
+    first, *others = errors["application/json" if is_json else "application/yaml"].problems
+    raise ManifestInvalid([replace(first, message=first.message.removeprefix(_REFUSAL)), *others])
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Look for no garbage: documents are trees, and looking for cycles among their parts takes as long as reading."""
+    gc.disable()
     try:
-        read_manifest_with_positions(source.text, "application/json" if is_json else "application/yaml")
-    except ManifestInvalid as error:
-        first, *others = error.problems
-        return (replace(first, message=first.message.removeprefix(_REFUSAL)), *others)
-    raise AssertionError("what cannot be read as either notation cannot be read as one of them")
+        yield
+    finally:
+        gc.enable()
 
 
 def _artefacts(source: Source) -> Iterable[Problem]:

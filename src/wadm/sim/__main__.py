@@ -11,9 +11,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 
 import click
 
+from wadm.sim.neighbours import simulate_neighbours
 from wadm.sim.options import draw_options
 from wadm.sim.simulation import Result, simulate
 from wadm.sim.timeline import CHECK
@@ -24,21 +26,19 @@ PROGRESS_EVERY = 10.0
 """Seconds after which it is told how far many simulations are."""
 
 
-def run_one(seed: int, minutes: float | None) -> Result:
+def run_one(seed: int, minutes: float | None, neighbours: bool = False) -> Result:
     """Run the simulation of a seed."""
-    return simulate(draw_options(seed, minutes))
+    return simulate_neighbours(seed) if neighbours else simulate(draw_options(seed, minutes))
 
 
-def run_all(seeds: range, minutes: float | None, jobs: int) -> Iterator[Result]:
+def run_all(seeds: range, minutes: float | None, jobs: int, neighbours: bool = False) -> Iterator[Result]:
     """Run the simulations of several seeds, ``jobs`` at a time; yield the results in the order of the seeds."""
+    run = partial(run_one, minutes=minutes, neighbours=neighbours)
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        if pool is None:
-            yield from (run_one(seed, minutes) for seed in seeds)
-        else:
-            yield from pool.map(run_one, seeds, [minutes] * len(seeds), chunksize=4)
+        yield from map(run, seeds) if pool is None else pool.map(run, seeds, chunksize=4)
 
 
-def story(result: Result, everything: bool) -> Iterator[str]:
+def story(result: Result, everything: bool, how: str = "") -> Iterator[str]:
     """Yield the lines in which a simulation is told: how it was set up, what happened, what was wrong."""
     lines = result.lines
     if not everything and result.failures:
@@ -49,7 +49,7 @@ def story(result: Result, everything: bool) -> Iterator[str]:
     yield from map(str, lines)
     yield str(result)
     if result.failures:
-        yield f"Again with: python -m wadm.sim --seed {result.seed} --timeline"
+        yield f"Again with: python -m wadm.sim {how}--seed {result.seed} --timeline"
 
 
 def progress(done: int, of: int, failed: int, seconds: float) -> str:
@@ -71,23 +71,29 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--seed", type=click.IntRange(0), help="Run the simulation of this seed.")
 @click.option("--seeds", callback=_read_seeds, metavar="FIRST..END", help="Run those of many seeds; END is left out.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long the attack lasts.  [default: drawn]")
+@click.option("--neighbours", is_flag=True, help="Have several lattices, looked after by the same servers.")
 @click.option("--jobs", "-j", type=click.IntRange(1), default=os.cpu_count() or 1, help="How many at a time.")
 @click.option("--timeline", is_flag=True, help="Tell all that happened, also where nothing failed.")
-def main(seed: int | None, seeds: range | None, minutes: float | None, jobs: int, timeline: bool) -> None:
+def main(
+    seed: int | None, seeds: range | None, minutes: float | None, neighbours: bool, jobs: int, timeline: bool
+) -> None:
     """Run simulations of servers and hosts in virtual time: an attack drawn from a seed, then calm, then checks."""
     if (seed is None) == (seeds is None):
         raise click.UsageError("give either --seed or --seeds")
+    if neighbours and minutes is not None:
+        raise click.UsageError("--minutes is for one lattice")
+    how = "--neighbours " * neighbours
     chosen = range(seed, seed + 1) if seed is not None else seeds
     assert chosen is not None
     began = told = time.monotonic()
     failed: list[int] = []
     count, hours, calls = 0, 0.0, 0
-    for result in run_all(chosen, minutes, min(jobs, len(chosen) or 1)):
+    for result in run_all(chosen, minutes, min(jobs, len(chosen) or 1), neighbours):
         count, hours, calls = count + 1, hours + result.seconds / 3600, calls + result.calls
         if result.failures:
             failed.append(result.seed)
         if result.failures or timeline:
-            for line in story(result, timeline):
+            for line in story(result, timeline, how):
                 click.echo(line)
         elif len(chosen) == 1:
             click.echo(str(result))

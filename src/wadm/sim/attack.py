@@ -23,7 +23,7 @@ from wadm.sim.manifests import STRANGERS_CONFIG, ZONES, draw_manifest, upgraded
 from wadm.sim.network import NO_TROUBLE
 from wadm.sim.options import Options
 from wadm.sim.order import COMMANDS, RECORDS
-from wadm.sim.world import LATTICE, SimulatedHost, SimulatedServer, Trap, World
+from wadm.sim.world import SimulatedHost, SimulatedServer, Trap, World
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ PULL: Final = (0.0, 2.0)
 WELL: Final = replace(HEALTHY, pull_delay=PULL)
 BACK_WITHIN: Final = 8.0
 """Seconds in which hosts that fell silent together come back, one by one."""
-PREFIX: Final = f"wasmbus.ctl.v1.{LATTICE}"
+PREFIX: Final = "wasmbus.ctl.v1."
 MOMENTS: Final = (
     RECORDS,
     COMMANDS,
@@ -455,21 +455,23 @@ class Attack:
         data = b"" if body is None else json.dumps(body).encode()
         self.world.timeline.note(STRANGER, self.world.readable(f"{call} {data.decode()}"))
         with suppress(WadmError):
-            await self.world.stranger.request(f"{PREFIX}.{call}", data, 2)
+            await self.world.stranger.request(f"{PREFIX}{self.world.lattice}.{call}", data, 2)
 
     async def _provide_config(self) -> None:
         with suppress(WadmError):
-            await self.world.stranger.bucket(f"CONFIGDATA_{LATTICE}").put(STRANGERS_CONFIG, b'{"from":"stranger"}')
+            await self.world.stranger.bucket(f"CONFIGDATA_{self.world.lattice}").put(
+                STRANGERS_CONFIG, b'{"from":"stranger"}'
+            )
 
     async def _start_stranger(self, host: SimulatedHost) -> None:
         rng, host_id = self._rng, host.spec.id
         annotations = rng.choice(_ANNOTATIONS)
         number = rng.randrange(3)
-        component = {"component_id": f"{STRANGER}-c{number}", "component_ref": "registry.example/stranger:1"}
+        component = {"component_id": f"{STRANGER}-c{number}", "component_ref": f"{self.world.registry}/stranger:1"}
         await self._ask(
             f"component.scale.{host_id}", {**component, "count": 2, "annotations": annotations, "host_id": host_id}
         )
-        provider = {"provider_id": f"{STRANGER}-p{number}", "provider_ref": "registry.example/stranger-p:1"}
+        provider = {"provider_id": f"{STRANGER}-p{number}", "provider_ref": f"{self.world.registry}/stranger-p:1"}
         await self._ask(f"provider.start.{host_id}", {**provider, "annotations": annotations, "host_id": host_id})
 
     async def _act_as_stranger(self) -> None:
@@ -525,7 +527,7 @@ class Attack:
         body = {"component_id": id_, "component_ref": running.image, "host_id": host.spec.id}
         count = self._rng.choice((0, 0, running.max_instances + 1))
         if count:
-            self.world.calls.meddler_rescales(host.spec.id, id_, LATTICE)
+            self.world.calls.meddler_rescales(host.spec.id, id_, self.world.lattice)
         await self._ask(f"component.scale.{host.spec.id}", {**body, "count": count, "annotations": running.annotations})
 
     async def _rewrite(self) -> None:

@@ -22,7 +22,7 @@ from wadm.sim.ledger import Stored
 from wadm.sim.provider_links import LinkId
 from wadm.sim.providers import RunningProvider
 from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
-from wadm.sim.world import LATTICE, SimulatedHost, World
+from wadm.sim.world import SimulatedHost, World
 
 MANAGED_BY: Final = "wasmcloud.dev/managed-by"
 APPSPEC: Final = "wasmcloud.dev/appspec"
@@ -66,9 +66,9 @@ def look(world: World) -> View:
     labels: dict[str, Mapping[str, str]] = {
         name: dict(host.host.labels) for name, host in hosts.items() if host.host is not None
     }
-    links = frozenset(_links(value for _, value in world.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")))
-    configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{LATTICE}")}
-    told_ill = world.health_heard.ill(world.holder(LATTICE).rpartition("-")[0])
+    links = frozenset(_links(value for _, value in world.newest(f"LATTICEDATA_{world.lattice}", "COMPONENT_")))
+    configs = {key: json.loads(value) for key, value in world.newest(f"CONFIGDATA_{world.lattice}")}
+    told_ill = world.health_heard.ill(world.holder(world.lattice).rpartition("-")[0])
     applications = dict(_applications(world))
     given_up = frozenset(
         text
@@ -84,14 +84,14 @@ def look(world: World) -> View:
         world.forgot,
         told_ill,
         given_up,
-        world.holder(LATTICE),
+        world.holder(world.lattice),
         _rescaled_before(world),
         world.specs_at_start,
     )
 
 
 def _rescaled_before(world: World) -> frozenset[tuple[str, str]]:
-    holder = world.holder(LATTICE)
+    holder = world.holder(world.lattice)
     found = world.calls.rescaled.items()
     return frozenset((world.names[key[1]], key[2]) for key, session in found if session != holder)
 
@@ -112,11 +112,11 @@ def _links(specs: Iterable[bytes]) -> Iterator[wanted.Link]:
 
 
 def _applications(world: World) -> Iterator[tuple[str, tuple[frozenset[str], str | None, Wanted]]]:
-    for key, value in world.newest("wadm_manifests", f"{LATTICE}-"):
+    for key, value in world.newest("wadm_manifests", f"{world.lattice}-"):
         stored = json.loads(value)
         deployed = stored.get("deployed_version")
         wants = wanted.read(stored["manifests"][deployed]) if deployed is not None else NOTHING
-        yield key.removeprefix(f"{LATTICE}-"), (frozenset(stored["manifests"]), deployed, wants)
+        yield key.removeprefix(f"{world.lattice}-"), (frozenset(stored["manifests"]), deployed, wants)
 
 
 # -- convergence ----------------------------------------------------------------------------
@@ -541,9 +541,9 @@ def lost(world: World) -> list[str]:
 def stored(world: World) -> dict[str, Stored]:
     """Return what is stored of each application."""
     found = {}
-    for key, value in world.newest("wadm_manifests", f"{LATTICE}-"):
+    for key, value in world.newest("wadm_manifests", f"{world.lattice}-"):
         one = json.loads(value)
-        found[key.removeprefix(f"{LATTICE}-")] = Stored(tuple(one["manifests"]), one.get("deployed_version"))
+        found[key.removeprefix(f"{world.lattice}-")] = Stored(tuple(one["manifests"]), one.get("deployed_version"))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from msgspec import Struct
@@ -54,10 +54,10 @@ NO_TROUBLE: Final = Trouble()
 class TroubledNetwork(Network):
     """A network with odds. Messages between two keep their order, unless one is made late."""
 
-    def __init__(self, rng: random.Random, spared: frozenset[str] = frozenset()) -> None:
+    def __init__(self, rng: random.Random, spared: Set[str] = frozenset()) -> None:
         self.trouble = NO_TROUBLE
         self._rng = rng
-        self._spared = spared
+        self.spared = set(spared)
         """Clients whose calls to the NATS server never fail."""
         self._last: dict[tuple[str, str], float] = {}
         self.refuses = ""
@@ -87,7 +87,7 @@ class TroubledNetwork(Network):
         if self.refuses and operation == "append" and target.startswith(self.refuses):
             self.refuses = ""
             return Fault(LATENCY, before=Unavailable(f"{operation} {target}: the server has no leader"))
-        if trouble is NO_TROUBLE or client in self._spared:
+        if trouble is NO_TROUBLE or client in self.spared:
             return Fault(delay=0 if operation in _CALLS else LATENCY)
         delay = LATENCY if operation not in _CALLS else 0.0
         # Hosts that take longer to write than they have to answer would mostly show one gap (docs/simulator.md).

@@ -26,7 +26,7 @@ from wadm.sim.options import Options, draw_options
 from wadm.sim.order import COMMANDS
 from wadm.sim.timeline import Line
 from wadm.sim.wanted import Workload
-from wadm.sim.world import LATTICE, NEWS, Failure, World, WorldSink
+from wadm.sim.world import NEWS, Failure, World, WorldSink
 from wadm.transport import virtual_time
 
 CALM: Final = 180.0
@@ -136,19 +136,23 @@ class Simulation:
         )
 
     async def _run_phases(self, world: World, attack: Attack) -> float | None:
-        world.on_call = lambda call: self._judge_ignorance(world, call)
-        world.on_forgetting = partial(checks.forget, world)
+        self.watch(world)
         await attack.set_the_stage()
         await attack.run()
         await attack.heal()
-        whole_after = await self._converge(world, CALM)
-        self._judge_strangers(world, attack)
-        await self._work(world, attack)
-        await self._lose_sight(world, attack)
-        await self._stay_silent(world)
+        whole_after = await self.converge(world, CALM)
+        self.judge_strangers(world, attack)
+        await self.work(world, attack)
+        await self.lose_sight(world, attack)
+        await self.stay_silent(world)
         return whole_after
 
-    async def _converge(self, world: World, within: float) -> float | None:
+    def watch(self, world: World) -> None:
+        """Judge what is asked in a world from now on."""
+        world.on_call = lambda call: self._judge_ignorance(world, call)
+        world.on_forgetting = partial(checks.forget, world)
+
+    async def converge(self, world: World, within: float) -> float | None:
         """Wait until the world is as it is declared; return how long that took."""
         began = world.now()
         while wrong := checks.unfinished(world):
@@ -163,7 +167,8 @@ class Simulation:
             world.failed("durability", one)
         return took
 
-    def _judge_strangers(self, world: World, attack: Attack) -> None:
+    def judge_strangers(self, world: World, attack: Attack) -> None:
+        """Judge that what is not wadm's is as it was before the attack."""
         there = checks.strangers(checks.look(world))
         lives = {life for life, _ in there} | {
             f"{host.name} {host.host.friendly_name}" for host in world.alive() if host.host is not None
@@ -172,7 +177,7 @@ class Simulation:
             if life in lives and there.get((life, id_)) != entity:
                 world.failed("ownership", f"{id_} on {life} is {there.get((life, id_))}, was {entity}")
 
-    async def _work(self, world: World, attack: Attack) -> None:
+    async def work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
         self._rightly_given_up = {
@@ -196,7 +201,7 @@ class Simulation:
                 world.network.refuses = COMMANDS
             await attack.work()
             await asyncio.sleep(MOMENT)
-            if await self._converge(world, SOON + TURN * _turns(world)) is None:
+            if await self.converge(world, SOON + TURN * _turns(world)) is None:
                 return
             world.network.refuses = ""
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
@@ -252,7 +257,7 @@ class Simulation:
         for call in world.calls.under_way(application):
             world.failed("honesty", f"{application} is said to be deployed, but this is under way: {call}")
 
-    async def _lose_sight(self, world: World, attack: Attack) -> None:
+    async def lose_sight(self, world: World, attack: Attack) -> None:
         """Have more than half of the hosts fall silent together and come back, perhaps with another owner meanwhile:
         nothing may be moved."""
         await asyncio.sleep(SOON)
@@ -276,7 +281,7 @@ class Simulation:
 
     async def _replace_owner(self, world: World, orderly: bool = False) -> None:
         """Have the server that holds the lattice die, or be told to end, and start again a little later."""
-        holder = world.holder(LATTICE)
+        holder = world.holder(world.lattice)
         for server in world.servers:
             if server.life is not None and holder.startswith(f"{server.life.name}-"):
                 if orderly:
@@ -286,7 +291,8 @@ class Simulation:
                 await asyncio.sleep(self.rng.choice((0.0, 10.0)))
                 server.start()
 
-    async def _stay_silent(self, world: World) -> None:
+    async def stay_silent(self, world: World) -> None:
+        """Let time pass in which there is nothing to do."""
         # What the last change brought about may still be looked at again, but not for long.
         await asyncio.sleep(SOON)
         began, said = world.now(), world.status_changes

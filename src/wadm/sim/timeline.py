@@ -42,6 +42,10 @@ class Timeline:
         """Have a message count for the digest; there are too many of them to be read."""
         self._digest.update(f"{self._now():.6f} {who} {subject} ".encode() + data + b"\n")
 
+    def of(self, lattice: str) -> Timeline:
+        """Return the part of one lattice, where there are several: its lines name it."""
+        return _Part(self, lattice)
+
     @property
     def digest(self) -> str:
         """What two runs have in common in which everybody said the same at the same times."""
@@ -51,3 +55,16 @@ class Timeline:
         """Yield the lines of the last seconds."""
         since = self._now() - seconds
         return (line for line in self.lines if line.at >= since)
+
+
+class _Part(Timeline):
+    """What happens in one lattice of several goes into the timeline of the whole."""
+
+    def __init__(self, whole: Timeline, lattice: str) -> None:
+        super().__init__(whole._now)
+        self.lines, self._digest = whole.lines, whole._digest
+        self._lattice = lattice
+
+    def note(self, who: str, what: str, *, repeats: bool = True) -> None:
+        """Add a line."""
+        super().note(who, f"({self._lattice}) {what}", repeats=repeats)

@@ -22,13 +22,27 @@ _REFUSED: Final = ("already exists", "does not have a version")
 """What errors say that are due to what is stored, not to a passing trouble."""
 _OF_OTHERS: Final = ("shared", "too large to be stored", "Duplicate")
 """What errors say that are due to other things than what is stored of the application."""
+REGISTRY: Final = "registry.example"
+"""Where images come from."""
 _FORGOTTEN: Final = re.compile(r"dropping the oldest versions for lack of space: (\[[^\]]*\])")
+
+
+def marked(manifest: Manifest, registry: str) -> Manifest:
+    """Return a manifest that bears the mark of a registry in all images and in the values of all configurations: where
+    there are several lattices, nothing with the mark of one may be found in another."""
+    if registry == REGISTRY:
+        return manifest
+    text = json.dumps(manifest).replace(f'"{REGISTRY}/', f'"{registry}/')
+    found: Manifest = json.loads(re.sub(r'"level": "(\d+)"', rf'"level": "{registry}/\1"', text))
+    return found
 
 
 class User:
     """Asks the API for one thing after another. An answer is believed; without one, both may be."""
 
-    def __init__(self, transport: Transport, lattice: str, failed: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, transport: Transport, lattice: str, failed: Callable[[str, str], None], registry: str = REGISTRY
+    ) -> None:
         self.manifests: dict[tuple[str, str], Manifest] = {}
         """All manifests that were ever put, by application and version."""
         self.newest: dict[str, Manifest] = {}
@@ -37,6 +51,7 @@ class User:
         self._transport = transport
         self._lattice = lattice
         self._failed = failed
+        self._registry = registry
         self._ledgers: dict[str, Ledger] = {}
         self._asked_at: dict[str, float] = {}
 
@@ -65,6 +80,7 @@ class User:
 
     async def put(self, manifest: Manifest) -> bool:
         """Put a manifest under the version it names; return whether that was confirmed."""
+        manifest = marked(manifest, self._registry)
         name, version = manifest["metadata"]["name"], manifest["metadata"]["annotations"]["version"]
         self.manifests[name, version] = manifest
         self.newest[name] = manifest
@@ -87,6 +103,11 @@ class User:
         """Delete a version of an application."""
         operation, body = f"del.{application}", {"version": version}
         return await self._ask(application, operation, body, ("deleted",), lambda one: one.delete_version(version))
+
+    async def read(self, operation: str) -> Any:
+        """Ask for something that changes nothing; return the answer."""
+        subject = f"wadm.api.{self._lattice}.model.{operation}"
+        return json.loads((await self._transport.request(subject, b"", PATIENCE)).data)
 
     async def _ask(self, application: str, operation: str, body: Any, done: tuple[str, ...], change: Change) -> bool:
         ledger = self.ledger(application)

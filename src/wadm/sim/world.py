@@ -30,9 +30,9 @@ from wadm.sim.known import Known
 from wadm.sim.lives import Life, drive_tasks, has_died
 from wadm.sim.network import TroubledNetwork
 from wadm.sim.order import COMMANDS, Lease, Order
-from wadm.sim.processes import WatchedTransport, closed
+from wadm.sim.processes import Observer, WatchedTransport, closed
 from wadm.sim.timeline import CHECK, Timeline
-from wadm.sim.users import User
+from wadm.sim.users import REGISTRY, User
 from wadm.transport.base import BucketSpec, Message, Stored
 from wadm.transport.memory import MemoryBroker
 from wadm.transport.memory.transport import MAX_PAYLOAD
@@ -71,7 +71,7 @@ class SimulatedHost:
         self.name = name
         self.transport = WatchedTransport(world.broker, name, world)
         self.spec = HostSpec(f"{world.seed}/{name}", dict(labels))
-        self.fleet = Fleet(self.transport, LATTICE, seed=f"{world.seed}/{name}")
+        self.fleet = Fleet(self.transport, world.lattice, seed=f"{world.seed}/{name}")
         self.host: ModelHost | None = None
         self.frozen = False
         self.cut = False
@@ -182,7 +182,7 @@ class SimulatedServer:
         self.cut = self.stopping = False
         name = f"{self.name}.{self._lives}"
         life = self.life = Life(name, lambda: self._died(transport), self._runs_in_circles)
-        transport = self.transport = WatchedTransport(self._world.broker, name, self._world, life)
+        transport = self.transport = WatchedTransport(self._world.broker, name, self._world.observer, life)
         transport.room = min(transport.room, self._world.room)
         self._world.timeline.note(name, "starts")
         self._world.lives.append(life)
@@ -202,7 +202,7 @@ class SimulatedServer:
 
     def _died(self, transport: WatchedTransport) -> None:
         self._world.timeline.note(transport.name, "dies")
-        self._world.calls.disturbed(transport.name)  # Nobody is left who could hear what came of its calls.
+        self._world.server_disturbed(transport.name)  # Nobody is left who could hear what came of its calls.
         transport.die()
 
     def kill(self, steps: int = 0) -> None:
@@ -222,7 +222,7 @@ class SimulatedServer:
     def thaw(self) -> None:
         """Have it go on."""
         self._world.timeline.note(self._there().name, "goes on")
-        self._world.calls.disturbed(self._there().name)
+        self._world.server_disturbed(self._there().name)
         self._there().thaw()
 
     def cut_off(self) -> None:
@@ -236,7 +236,7 @@ class SimulatedServer:
         """Have it find its connection again."""
         assert self.transport is not None
         self._world.timeline.note(self._there().name, "has its connection again")
-        self._world.calls.disturbed(self._there().name)
+        self._world.server_disturbed(self._there().name)
         self.cut = False
         self.transport.came_back()
 
@@ -272,28 +272,52 @@ class Trap(Struct, frozen=True):
 
 
 class World:
-    """Everything there is. ``now`` counts seconds since it began."""
+    """Everything there is. ``now`` counts seconds since it began.
 
-    def __init__(self, seed: int, persistence: str = "file") -> None:
+    There may be several lattices, each as a world of its own (:mod:`wadm.sim.neighbours`): those ``beside`` the first
+    have its NATS server and its servers in common with it, and hosts, users and strangers of their own.
+    """
+
+    def __init__(
+        self, seed: int, persistence: str = "file", lattice: str = LATTICE, beside: World | None = None
+    ) -> None:
         self.seed = seed
+        self.lattice = lattice
+        self.registry = REGISTRY if beside is None else f"{lattice}.example"
+        """Where all images of this lattice come from."""
+        self._suffix = "" if beside is None else f"-{lattice}"
+        """What the names of its hosts, users and strangers have that those of the first do not."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(drive_tasks)
-        self._began = loop.time()
-        self.timeline = Timeline(self.now)
         self.room = MAX_PAYLOAD
         """The most bytes that servers believe a message may hold."""
-        self.network = TroubledNetwork(random.Random(f"network {seed}"), frozenset({"user", STRANGER}))  # noqa: S311
-        self.broker = MemoryBroker(self.network)
+        user, stranger = f"user{self._suffix}", f"{STRANGER}{self._suffix}"
+        if beside is None:
+            self._began = loop.time()
+            self.timeline = Timeline(self.now)
+            self.network = TroubledNetwork(random.Random(f"network {seed}"), {user, stranger})  # noqa: S311
+            self.broker = MemoryBroker(self.network)
+        else:
+            self._began = beside._began
+            self.timeline = beside.timeline.of(lattice)
+            self.network, self.broker = beside.network, beside.broker
+            self.network.spared |= {user, stranger}
+        self.observer: Observer = self
+        """Watches what goes over the connections of servers."""
+        self.worlds: list[World] = [self] if beside is None else beside.worlds
+        """All that have their servers in common."""
+        if beside is not None:
+            self.worlds.append(self)
         self.calls = Calls(self)
         self.order = Order(self)
         self.known = Known()
         self.health_heard = HealthHeard()
         self._epoch = self.broker.clock.now() - self.now()
-        self.failures: list[Failure] = []
-        self.has_failed = asyncio.Event()
+        self.failures: list[Failure] = [] if beside is None else beside.failures
+        self.has_failed: asyncio.Event = asyncio.Event() if beside is None else beside.has_failed
         self.names: dict[str, str] = {}
         """What hosts are called here, by id."""
-        self.lives: list[Life] = []
+        self.lives: list[Life] = [] if beside is None else beside.lives
         self.habits: Habits = HEALTHY
         self.in_order_from = 0.0
         """From when on what a host tells last is the newest: no event is on its way that it has kept back."""
@@ -301,16 +325,16 @@ class World:
             stream_persistence="memory" if persistence == "memory" else "file", silence_pause=SILENCE_PAUSE
         )
         self.hosts: list[SimulatedHost] = []
-        self.servers: list[SimulatedServer] = []
-        self.user = User(WatchedTransport(self.broker, "user", self), LATTICE, self.failed)
-        self.stranger = WatchedTransport(self.broker, STRANGER, self)
+        self.servers: list[SimulatedServer] = [] if beside is None else beside.servers
+        self.user = User(WatchedTransport(self.broker, user, self), lattice, self.failed, self.registry)
+        self.stranger = WatchedTransport(self.broker, stranger, self)
         self.judge_stop: Callable[[Call], str | None] = lambda _call: None
         """Tells why something must not be stopped yet (:mod:`wadm.sim.early_stops`)."""
         self.on_forgetting: Callable[[], None] = lambda: None
         """Takes note of what nobody can know any more once a NATS server has lost what it kept in memory."""
         self.on_call: Callable[[Call], None] = lambda _call: None
         """Judges a call at the moment at which it is asked for."""
-        self.traps: list[Trap] = []
+        self.traps: list[Trap] = [] if beside is None else beside.traps
         self.on_status: Callable[[str, dict[str, Any]], None] = lambda _name, _status: None
         self.status_changes = 0
         self._changed: dict[tuple[str, ...], float] = {}
@@ -344,7 +368,7 @@ class World:
 
     async def add_host(self, **labels: str) -> SimulatedHost:
         """Start one more host."""
-        host = SimulatedHost(self, f"host-{len(self.hosts) + 1}", labels)
+        host = SimulatedHost(self, f"host{self._suffix}-{len(self.hosts) + 1}", labels)
         self.hosts.append(host)
         await host.fleet.start()
         await host.start()
@@ -360,7 +384,7 @@ class World:
     async def lattice_buckets(self) -> None:
         """Have the buckets that hosts keep links and configurations in, before there is a host."""
         for name in ("LATTICEDATA", "CONFIGDATA"):
-            await self.stranger.ensure_bucket(BucketSpec(f"{name}_{LATTICE}"))
+            await self.stranger.ensure_bucket(BucketSpec(f"{name}_{self.lattice}"))
 
     async def end(self) -> None:
         """End everything."""
@@ -389,14 +413,20 @@ class World:
         """Start the NATS server again: what it kept in memory is gone."""
         self.timeline.note("nats", "starts again")
         if self.settings.stream_persistence == "memory":
-            self.forgot = True
-            self.on_forgetting()
+            for world in self.worlds:
+                world.forgot = True
+                world.on_forgetting()
         self.broker.start()
 
     async def nats_is_there(self) -> None:
         """Wait until there is a NATS server to connect to."""
         while not self.broker.up:  # it says so to nobody but its clients  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+    def server_disturbed(self, name: str) -> None:
+        """Take note that something befell a server, so that nobody can be blamed for asking again."""
+        for world in self.worlds:
+            world.calls.disturbed(name)
 
     def alive(self) -> list[SimulatedHost]:
         """Return the hosts that can be reached."""
@@ -422,12 +452,12 @@ class World:
 
     def status(self, application: str) -> dict[str, Any] | None:
         """Return the status an application was last said to have."""
-        stored = self._last("wadm_status", f"wadm.status.{LATTICE}.{application}")
+        stored = self._last("wadm_status", f"wadm.status.{self.lattice}.{application}")
         return None if stored is None else json.loads(stored.data)
 
     def stored_at(self, application: str) -> float:
         """Return when what is stored of an application changed last."""
-        stored = self._last("KV_wadm_manifests", f"$KV.wadm_manifests.{LATTICE}-{application}")
+        stored = self._last("KV_wadm_manifests", f"$KV.wadm_manifests.{self.lattice}-{application}")
         return 0.0 if stored is None else stored.time - self._epoch
 
     def is_so(self, call: Call) -> bool:
@@ -441,9 +471,9 @@ class World:
         if self.now() - self._changed.get(call.key[:2], -1.0) < NEWS:
             return False
         if noun == "config":
-            value = self.value(f"CONFIGDATA_{LATTICE}", call.key[1])
+            value = self.value(f"CONFIGDATA_{self.lattice}", call.key[1])
             return value is None if call.verb == "del" else value is not None and json.loads(value) == body
-        value = self.value(f"LATTICEDATA_{LATTICE}", f"COMPONENT_{call.key[1]}")
+        value = self.value(f"LATTICEDATA_{self.lattice}", f"COMPONENT_{call.key[1]}")
         links = [] if value is None else json.loads(value)["links"]
         same = [one for one in links if all(one.get(key) == body.get(key, one.get(key)) for key in _LINK)]
         if call.verb == "del":
@@ -527,10 +557,10 @@ class World:
 
             return ended
         bucket, _, key = target.partition("/")
-        if operation == "put" and bucket == f"CONFIGDATA_{LATTICE}":
+        if operation == "put" and bucket == f"CONFIGDATA_{self.lattice}":
             self.calls.put_by_host("config", key)
-        elif operation == "put" and bucket == f"LATTICEDATA_{LATTICE}":
-            self.calls.put_by_host("link", key.removeprefix("COMPONENT_"), self.holder(LATTICE))
+        elif operation == "put" and bucket == f"LATTICEDATA_{self.lattice}":
+            self.calls.put_by_host("link", key.removeprefix("COMPONENT_"), self.holder(self.lattice))
         return _nothing
 
     def consumes(self, who: str, message: Message) -> None:
@@ -541,7 +571,7 @@ class World:
     def requests(self, who: str, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         """Take note of a request."""
         self.timeline.trace(who, subject, data)
-        if who == "user":
+        if who.startswith("user"):
             return self._user_asks(subject, data)
         if not (who.startswith("server") and subject.startswith("wasmbus.ctl.")):
             return lambda _: None
@@ -551,9 +581,9 @@ class World:
                 return lambda answer: self._inventory_heard(who, answer)
             return lambda _: None
         if (call.key[0], call.verb) == ("provider", "start"):
-            specs = self.newest(f"LATTICEDATA_{LATTICE}", "COMPONENT_")
+            specs = self.newest(f"LATTICEDATA_{self.lattice}", "COMPONENT_")
             self.specs_at_start[call.key[1], call.key[2]] = tuple(value for _, value in specs)
-        self.order.judge_call(call, LATTICE)
+        self.order.judge_call(call, self.lattice)
         in_order = self.now() >= self.in_order_from  # else what is told last need not be the newest
         if in_order and self.known.knows(call) and self.asked_before(call) and self.is_so(call):
             self.failed("restraint", f"{who} asks again for what it has heard to be so: {call}")
@@ -617,14 +647,14 @@ class World:
         version = body.get("version") or body.get("metadata", {}).get("annotations", {}).get("version", "")
         name = body.get("metadata", {}).get("name", "")
         what = " ".join(part for part in (operation, name, version) if part)
-        self.timeline.note("user", what)
+        self.timeline.note(f"user{self._suffix}", what)
 
         def ended(answer: Message | WadmError) -> None:
-            if isinstance(answer, WadmError):
-                self.timeline.note("user", f"{what}: {answer!r}")
-            else:
+            told = repr(answer)
+            if isinstance(answer, Message):
                 reply = json.loads(answer.data)
-                self.timeline.note("user", f"{what}: {reply['result']} {reply.get('message', '')}".rstrip())
+                told = f"{reply['result']} {reply.get('message', '')}" if isinstance(reply, dict) else "a list"
+            self.timeline.note(f"user{self._suffix}", f"{what}: {told}".rstrip())
 
         return ended
 
