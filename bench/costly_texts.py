@@ -144,6 +144,9 @@ YAML: Final[dict[str, Shape]] = {
     "a long line where a map should be": _repeat("long text ", "metadata: ", "x"),
     # the rest of the syntax
     "documents": _repeat("---\n"),
+    "documents that hold something": _repeat("a: 1\n---\n"),
+    "documents behind many lines": lambda size: b"\n" * (size // 2) + b"a: 1\n---\n" * (size // 18),
+    "comments between documents": _repeat("# x\n---\n"),
     "directives": _repeat("%YAML 1.2\n"),
     "tag directives": _numbered("%%TAG !e%d! tag:example\n"),
     "tags": _repeat("!t x,", before="[", after="]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,27 @@ def test_several_documents_in_a_file(world: World, tmp_path: Path) -> None:
     done = world.wadm("deploy", str(file), "--wait")
     assert (done.code, done.out) == (0, "Deployed a version v1.\nDeployed b version v1.\n")
     assert f"skipped: {file} (document 2) (its apiVersion is v1, its kind Service)" in done.err
+
+
+def test_more_documents_than_one_file_can_have_are_refused_at_once(validate: Any, tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text("a: 1\n---\n" * 20_000)
+    said = f"{file} holds 20000 documents in 40000 lines, which is too much for one file: split it"
+    refused = validate(str(file))
+    assert refused.code != 0
+    assert said in refused.err
+    assert said in validate(str(tmp_path)).err
+
+
+def test_of_a_long_line_the_place_is_shown(validate: Any, tmp_path: Path) -> None:
+    """A manifest in JSON is often one line."""
+    file = tmp_path / "long.json"
+    long = "x" * 3_000
+    file.write_text(f'{{"apiVersion":"{long}","kind":"b","wrong":1,"metadata":{{"name":"{long}"}}}}')
+    shown = validate(str(file)).err.splitlines()
+    marked = [(line, line[mark.index("^") :]) for line, mark in pairwise(shown) if mark.strip("| ") == "^"]
+    assert any(part.startswith('"wrong"') for _, part in marked)
+    assert max(len(line) for line, _ in marked) < 250
 
 
 def test_problems_of_a_document_have_their_place_in_the_file(validate: Any, tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ import re
 import sys
 import tracemalloc
 from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml as pyyaml
+from rich.console import Console
 
 import wadm.client.sources
 import wadm.dashboard.gateway
@@ -20,6 +23,8 @@ import wadm.server.logging
 import wadm.transport.nats.connection
 from bench.costly_texts import JSON, YAML, Shape
 from tests.wire.backtracking import Steps, alphabet, patterns
+from wadm.cli.manifests import look_at
+from wadm.cli.views.problems import problems
 from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid, WadmError
 from wadm.wire import yaml
@@ -111,6 +116,32 @@ def test_reading_takes_memory_in_proportion_to_the_text(name: str) -> None:
 def test_what_is_said_of_a_text_is_short(name: str) -> None:
     problems = [problem for refused in refusals(ALL[name](20_000)) for problem in refused.problems]
     assert max((len(text) for p in problems for text in (p.message, p.path, p.hint)), default=0) < 9_000
+
+
+# -- the command line -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_command_line_takes_steps_in_proportion_to_the_text(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+
+    def cost(size: int) -> int:
+        file.write_bytes(ALL[name](size))
+        return steps(lambda: look_at([str(file)]))
+
+    check_growth(cost, SLACK, name)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_the_command_line_prints_of_a_text_is_short(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+    file.write_bytes(ALL[name](50_000))
+    for one in look_at([str(file)]).checked:
+        told = StringIO()
+        text = one.source.text.decode(errors="replace")
+        Console(file=told, width=10_000).print(problems("manifest.yaml", text, one.problems))
+        printed = sum(len(line.rstrip()) for line in told.getvalue().splitlines())
+        assert printed < 4_000 * (1 + len(one.problems))
 
 
 # -- what is right but large ------------------------------------------------------------------

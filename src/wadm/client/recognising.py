@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
+from wadm.client.urls import SourceError
 from wadm.model.text import near_miss
 
 API_VERSION = "core.oam.dev/v1beta1"
@@ -12,27 +14,45 @@ KIND = "Application"
 _FIELDS = ("apiVersion", "kind", "metadata", "spec")
 _WORDS = (b"oam.dev", b"wasmcloud", b"spreadscaler", b"daemonscaler", b"traits:")
 """What a file is about that cannot be read and was probably meant as a manifest."""
+MOST_BLANK_LINES = 20 * 1024 * 1024
+"""Blank lines in front of all documents of a text together: a thousand applications of forty lines each."""
 _MARKER = re.compile(rb"^(?:---|\.\.\.)(?=\s|$)", re.MULTILINE)
 
 
-def split_documents(data: bytes) -> list[bytes]:
+def split_documents(data: bytes, name: str = "it") -> list[bytes]:
     r"""Return the documents of a YAML text, without those that hold nothing. Each has blank lines in front of it, so
-    that its lines have the numbers they have in the text.
+    that its lines have the numbers they have in the text. Raises SourceError, which says what the text is called,
+    where those would be far more than the text.
 
     >>> split_documents(b"a: 1\\n---\\n# nothing\\n---\\nb: 2\\n")
     [b'a: 1\\n', b'\\n\\n\\n---\\nb: 2\\n']
     """
-    starts = [0]
+    starts, begins, holds = [0], 0, False
     for found in _MARKER.finditer(data):
-        if _holds_something(data[starts[-1] : found.start()]):
-            starts.append(found.start())
+        # Each part of the text is looked at once, however many markers follow each other.
+        holds, begins = holds or _holds_something(data[begins : found.start()]), found.start()
+        if holds:
+            starts.append(begins)
+            holds = False
     parts = [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
-    if len(parts) > 1 and not _holds_something(parts[-1]):
+    if len(parts) > 1 and not holds and not _holds_something(data[begins:]):
         parts.pop()
         starts.pop()
     if len(parts) == 1:
         return [data]
-    return [b"\n" * data.count(b"\n", 0, start) + part for start, part in zip(starts, parts, strict=True)]
+    lines = _lines_before(data, starts)
+    if sum(lines) > MOST_BLANK_LINES:
+        number = data.count(b"\n")
+        many = f"{len(parts)} documents in {number} lines"
+        raise SourceError(f"{name} holds {many}, which is too much for one file: split it")
+    return [b"\n" * before + part for before, part in zip(lines, parts, strict=True)]
+
+
+def _lines_before(data: bytes, starts: list[int]) -> list[int]:
+    lines = [0]
+    for begin, end in pairwise(starts):
+        lines.append(lines[-1] + data.count(b"\n", begin, end))
+    return lines
 
 
 def _holds_something(part: bytes) -> bool:

@@ -135,7 +135,7 @@ def _file(path: Path) -> Gathered:
 
 def _documents(name: str, data: bytes, directory: Path | None) -> Gathered:
     """Return the manifests in a text. Of one that holds a single document, that is one, whatever it looks like."""
-    documents = split_documents(data)
+    documents = split_documents(data, name)
     if len(documents) == 1:
         return Gathered((_source(name, data, directory, 0),))
     sources, skipped = [], []
@@ -227,7 +227,7 @@ def _why_not(path: Path) -> str:
     if not path.is_file():
         return "it is not a file"
     data = _read(path)
-    documents = split_documents(data)
+    documents = split_documents(data, shown(path))
     if len(documents) > 1:
         return "" if any(not why_no_manifest(one) for one in documents) else "none of its documents is an application"
     return why_no_manifest(data, path.suffix.lower() != ".json")

@@ -12,6 +12,10 @@ from rich.text import Text
 from wadm.cli.views.table import count
 from wadm.model.manifest import Problem
 
+LONG_LINE = 200
+"""Characters of a line that are shown at most, ..."""
+SHOWN_BEFORE = 40
+"""... and how many of them stand before the column where something is wrong."""
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 
@@ -41,13 +45,23 @@ def _problem(name: str, lines: Sequence[str], problem: Problem) -> RenderableTyp
 
 
 def _excerpt(line: str, problem: Problem) -> Text:
+    line, column = _around(line, problem.column)
     number = f"{problem.line:>6} | "
     result = Text(no_wrap=True, overflow="ellipsis")
     result.append(number, style="dim").append(line.replace("\t", " "))
-    if 0 < problem.column <= len(line) + 1:
+    if 0 < column <= len(line) + 1:
         result.append(f"\n{' ' * (len(number) - 2)}| ", style="dim")
-        result.append(" " * (problem.column - 1) + "^", style="red")
+        result.append(" " * (column - 1) + "^", style="red")
     return result
+
+
+def _around(line: str, column: int) -> tuple[str, int]:
+    """Return the part of a long line around a column, and the column in it: a megabyte of JSON is one line."""
+    if len(line) <= LONG_LINE:
+        return line, column
+    start = max(0, column - 1 - SHOWN_BEFORE)
+    part = line[start : start + LONG_LINE] + "…" * (start + LONG_LINE < len(line))
+    return (f"…{part}", column - start + 1) if start else (part, column)
 
 
 def _verdict(name: str, found: Sequence[Problem]) -> Text:
