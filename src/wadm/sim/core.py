@@ -112,6 +112,10 @@ class HostCore:
         """Whole seconds since the start. Timers may be a hair early: 29.9999 s are 30."""
         return max(0, int(self._transport.now() - self._started + _HAIR))
 
+    def now(self) -> float:
+        """Return the time, in seconds."""
+        return self._transport.now()
+
     async def pause(self, delay: Delay) -> None:
         """Take that long; nothing at all for a delay of 0."""
         if seconds := draw(delay, self.rng):

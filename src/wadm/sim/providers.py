@@ -22,6 +22,8 @@ FIRST_PROBE = 5.0
 PROBE_INTERVAL = 30.0
 CONNECTS_AGAIN = 0.5
 HEALTHY, ILL = b'{"healthy":true}', b'{"healthy":false}'
+AT_ONCE = 0.001
+"""Seconds by which what comes over two ways may change places."""
 _LINK_NAME = "default"
 _SWITCHABLE = ("http-server", "messaging-nats")
 """Built-ins whose start is not even answered while they are off. (A fault of the real host.)"""
@@ -55,6 +57,8 @@ class Providers:
         self.running: dict[str, RunningProvider] = {}
         self.lock = FairLock()
         self._core = core
+        self._written_again: dict[LinkId, float] = {}
+        """Links that were written again as this host knew them, and when it heard of that last."""
         core.tables.append(self.running)
         core.store.on_new_link(self._new_link)
         core.store.on_known_link(self._known_link)
@@ -209,6 +213,8 @@ class Providers:
             provider.links.missed = True
         else:
             provider.links.hear(verb, link)
+            if verb == "del" and self._core.now() - self._written_again.get(link.id, -1.0) < AT_ONCE:
+                provider.links.still_there(link.id)  # it was put again by now, of which the host has heard before
 
     def _new_link(self, link: bodies.Link) -> None:
         """Tell the providers of this host of a link that it did not know: beside whoever put it, who tells all."""
@@ -218,6 +224,7 @@ class Providers:
                 self._core.spawn(self._tell(id_, self.running[id_].links, link))
 
     def _known_link(self, link: bodies.Link) -> None:
+        self._written_again[link_id(link)] = self._core.now()
         for id_ in _ends(link):
             if id_ in self.running and _is_process(self.running[id_]):
                 self.running[id_].links.still_there(link_id(link))

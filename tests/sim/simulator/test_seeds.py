@@ -97,6 +97,7 @@ REMEMBERED = {
     4243: "as 2053: a start was re-scaled that went through after the one asked beside it had failed",
     4246: "as 5234: a put of another link of its source brought a deleted link back",
     4764: "as 2330",
+    5191: "the check wanted a link told again that its host, hearing of deletion and put at once, never saw go",
     5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
     5681: "the check wanted a provider to be called well of which the owner could not hear that it was",
     5987: "as 5234",
