@@ -95,12 +95,13 @@ class Server:
         self.models.events = called.events
         self.models.events_without_values = settings.events_without_values
         self._metrics = metrics or ServerMetrics()
+        reply_rules = ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,))
         self.api = Api(
             self.models,
             settings.api_prefix,
             settings.multitenant,
             metrics=self._metrics,
-            reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
+            reply_rules=reply_rules,
             transport=self._api_transport,
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
@@ -125,7 +126,7 @@ class Server:
             self.store,
             self._make_manifests,
             self._is_shared,
-            ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
+            reply_rules,
         )
         self.models.memory = self.memory
         self._limited = Limited(log, interval=3600.0)
@@ -219,6 +220,7 @@ class Server:
         return self.leases.instances > 1 or self._settings.max_jobs == 0
 
     def _may_others_write(self) -> bool:
+        """As :meth:`_is_shared`, and for a while after the others fell silent: what they wrote may not be known yet."""
         return self.leases.others_may_write or self._settings.max_jobs == 0
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
