@@ -33,8 +33,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-async def answer(port: int, timeout: float = 2.0, address: str = "127.0.0.1") -> str | None:
-    """Return what is answered to ``GET /`` with status 200, ``None`` where nothing or something else is."""
+class NoAnswer(Exception):
+    """Nothing was answered, or something else than was hoped for."""
+
+
+async def get(port: int, timeout: float = 2.0, address: str = "127.0.0.1") -> str:
+    """Return what is answered to ``GET /`` with status 200. Raises :class:`NoAnswer` with what happened instead."""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(address, port)
@@ -43,14 +47,22 @@ async def answer(port: int, timeout: float = 2.0, address: str = "127.0.0.1") ->
                 said = await reader.read()
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
-        return None
+    except (OSError, TimeoutError) as error:
+        raise NoAnswer(str(error) or f"nothing within {timeout:g} s") from error
     head, _, body = said.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
-        return None
+        raise NoAnswer(head.partition(b"\r\n")[0].decode("latin-1") or "closed without an answer")
     if b"chunked" in head.lower():
         body = b"".join(body.split(b"\r\n")[1::2])
     return body.decode().strip()
+
+
+async def answer(port: int, timeout: float = 2.0, address: str = "127.0.0.1") -> str | None:
+    """Return what is answered to ``GET /`` with status 200, ``None`` where nothing or something else is."""
+    try:
+        return await get(port, timeout, address)
+    except NoAnswer:
+        return None
 
 
 async def is_closed(port: int) -> bool:
@@ -247,6 +259,8 @@ class Load:
     def __init__(self, port: int, every: float = 0.01, addresses: Sequence[str] = ("127.0.0.1",)) -> None:
         self.answers: list[tuple[float, str | None]] = []
         """When each request was sent (monotonic clock), and its answer."""
+        self.failures: list[tuple[float, str]] = []
+        """When each request was sent that nobody answered, and what happened instead."""
         self._port = port
         self._every = every
         self._addresses = tuple(addresses)
@@ -276,11 +290,15 @@ class Load:
         sent = time.monotonic()
         first = self._sent % len(self._addresses)
         self._sent += 1
-        said = None
+        said, failure = None, ""
         for address in (*self._addresses[first:], *self._addresses[:first]):
-            said = await answer(self._port, 5.0, address)
-            if said is not None:
+            try:
+                said = await get(self._port, 5.0, address)
                 break
+            except NoAnswer as error:
+                failure = str(error)
+        else:
+            self.failures.append((sent, failure))
         self.answers.append((sent, said))
 
     @property

@@ -104,8 +104,9 @@ def gap(load: Load) -> float:
 
 def told(load: Load, began: float) -> str:
     """Return how much of a stream was lost, and when, in words. ``began`` is when the second version was deployed."""
-    lost = [sent - began for sent, said in load.answers if said is None]
-    when = f" (sent {lost[0]:.2f} to {lost[-1]:.2f} s after the deploy)" if lost else ""
+    lost = [sent - began for sent, _ in load.failures]
+    how = ", ".join(sorted({failure for _, failure in load.failures}))
+    when = f" (sent {lost[0]:.2f} to {lost[-1]:.2f} s after the deploy: {how})" if lost else ""
     return f"{len(lost):5} lost of {len(load.answers):5}{when}, longest gap {gap(load):6.2f} s"
 
 
@@ -156,6 +157,7 @@ async def measure(directory: Path, only: str) -> None:
             "component, an import that nothing provides": ({"ui": f"file://{want}"}, 1),
             "provider on one host, no such image": ({"http": f"file://{home}/none.par.gz"}, 1),
             "provider on one host, crashes": ({"http": f"file://{crash}"}, 1),
+            "provider on two hosts, nothing changes": ({}, 2),  # what is lost here is lost without a deploy
             "provider on two hosts, no such image": ({"http": f"file://{home}/none.par.gz"}, 2),
             "provider on two hosts, crashes": ({"http": f"file://{crash}"}, 2),
         }
