@@ -208,6 +208,11 @@ class Api:
         return bool((await self.status(name))["status"]["type"] == "deployed")
 
 
+INSTANCES = 100
+"""Of the component on each host: more than a real host loses during a measurement, with or without a deploy, to requests
+that a provider process never sees answered (one of some thousand)."""
+
+
 def hello(
     image: str,
     provider: str,
@@ -236,7 +241,7 @@ def hello(
                     "name": "ui",
                     "type": "component",
                     "properties": {"image": image},
-                    "traits": [spread(component_hosts, 4)],
+                    "traits": [spread(component_hosts, INSTANCES)],
                 },
                 {
                     "name": "http",
