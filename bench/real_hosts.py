@@ -209,8 +209,7 @@ class Api:
 
 
 INSTANCES = 100
-"""Of the component on each host: more than a real host loses during a measurement, with or without a deploy, to requests
-that a provider process never sees answered (one of some thousand)."""
+"""Of the component on each host: more than one loses during a measurement (docs/protocol/lattice.md#instances-kept)."""
 
 
 def hello(
