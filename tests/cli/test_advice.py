@@ -54,6 +54,7 @@ def test_a_file_that_is_nearly_right(world: World, tmp_path: Path, monkeypatch: 
     ("line", "hint"),
     [
         ("--lattice x list", "hint:  options stand behind the command: wadm list --lattice x"),
+        ("--latice=x list", "hint:  options stand behind the command: wadm list --lattice=x"),
         ("-o json status hello", "hint:  options stand behind the command: wadm status -o json hello"),
         ("--lattice x", "hint:  --lattice is an option of the commands, as in: wadm list --lattice ..."),
         ("--nats-sever x", "hint:  did you mean --nats-server?"),

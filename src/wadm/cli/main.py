@@ -159,7 +159,7 @@ def _meant(arguments: Sequence[str]) -> str:
 
     command = next((argument for argument in arguments if argument in COMMANDS), None)
     if command is not None:
-        rest = list(arguments)
+        rest = [_respelled(argument) for argument in arguments]
         rest.remove(command)
         return f"\nhint:  options stand behind the command: wadm {command} {' '.join(rest)}"
     known = [spelled for flag in FLAGS for spelled in (flag.long, flag.short) if spelled]
@@ -172,6 +172,15 @@ def _meant(arguments: Sequence[str]) -> str:
         if close := get_close_matches(option, [*known, *_OF_COMMANDS], 1, 0.7):
             return f"\nhint:  did you mean {close[0]}?"
     return ""
+
+
+def _respelled(argument: str) -> str:
+    """Return an argument with the option of the commands that it nearly spells, as it is where it spells none."""
+    from difflib import get_close_matches
+
+    option, equals, value = argument.partition("=")
+    close = get_close_matches(option, _OF_COMMANDS, 1, 0.8) if option.startswith("--") else []
+    return f"{close[0]}{equals}{value}" if close else argument
 
 
 _OF_COMMANDS: Final = ("--lattice", "--context", "--server", "--output", "--creds", "--user", "--password", "--token")
