@@ -26,13 +26,15 @@ function licence(name) {
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
-for (const name of ["codemirror", "dagre"]) {
+for (const name of ["codemirror", "dagre", "uplot"]) {
   const { metafile } = await build({
     entryPoints: [`${name}.js`], outfile: join(out, `${name}.js`), bundle: true, minify: true, format: "esm", target: "es2022",
     legalComments: "none", charset: "utf8", metafile: true, logLevel: "warning",
   });
   writeFileSync(join(out, `LICENSE-${name}`), packages(metafile).map(licence).join(`\n${"-".repeat(79)}\n\n`));
 }
+// The style sheet that belongs to the charts.
+copyFileSync("node_modules/uplot/dist/uPlot.min.css", join(out, "uplot.css"));
 // Preact comes with htm in one file that is taken as it is.
 copyFileSync("node_modules/htm/preact/standalone.module.js", join(out, "preact.js"));
 const { version } = JSON.parse(readFileSync("node_modules/htm/package.json", "utf8"));

@@ -31,6 +31,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
     """Serve HTTP as the settings of a server say. Raises Misconfigured where that is not possible."""
     need_http()
     from wadm.dashboard.options import Options
+    from wadm.dashboard.prometheus import Prometheus
     from wadm.dashboard.tokens import Tokens, read_tokens
     from wadm.dashboard.webhooks import read_hooks
 
@@ -52,6 +53,7 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
         tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
         origins=settings.http_origins,
         hooks=read_hooks(Path(settings.http_webhooks), rules.bars) if settings.http_webhooks else (),
+        prometheus=Prometheus(settings.http_prometheus) if settings.http_prometheus else None,
         product=PRODUCT,
         ready=ready,
         metrics=metrics,

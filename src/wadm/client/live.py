@@ -21,8 +21,8 @@ from wadm.wire.events import decode_event
 from wadm.wire.status import decode_status
 from wadm.wire.timeline import decode_moment
 
-_HOSTS = ("host_started", "host_heartbeat")
-"""Events by which a lattice shows that it is there."""
+_HOSTS = ("host_started", "host_heartbeat", "host_stopped")
+"""Events that tell which hosts a lattice has."""
 
 
 async def follow_statuses(
@@ -77,19 +77,26 @@ async def follow_manifests(client: Client, handler: Callable[[], None]) -> Subsc
     return await client.transport.subscribe(subjects.manifest_event(client.lattice, ">"), lambda message: handler())
 
 
-async def follow_lattices(client: Client, handler: Callable[[str], None]) -> tuple[Subscription, ...]:
-    """Call ``handler`` with the name of each lattice of which a host, or a status, is heard."""
+async def follow_all_hosts(client: Client, handler: Callable[[str, Event], None]) -> tuple[Subscription, ...]:
+    """Call ``handler`` with the lattice and what a host says of itself: that it started, stopped, or what it runs."""
 
-    def host(message: Message) -> None:
-        if (found := subjects.parse_host_event(message.subject, False)) is not None:
-            handler(found.lattice)
-
-    def status(message: Message) -> None:
-        if (found := subjects.parse_status(message.subject)) is not None:
-            handler(found[0])
+    def receive(message: Message) -> None:
+        with suppress(Malformed):
+            found = subjects.parse_host_event(message.subject, False)
+            event = decode_event(message.data)
+            if found is not None and event is not None:
+                handler(found.lattice, event)
 
     subscribe = client.transport.subscribe
-    return (
-        *[await subscribe(subjects.host_event("*", event), host) for event in _HOSTS],
-        await subscribe(subjects.status("*", "*"), status),
-    )
+    return tuple([await subscribe(subjects.host_event("*", event), receive) for event in _HOSTS])
+
+
+async def follow_all_timelines(client: Client, handler: Callable[[str, tuple[Entry, ...]], None]) -> Subscription:
+    """Call ``handler`` with the lattice and what happened to one of its applications, in any lattice."""
+
+    def receive(message: Message) -> None:
+        with suppress(Malformed):
+            if (lattice := subjects.parse_timeline(message.subject)) is not None:
+                handler(lattice, decode_moment(message.data))
+
+    return await client.transport.subscribe(subjects.timeline("*", "*"), receive)

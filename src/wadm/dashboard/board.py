@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct, json
 from msgspec.structs import replace
 
-from wadm.background import BackgroundTasks
+from wadm.background import BackgroundTasks, end_if_cancelled
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_events, follow_manifests, follow_statuses
 from wadm.client.replies import Summary
@@ -109,7 +109,7 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
     """Return the row with another status."""
     unsettled = [s for s in status.scalers if s.type not in ("deployed", "undeployed")]
     told = [s.explanation for s in unsettled]
-    workloads = [s.explanation for s in status.scalers if s.kind in _WORKLOADS]
+    wanted, running = instances_of(status)
     worst = next((e for e in told if e.last_error), next((e for e in told if e.waiting_for), None))
     return Row(
         row.name,
@@ -126,11 +126,17 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
         else "",
         worst.last_error if worst else "",
         worst.next_try if worst else 0.0,
-        sum(e.wanted for e in workloads),
-        sum(e.running for e in workloads),
+        wanted,
+        running,
         len(status.scalers),
         row.changed,
     )
+
+
+def instances_of(status: ApplicationStatus) -> tuple[int, int]:
+    """Return how many instances of components and providers are wanted, and how many run."""
+    workloads = [s.explanation for s in status.scalers if s.kind in _WORKLOADS]
+    return sum(e.wanted for e in workloads), sum(e.running for e in workloads)
 
 
 def host_of(inventory: Inventory, heard: float) -> HostRow:
@@ -264,6 +270,7 @@ class Board:
             else:
                 self._trouble("")
                 self._replace("applications", self.rows, found)
+            end_if_cancelled()
             self.truth["applications"].set()
             await self._wait_for_news(LIST_AGAIN if self.problem else LIST_EVERY)
             await asyncio.sleep(LIST_SOON)
@@ -287,6 +294,7 @@ class Board:
                     self._heard(host_of(inventory, now))
             except WadmError as error:
                 self._trouble(str(error))
+            end_if_cancelled()
             self._give_up(self.client.transport.now())
             self.truth["hosts"].set()
             with suppress(TimeoutError):
@@ -320,6 +328,7 @@ class Board:
                 now = self.client.transport.now()
                 for inventory in await self.client.inventories(sorted(ids)):
                     self._heard(host_of(inventory, now))
+            end_if_cancelled()
 
     # -- news --------------------------------------------------------------------------------
 

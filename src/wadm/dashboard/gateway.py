@@ -20,7 +20,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from wadm.client.client import Client
-from wadm.client.live import follow_lattices
 from wadm.dashboard import streams
 from wadm.dashboard.board import Boards, HostRow, row_of
 from wadm.dashboard.guard import Guard, TooMuch, read_body
@@ -28,6 +27,7 @@ from wadm.dashboard.limits import Limits
 from wadm.dashboard.meter import Meter
 from wadm.dashboard.openapi import document
 from wadm.dashboard.operations import (
+    APPLICATION,
     HOST_QUERY,
     LATTICE,
     NAMES,
@@ -43,8 +43,11 @@ from wadm.dashboard.operations import (
 from wadm.dashboard.options import Options
 from wadm.dashboard.pages import pages
 from wadm.dashboard.pulse import Pulse
+from wadm.dashboard.recorder import Recorder
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
 from wadm.dashboard.tokens import Bearer
+from wadm.dashboard.trend_views import TrendViews
+from wadm.dashboard.trends import Trends
 from wadm.dashboard.webhooks import Webhooks, view
 from wadm.errors import Misconfigured, NoResponders, WadmError
 from wadm.metrics import told
@@ -88,13 +91,16 @@ class Gateway:
         self.pulse = Pulse(client, options.ready)
         self.lattices: dict[str, float] = {options.lattice: inf}
         """Lattices that were heard of, and until when that counts."""
+        trends = Trends()
+        self.recorder = Recorder(client, trends, self._heard, lambda: self.lattices)
+        self.trends = TrendViews(trends, options.prometheus, client.transport.now)
         self._clients: dict[str, Client] = {}
         self._streams: dict[str, streams.BrowserStream] = {}
         self.app: ASGIApp = Guard(self._application(), options, self.meter, self.limits)
 
     async def start(self) -> None:
         """Begin to listen for lattices."""
-        await follow_lattices(self.client, self._heard)
+        await self.recorder.start()
         await self.webhooks.start()
 
     async def run(self) -> None:
@@ -102,6 +108,7 @@ class Gateway:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.boards.run())
             tasks.create_task(self.pulse.keep())
+            tasks.create_task(self.recorder.keep())
             tasks.create_task(self._keep_tokens())
 
     async def _keep_tokens(self) -> None:
@@ -143,6 +150,10 @@ class Gateway:
             (LATTICE, self._lattice),
             (f"{LATTICE}/hosts", self._hosts),
             (f"{LATTICE}/hosts/{{host}}", self._host),
+            (f"{LATTICE}/trends", self.trends.lattice),
+            (f"{LATTICE}/sparklines", self.trends.sparklines),
+            (f"{APPLICATION}/trends", self.trends.application),
+            (f"{LATTICE}/hosts/{{host}}/trends", self.trends.host),
             (f"{LATTICE}/links", self._links),
             (f"{LATTICE}/configs/{{config}}", self._config),
             (f"{LATTICE}/stream/{{topic}}", self._lattice_stream),
@@ -245,6 +256,7 @@ class Gateway:
                 "read_only": self.options.read_only,
                 "signed_in": bool(bearer.digest),
                 "webhooks": len(self.options.hooks),
+                "trends": self.trends.longest,
             }
         )
 

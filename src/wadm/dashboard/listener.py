@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from wadm.background import end_if_cancelled
 from wadm.client.client import Client
 from wadm.dashboard.gateway import Gateway
 from wadm.dashboard.options import Options
@@ -188,6 +189,7 @@ class Listener:
                 client = await self._connect()
                 break
             except WadmError:
+                end_if_cancelled()
                 await asyncio.sleep(CONNECT_AGAIN)
         gateway = Gateway(client, self._options)
         try:

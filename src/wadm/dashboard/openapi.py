@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wadm.dashboard.examples import EXAMPLES, MANIFEST
-from wadm.dashboard.operations import HOST_QUERY, LATTICE, NAMES, OPERATIONS, Operation, Parameter
+from wadm.dashboard.operations import APPLICATION, HOST_QUERY, LATTICE, NAMES, OPERATIONS, Operation, Parameter
 from wadm.dashboard.schemas import Schema, of, schemas
+from wadm.dashboard.trend_views import TREND_QUERY
 
 TAGS: Final = {
     "Applications": "Manifests and their versions, as they are stored.",
     "Status": "How applications are, why, and what has happened.",
     "Changes": "What is to run. Each change can be planned first, and bound to its plan.",
     "Lattice": "Hosts, what runs on them, links and configurations.",
+    "Trends": "How things were lately: kept by the gateway for a day, and by Prometheus where there is one.",
     "Streams": "Server-sent events: what changes, as it changes.",
     "Notifications": "Webhooks, and what could not be delivered to them.",
     "Gateway": "Who one is, the server's health, and requests of the NATS API as they are.",
@@ -131,6 +133,18 @@ def _further() -> dict[tuple[str, str], dict[str, Any]]:
     change("Notifications", letter, "delete", "discardNotification", "Forget a notification that was not delivered.")
     hook = "/api/v1/webhooks/{hook}/test"
     change("Notifications", hook, "post", "testWebhook", "Send a test to a webhook, once.", 502)
+    for path, id_, about, reply in (
+        (f"{LATTICE}/trends", "getLatticeTrend", "Return what was wanted and ran, commands, failures, hosts.", "Trend"),
+        (f"{APPLICATION}/trends", "getApplicationTrend", "Return what was wanted and ran of an application.", "Trend"),
+        (f"{LATTICE}/hosts/{{host}}/trends", "getHostTrend", "Return how much ran on a host.", "Trend"),
+        (
+            f"{LATTICE}/sparklines",
+            "listSparklines",
+            "Return what was wanted and ran of each application.",
+            "Sparklines",
+        ),
+    ):
+        get("Trends", path, id_, about, reply, TREND_QUERY)
     found |= _streams()
     found[f"{LATTICE}/requests/{{request}}", "post"] = _carried()
     found["/livez", "get"] = _probe("getLiveness", "Say whether the process lives.", 200)

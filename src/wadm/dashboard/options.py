@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from wadm.dashboard.limits import Allowance
+from wadm.dashboard.prometheus import Prometheus
 from wadm.dashboard.tokens import Tokens
 from wadm.dashboard.webhooks import Hook
 from wadm.errors import Misconfigured
@@ -41,6 +42,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """Other web sites whose pages may use the API (CORS); they need a token all the same."""
     hooks: tuple[Hook, ...] = ()
     """Whom to tell when the status of an application changes."""
+    prometheus: Prometheus | None = None
+    """Where longer trends are asked for than the gateway keeps."""
     lattice: str = "default"
     """The lattice that a page shows at first."""
     product: str = "wadm"

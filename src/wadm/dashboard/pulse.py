@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import json
 
+from wadm.background import end_if_cancelled
 from wadm.client.client import Client
 from wadm.errors import WadmError
 
@@ -43,6 +44,7 @@ class Pulse:
         while True:
             if self._client.transport.connected:
                 await self._ask()
+            end_if_cancelled()
             await asyncio.sleep(EVERY)
 
     async def _ask(self) -> None:

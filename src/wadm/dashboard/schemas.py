@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import json
 
 from wadm.dashboard.board import HostRow, Row
+from wadm.dashboard.trend_views import Sparklines, Trend
 from wadm.dashboard.webhooks import Notification
 from wadm.model.insight import ApplicationView, Planned
 from wadm.model.lattice import Link
@@ -152,7 +153,7 @@ _REPLIES: Final[dict[str, Schema]] = {
     "Done": a_reply(["success"], ["message"]),
     "Probe": an_object(["status"], status={"type": "string", "enum": ["ok", "unavailable"]}, reason=TEXT),
     "Session": an_object(
-        ["role", "name", "lattice", "product", "read_only", "signed_in", "webhooks"],
+        ["role", "name", "lattice", "product", "read_only", "signed_in", "webhooks", "trends"],
         role={"type": "string", "enum": ["read", "full"]},
         name=TEXT,
         lattice=TEXT,
@@ -160,6 +161,7 @@ _REPLIES: Final[dict[str, Schema]] = {
         read_only=YES_OR_NO,
         signed_in=YES_OR_NO,
         webhooks=COUNT,
+        trends=COUNT,
     ),
 }
 _NOTIFICATION_BODY: Final[Schema] = {
@@ -183,9 +185,25 @@ _NOTIFICATION_BODY: Final[Schema] = {
 
 def schemas() -> dict[str, Schema]:
     """Return all schemas by name."""
-    types = (Planned, ApplicationView, Entry, Revision, Problem, Explanation, Link, HostRow, Row, Notification)
+    types = (
+        Planned,
+        ApplicationView,
+        Entry,
+        Revision,
+        Problem,
+        Explanation,
+        Link,
+        HostRow,
+        Row,
+        Notification,
+        Trend,
+        Sparklines,
+    )
     _, made = json.schema_components(types, ref_template=REFERENCE)
     made["Notification"]["properties"]["body"] = _NOTIFICATION_BODY
+    for reply in ("Trend", "Sparklines"):
+        made[reply]["properties"]["result"] = {"type": "string", "enum": ["success"]}
+        made[reply]["required"] = ["result", *made[reply]["required"]]
     # Plans and events of streams spell statuses otherwise than the replies that the original's clients read.
     text = json.encode(made).decode()
     for name, shown in (("ApplicationStatus", "PlainStatus"), ("ScalerStatus", "PlainScalerStatus")):

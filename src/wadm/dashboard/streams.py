@@ -27,7 +27,7 @@ from msgspec import Struct, json
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from wadm.background import BackgroundTasks
+from wadm.background import BackgroundTasks, end_if_cancelled
 from wadm.client.client import Client
 from wadm.client.live import follow_timeline
 from wadm.dashboard.board import Board, Topic, follow_page
@@ -90,6 +90,7 @@ async def application_events(client: Client, name: str) -> Events:
                         news.put_nowait(("status", json.encode(status)))
             except WadmError as error:
                 news.put_nowait(("problem", json.encode({"message": str(error)})))
+            end_if_cancelled()
             await asyncio.sleep(AGAIN)
 
     task = asyncio.create_task(statuses())
@@ -169,6 +170,7 @@ class BrowserStream:
                 await self._events.put(event("problem", json.encode({"message": str(error)}), topic))
             finally:
                 await events.aclose()
+            end_if_cancelled()
             await asyncio.sleep(AGAIN)
             events = self._source(topic)
 

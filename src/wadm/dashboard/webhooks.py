@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import yaml
 from msgspec import Struct, ValidationError, convert, json
 
-from wadm.background import BackgroundTasks
+from wadm.background import BackgroundTasks, end_if_cancelled
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_all_statuses
 from wadm.errors import Misconfigured, WadmError
@@ -237,6 +237,7 @@ class Webhooks:
             else:
                 counted.delivered += 1
                 return
+            end_if_cancelled()
             if pause is not None:
                 notification.next_try = round(self._client.transport.now() + pause, 3)
                 await asyncio.sleep(pause)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -23,6 +24,25 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     application: str = ""
     about: str = ""
     host: str = ""
+
+
+_DEPLOYMENT: Final = re.compile(
+    r"version \S+ deployed(?! again)|rollback to version |undeployed|deleted, |version \S+ put in its own place"
+)
+_FAILED_ANSWER: Final = re.compile(r"refused: |not answered in time: |nobody there to answer: ")
+_FAILED_EVENT: Final = re.compile(r" could not be (scaled|started) \(|: the link to \S+ was refused: ")
+
+
+def is_deployment(entry: Entry) -> bool:
+    """Whether an entry tells that somebody had something else be deployed."""
+    return entry.kind == "request" and _DEPLOYMENT.match(entry.text) is not None
+
+
+def is_failure(entry: Entry) -> bool:
+    """Whether an entry tells that a command came to nothing: refused, not answered, or failed on the host."""
+    if entry.kind == "answer":
+        return _FAILED_ANSWER.match(entry.text) is not None
+    return entry.kind == "event" and _FAILED_EVENT.search(entry.text) is not None
 
 
 class Revision(Struct, frozen=True, omit_defaults=True):

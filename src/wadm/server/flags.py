@@ -426,4 +426,13 @@ FLAGS: Final = (
         needs=("http",),
         help="Whom to tell when the status of an application changes: a YAML list of webhooks",
     ),
+    Flag(
+        setting="http_prometheus",
+        long="--http-prometheus",
+        env="WADM_HTTP_PROMETHEUS",
+        value="URL",
+        read=text,
+        needs=("http",),
+        help="A Prometheus that scrapes the servers: the dashboard shows trends longer than the day that it keeps",
+    ),
 )

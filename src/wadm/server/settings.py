@@ -84,6 +84,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_origins: tuple[str, ...] = ()
     http_webhooks: str | None = None
     """The path of a file of webhooks."""
+    http_prometheus: str | None = None
+    """Where a Prometheus is that scrapes the servers."""
 
     notes: tuple[str, ...] = ()
     """What was taken differently from how it was given; to be logged."""

@@ -278,6 +278,15 @@ def parse_status(subject: str) -> tuple[str, str] | None:
             return None
 
 
+def parse_timeline(subject: str) -> str | None:
+    """Return the lattice of a timeline's subject, ``None`` for any other and for those of accounts."""
+    match subject.split("."):
+        case ["wadm", "timeline", lattice, _]:
+            return lattice
+        case _:
+            return None
+
+
 def consumed_events_filter(lattice: str) -> str:
     """Return what the original's event consumer of a lattice filters by."""
     return f"wadm_event_consumer.evt.{lattice}.>"
