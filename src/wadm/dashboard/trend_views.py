@@ -56,6 +56,8 @@ class Sparklines(Struct, frozen=True, kw_only=True):
     begin: int
     step: int
     slots: int
+    since: float = 0.0
+    """When the gateway began to listen."""
     applications: dict[str, list[Turn]]
 
 
@@ -105,7 +107,13 @@ class TrendViews:
             name: changes(grouped(wanted, lowest=False), grouped(running, lowest=True))
             for name, wanted, running in self._trends.of_applications(lattice, resolution, now)
         }
-        told = Sparklines(begin=begin(resolution, now), step=resolution.step * SPARK, slots=slots, applications=lines)
+        told = Sparklines(
+            begin=begin(resolution, now),
+            step=resolution.step * SPARK,
+            slots=slots,
+            since=self._trends.since(lattice)[0],
+            applications=lines,
+        )
         return as_json(_success(told))
 
     def _kept(self, lattice: str, rows: Mapping[str, Row], resolution: Resolution, last: int, now: float) -> Trend:

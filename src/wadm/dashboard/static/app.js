@@ -10,10 +10,10 @@ import { current, go, moved, replace, to, useRoute } from "./route.js";
 const LATER = {
   application: () => import("./application.js"), hosts: () => import("./hosts.js"), host: () => import("./host.js"),
   events: () => import("./events.js"), links: () => import("./links.js"), lattices: () => import("./lattices.js"),
-  notifications: () => import("./notifications.js"), api: () => import("./explorer.js"), palette: () => import("./palette.js"),
+  trends: () => import("./trends.js"), notifications: () => import("./notifications.js"), api: () => import("./explorer.js"), palette: () => import("./palette.js"),
 };
 const VIEWS = [["applications", "Applications", "apps", "a"], ["hosts", "Hosts", "hosts", "h"], ["links", "Links", "links", "i"], ["events", "Events", "events", "e"],
-  ["lattices", "Lattices", "lattices", "l"], ["notifications", "Notifications", "bell", "n"]];
+  ["trends", "Trends", "trends", "r"], ["lattices", "Lattices", "lattices", "l"], ["notifications", "Notifications", "bell", "n"]];
 const SHORT = { applications: "Apps", notifications: "Notices" };
 const TITLES = Object.fromEntries([...VIEWS.map(([view, title]) => [view, title]), ["api", "API"]]);
 

@@ -1,6 +1,7 @@
 // One application: how it is and why, what happened, its versions, and what one can do about it.
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { Charts } from "./charts.js";
 import { Change, Delete, NewVersion } from "./change.js";
 import { ago, cause, clock, duration, isFailure, plural, yaml } from "./format.js";
 import { Graph, pictureOf } from "./graph.js";
@@ -30,7 +31,7 @@ function useLive(api, name) {
   return { ...live, entries };
 }
 
-export default function Application({ api, full, at }) {
+export default function Application({ api, full, at, who }) {
   const name = at.name;
   const { status, entries, problem } = useLive(api, name);
   const [versions, missing, again] = useAsked(() => api.versions(name), [api.name, name, status?.type, entries[0]?.kind === "request" && entries[0]?.key]);
@@ -61,7 +62,7 @@ export default function Application({ api, full, at }) {
     <${Reason} status=${status} now=${now} />
     <nav class="tabs" aria-label="Parts">${TABS.map(([key, title]) => html`
       <a key=${key} href=${toApplication(name, key)} aria-current=${tab === key ? "page" : undefined}>${title}${key === "versions" ? html` <small>${versions.length}</small>` : ""}</a>`)}</nav>
-    ${tab === "overview" && html`<${Overview} api=${api} name=${name} status=${status} version=${deployed || newest} entries=${entries} now=${now} />`}
+    ${tab === "overview" && html`<${Overview} api=${api} name=${name} status=${status} version=${deployed || newest} entries=${entries} now=${now} at=${at} longest=${who.trends} />`}
     ${tab === "placement" && html`<${Spread} api=${api} name=${name} status=${status} at=${at} />`}
     ${tab === "timeline" && html`<${Past} api=${api} application=${name} live=${entries} at=${at} />`}
     ${tab === "versions" && html`<${Versions} api=${api} name=${name} versions=${versions} status=${status} now=${now} at=${at} onDeploy=${full ? (one) => setDialog(`deploy:${one}`) : null} />`}
@@ -94,7 +95,7 @@ function Reason({ status, now }) {
   </div></div>`;
 }
 
-function Overview({ api, name, status, version, entries, now }) {
+function Overview({ api, name, status, version, entries, now, at, longest }) {
   const [manifest, error] = useAsked(() => api.manifest(name, version), [name, version]);
   // The timeline moves whenever something is done, so what is explained is asked for again then.
   const [why] = useAsked(() => api.explain(name), [name, status, entries[0]?.key]);
@@ -108,6 +109,7 @@ function Overview({ api, name, status, version, entries, now }) {
   const last = entries.find(isFailure);
   return html`<${Trouble} error=${error} />
     ${picture && html`<div class="card"><${Graph} picture=${picture} onPick=${pick} /></div>`}
+    <${Charts} ask=${(seconds) => api.applicationTrend(name, seconds)} keys=${[api.name, name, status.type]} which=${["instances", "commands"]} at=${at} longest=${longest} />
     <div class="columns"><div>
       <h2>What is wanted</h2>
       ${status.scalers.length ? html`<ul class="scalers">${status.scalers.map((one) => html`

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { cause, duration, GRAVITY, number, plural, STATES, TITLES } from "./format.js";
 import { Ago, Badge, Command, Icon, Loading, Meter, Shape, useRows } from "./parts.js";
 import { to, toApplication, useQuery, useWords } from "./route.js";
+import { Spark, useLately } from "./spark.js";
 import { Table } from "./table.js";
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
@@ -16,6 +17,7 @@ const ORDERS = {
   changed: (a, b) => (b.changed || 0) - (a.changed || 0),
 };
 const COLUMNS = [["problems", "Status"], ["name", "Application"], ["running", "Running"], ["version", "Version"], ["changed", "Changed"]];
+const columns = (lately) => [...COLUMNS.slice(0, 3), ["", lately?.hour ? "Last hour" : "Last day"], ...COLUMNS.slice(3), ["", "Why"]];
 
 /** Whether the words are found in a row; `image:x` and the like are left to the palette. */
 const has = (row, words) => {
@@ -32,8 +34,11 @@ export function Applications({ api, full, at }) {
   const [only, toggle, setOnly] = useWords(at, "status");
   const [sort, setSort] = useQuery(at, "sort", "problems");
   const [picked, pick, setPicked] = useWords(at, "sel");
+  const lately = useLately(api);
   const [Editor, Bulk] = [useLater("./editor.js"), useLater("./bulk.js")];
-  const [dialog, setDialog] = useState(at.query.has("new") && full ? "new" : "");
+  const [fresh, setFresh] = useQuery(at, "new");
+  const [bulk, setDialog] = useState("");
+  const dialog = fresh && full ? "new" : bulk;
 
   const counts = useMemo(() => {
     const found = Object.fromEntries(STATES.map((one) => [one, 0]));
@@ -50,10 +55,10 @@ export function Applications({ api, full, at }) {
   const chosen = useMemo(() => (rows ? [...picked].filter((name) => rows.has(name)) : []), [rows, [...picked].join()]);
 
   if (!rows) return html`<${Loading} what="the applications" />`;
-  const close = () => setDialog("");
+  const close = () => { setDialog(""); setFresh(""); };
   const dialogs = html`${dialog === "new" && Editor && html`<${Editor} api=${api} onClose=${close} />`}
     ${["deploy", "undeploy", "delete"].includes(dialog) && Bulk && html`<${Bulk} api=${api} what=${dialog} rows=${chosen.map((name) => rows.get(name))} onClose=${close} />`}`;
-  if (!rows.size && !problem) return html`<${Nothing} api=${api} full=${full} onAdd=${() => setDialog("new")} />${dialogs}`;
+  if (!rows.size && !problem) return html`<${Nothing} api=${api} full=${full} onAdd=${() => setFresh("1")} />${dialogs}`;
   const wrong = counts.failed + counts.unhealthy + counts.waiting + counts.reconciling;
   const order = (key) => setSort(sort === key ? `-${key}` : key);
 
@@ -70,13 +75,13 @@ export function Applications({ api, full, at }) {
       <div class="tools">
         <label class="search"><${Icon} name="search" /><input type="search" placeholder="Search applications" aria-label="Search applications" value=${text} onInput=${(event) => setText(event.target.value)} /><kbd>/</kbd></label>
         <select class="narrow-only" aria-label="Order" value=${sort} onChange=${(event) => setSort(event.target.value)}>${COLUMNS.map(([key, title]) => html`<option key=${key} value=${key}>${key === "problems" ? "Problems first" : `By ${title.toLowerCase()}`}</option>`)}</select>
-        ${full && html`<button class="primary" data-key="n" onClick=${() => setDialog("new")}><${Icon} name="plus" />New<span class="wide-only"> application</span></button>`}
+        ${full && html`<button class="primary" data-key="n" onClick=${() => setFresh("1")}><${Icon} name="plus" />New<span class="wide-only"> application</span></button>`}
       </div>
       ${chosen.length > 0 && html`<div class="bulk" role="group" aria-label="Selected applications"><b>${number(chosen.length)} selected</b>
         <button onClick=${() => setDialog("deploy")}>Deploy the newest …</button><button onClick=${() => setDialog("undeploy")}>Undeploy …</button><button class="danger" onClick=${() => setDialog("delete")}>Delete …</button>
         <span class="space"></span><button class="quiet" onClick=${() => setPicked(shown.map((row) => row.name))}>Select all ${number(shown.length)} shown</button><button class="quiet" onClick=${() => setPicked([])}>Select none</button></div>`}
       <p class="sr" role="status">${plural(shown.length, "application")} shown</p>
-      ${shown.length ? html`<${Table} label="Applications" rows=${shown} keyOf="name" columns=${[...COLUMNS, ["", "Why"]]} cells=${cells} sort=${sort} order=${order} picked=${full ? picked : null} pick=${pick} narrow="76" />` : html`<div class="none"><p>No application fits ${[...only].map((one) => html`<b key=${one}>${TITLES[one]}</b> `)} ${text ? html`“${text}”` : ""}.</p>
+      ${shown.length ? html`<${Table} label="Applications" rows=${shown} keyOf="name" columns=${columns(lately)} cells=${(row, now) => cells(row, now, lately)} sort=${sort} order=${order} picked=${full ? picked : null} pick=${pick} narrow="76" />` : html`<div class="none"><p>No application fits ${[...only].map((one) => html`<b key=${one}>${TITLES[one]}</b> `)} ${text ? html`“${text}”` : ""}.</p>
         <button onClick=${() => { setText(""); setOnly([]); }}>Show all</button></div>`}
     </section>${dialogs}`;
 }
@@ -93,7 +98,7 @@ function useLater(file) {
 }
 
 /** The cells of a row. */
-function cells(row, now) {
+function cells(row, now, lately) {
   const reason = why(row);
   const next = reason && row.next_try > now ? `next try in ${duration(row.next_try - now)}` : "";
   const since = reason && row.since ? `for ${duration(now - row.since)}` : "";
@@ -101,6 +106,7 @@ function cells(row, now) {
     <span role="cell" class="state"><${Badge} state=${row.status} /></span>
     <span role="cell" class="name"><a class="open" href=${toApplication(row.name)} title=${reason ? `${row.name}\n${row.error || row.problem || row.message}` : row.name}>${row.name}</a></span>
     <span role="cell" class="running">${row.scalers ? html`<${Meter} running=${row.running || 0} wanted=${row.wanted || 0} />` : html`<span class="dim">–</span>`}</span>
+    <span role="cell" class="lately">${lately && html`<${Spark} turns=${lately.applications[row.name]} slots=${lately.slots} title=${`${row.running || 0} of ${row.wanted || 0} run now`} />`}</span>
     <span role="cell" class="version"><span class="text ${row.deployed ? "" : "dim"}" title=${row.deployed || ""}>${row.deployed || "none"}</span>${row.version !== row.deployed && html`<small class="newer" title=${`${row.version} is stored`}>${row.version} stored</small>`}</span>
     <span role="cell" class="changed">${row.changed ? html`<${Ago} time=${row.changed} now=${now} />` : html`<span class="dim">–</span>`}</span>
     <span role="cell" class="why">${reason ? html`<span class="reason ${row.error ? "bad" : ""}" title=${row.error || row.problem || row.message}>${reason}</span><small>${[since, next].filter(Boolean).join(", ")}</small>`
