@@ -20,6 +20,25 @@ from tests.dashboard.stage import FULL, Stage
 
 PATIENCE = 20.0
 
+VIEWS = (
+    ("applications", "4 applications"),
+    ("applications/shop", "What is wanted"),
+    ("applications/pay", "Last failure"),
+    ("applications/stuck", "Waiting for a host"),
+    ("applications/shop/placement", "Colour by"),
+    ("applications/shop/timeline", "Failures only"),
+    ("applications/shop/versions", "What differs"),
+    ("applications/shop/manifest", "apiVersion"),
+    ("hosts", "Group by"),
+    ("hosts?as=list", "zone=west"),
+    ("links", "5 links"),
+    ("events", "Requests, commands"),
+    ("trends", "Time to deployed"),
+    ("lattices", "with problems"),
+    ("api", "Return the stored versions"),
+)
+"""Every view of what :func:`populated` makes, with a text that shows that it is there."""
+
 
 class Page:
     """A browser that looks at a stage."""

@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.conftest import NatsServerFactory
 from tests.dashboard.browser import errors, resize
 from tests.dashboard.manifests import an_app
-from tests.dashboard.page import Page, populated
+from tests.dashboard.page import VIEWS, Page, populated
 from tests.dashboard.stage import FULL, READ, TOKENS, stage
 from tests.dashboard.test_webhooks import Receiver
 from wadm.dashboard import webhooks
@@ -270,20 +270,7 @@ def test_everything_one_can_press_has_a_name(page: Page) -> None:
           e.offsetParent && !(e.getAttribute('aria-label') || e.title || e.textContent.trim()
             || e.closest('label')?.textContent.trim())).length"""
     page.open("applications")
-    for view, text in (
-        ("applications", "4 applications"),
-        ("applications/shop", "What is wanted"),
-        ("hosts", "3 hosts"),
-        ("events", "Requests, commands"),
-        ("lattices", "1 with problems"),
-        ("applications/shop/placement", "Colour by"),
-        ("applications/shop/timeline", "Failures only"),
-        ("applications/shop/versions", "What differs"),
-        ("applications/stuck", "Waiting for a host"),
-        ("hosts?as=list", "zone=west"),
-        ("links", "5 links"),
-        ("api", "Return the stored versions"),
-    ):
+    for view, text in VIEWS:
         page.go(view)
         page.shows(text)
         assert page.driver.execute_script(nameless) == 0, view  # type: ignore[no-untyped-call]
@@ -331,20 +318,7 @@ def test_no_page_is_wider_than_the_screen(page: Page, width: int, dark: bool) ->
     populated(page.running)
     resize(page.driver, width, 900, dark)
     page.open("applications")
-    for view, text in (
-        ("applications", "4 applications"),
-        ("applications/shop", "What is wanted"),
-        ("hosts", "3 hosts"),
-        ("events", "Requests, commands"),
-        ("lattices", "with problems"),
-        ("applications/shop/placement", "Colour by"),
-        ("applications/shop/timeline", "Failures only"),
-        ("applications/shop/versions", "What differs"),
-        ("applications/stuck", "Waiting for a host"),
-        ("hosts?as=list", "zone=west"),
-        ("links", "5 links"),
-        ("api", "Return the stored versions"),
-    ):
+    for view, text in VIEWS:
         page.go(view)
         page.shows(text)
         wide = page.driver.execute_script("return document.documentElement.scrollWidth")  # type: ignore[no-untyped-call]
@@ -410,3 +384,30 @@ def test_a_thousand_applications_and_five_hundred_hosts(
         page.shows("500 hosts")
         page.picture("many-hosts")
         assert first < 1000
+
+
+def test_the_steps_of_a_plan_are_followed_until_it_is_so(page: Page) -> None:
+    populated(page.running)
+    page.open("applications/shop")
+    page.click(".actions button", "Deploy")
+    page.shows("Have this version run")
+    page.click("dialog footer button", "Deploy")
+    page.shows("Version v2 is deployed", "took")
+    page.until(lambda: {one.text for one in page.all(".progress li .badge")} <= {"done", "was not needed"})
+    assert "done" in [one.text for one in page.all(".progress li .badge")]
+    page.picture("progress")
+    page.click(".progress button[aria-label=Close]")
+    page.until(lambda: not page.all(".progress"))
+    page.go("applications/pay?do=undeploy")
+    page.click("dialog footer button.danger", "Undeploy")
+    page.until(lambda: page.all(".progress"))
+    page.shows("Undeployed")
+
+
+def test_a_step_that_fails_says_what_the_host_said(page: Page) -> None:
+    page.running.put(an_app("hello", image="ghcr.io/example/broken:1"))
+    page.open("applications/hello?do=deploy")
+    page.click("dialog footer button", "Deploy")
+    page.shows("Deploying", "0 of")
+    page.until(lambda: page.all(".progress li.failed"))
+    assert "failed to fetch" in page.all(".progress li.failed small")[0].text

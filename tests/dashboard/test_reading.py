@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.conftest import NatsServerFactory
 from tests.dashboard.browser import resize
 from tests.dashboard.manifests import an_app
-from tests.dashboard.page import Page, populated
+from tests.dashboard.page import VIEWS, Page, populated
 from tests.dashboard.stage import READ, stage
 from tests.dashboard.test_webhooks import until
 
@@ -278,24 +278,12 @@ def test_axe_finds_nothing_in_any_view(page: Page, dark: bool) -> None:
     resize(page.driver, 1280, 900, dark)
     page.open("applications")
     found = {}
-    for view, text in (
-        ("applications", "4 applications"),
-        ("applications/shop", "What is wanted"),
-        ("applications/pay", "Last failure"),
-        ("applications/shop/placement", "Colour by"),
-        ("applications/shop/timeline", "Failures only"),
-        ("applications/shop/versions", "What differs"),
-        ("applications/shop/manifest", "apiVersion"),
+    further = (
         ("applications/shop?do=deploy", "Have this version run"),
-        ("hosts", "Group by"),
-        ("hosts?as=list", "zone=west"),
         (f"hosts/{host}", "What happened here"),
-        ("links", "5 links"),
-        ("events", "Requests, commands"),
-        ("lattices", "with problems"),
-        ("api", "Return the stored versions"),
         ("nonsense", "There is no view"),
-    ):
+    )
+    for view, text in (*VIEWS, *further):
         page.go(view)
         page.shows(text)
         page.script(source)

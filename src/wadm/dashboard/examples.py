@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
-MANIFEST: Final = """apiVersion: core.oam.dev/v1beta1
-kind: Application
-metadata:
-  name: hello
-  annotations:
-    description: Answers every HTTP request with a greeting
-spec:
-  components:
-    - name: greeter
-      type: component
-      properties:
-        image: ghcr.io/wasmcloud/components/http-hello-world-rust:0.1.0
-      traits:
-        - type: spreadscaler
-          properties:
-            instances: 6
-"""
+
+def _hello() -> str:
+    """Return the application that `wadm demo` deploys, without a version: it is given one when it is stored."""
+    packaged = files("wadm.cli") / "hello.yaml"
+    repository = Path(__file__).parents[3] / "examples" / "hello.yaml"
+    text = (packaged if packaged.is_file() else repository).read_text(encoding="utf-8")
+    return re.sub(r"(?m)^ *version: .*\n", "", text)
+
+
+MANIFEST: Final = _hello()
 
 _NOW: Final = 1767225600.0
 _STATUS: Final[dict[str, Any]] = {

@@ -8,6 +8,7 @@ import { Graph, pictureOf } from "./graph.js";
 import { Badge, gathered, Icon, Loading, Meter, Shape, Time, Timeline, Trouble, useAsked, useNow, useRows, useTopic } from "./parts.js";
 import { Past } from "./past.js";
 import { Placement } from "./placement.js";
+import { Progress } from "./progress.js";
 import { to, toApplication, useQuery } from "./route.js";
 import { Versions } from "./versions.js";
 
@@ -59,6 +60,7 @@ export default function Application({ api, full, at, who }) {
         <button class="danger" onClick=${open("delete")}>Delete …</button></div>`}
     </div>
     ${problem && html`<${Trouble} error=${{ message: problem }} />`}
+    <${Progress} api=${api} name=${name} entries=${entries} status=${status} />
     <${Reason} status=${status} now=${now} />
     <nav class="tabs" aria-label="Parts">${TABS.map(([key, title]) => html`
       <a key=${key} href=${toApplication(name, key)} aria-current=${tab === key ? "page" : undefined}>${title}${key === "versions" ? html` <small>${versions.length}</small>` : ""}</a>`)}</nav>

@@ -2,9 +2,10 @@
 
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { yaml } from "./format.js";
-import NewApplication from "./editor.js";
+import { Editor } from "./editor.js";
 import { Dialog, Loading, Trouble, useAsked } from "./parts.js";
 import { Plan } from "./plan.js";
+import { following } from "./progress.js";
 import { go } from "./route.js";
 import { Choice, Difference } from "./versions.js";
 
@@ -31,8 +32,10 @@ export function Change({ what, api, name, versions, wanted, onClose }) {
   const act = async () => {
     setBusy(true);
     setFailure(null);
+    const follow = following(`${api.name}/${name}`, what);
     try {
       await api[what](name, { message, ...(what === "undeploy" ? {} : { version: target }), ...(current ? { plan: current.id } : {}) });
+      follow(current);
       onClose();
     } catch (refused) {
       setFailure(refused);
@@ -74,5 +77,5 @@ export function NewVersion({ api, name, version, onClose }) {
   if (!manifest) return error ? html`<${Trouble} error=${error} />` : null;
   const { version: stored, ...annotations } = manifest.metadata.annotations || {};
   const fresh = { ...manifest, metadata: { ...manifest.metadata, annotations } };
-  return html`<${NewApplication} api=${api} onClose=${onClose} title=${`New version of ${name}`} text=${yaml(fresh)} draft=${`${api.name}/${name}`} />`;
+  return html`<${Editor} api=${api} onClose=${onClose} title=${`New version of ${name}`} text=${yaml(fresh)} draft=${`${api.name}/${name}`} />`;
 }

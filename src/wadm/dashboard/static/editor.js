@@ -1,50 +1,14 @@
 // A new application, or a new version of one: from a manifest to its plan to running.
 
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { openapi } from "./api.js";
 import { CodeBox } from "./code.js";
 import { yaml } from "./format.js";
 import { Dialog, Trouble, useAsked } from "./parts.js";
 import { Plan } from "./plan.js";
+import { following } from "./progress.js";
 import { go } from "./route.js";
 import { Lines } from "./versions.js";
-
-const EXAMPLE = `apiVersion: core.oam.dev/v1beta1
-kind: Application
-metadata:
-  name: hello
-  annotations:
-    description: Answers every HTTP request with a greeting
-spec:
-  components:
-    - name: greeter
-      type: component
-      properties:
-        image: ghcr.io/wasmcloud/components/http-hello-world-rust:0.1.0
-      traits:
-        - type: spreadscaler
-          properties:
-            instances: 6
-    - name: httpserver
-      type: capability
-      properties:
-        image: ghcr.io/wasmcloud/http-server:0.27.0
-      traits:
-        - type: spreadscaler
-          properties:
-            instances: 1
-        - type: link
-          properties:
-            namespace: wasi
-            package: http
-            interfaces: [incoming-handler]
-            target:
-              name: greeter
-            source:
-              config:
-                - name: listen-on
-                  properties:
-                    address: 127.0.0.1:8000
-`;
 
 const NONE = [];
 const CHECK_AFTER = 500; // milliseconds without a key
@@ -66,10 +30,17 @@ function usePlan(api, text) {
   return told;
 }
 
+/** The example that the OpenAPI document has of a manifest. */
+const example = () => openapi().then((told) => told.paths["/api/v1/lattices/{lattice}/applications"].post.requestBody.content["application/yaml"].example);
+
+export default function NewApplication({ api, onClose }) {
+  const [text, error] = useAsked(example, []);
+  if (text === null && !error) return null;
+  return html`<${Editor} api=${api} onClose=${onClose} text=${text || ""} title="New application" draft=${`${api.name}/`} />`;
+}
+
 /** `text` is what there is to begin with, `draft` the name under which it is kept if one leaves without storing it. */
-export default function NewApplication({ api, onClose, text: given, title = "New application", draft }) {
-  const key = draft || `${api.name}/`;
-  const first = given ?? EXAMPLE;
+export function Editor({ api, onClose, text: first, title, draft: key }) {
   const [before] = useState(() => kept(key));
   const [text, setText] = useState(before || first);
   const [failure, setFailure] = useState(null);
@@ -96,12 +67,14 @@ export default function NewApplication({ api, onClose, text: given, title = "New
   const leave = (name) => { onClose(); go({ view: "applications", name }); };
   const store = doing("store", async () => leave((await stored()).name));
   const deploy = doing("deploy", async () => {
+    const follow = following(`${api.name}/${plan.application}`, "deploy");
     const put = await stored();
     // The id of a plan does not depend on the version, which the manifest may have been given only now.
     try { await api.deploy(put.name, { version: put.current_version, plan: plan.id }); } catch (refused) {
       refused.message = `${put.current_version} is stored, but was not deployed: ${refused.message}`;
       throw refused;
     }
+    follow({ ...plan, version: put.current_version });
     leave(put.name);
   });
   const dropped = async (event) => {
