@@ -52,6 +52,7 @@ export function Applications({ api, full, at }) {
     const fits = (row) => (!only.size || only.has(row.status)) && has(row, words);
     return rows ? [...rows.values()].filter(fits).sort((a, b) => sign * order(a, b) || byName(a, b)) : [];
   }, [rows, text, [...only].join(), sort]);
+  const drawn = useMemo(() => (row, now) => cells(row, now, lately), [lately]);
   const chosen = useMemo(() => (rows ? [...picked].filter((name) => rows.has(name)) : []), [rows, [...picked].join()]);
 
   if (!rows) return html`<${Loading} what="the applications" />`;
@@ -81,7 +82,7 @@ export function Applications({ api, full, at }) {
         <button onClick=${() => setDialog("deploy")}>Deploy the newest …</button><button onClick=${() => setDialog("undeploy")}>Undeploy …</button><button class="danger" onClick=${() => setDialog("delete")}>Delete …</button>
         <span class="space"></span><button class="quiet" onClick=${() => setPicked(shown.map((row) => row.name))}>Select all ${number(shown.length)} shown</button><button class="quiet" onClick=${() => setPicked([])}>Select none</button></div>`}
       <p class="sr" role="status">${plural(shown.length, "application")} shown</p>
-      ${shown.length ? html`<${Table} label="Applications" rows=${shown} keyOf="name" columns=${columns(lately)} cells=${(row, now) => cells(row, now, lately)} sort=${sort} order=${order} picked=${full ? picked : null} pick=${pick} narrow="76" />` : html`<div class="none"><p>No application fits ${[...only].map((one) => html`<b key=${one}>${TITLES[one]}</b> `)} ${text ? html`“${text}”` : ""}.</p>
+      ${shown.length ? html`<${Table} label="Applications" rows=${shown} keyOf="name" columns=${columns(lately)} cells=${drawn} sort=${sort} order=${order} picked=${full ? picked : null} pick=${pick} narrow="76" />` : html`<div class="none"><p>No application fits ${[...only].map((one) => html`<b key=${one}>${TITLES[one]}</b> `)} ${text ? html`“${text}”` : ""}.</p>
         <button onClick=${() => { setText(""); setOnly([]); }}>Show all</button></div>`}
     </section>${dialogs}`;
 }

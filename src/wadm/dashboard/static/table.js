@@ -42,6 +42,8 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
     focusing.current = false;
     box.current.querySelector(`[data-index="${here}"] a.open`)?.focus({ preventScroll: true });
   });
+  const toggle = useRef(pick);
+  toggle.current = pick;
   const page = Math.max(1, Math.floor(sight.height / tall) - 1);
   const move = (event) => {
     if (event.key === "x" && picked && here >= 0) { pick(rows[here][keyOf]); event.preventDefault(); return; }
@@ -57,18 +59,28 @@ export function Table({ label, rows, keyOf, columns, cells, sort, order, picked,
   };
   const left = (event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) holding.current = false; };
   const focused = (event) => { holding.current = true; const row = event.target.closest("[data-index]"); if (row) setCursor(rows[row.dataset.index]?.[keyOf] || ""); };
+  // A row that is as it was is not compared again: while one scrolls, nearly all are.
+  const known = useRef(new Map());
+  const before = known.current;
+  known.current = new Map();
+  const drawnRow = (index) => {
+    const row = rows[index];
+    const chosen = picked?.has(row[keyOf]);
+    const of = [row, index, tall, now, chosen, cells, picked === null];
+    const old = before.get(row[keyOf]);
+    const one = old && old.of.every((part, n) => part === of[n]) ? old : { of, drawn: html`<div key=${row[keyOf]} class="row ${chosen ? "picked" : ""}" role="row" aria-rowindex=${index + 2} data-index=${index} style=${{ transform: `translateY(${index * tall}px)`, height: `${tall}px` }}>
+      ${picked && html`<span role="cell" class="pick"><input type="checkbox" checked=${chosen} onChange=${() => toggle.current(row[keyOf])} aria-label=${`Select ${row.name || row[keyOf]}`} /></span>`}
+      ${cells(row, now)}</div>` };
+    known.current.set(row[keyOf], one);
+    return one.drawn;
+  };
   const sorted = (key) => (!key ? undefined : sort === key ? "ascending" : sort === `-${key}` ? "descending" : undefined);
   return html`
     <div class="table of-${label.toLowerCase()} ${sight.scrolls ? "scrolls" : ""} ${picked ? "pickable" : ""}" role="table" aria-label=${label} aria-rowcount=${rows.length + 1}>
       <div class="head" role="row" aria-rowindex="1">${picked && html`<span role="columnheader"><span class="sr">Selected</span></span>`}${columns.map(([key, title]) => html`
         <span key=${title} role="columnheader" aria-sort=${sorted(key)}>${key ? html`<button onClick=${() => order(key)} class=${sorted(key) || ""}>${title}</button>` : title}</span>`)}</div>
       <div class="rows" style=${{ flex: `0 1 ${rows.length * tall}px` }} ref=${box} onKeyDown=${move} onfocusin=${focused} onfocusout=${left} role="rowgroup">
-        <div class="canvas" style=${{ height: `${rows.length * tall}px` }} role="presentation">${drawn.map((index) => {
-    const row = rows[index];
-    const chosen = picked?.has(row[keyOf]);
-    return html`<div key=${row[keyOf]} class="row ${chosen ? "picked" : ""}" role="row" aria-rowindex=${index + 2} data-index=${index} style=${{ transform: `translateY(${index * tall}px)`, height: `${tall}px` }}>
-      ${picked && html`<span role="cell" class="pick"><input type="checkbox" checked=${chosen} onChange=${() => pick(row[keyOf])} aria-label=${`Select ${row.name || row[keyOf]}`} /></span>`}
-      ${cells(row, now)}</div>`; })}</div>
+        <div class="canvas" style=${{ height: `${rows.length * tall}px` }} role="presentation">${drawn.map(drawnRow)}</div>
       </div>
     </div>`;
 }

@@ -1,4 +1,4 @@
-"""Pictures of every view: ``python -m tests.dashboard.gallery [DIRECTORY] [--only WORD]``, by default of docs/pictures/views.
+"""Pictures of every view of the dashboard: ``python -m bench.gallery [DIRECTORY]``, by default in docs/pictures/views.
 
 In light and dark, on a phone and on a screen 2,560 px wide, with 0, 4, 300 and 1,000 applications. Says of each picture
 whether something overflows: the page is wider than the screen, or a text is cut that cannot be read elsewhere.
@@ -131,18 +131,19 @@ def on_stage(count: int) -> Iterator[Stage]:
 OVERFLOW = """
 const wide = document.documentElement.scrollWidth;
 const found = wide > innerWidth ? [`the page is ${wide} px wide`] : [];
+const scrolls = (e) => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+const tells = (e) => e.title || e.closest('[title]') || e.querySelector('[title]');
 for (const e of document.querySelectorAll('main *, header *, dialog *')) {
   if (!e.offsetParent || e.closest('.sr, .long, svg, .cm-editor, .editor')) continue;
   const style = getComputedStyle(e);
+  const note = (what) => found.push(`${what}: ${e.className || e.tagName}: ${e.textContent.slice(0, 40)}`);
   const says = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-  if (says && style.overflowX !== 'visible' && style.overflowX !== 'auto' && e.scrollWidth > e.clientWidth + 1
-      && style.textOverflow !== 'ellipsis') found.push(`cut: ${e.className || e.tagName}: ${e.textContent.slice(0, 40)}`);
-  if (style.textOverflow === 'ellipsis' && e.scrollWidth > e.clientWidth + 1 && !e.title && !e.closest('[title]')
-      && !e.querySelector('[title]')) found.push(`cut, not told elsewhere: ${e.className || e.tagName}: ${e.textContent.slice(0, 40)}`);
+  const larger = e.scrollWidth > e.clientWidth + 1;
+  if (style.textOverflow === 'ellipsis') { if (larger && !tells(e)) note('cut, and told nowhere else'); }
+  else if (says && larger && style.overflowX === 'hidden') note('cut');
   const box = e.getBoundingClientRect();
-  if (says && box.width && (box.right > innerWidth + 1 || box.left < -1) && !scrolls(e)) found.push(`outside: ${e.className || e.tagName}: ${e.textContent.slice(0, 40)}`);
+  if (says && box.width && (box.right > innerWidth + 1 || box.left < -1) && !scrolls(e)) note('outside');
 }
-function scrolls(e) { for (; e; e = e.parentElement) { const o = getComputedStyle(e).overflowX; if (o === 'auto' || o === 'scroll') return true; } return false; }
 return [...new Set(found)].slice(0, 12);
 """
 
