@@ -18,9 +18,15 @@ const EDGE = 12; // of the map
 const ACROSS = Math.floor((WIDE - 2 * PAD + 3) / STEP);
 const MOST_ROWS = 5;
 
+const blocks = new WeakMap(); // of hosts, which are other objects once something on them is another
+
 /** Blocks of a host: what runs there, of one application side by side. */
 function blocksOf(host) {
-  const all = [...host.providers.map((one) => ({ ...one, provider: true })), ...host.components];
+  if (!blocks.has(host)) blocks.set(host, sorted([...host.providers.map((one) => ({ ...one, provider: true })), ...host.components]));
+  return blocks.get(host);
+}
+
+function sorted(all) {
   return all.sort((a, b) => ((a.application || "~") < (b.application || "~") ? -1 : (a.application || "~") > (b.application || "~") ? 1 : a.id < b.id ? -1 : 1));
 }
 
@@ -180,6 +186,9 @@ function firstBelow(placed, y) {
   return low;
 }
 
+/** What was painted last: the map is drawn by one canvas at a time. */
+let painted = {};
+
 function paint(element, canvas, state) {
   const { layout, colours } = state;
   if (!layout) return;
@@ -192,20 +201,37 @@ function paint(element, canvas, state) {
     canvas.style.width = `${wide}px`;
     canvas.style.height = `${tall}px`;
   }
-  const top = element.scrollTop;
+  const top = Math.round(element.scrollTop * ratio) / ratio;
   const draw = canvas.getContext("2d", { alpha: false });
+  let [from, to] = [0, tall];
+  // Where nothing but the scrolling is new, what is there already is moved, and only the rest is painted.
+  const by = painted.canvas === canvas && painted.state === state && painted.wide === canvas.width && painted.tall === canvas.height ? top - painted.top : tall;
+  if (by === 0) return;
+  if (Math.abs(by) < tall) {
+    draw.setTransform(1, 0, 0, 1, 0, 0);
+    draw.globalCompositeOperation = "copy";
+    draw.drawImage(canvas, 0, -Math.round(by * ratio));
+    draw.globalCompositeOperation = "source-over";
+    [from, to] = by > 0 ? [tall - by, tall] : [0, -by];
+  }
+  painted = { canvas, state, top, wide: canvas.width, tall: canvas.height };
+  draw.save();
   draw.setTransform(ratio, 0, 0, ratio, 0, 0);
+  draw.beginPath();
+  draw.rect(0, from, wide, to - from);
+  draw.clip();
   draw.fillStyle = colours.card;
-  draw.fillRect(0, 0, wide, tall);
+  draw.fillRect(0, from, wide, to - from);
   draw.translate(0, -top);
   draw.textBaseline = "middle";
-  for (const title of layout.titles) if (title.top + TITLE > top && title.top < top + tall) heading(draw, title, colours);
+  for (const title of layout.titles) if (title.top + TITLE > top + from && title.top < top + to) heading(draw, title, colours);
   draw.font = `600 11px ${colours.font}`;
-  for (let n = firstBelow(layout.placed, top); n < layout.placed.length; n += 1) {
+  for (let n = firstBelow(layout.placed, top + from); n < layout.placed.length; n += 1) {
     const spot = layout.placed[n];
-    if (spot.top > top + tall) break;
+    if (spot.top > top + to) break;
     host(draw, spot, state);
   }
+  draw.restore();
 }
 
 function heading(draw, { value, count, lost, top }, colours) {
