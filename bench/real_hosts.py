@@ -220,14 +220,13 @@ def hello(
     name: str = "hello",
     version: str = "v1",
     config: str = "addr",
-    component_hosts: int = 1,
+    everywhere: bool = False,
     provider_hosts: int = 1,
 ) -> dict[str, Any]:
-    """Return an application: a component that answers, and an HTTP server in front of it that listens at an address."""
-
-    def spread(instances: int, each: int = 1) -> dict[str, Any]:
-        return {"type": "spreadscaler", "properties": {"instances": instances * each}}
-
+    """Return an application: a component that answers, and an HTTP server in front of it that listens at an address.
+    ``everywhere``: the component runs on every host."""
+    places = {"type": "daemonscaler" if everywhere else "spreadscaler", "properties": {"instances": INSTANCES}}
+    providers = {"type": "spreadscaler", "properties": {"instances": provider_hosts}}
     source = {"config": [{"name": config, "properties": {"address": address}}]}
     link = {"namespace": "wasi", "package": "http", "interfaces": ["incoming-handler"], "target": {"name": "ui"}}
     return {
@@ -240,13 +239,13 @@ def hello(
                     "name": "ui",
                     "type": "component",
                     "properties": {"image": image},
-                    "traits": [spread(component_hosts, INSTANCES)],
+                    "traits": [places],
                 },
                 {
                     "name": "http",
                     "type": "capability",
                     "properties": {"image": provider},
-                    "traits": [spread(provider_hosts), {"type": "link", "properties": {**link, "source": source}}],
+                    "traits": [providers, {"type": "link", "properties": {**link, "source": source}}],
                 },
             ]
         },
