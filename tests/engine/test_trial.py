@@ -70,6 +70,19 @@ def test_step_by_step() -> None:
     assert str(plan(NEW, lattice, record=recorded(OLD))) == "hello: deployed"
 
 
+def test_that_a_trial_is_being_stopped_is_remembered_by_a_version_that_does_not_care_for_it() -> None:
+    """The version before has no use for it while it starts anew; then it wants it gone, too, and must not ask again."""
+    lattice = a_lattice(a_host("h1", running(NEW, "ui", 2), providing(NEW, "http"), trial()), links=linked(NEW))
+    in_flight = asked(*plan(NEW, lattice, record=recorded(NEW)).actions)
+    assert [str(one.command.key[2]) for one in in_flight.of("hello")] == ["hello-ui-next"]
+    lattice.drop("component", "h1", "hello-ui")
+    back = plan(OLD, lattice, in_flight=in_flight, record=recorded(NEW), now=0.5)
+    assert asks(back) == ["scale hello-ui to 2 on h1 (x/ui:1)"]
+    in_flight.settle(back.settled, "hello")
+    lattice.put("h1", running(OLD, "ui", 2))
+    assert asks(plan(OLD, lattice, in_flight=in_flight, record=recorded(OLD), now=1.0)) == []
+
+
 def test_what_cannot_be_loaded_replaces_nothing() -> None:
     lattice = serving(OLD, "h1")
     in_flight = asked(*plan(NEW, lattice, record=recorded(OLD)).actions)

@@ -21,7 +21,7 @@ from wadm.engine.in_flight import Pending, creates, starting
 from wadm.engine.plan import Record, Work
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component
-from wadm.model.commands import DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
+from wadm.model.commands import Command, DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
 from wadm.model.lattice import Component, EntityKind, Link, LinkKey
 from wadm.model.swaps import joined
 
@@ -163,9 +163,9 @@ def _settle_the_rest(work: Work) -> Steps[None]:
     """Settle what is pending for things that this plan does not care for.
 
     A link that is being deleted is waited for all the same: others of its source must be. While it is not known whether
-    a deletion was done, its failures are remembered. And of what is not wanted any more it is remembered which hosts
-    may still be at work on a start, for the case that it is wanted again with another image
-    (:func:`~wadm.engine.plan.start_beside`).
+    a deletion was done, its failures are remembered. So is a stop that is under way, as a later plan may want it, too.
+    And of what is not wanted any more it is remembered which hosts may still be at work on a start, for the case that it
+    is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
     """
     for number, pending in enumerate(work.in_flight.of(work.desired.application)):
         if number % SHARES_A_STEP == 0:
@@ -174,9 +174,14 @@ def _settle_the_rest(work: Work) -> Steps[None]:
         deleting = isinstance(pending.command, DeleteLink) and (
             work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
         )
+        stopping = _is_stop(pending.command) and work.under_way(key)
         at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
-        if key not in work.seen and not deleting and not at_work:
+        if key not in work.seen and not (deleting or stopping or at_work):
             work.settled.add(key)
+
+
+def _is_stop(command: Command) -> bool:
+    return isinstance(command, StopProvider) or (isinstance(command, ScaleComponent) and not command.count)
 
 
 def _is_wanted(key: Key, work: Work) -> bool:

@@ -99,6 +99,7 @@ REMEMBERED = {
     4764: "as 2330",
     5191: "the check wanted a link told again that its host, hearing of deletion and put at once, never saw go",
     5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
+    5688: "a stop under way was forgotten by a version that did not care for it, and asked again by the next plan",
     5681: "the check wanted a provider to be called well of which the owner could not hear that it was",
     5987: "as 5234",
     6791: "a memory store was restarted; who had held a lattice went on for a moment as another took it",
