@@ -442,6 +442,23 @@ async def test_what_was_put_anew_before_it_was_put_back_has_its_history_again() 
 
 
 @in_virtual_time
+async def test_what_somebody_deleted_while_the_connection_was_away_does_not_come_back() -> None:
+    """Only in another bucket are versions that are gone lost; in the same one somebody has deleted them."""
+    broker = MemoryBroker()
+    store, other = await a_store(broker), await a_store(broker, "other")
+    await store.change(HOME, "shop", adding("shop", "v1"))
+    await settle()
+    assert store._watch is not None
+    await store._watch.stop()  # it hears of nothing any more
+    await other.change(HOME, "shop", lambda _: Application("shop", {"v2": a_manifest("shop", "v2")}))
+    await other.change(HOME, "cart", adding("cart", "v1"))
+    await store.come_back(made=False, put_back=True)
+    record = store.view.record(HOME, "shop")
+    assert record is not None
+    assert record.glance.versions == ("v2",)
+
+
+@in_virtual_time
 async def test_putting_back_can_be_interrupted() -> None:
     class Failing(Network):
         failures = 0

@@ -44,6 +44,18 @@ def test_a_list_may_have_a_link_as_it_was_before_its_host_heard_of_a_change() ->
     assert not links.was_not_listed(LINK.id, as_it_is)
 
 
+def test_what_a_list_says_holds_until_the_provider_hears_anything_of_the_link() -> None:
+    """What it says may be what a configuration held before: its host reads from a copy that may be behind."""
+    links = that_listens(LINK)
+    assert links.was_only_listed(LINK.id)
+    links.hear("del", LINK)
+    links.hear("put", LINK)
+    assert not links.was_only_listed(LINK.id)
+    assert not that_listens().was_only_listed(LINK.id)
+    links.begin({LINK.id: LINK}, restarted=True)
+    assert not links.was_only_listed(LINK.id)
+
+
 def test_what_is_listed_when_a_host_starts_a_provider_again_by_itself_was_heard_of_long_before() -> None:
     links = that_listens()
     links.begin({}, restarted=True)

@@ -164,8 +164,8 @@ def _settle_the_rest(work: Work) -> Steps[None]:
 
     A link that is being deleted is waited for all the same: others of its source must be. While it is not known whether
     a deletion was done, its failures are remembered. So is a stop that is under way, as a later plan may want it, too.
-    And of what is not wanted any more it is remembered which hosts may still be at work on a start, for the case that it
-    is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
+    And of what is not wanted any more it is remembered which hosts may still be at work on a start, for the case that
+    it is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
     """
     for number, pending in enumerate(work.in_flight.of(work.desired.application)):
         if number % SHARES_A_STEP == 0:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.history import fit, rejoin
@@ -68,6 +69,18 @@ _anything: Final = msgspec.json.Decoder()
 log = get_logger("wadm.server.store")
 
 
+class _Lost(Struct, frozen=True):
+    """What a bucket held whose loss is feared, which one it was, and its newest revision."""
+
+    view: View
+    made: str
+    newest: int
+
+    def is_another(self, bucket: BucketState | None) -> bool:
+        """Whether it is lost indeed: the bucket that is there now is another one, or has not come as far."""
+        return bucket is None or bucket.made != self.made or bucket.newest < self.newest
+
+
 class Store:
     """All stored applications."""
 
@@ -88,7 +101,7 @@ class Store:
         self._multitenant = multitenant
         self._newest = 0
         """The newest revision: a bucket that has not come so far is another one."""
-        self._lost: View | None = None
+        self._lost: _Lost | None = None
         """What an earlier bucket held and is not put back yet."""
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
         self._encoded: tuple[Application, bytes] | None = None
@@ -124,6 +137,7 @@ class Store:
         emptied it, or it has a lifetime), so that stays known as missing, and somebody has to decide. Where this raises
         ``Unavailable``, it is to be called again.
         """
+        before, newest = self.state, self._newest
         if not made and self._lost is None and await self._is_same():
             return
         if self.state is None and not made:
@@ -138,9 +152,9 @@ class Store:
         if watch is not None:
             await watch.stop()
         if put_back and self._lost is None:
-            self._lost = known
+            self._lost = _Lost(known, "" if before is None or made else before.made, newest)
         if self._lost is not None:
-            view.remember_deleted(self._lost)
+            view.remember_deleted(self._lost.view)
             await self._put_back(self._lost)
             self._lost = None
         was_gone, self.is_gone = self.is_gone, False
@@ -207,15 +221,16 @@ class Store:
                 self._list(place, record.name, present=True)
         return tuple(stored)
 
-    async def _put_back(self, known: View) -> None:
-        """Store what an earlier bucket held. What somebody has put into the new one under the same name stays, too."""
-        records = 0
-        for key, slot in known.items():
+    async def _put_back(self, lost: _Lost) -> None:
+        """Store what an earlier bucket held. What somebody has put into the new one under the same name stays, too. In
+        the same one it came after, and the versions that are gone were deleted."""
+        records, is_another = 0, lost.is_another(self.state)
+        for key, slot in lost.view.items():
             if not isinstance(slot, Record | Names):
                 continue
             if await self._put_where_nothing_is(key, slot.value):
                 records += isinstance(slot, Record)
-            elif isinstance(slot, Record):
+            elif isinstance(slot, Record) and is_another:
                 await self._rejoin(slot)
         if records:
             log.info("The bucket is a new one, the applications were put back", applications=records)

@@ -57,7 +57,8 @@ class View(Struct, frozen=True):
     """Components, as name of the host and id, that a meddler re-scaled under their annotations and without their
     configuration before who holds the lattice took it: neither inventories nor events show that (undecidable)."""
     specs_at_start: Mapping[tuple[str, str], tuple[bytes, ...]]
-    """As in :class:`~wadm.sim.world.World`."""
+    configs_at_start: Mapping[tuple[str, str], Mapping[str, bytes]]
+    """Both as in :class:`~wadm.sim.world.World`."""
 
 
 def look(world: World) -> View:
@@ -87,6 +88,7 @@ def look(world: World) -> View:
         world.holder(world.lattice),
         _rescaled_before(world),
         world.specs_at_start,
+        world.configs_at_start,
     )
 
 
@@ -171,10 +173,16 @@ def _not_told(view: View, link: wanted.Link) -> Iterator[str]:
 
 def _came_late(view: View, host: str, id_: str, provider: RunningProvider, link: wanted.Link) -> bool:
     """Whether a link was in the lattice, as it is, before the start of a provider was asked for, and its host
-    had not heard of that when it made the list: how far a host is behind with what it follows, it tells nobody."""
-    if not provider.links.was_not_listed(_at(link), (link.interfaces, link.source_config, link.target_config)):
+    had not heard of that when it made the list, or read the link's configurations from a copy that had not: how far a
+    host is behind, it tells nobody."""
+    start = (view.hosts[host].spec.id, id_)
+    if link not in _links(view.specs_at_start.get(start, ())):
         return False
-    return link in _links(view.specs_at_start.get((view.hosts[host].spec.id, id_), ()))
+    if provider.links.was_not_listed(_at(link), (link.interfaces, link.source_config, link.target_config)):
+        return True
+    before, names = view.configs_at_start.get(start, {}), (*link.source_config, *link.target_config)
+    unchanged = all(name in before and json.loads(before[name]) == view.configs.get(name) for name in names)
+    return unchanged and provider.links.was_only_listed(_at(link))
 
 
 def _lacking(view: View, link: wanted.Link) -> Iterator[tuple[str, str, RunningProvider]]:

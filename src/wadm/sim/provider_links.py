@@ -160,6 +160,10 @@ class ProviderLinks:
             return False
         return link not in self._began_with or self._began_with[link] != as_it_is
 
+    def was_only_listed(self, link: LinkId) -> bool:
+        """Whether the list that it was started with had a link, of which it has heard nothing since."""
+        return self._began_with is not None and link in self._began_with and link not in self._told
+
     def is_excused(self, link: LinkId, holder: str) -> bool:
         """Whether nobody can know that it has not a link as it is: not who holds the lattice now, ``holder``."""
         if self.listens and link in self.telling:

@@ -344,6 +344,8 @@ class World:
         self.specs_at_start: dict[tuple[str, str], tuple[bytes, ...]] = {}
         """What was stored of components, their links among it, when a server last asked for the start of a provider; by
         host and id."""
+        self.configs_at_start: dict[tuple[str, str], dict[str, bytes]] = {}
+        """All configurations at that moment."""
         self.forgot = False
         """Whether the NATS server was started again without what it kept in memory."""
 
@@ -583,6 +585,7 @@ class World:
         if (call.key[0], call.verb) == ("provider", "start"):
             specs = self.newest(f"LATTICEDATA_{self.lattice}", "COMPONENT_")
             self.specs_at_start[call.key[1], call.key[2]] = tuple(value for _, value in specs)
+            self.configs_at_start[call.key[1], call.key[2]] = dict(self.newest(f"CONFIGDATA_{LATTICE}"))
         self.order.judge_call(call, self.lattice)
         in_order = self.now() >= self.in_order_from  # else what is told last need not be the newest
         if in_order and self.known.knows(call) and self.asked_before(call) and self.is_so(call):

@@ -101,6 +101,8 @@ REMEMBERED = {
     5234: "a link that seemed gone was not on record any more, and was left when late deletions brought it back",
     5688: "a stop under way was forgotten by a version that did not care for it, and asked again by the next plan",
     5681: "the check wanted a provider to be called well of which the owner could not hear that it was",
+    5814: "a version that was deleted while a server's connection was away came back with it",
+    5856: "the check wanted a provider to have values that its host, reading a copy that was behind, had not seen",
     5987: "as 5234",
     6791: "a memory store was restarted; who had held a lattice went on for a moment as another took it",
     6807: "as 2053: an update that a former owner had asked for, which went through at last",
