@@ -179,7 +179,16 @@ def test_a_forecast_calls_it_a_restart() -> None:
         ("start", START),
         ("stop", END),
     ]
-    assert "which interrupts calls to it for a moment" in steps[1].reason
+    assert steps[1].reason.endswith("stopped and started anew; this interrupts calls to it for a moment")
+
+
+def test_a_forecast_says_that_other_hosts_serve_meanwhile() -> None:
+    lattice = serving(OLD, "h1", "h2")
+    interests = Interests()
+    interests.put(compiled(OLD))
+    interests.put_record("hello", recorded(OLD))
+    steps = finish(forecast(compiled(NEW), interests, lattice, 100.0)).steps
+    assert next(step.reason for step in steps if step.effect == "restart").endswith("; 1 other host serves meanwhile")
 
 
 def test_nothing_is_stopped_while_it_is_not_known_what_a_host_runs() -> None:

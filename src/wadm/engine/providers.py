@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wadm.engine.listening import idles
 from wadm.engine.spread import Place
 from wadm.engine.swaps import begin_swap, is_wanted, same_image
+from wadm.engine.wording import serves_meanwhile
 from wadm.model.commands import StartProvider, StopProvider
 from wadm.model.lattice import Entity, Provider, owner
 from wadm.model.provider_starts import SUBSCRIBES_WITHIN
@@ -92,6 +93,9 @@ def _why_stopped(progress: Progress, host: str, provider: Provider) -> str:
     scaler, called = progress.scaler, progress.work.host(host)
     other = "other settings are" if same_image(provider.image, scaler.image) else f"{scaler.image} is"
     elsewhere = len(progress.mine.keys() - {host})
-    meanwhile = f"{elsewhere} other host{'s' * (elsewhere > 1)} serve{'s' * (elsewhere == 1)} meanwhile"
-    gap = meanwhile if elsewhere else f"this interrupts {scaler.entity_id}, of which a host runs only one"
+    gap = (
+        serves_meanwhile(elsewhere)
+        if elsewhere
+        else f"this interrupts {scaler.entity_id}, of which a host runs only one"
+    )
     return f"{provider.image} runs on {called}, {other} wanted; {gap}"

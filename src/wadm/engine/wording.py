@@ -167,3 +167,12 @@ def some_hosts(hosts: Iterable[str], work: Work) -> str:
     if len(names) > HOSTS_NAMED:
         return f"{', '.join(names[:HOSTS_NAMED])} and {len(names) - HOSTS_NAMED} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def serves_meanwhile(hosts: int) -> str:
+    """Say that what is restarted on one host runs on so many others.
+
+    >>> serves_meanwhile(1)
+    '1 other host serves meanwhile'
+    """
+    return f"{hosts} other host{'s' * (hosts > 1)} serve{'s' * (hosts == 1)} meanwhile"

@@ -36,7 +36,15 @@ from wadm.engine.spread import Bars, Missing, Place, Placement, place_component,
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.swaps import is_wanted, open_swaps, same_image
 from wadm.engine.trial import is_called_over_lattice, next_trial
-from wadm.engine.wording import given_up_texts, goes_on, missing_hosts, silent_hosts, until_then, used_by
+from wadm.engine.wording import (
+    given_up_texts,
+    goes_on,
+    missing_hosts,
+    serves_meanwhile,
+    silent_hosts,
+    until_then,
+    used_by,
+)
 from wadm.model.commands import MOST_INSTANCES, ScaleComponent, StartProvider, StopProvider, UpdateComponent
 from wadm.model.lattice import Component, Entity, Provider, owner, scaler_of, spread_of
 from wadm.model.names import SCALER, SPREAD, trial_id
@@ -356,7 +364,9 @@ def _exchange(progress: Progress, host: str, wanted: Place, entity: Component) -
     elif not progress.restarting:
         progress.restarting = True
         stop = stop_component(entity, host, scaler.application)
-        progress.want(stop, f"{differs}: {name} is stopped and started anew, which interrupts calls to it for a moment")
+        elsewhere = len(work.lattice.where("component", name).keys() - {host})
+        gap = serves_meanwhile(elsewhere) if elsewhere else "this interrupts calls to it for a moment"
+        progress.want(stop, f"{differs}: {name} is stopped and started anew; {gap}")
     elif work.lattice.unseen:
         progress.unsure = True
 
