@@ -421,6 +421,18 @@ def test_after_an_inventory_a_request_without_effect_may_be_made_again() -> None
     assert world.news.applications == {"shop"}
 
 
+@pytest.mark.parametrize(("asked_at", "ignored"), [(4.9, False), (5.0, True)], ids=["before", "because of it"])
+def test_an_inventory_asked_for_before_the_answer_does_not_tell_whether_a_request_had_an_effect(
+    asked_at: float, ignored: bool
+) -> None:
+    """It shows how things were before: nothing is asked again, in another way, because of it."""
+    world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3), 5.0)
+    observe_no_effect("h1", world.lattice, world.in_flight, world.news, 7.0, world.touched, asked_at)
+    pending = world.pending(START)
+    assert pending is not None
+    assert pending.ignored is ignored
+
+
 @pytest.mark.parametrize("host", ["h1", "h9"])
 def test_a_request_that_is_not_answered_is_left_alone(host: str) -> None:
     world = World(WEB, asked=START)

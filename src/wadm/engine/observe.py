@@ -295,13 +295,23 @@ def _builtin(reference: str) -> str:
     return f": its builtin provider {name} may be switched off"
 
 
-def observe_no_effect(host_id: str, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def observe_no_effect(
+    host_id: str,
+    lattice: Lattice,
+    in_flight: InFlight,
+    news: News,
+    now: float,
+    touched: Mapping[tuple[str, EntityKind, str], float] | None = None,
+    asked: float = 0.0,
+) -> None:
     """After a host's inventory: find re-scales that it has answered and that changed nothing, and try another way.
 
     A host drops annotations of a request whose number and configuration it has already
-    (docs/protocol/lattice.md#scale-unchanged).
+    (docs/protocol/lattice.md#scale-unchanged). An inventory that was ``asked`` for before the answer came says nothing.
     """
     for entity_id in lattice.hosts[host_id].components if host_id in lattice.hosts else ():
+        if touched is not None and touched.get((host_id, "component", entity_id), -math.inf) > asked:
+            continue
         pending = in_flight.get(("component", host_id, entity_id))
         if pending is not None and pending.answered and not pending.held:
             in_flight.retry(pending.command.key, now)

@@ -568,7 +568,7 @@ class LatticeOwner:
                 self._liveness.reported(answer.host_id, news, now)
                 self._heartbeats.forget(answer.host_id)
                 observe_inventory(inventory, self.lattice, self.in_flight, news, now, self._touched, answer.asked)
-                observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now)
+                observe_no_effect(answer.host_id, self.lattice, self.in_flight, news, now, self._touched, answer.asked)
             case RollCall():
                 if answer.present is not None:
                     for host_id in self._liveness.roll_call(answer.called, answer.present, answer.asked, news, now):

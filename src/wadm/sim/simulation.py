@@ -102,8 +102,9 @@ class Simulation:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._changed_at = 0.0
-        self._rightly_given_up: set[tuple[str, float]] = set()
-        """Applications of which something was given up that went wrong before the quiet work, as they were stored."""
+        self._rightly_given_up: set[tuple[str, int]] = set()
+        """Applications of which something was given up that went wrong before the quiet work, and how often each had been
+        deployed then: it is not tried again before the next time."""
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
@@ -181,7 +182,7 @@ class Simulation:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
         self._rightly_given_up = {
-            (name, world.stored_at(name))
+            (name, world.user.deploys.get(name, 0))
             for name in checks.look(world).applications
             if checks.GIVEN_UP in (world.status(name) or {"status": {}})["status"].get("message", "")
         }
@@ -238,10 +239,10 @@ class Simulation:
         text = said.get("message", "")
         if checks.GIVEN_UP not in text:
             return
-        as_stored = (application, world.stored_at(application))
+        as_deployed = (application, world.user.deploys.get(application, 0))
         if checks.is_dead_image_given_up(checks.look(world), text):
-            self._rightly_given_up.add(as_stored)
-        elif as_stored not in self._rightly_given_up:
+            self._rightly_given_up.add(as_deployed)
+        elif as_deployed not in self._rightly_given_up:
             world.failed("honesty", f"{application} was given up though nothing is wrong: {text}")
 
     def _judge_honesty(self, world: World, application: str, said: Mapping[str, str]) -> None:

@@ -46,6 +46,8 @@ class User:
         self.manifests: dict[tuple[str, str], Manifest] = {}
         """All manifests that were ever put, by application and version."""
         self.newest: dict[str, Manifest] = {}
+        self.deploys: dict[str, int] = {}
+        """How often somebody has asked for a deploy, by application."""
         self.quiet = False
         """Whether nothing goes wrong at the moment, so that nothing may be refused without a reason."""
         self._transport = transport
@@ -89,6 +91,7 @@ class User:
     async def deploy(self, application: str, version: str) -> bool:
         """Deploy a version."""
         operation, body = f"deploy.{application}", {"version": version}
+        self.deploys[application] = self.deploys.get(application, 0) + 1
         return await self._ask(application, operation, body, ("acknowledged",), lambda stored: stored.deploy(version))
 
     async def undeploy(self, application: str) -> bool:
