@@ -103,8 +103,8 @@ class Simulation:
         self.options = options
         self._changed_at = 0.0
         self._rightly_given_up: set[tuple[str, int]] = set()
-        """Applications of which something was given up that went wrong before the quiet work, and how often each had been
-        deployed then: it is not tried again before the next time."""
+        """Applications of which something was given up that went wrong before the quiet work, and how often each was
+        deployed by then: it is not tried again before the next time."""
         self.rng = random.Random(f"simulation {options.seed}")  # noqa: S311 - must repeat
 
     async def run(self) -> Result:
