@@ -8,7 +8,7 @@ from wadm.engine.observe import News, Touched, observe, observe_inventory, remov
 from wadm.model.commands import Action, StartProvider
 from wadm.model.events import Event, ProviderHealth, ProviderStarted, ProviderStopped
 from wadm.model.lattice import Inventory, Lattice, Provider
-from wadm.model.provider_starts import ProviderStart
+from wadm.model.provider_starts import SUBSCRIBES_WITHIN, ProviderStart
 
 KV = Provider("kv", "x/kv:1", owned("shop", "scaler"))
 START = StartProvider("kv", "h1", "x/kv:1", "shop", owned("shop", "scaler"))
@@ -127,3 +127,20 @@ def test_that_all_answer_is_a_report_from_the_time_of_the_first_probe_on() -> No
     assert starts.overdue(100.0) == []
     assert not starts.answered("h1", "kv", 16.0)
     assert not starts.answered("h3", "kv", 16.0)
+
+
+def test_one_whose_first_reports_were_missed_has_to_be_asked_until_it_answers() -> None:
+    """The reports that follow do not say which of several providers they are about, and for a young one only somebody
+    asks by himself."""
+    world = two_hosts()
+    starts = world.lattice.provider_starts
+    starts.answers = True
+    assert not starts.is_overlooked("h1", "kv"), "it is young"
+    starts.expired(10.0 + SUBSCRIBES_WITHIN)
+    assert starts.overdue(60.0) == []
+    assert reported(world.hear(REPORT, 75.0)) is None
+    assert starts.is_overlooked("h1", "kv")
+    starts.answered("h1", "kv", 76.0)
+    assert reported(world) == 76.0
+    assert not starts.is_overlooked("h1", "kv")
+    assert not starts.is_overlooked("h3", "kv")

@@ -201,6 +201,12 @@ class ProviderStarts:
             found.append(at[1])
         return found
 
+    def is_overlooked(self, host_id: str, provider_id: str) -> bool:
+        """Whether a provider was started long ago, and nothing that was heard since says how it is: its first reports
+        were missed, and those that follow do not say which of several providers they are about. It has to be asked."""
+        start = self._starts.get((host_id, provider_id))
+        return start is not None and start.reported is None and (host_id, provider_id) not in self._unreported
+
     def stopped(self, host_id: str, provider_id: str) -> None:
         """Note that a provider does not run on a host any more."""
         self._starts.pop((host_id, provider_id), None)

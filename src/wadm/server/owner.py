@@ -552,7 +552,8 @@ class LatticeOwner:
             self._inquiries.config_was_put(event.name)
         elif isinstance(event, ProviderHealth):
             self._pulses.heard(host_id, event.provider_id, now)
-            if not self.lattice.provider_starts.answers:
+            starts = self.lattice.provider_starts
+            if not starts.answers or starts.is_overlooked(host_id, event.provider_id):
                 self._ask_provider(event.provider_id)
         elif isinstance(event, ProviderStarted | ProviderStopped):
             self._pulses.forget(host_id, event.provider.id if isinstance(event, ProviderStarted) else event.provider_id)

@@ -11,6 +11,17 @@ from wadm.sim.guided import Branches, Explorer, Follower, Line, explore, options
 from wadm.sim.options import Options, draw_options
 from wadm.sim.simulation import Result, simulate
 
+REMEMBERED = {
+    "7/1": "of several providers that began while their server was away none was asked how it is, and a stop waited",
+}
+"""Lines that brought something to light, and what it was."""
+
+
+@pytest.mark.parametrize("line", REMEMBERED)
+def test_a_remembered_line(line: str) -> None:
+    result = simulate(options_of(read_line(line)))
+    assert not result.failures, f"{result}\nAgain with: python -m wadm.sim --line {line} --timeline"
+
 
 def test_a_line_is_the_same_simulation_each_time() -> None:
     assert options_of((7, 3, 12)) == options_of((7, 3, 12))
