@@ -37,9 +37,9 @@ START = "scale hello-ui to 2 on h1 (x/ui:2)"
 END = "scale hello-ui-next to 0 on h1 (x/ui:2)"
 
 
-def app(version: int) -> Manifest:
+def app(version: int, *, everywhere: bool = False) -> Manifest:
     link = a_link("ui", of="wasi:http")
-    ui = a_component("ui", 2, image=f"x/ui:{version}")
+    ui = a_component("ui", 2, image=f"x/ui:{version}", daemon=everywhere)
     return an_app("hello", ui, a_provider("http", links=[link]), version=f"v{version}")
 
 
@@ -183,12 +183,13 @@ def test_a_forecast_calls_it_a_restart() -> None:
 
 
 def test_a_forecast_says_that_other_hosts_serve_meanwhile() -> None:
-    lattice = serving(OLD, "h1", "h2")
+    old, new = app(1, everywhere=True), app(2, everywhere=True)
     interests = Interests()
-    interests.put(compiled(OLD))
-    interests.put_record("hello", recorded(OLD))
-    steps = finish(forecast(compiled(NEW), interests, lattice, 100.0)).steps
-    assert next(step.reason for step in steps if step.effect == "restart").endswith("; 1 other host serves meanwhile")
+    interests.put(compiled(old))
+    interests.put_record("hello", recorded(old))
+    steps = finish(forecast(compiled(new), interests, serving(old, "h1", "h2"), 100.0)).steps
+    reasons = [step.reason for step in steps if step.effect == "restart" and "hello-ui" in step.what]
+    assert [reason.rpartition("; ")[2] for reason in reasons] == ["1 other host serves meanwhile"] * 2
 
 
 def test_nothing_is_stopped_while_it_is_not_known_what_a_host_runs() -> None:
