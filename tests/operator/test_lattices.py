@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from wadm.client import Settings
+from wadm.errors import Unavailable
 from wadm.operator import lattices
 from wadm.operator.lattices import Lattices, Listener
 from wadm.operator.targets import Target
@@ -15,26 +16,34 @@ from wadm.transport import virtual_time
 
 
 class Stubborn:
-    """A client whose answer comes in the moment in which whoever waits for it is cancelled."""
+    """A client that hides a cancellation of whoever waits for its list: by an answer, or by an error.
+
+    Up to Python 3.11 ``asyncio.wait_for`` does so where the answer comes in the moment of the cancellation.
+    """
 
     asked = 0
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
 
     async def list(self) -> tuple[Any, ...]:
         self.asked += 1
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None
-            task.uncancel()
+            if self.error:
+                raise self.error from None
         return ()
 
     async def close(self) -> None:
         pass
 
 
-def test_a_view_ends_though_an_answer_hides_that_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Stubborn()
+@pytest.mark.parametrize("error", [None, Unavailable("no NATS"), ValueError("a mistake")], ids=str)
+def test_a_view_ends_though_an_answer_or_an_error_hides_that_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    client = Stubborn(error)
 
     async def opened(*_: Any) -> Any:
         return client

@@ -100,3 +100,17 @@ def test_pauses_double_up_to_a_limit() -> None:
     assert all(FIRST_PAUSE * 0.75 <= backoff(1) <= FIRST_PAUSE * 1.25 for _ in range(20))
     assert backoff(50) <= LONGEST_PAUSE * 1.25
     assert backoff(5) > backoff(1)
+
+
+async def test_a_pass_that_is_cancelled_did_not_fail_though_it_ends_with_an_error() -> None:
+    async def handle(_: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise ValueError("what it did on its way out failed") from None
+
+    async def feed(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        await asyncio.sleep(0.02)
+
+    assert await run(handle, feed) == []

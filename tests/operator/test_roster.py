@@ -151,3 +151,31 @@ async def test_a_heartbeat_is_news_where_it_says_something_new(hosts: Hosts, boo
     hosts.answers["a"] = host("a", "server")
     book.hear(host("a", "server"))
     assert await with_server(book) == ["a"]
+
+
+async def test_closing_ends_what_is_being_asked_though_an_error_hides_that_it_is_cancelled(
+    hosts: Hosts, book: Roster
+) -> None:
+    asked = asyncio.Event()
+
+    async def inventory(_: str) -> Inventory:
+        asked.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise TimedOut("no answer") from None
+        raise AssertionError
+
+    hosts.answers = {"a": host("a")}
+    await book.placement()
+    hosts.answers["a"] = TimedOut("no answer")
+    book.has_moved("a", "")
+    await book.placement()  # it is silent, and asked again beside the rest
+    hosts.inventory = inventory  # type: ignore[method-assign, assignment]
+    async with asyncio.timeout(30):
+        await asked.wait()
+    (silent,) = book._silent.values()
+    book.close()
+    done, _ = await asyncio.wait({silent}, timeout=30)
+    assert done
+    assert silent.cancelled()

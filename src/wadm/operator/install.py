@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from wadm.background import end_if_cancelled
 from wadm.operator import crds, names
 from wadm.operator.kube import Kube, KubeError
 
@@ -26,6 +27,7 @@ async def install(kube: Kube, say: Say) -> None:
             for definition in crds.definitions():
                 await kube.apply(definition, names.OPERATOR)
         except KubeError as error:
+            end_if_cancelled()
             say(f"The definitions cannot be installed: {error}")
             await asyncio.sleep(LOOK_AGAIN)
         else:
@@ -36,6 +38,7 @@ async def wait_for_definitions(kube: Kube, namespace: str | None, take_over: boo
     """Return once both kinds can be used; ``take_over`` removes an APIService that is in the way."""
     said = ""
     while hindrance := await _hindrance(kube, namespace, take_over):
+        end_if_cancelled()
         if hindrance != said:
             said = hindrance
             say(hindrance)

@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.background import end_if_cancelled
 from wadm.client import Client, Settings, Summary
 from wadm.client.connection import open_client
 from wadm.client.news import follow_news
@@ -66,7 +67,6 @@ class LatticeView:
         self._kube = kube
         self._base = base
         self._listener = listener
-        self._ended = False
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
         self._roster = Roster(target.lattice, self._client_now, lambda provider: listener.placement(target, provider))
@@ -77,19 +77,14 @@ class LatticeView:
             raise Unavailable(self.unavailable or "not connected to NATS yet")
         return self.client
 
-    def end(self) -> None:
-        """Have :meth:`run` end, which is to be cancelled too. An answer that comes in the moment of the cancellation
-        hides it: ``asyncio.wait_for`` returns the answer then, up to Python 3.11."""
-        self._ended = True
-        self._news.set()
-
     async def run(self) -> None:
-        """Keep the view until it is ended."""
+        """Keep the view until cancelled."""
         try:
-            while not self._ended:
+            while True:
                 try:
                     await self._keep()
                 except Exception as error:
+                    end_if_cancelled()
                     log.exception("Lattice %s: beginning again", self.target.lattice)
                     self._lost(f"the operator made a mistake: {error!r}")
                     await asyncio.sleep(REFRESH)
@@ -98,11 +93,12 @@ class LatticeView:
 
     async def _keep(self) -> None:
         failures = 0
-        while not self._ended:
+        while True:
             try:
                 credentials = await self._credentials()
                 client = await open_client(self._settings(credentials))
             except (WadmError, OSError) as error:
+                end_if_cancelled()
                 failures += 1
                 self._lost(str(error))
                 await asyncio.sleep(min(backoff(failures), REFRESH))
@@ -152,14 +148,13 @@ class LatticeView:
         loop = asyncio.get_running_loop()
         look_at_secret = loop.time() + SECRET_REFRESH
         look_at_hosts = loop.time() + ALL_AGAIN
-        while not self._ended:
+        while True:
             self._news.clear()
             try:
                 await self.refresh()
             except WadmError as error:
                 self._lost(str(error))
-            if self._ended:
-                return
+            end_if_cancelled()  # an answer that comes in the moment of the cancellation hides it, up to Python 3.11
             if loop.time() > look_at_secret:
                 look_at_secret = loop.time() + SECRET_REFRESH
                 if await self._credentials_differ(credentials):
@@ -262,8 +257,7 @@ class Lattices:
     def _update(self) -> None:
         targets = self._wanted.union(*self._held.values())
         for target in self._views.keys() - targets:
-            view, task = self._views.pop(target)
-            view.end()
+            _, task = self._views.pop(target)
             task.cancel()
         for target in sorted(targets - self._views.keys()):
             base = self._base if target.address else replace(self._base, lattice=target.lattice)

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from wadm.background import end_if_cancelled
 from wadm.errors import Misconfigured
 from wadm.operator import names
 from wadm.operator.kube import Kube, KubeError, Object
@@ -108,6 +109,7 @@ class Lease:
                 async with asyncio.timeout(self._timing.deadline):
                     holder = await self._try()
             except (KubeError, TimeoutError) as error:
+                end_if_cancelled()
                 holder, problem = str(error) or "the API server does not answer", True
             if holder is None:
                 return
@@ -130,6 +132,7 @@ class Lease:
                 log.warning("The Lease could not be renewed for %g s", self._timing.deadline)
                 return
             except KubeError as error:
+                end_if_cancelled()
                 self._held = None
                 log.warning("The Lease could not be renewed: %s", error)
                 if loop.time() > renewed + self._timing.deadline:

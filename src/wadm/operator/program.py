@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from wadm.background import end_if_cancelled
 from wadm.client import Settings as NatsSettings
 from wadm.errors import WadmError
 from wadm.operator import names
@@ -301,6 +302,7 @@ class Operator:
             try:
                 await self._services.objects.sweep(self._applications.by_namespace())
             except KubeError as error:
+                end_if_cancelled()
                 log.warning("Services could not be swept: %s", error)
 
     # -- work --------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
+from wadm.background import end_if_cancelled
+
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE: Final = 0.5
@@ -104,6 +106,7 @@ class WorkQueue(Generic[K]):
             again = await self._handle(key)
             self._failures.pop(key, None)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one object must not stop the others
+            end_if_cancelled()
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             again = backoff(failures)
             await self._failed(key, error, again)

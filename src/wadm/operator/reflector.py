@@ -15,6 +15,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import aiohttp
 import msgspec
 
+from wadm.background import end_if_cancelled
 from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.names import Key, Kind, key_of
 
@@ -104,6 +105,7 @@ class Reflector:
                     if loop.time() - begun < FIRST_PAUSE:  # something on the way ends watches at once
                         await asyncio.sleep(pause)
             except (KubeError, aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+                end_if_cancelled()
                 self.breaks += 1
                 if self._optional and isinstance(error, KubeError) and error.missing:
                     self.synced.set()

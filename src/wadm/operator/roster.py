@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from wadm.background import end_if_cancelled
 from wadm.client import Client
 from wadm.errors import NotFound, Unavailable, WadmError
 from wadm.model.lattice import Inventory
@@ -152,6 +153,7 @@ class Roster:
             try:
                 heard = await self._client().inventory(host_id)
             except WadmError as error:
+                end_if_cancelled()
                 absent = isinstance(error, NotFound)
                 if not self._is_connected():
                     since = loop.time()  # silence says nothing while nobody can be asked
