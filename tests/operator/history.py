@@ -48,12 +48,16 @@ def manifest(name: str, image: str, version: str) -> bytes:
     )
 
 
+SPELLINGS = ("nats://hub", "HUB", "tls://Hub/")
+"""Of the one address of NATS: each namespace writes it in its own way."""
+
+
 def config(namespace: str, name: str, lattice: str) -> dict[str, Any]:
     return {
         "apiVersion": names.HOST_CONFIGS.api_version,
         "kind": "WasmCloudHostConfig",
         "metadata": {"namespace": namespace, "name": name},
-        "spec": {"lattice": lattice, "version": "1.9.2"},
+        "spec": {"lattice": lattice, "version": "1.9.2", "natsAddress": SPELLINGS[NAMESPACES.index(namespace)]},
     }
 
 

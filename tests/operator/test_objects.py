@@ -10,9 +10,9 @@ import pytest
 from tests.operator.world import application
 from wadm.client import manifests as client_manifests
 from wadm.errors import ManifestInvalid
-from wadm.operator import manifests, names, ownership
+from wadm.operator import manifests, names, ownership, targets
 from wadm.operator.conditions import Condition
-from wadm.operator.targets import Place, Target, choose, target_of, undecided
+from wadm.operator.targets import Place, Target, choose, same_lattice, server_url, target_of, undecided
 
 SHOP = Place(Target("main"), "shop")
 
@@ -214,6 +214,48 @@ def test_how_a_lattice_is_reached() -> None:
     assert target_of(host_config("main")) == Target("main", "nats://nats.default.svc.cluster.local:4222")
     target = target_of(host_config("main", natsAddress="tls://hub", natsClientPort=4333, secretName="creds"))
     assert target == Target("main", "tls://hub:4333", ("wild", "creds"))
+
+
+@pytest.mark.parametrize("address", ["nats://hub", "hub", "NATS://Hub", "nats://hub/", "nats://hub/x", "tls://hub"])
+def test_however_an_address_is_written_it_is_the_same_lattice(address: str) -> None:
+    one, other = target_of(host_config("a")), target_of(host_config("a", natsAddress=address))
+    hub = target_of(host_config("a", natsAddress="nats://hub", natsClientPort=4222, secretName="creds"))
+    assert same_lattice(other, hub)
+    assert not same_lattice(other, one)
+    assert not same_lattice(other, target_of(host_config("a", natsAddress=address, natsClientPort=4333)))
+    assert not same_lattice(other, target_of(host_config("b", natsAddress=address)))
+    own = Target("a", server_url("nats://hub"), targets.OWN)
+    assert same_lattice(other, own)
+    assert chosen(host_config("a", natsAddress=address), default=own, **{"wasmcloud.dev/lattice": "a"}) == "a"
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "url"),
+    [
+        ("hub", None, "nats://hub:4222"),
+        ("Hub:4333", None, "nats://hub:4333"),
+        ("TLS://u:P@Hub", 4222, "tls://u:P@hub:4222"),
+        ("nats://[FD00::1]", 4222, "nats://[fd00::1]:4222"),
+        ("[fd00::1]", None, "nats://[fd00::1]:4222"),
+        ("wss://hub/nats", 443, "wss://hub:443/nats"),
+        ("wss://hub:443/nats", None, "wss://hub:443/nats"),
+    ],
+)
+def test_how_an_address_is_written(address: str, port: int | None, url: str) -> None:
+    assert server_url(address, port) == url
+    assert server_url(url) == url
+
+
+def test_a_status_notes_how_a_lattice_is_reached() -> None:
+    places = [
+        Place(Target("a", "nats://hub:4222"), "shop"),
+        Place(Target("a", "nats://hub:4222", ("wild", "creds")), "shop"),
+        Place(Target("a", "nats://hub:4222", targets.OWN), "shop"),
+    ]
+    for place in places:
+        assert ownership.place_from(ownership.noted_place(place)) == place
+    before = {"name": "shop", "lattice": "a", "address": "NATS://Hub:4222"}  # as earlier releases wrote it
+    assert ownership.place_from(before) == places[0]
 
 
 ACCEPTED = {"accepted": {"lattice": "old"}}

@@ -389,6 +389,11 @@ def test_what_the_operator_replaces_by_its_own_is_pointed_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(("address", "told"), [("nats://hub/", 1), ("hub/x", 1), ("nats://hub", 0), ("wss://hub/x", 0)])
+def test_a_path_in_an_address_is_pointed_out(address: str, told: int) -> None:
+    assert [text.split(":")[0] for text in config(natsAddress=address).ignored] == ["spec.natsAddress"] * told
+
+
 CORP = {"name": "corp", "secret": {"secretName": "ca"}}
 
 

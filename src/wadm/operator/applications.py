@@ -69,11 +69,13 @@ class Applications:
         for body in self._store.applications.values():
             if ownership.is_mirror(body) and not body[CLAIMED]:
                 continue
-            if same_lattice(self.target(body), target):
+            here = same_lattice(self.target(body), target)
+            if here:
                 found.add(application_name(body))
-            found |= {
-                place.name for place in ownership.places_of_record(body) if place.target.lattice == target.lattice
-            }
+            for place in ownership.places_of_record(body):
+                # What is here was here before, too, if only its address has changed.
+                if same_lattice(place.target, target) or (here and place.target.lattice == target.lattice):
+                    found.add(place.name)
         return found
 
     def concerns(self, body: Object, target: Target) -> bool:

@@ -122,6 +122,12 @@ def _ignored(spec: Mapping[str, Any]) -> Iterable[str]:
     for field, default in (("natsClientPort", NATS_CLIENT_PORT), ("natsLeafnodePort", NATS_LEAFNODE_PORT)):
         if spec.get(field) == 0:
             yield f"spec.{field}: 0 is no port and has no effect: {default} counts"
+    path = (spec.get("natsAddress") or "").rpartition("://")[2].partition("/")[1:]
+    if path[0] and not str(spec["natsAddress"]).lower().startswith("ws"):
+        yield (
+            f"spec.natsAddress: {''.join(path)!r} has no effect on what connects here, and hides spec.natsLeafnodePort "
+            "from the hosts: leave it out"
+        )
     if _at(spec, ("schedulingOptions", "daemonset")) and spec.get("hostReplicas") not in (None, 1):
         yield "spec.hostReplicas has no effect: with spec.schedulingOptions.daemonset there is a host on every node"
 

@@ -177,11 +177,11 @@ class LatticeView:
         self._listener.applications(self.target, self.summaries.keys() | {""})
 
     def _settings(self, credentials: str) -> Settings:
-        if not self.target.address:
-            return self._base
+        if self.target.is_own:
+            return replace(self._base, lattice=self.target.lattice)
         jwt, seed = split_credentials(credentials) if credentials else ("", "")
         return Settings(
-            servers=(_with_scheme(self.target.address),),
+            servers=(self.target.address,),
             lattice=self.target.lattice,
             api_prefix=self._base.api_prefix,
             ctl_prefix=self._base.ctl_prefix,
@@ -194,7 +194,7 @@ class LatticeView:
     async def _credentials(self) -> str:
         """Return the content of ``nats.creds``, empty where no Secret is named."""
         namespace, name = self.target.secret
-        if not name:
+        if self.target.is_own or not name:
             return ""
         secret = await self._kube.get(names.SECRETS, namespace, name)
         data = (secret or {}).get("data", {}).get("nats.creds")
@@ -210,10 +210,6 @@ class LatticeView:
             return await self._credentials() != known
         except (KubeError, Misconfigured):
             return False  # better an old connection than none
-
-
-def _with_scheme(address: str) -> str:
-    return address if "://" in address else f"nats://{address}"
 
 
 _BLOCK = re.compile(r"(?<!-)-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
@@ -260,8 +256,7 @@ class Lattices:
             _, task = self._views.pop(target)
             task.cancel()
         for target in sorted(targets - self._views.keys()):
-            base = self._base if target.address else replace(self._base, lattice=target.lattice)
-            view = LatticeView(target, self._kube, base, self._listener)
+            view = LatticeView(target, self._kube, self._base, self._listener)
             self._views[target] = (view, asyncio.create_task(view.run()))
 
     def view(self, target: Target) -> LatticeView | None:

@@ -81,8 +81,8 @@ class Mirrors:
 
     def _is_first(self, target: Target) -> bool:
         """Whether this view shows the lattice, where several reach it with different credentials."""
-        same = [view.target for view in self._lattices.views() if same_lattice(view.target, target)]
-        return same[0] == target
+        same = [view for view in self._lattices.views() if same_lattice(view.target, target)]
+        return next(view.target for view in same if view.heard and not view.unavailable) == target
 
     def _home(self, target: Target) -> Object | None:
         """Return the host config whose namespace has the mirrors of a lattice: that of the first namespace."""

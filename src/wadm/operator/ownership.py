@@ -18,7 +18,7 @@ from wadm.operator import names
 from wadm.operator.kube import Object
 from wadm.operator.manifests import application_name
 from wadm.operator.names import Key, key_of
-from wadm.operator.targets import Place, Target
+from wadm.operator.targets import Place, Target, server_url
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -70,7 +70,9 @@ def places_of_record(body: Object) -> list[Place]:
 def place_from(noted: Mapping[str, Any]) -> Place:
     """Return a place as a status notes it."""
     namespace, _, secret = (noted.get("secret") or "").partition("/")
-    return Place(Target(noted["lattice"], noted.get("address") or "", (namespace, secret)), noted["name"])
+    address = noted.get("address")
+    target = Target(noted["lattice"], server_url(address) if address else "", (namespace, secret))
+    return Place(target, noted["name"])
 
 
 def noted_place(place: Place) -> dict[str, str]:

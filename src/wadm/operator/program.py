@@ -33,7 +33,7 @@ from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Reflector
 from wadm.operator.services import Services
 from wadm.operator.store import ApplicationSink, HostConfigSink, Store
-from wadm.operator.targets import Target, target_of
+from wadm.operator.targets import OWN, Target, server_url, target_of
 from wadm.operator.web import Web
 from wadm.signals import heeded
 
@@ -92,7 +92,8 @@ class Operator:
         self._not_ready = "starting"
         self._deaf_since: float | None = None
         self._queue: WorkQueue[Work] = WorkQueue(self._reconcile, self._failed, self._metrics.waited.observe)
-        self._default = Target(settings.nats.lattice) if settings.own_lattice else None
+        own = Target(settings.nats.lattice, server_url(settings.nats.servers[0]), OWN)
+        self._default = own if settings.own_lattice else None
         recorder = Recorder(self._kube)
         listener = Listener(self._lattice_changed, self._placement_changed)
         self._lattices = lattices(self._kube, settings.nats, listener)
@@ -360,7 +361,10 @@ class Operator:
     def _expose(self, openmetrics: bool) -> bytes:
         due, later, lag = self._queue.load()
         phases = ((body.get("status") or {}).get("phase") or "Unknown" for body in self._store.applications.values())
-        views = self._lattices.views()
+        connected: dict[str, bool] = {}
+        for view in self._lattices.views():  # several, where one is reached in several ways
+            lattice = view.target.lattice
+            connected[lattice] = connected.get(lattice, True) and view.heard and not view.unavailable
         state = State(
             ready=not self._why_not_ready(),
             due=due,
@@ -368,7 +372,7 @@ class Operator:
             lag=lag,
             phases=Counter(phases),
             host_configs=len(self._store.host_configs),
-            connected={view.target.lattice: view.heard and not view.unavailable for view in views},
+            connected=connected,
             breaks={reflector.kind.plural: reflector.breaks for reflector in self._reflectors},
         )
         return exposition(self._metrics, state, openmetrics)

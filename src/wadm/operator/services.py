@@ -22,7 +22,7 @@ from wadm.operator.names import Key, key_of
 from wadm.operator.reflector import Cache, Reflector
 from wadm.operator.service_objects import ServiceObjects
 from wadm.operator.store import Store
-from wadm.operator.targets import target_of
+from wadm.operator.targets import Target, target_of
 
 CONFIG_AGE: Final = 30.0
 """Seconds for which a named configuration of the lattice is believed."""
@@ -38,7 +38,7 @@ class Services:
         self._touched = touched
         self._serving: dict[Key, frozenset[str]] = {}
         """Applications that have HTTP servers, with the ids of the providers."""
-        self._configs: dict[tuple[str, str], tuple[float, dict[str, str] | None]] = {}
+        self._configs: dict[tuple[Target, str], tuple[float, dict[str, str] | None]] = {}
         self.pods = Cache(endpoints.read_pod, self._pod_changed)
         self.objects = ServiceObjects(kube, store, namespace, touched)
         pods = f"{names.APP_NAME}={names.HOSTS}"
@@ -144,7 +144,7 @@ class Services:
             for key, body in self._store.host_configs.items()
             if (their := target_of(body)) is not None
             and their.lattice == target.lattice
-            and (not target.address or their.address == target.address)
+            and (target.is_own or their.server == target.server)
         }
         pods = self.pods.objects.values()
         return {pod.name: pod for pod in pods if (pod.namespace, pod.host_config) in configs}
@@ -152,7 +152,7 @@ class Services:
     async def _ask_configs(self, manifest: Manifest, view: LatticeView) -> endpoints.Configs:
         found: dict[str, dict[str, str] | None] = {}
         for name in sorted(endpoints.configs_to_ask(manifest)):
-            asked, config = self._configs.get((view.target.lattice, name), (float("-inf"), None))
+            asked, config = self._configs.get((view.target, name), (float("-inf"), None))
             if time.monotonic() - asked > CONFIG_AGE:
                 try:
                     config = await view.connected().config(name)
@@ -161,7 +161,7 @@ class Services:
                 except Unavailable:
                     if asked == float("-inf"):
                         raise  # else what it was counts until somebody can say
-                self._configs[view.target.lattice, name] = (time.monotonic(), config)
+                self._configs[view.target, name] = (time.monotonic(), config)
             found[name] = config
         return found
 

@@ -19,15 +19,30 @@ from wadm.operator.host_config import NATS_ADDRESS, NATS_CLIENT_PORT, Unacceptab
 from wadm.operator.kube import Object
 
 
-class Target(Struct, frozen=True, order=True):
-    """A lattice. Without ``address`` it is the one that the operator was started with.
+OWN: Final = ("", "own")
+"""In place of a Secret: the credentials that the operator was started with."""
 
-    ``secret`` is namespace and name of the Secret with ``nats.creds``, empty for none.
+
+class Target(Struct, frozen=True, order=True):
+    """A lattice, and how it is reached.
+
+    ``address`` is the URL of its NATS, as :func:`server_url` writes it. ``secret`` is namespace and name of the Secret
+    with ``nats.creds``, empty for none, or :data:`OWN`.
     """
 
     lattice: str
     address: str = ""
     secret: tuple[str, str] = ("", "")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is reached as the operator was told at its start; release 0.22 noted no address of that."""
+        return self.secret == OWN or not self.address
+
+    @property
+    def server(self) -> str:
+        """The server alone: with TLS or without, a port has one."""
+        return self.address.partition("://")[2]
 
 
 class Place(Struct, frozen=True, order=True):
@@ -45,10 +60,28 @@ class Place(Struct, frozen=True, order=True):
 
 
 def same_lattice(one: Target | Condition | None, other: Target | Condition | None) -> bool:
-    """Whether two targets are one lattice at one address, with whatever credentials."""
+    """Whether two targets are one lattice at one server, with whatever credentials."""
     if not (isinstance(one, Target) and isinstance(other, Target)):
         return False
-    return (one.lattice, one.address) == (other.lattice, other.address)
+    return (one.lattice, one.server) == (other.lattice, other.server)
+
+
+def server_url(address: str, port: int | None = None) -> str:
+    """Return the URL of a NATS server, the same for all spellings of its address.
+
+    What stands after the port means nothing, but for WebSockets.
+
+    >>> server_url("Hub.example/", 4222), server_url("NATS://hub.example"), server_url("wss://hub/nats", 443)
+    ('nats://hub.example:4222', 'nats://hub.example:4222', 'wss://hub:443/nats')
+    """
+    scheme, _, rest = address.rpartition("://")
+    scheme = scheme.lower() or "nats"
+    place, _, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    if port is None and scheme in ("nats", "tls") and ":" not in host.rpartition("]")[2]:
+        port = NATS_CLIENT_PORT
+    path = f"/{path}" if path and scheme in ("ws", "wss") else ""
+    return f"{scheme}://{user}{at}{host.lower()}{f':{port}' if port else ''}{path}"
 
 
 ACCEPTED_FIELDS: Final = ("lattice", "natsAddress", "natsClientPort", "secretName")
@@ -82,7 +115,7 @@ def _target(host_config: Object, spec: Mapping[str, Any]) -> Target:
     address = spec.get("natsAddress") or NATS_ADDRESS
     port = spec.get("natsClientPort") or NATS_CLIENT_PORT
     secret = (host_config["metadata"]["namespace"], spec["secretName"]) if spec.get("secretName") else ("", "")
-    return Target(str(spec["lattice"]), f"{address}:{port}", secret)
+    return Target(str(spec["lattice"]), server_url(address, port), secret)
 
 
 def choose(
@@ -108,7 +141,7 @@ def choose(
     if not found:
         refused = sorted(one["metadata"]["name"] for one in configs if of(one) is None)
         return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named, refused))
-    if len({(target.lattice, target.address) for target in found}) == 1:
+    if all(same_lattice(target, found[0]) for target in found):
         return found[0]  # the same lattice, with several credentials
     if named:
         addresses = ", ".join(sorted({target.address for target in found}))
