@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -51,6 +52,22 @@ def test_the_definitions_hold_every_field_of_the_original() -> None:
         "observability", "certificates", "schedulingOptions", "issuers",
     }  # fmt: skip
     assert {"apps", "app_count"} <= set(schema["status"]["properties"])
+
+
+def undescribed(schema: dict[str, Any], path: str) -> Iterator[str]:
+    """The paths of all that a schema says nothing of."""
+    if not schema.get("description"):
+        yield path
+    for name, inner in schema.get("properties", {}).items():
+        yield from undescribed(inner, f"{path}.{name}")
+    if isinstance(items := schema.get("items"), dict) and "properties" in items:
+        yield from undescribed(items, f"{path}[]")
+
+
+@pytest.mark.parametrize("definition", crds.definitions(), ids=lambda one: str(one["spec"]["names"]["kind"]))
+def test_every_field_is_described_to_the_leaves(definition: dict[str, Any]) -> None:
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    assert [*undescribed(schema["spec"], "spec"), *undescribed(schema["status"], "status")] == []
 
 
 def rules_of(name: str) -> list[dict[str, Any]]:

@@ -300,7 +300,11 @@ def test_nothing_goes_to_a_lattice_that_the_settings_do_not_say_any_more(
 def test_a_namespace_whose_host_config_was_never_accepted_says_so() -> None:
     found = choose(body(), [host_config("no t")], OWN)
     assert isinstance(found, Condition)
-    assert found.message == "host config no t of namespace wild is not accepted: the lattice is not known before"
+    words = "the host config no t of namespace wild is not accepted, so the lattice is not known: its condition Accepted"
+    assert found.message == f"{words} says what to change"
+    elsewhere = choose(body(annotations={"wasmcloud.dev/lattice": "main"}), [host_config("no t")], OWN)
+    assert isinstance(elsewhere, Condition)
+    assert "no WasmCloudHostConfig of namespace wild is of lattice main" in elsewhere.message
 
 
 def test_a_lattice_at_two_addresses_is_no_choice() -> None:

@@ -64,7 +64,7 @@ def workload(wanted: int, ready: int, updated: int | None = None, generation: in
     }
 
 
-CONNECTED = Condition("Connected", "True", "Connected", "lattice main")
+CONNECTED = Condition("Connected", "True", "Connected", "the wadm server of lattice main answers")
 AWAY = Condition("Connected", "False", "WadmUnavailable", "no wadm server")
 
 

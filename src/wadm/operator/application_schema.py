@@ -58,10 +58,20 @@ _SECRETS: Final = array(
 )
 
 
+def _described(schema: Schema) -> Schema:
+    """Return a schema that describes the same down to the leaves, and takes anything."""
+    made: Schema = {"description": schema["description"], **ANY}
+    if properties := schema.get("properties"):
+        made["properties"] = {name: _described(inner) for name, inner in properties.items()}
+    if items := schema.get("items"):
+        made["items"] = _described(items)
+    return made
+
+
 def _end(what: str) -> Schema:
     return {
-        "config": _anything(f"Configurations for the {what}: a list of names, with properties where they are new."),
-        "secrets": _anything(f"References to secrets for the {what}, as those of a component."),
+        "config": _described(_CONFIG | {"description": f"Configurations for the {what}, as those of a component."}),
+        "secrets": _described(_SECRETS | {"description": f"References to secrets for the {what}."}),
     }
 
 
@@ -93,8 +103,8 @@ _TRAIT_PROPERTIES: Final = _anything(
             {"name": _anything("Name of the component or provider in this manifest."), **_end("target")},
         ),
         "source": _anything("Of links: config and secrets of the component that the link is of.", _end("source")),
-        "target_config": _anything("Old name of target.config."),
-        "source_config": _anything("Old name of source.config."),
+        "target_config": _described(_CONFIG | {"description": "Old name of target.config."}),
+        "source_config": _described(_CONFIG | {"description": "Old name of source.config."}),
     },
 )
 _TRAIT: Final = mapping(

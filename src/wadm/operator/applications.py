@@ -28,6 +28,8 @@ from wadm.operator.services import Services
 from wadm.operator.store import CLAIMED, Store
 from wadm.operator.targets import Place, Target, choose, same_lattice, target_of, undecided
 
+_QUIET: Final = frozenset({"Waiting", "LatticeChanging"})
+"""Reasons to wait that are no trouble, or pass in a moment: no event says them."""
 SETTLING: Final = ApplicationStatus("reconciling", "the new version was handed over a moment ago")
 
 
@@ -342,9 +344,10 @@ class Applications:
         match after["phase"]:
             case "Deployed" if before.get("phase") != "Deployed":
                 self._recorder.say(body, "Normal", "Deployed", f"{after['message']} in lattice {after['lattice']}")
-            case "Failed" | "Unhealthy":
+            case "Failed" | "Unhealthy" | "Waiting":
                 reason = next(one["reason"] for one in after["conditions"] if one["type"] == "Deployed")
-                self._recorder.say(body, "Warning", reason, after["message"])
+                if reason not in _QUIET:
+                    self._recorder.say(body, "Warning", reason, after["message"])
 
     async def _add_finalizer(self, body: Object) -> None:
         finalizers = body["metadata"].get("finalizers", [])
@@ -401,5 +404,6 @@ def _taken(place: Place, first: Object) -> Condition:
         "Accepted",
         "False",
         "NameTaken",
-        f"application {place.name} of this lattice belongs to {namespace}/{name}, which had it first",
+        f"application {place.name} of this lattice belongs to {namespace}/{name}, which had it first: "
+        f"give this object another name, or say another with the annotation {names.APPLICATION}",
     )

@@ -188,7 +188,7 @@ def _connected(facts: Facts) -> Condition:
         return Condition("Connected", "False", "WadmUnavailable", facts.unavailable)
     if not facts.lattice:
         return Condition("Connected", "Unknown", "NoLattice", "the lattice is not known")
-    return Condition("Connected", "True", "Connected", f"lattice {facts.lattice}")
+    return Condition("Connected", "True", "Connected", f"the wadm server of lattice {facts.lattice} answers")
 
 
 def _deployed(facts: Facts, state: str) -> Condition:
@@ -201,9 +201,8 @@ def _deployed(facts: Facts, state: str) -> Condition:
         return Condition("Deployed", "False", "WadmUnavailable" if facts.unavailable else "Waiting", waiting)
     if state == "Reconciling" and facts.deployed_version != facts.version:
         wish = f"version {facts.version} is to be deployed" if facts.version else "a new version is to be stored"
-        return Condition(
-            "Deployed", "False", "NewVersion", f"{wish}{': ' * bool(facts.unavailable)}{facts.unavailable}"
-        )
+        cause = f"{facts.unavailable}: " if facts.unavailable else ""
+        return Condition("Deployed", "False", "NewVersion", cause + wish)
     if state == "Deployed":
         return Condition("Deployed", "True", "Deployed", f"version {facts.deployed_version} runs")
     return Condition("Deployed", "False", state, _why(facts.status) if facts.status else _SILENT["waiting"])

@@ -281,7 +281,8 @@ class Hosts:
         noted = conditions.progress(before, hashlib.sha256(reached).hexdigest()[:12], now)
         left = conditions.seconds_left(noted, conditions.PROGRESS_DEADLINE, now)
         ignored = config.ignored if config else ()
-        told = host_conditions(refusal, ignored, _connected(view, before), workload, overdue=left <= 0)
+        connected = _connected(view, before) if target else _UNKNOWN
+        told = host_conditions(refusal, ignored, connected, workload, overdue=left <= 0)
         wanted, ready = hosts_of(workload)
         settings = accepted_settings(body, config, refusal)
         on_its_way = any(one.type in ("Reconciling", "Stalled") for one in told)
@@ -355,11 +356,14 @@ def host_conditions(
     return [accepted, connected, ready, *conditions.going(ready, final, moving, overdue, deadline)]
 
 
+_UNKNOWN: Final = Condition("Connected", "Unknown", "NoLattice", "the lattice is known once the settings are accepted")
+
+
 def _connected(view: LatticeView | None, before: dict[str, Any]) -> Condition:
     if view is not None and view.unavailable:
         return Condition("Connected", "False", "WadmUnavailable", view.unavailable)
     if view is not None and view.heard:
-        return Condition("Connected", "True", "Connected", f"lattice {view.target.lattice}")
+        return Condition("Connected", "True", "Connected", f"the wadm server of lattice {view.target.lattice} answers")
     for one in before.get("conditions", ()):
         if one["type"] == "Connected":  # what was last known, until something is heard
             return Condition("Connected", one["status"], one["reason"], one["message"])

@@ -139,7 +139,7 @@ def choose(
     if len(found) == 1:
         return found[0]
     if not found:
-        refused = sorted(one["metadata"]["name"] for one in configs if of(one) is None)
+        refused = [one for one in configs if of(one) is None and named in (None, (one.get("spec") or {}).get("lattice"))]
         return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named, refused))
     if all(same_lattice(target, found[0]) for target in found):
         return found[0]  # the same lattice, with several credentials
@@ -176,19 +176,20 @@ def undecided(body: Object, host_configs: Sequence[Object], default: Target | No
     return Condition("Accepted", "Unknown", "LatticeChanging", words)
 
 
-def _nowhere(namespace: str, named: str | None, refused: Sequence[str]) -> str:
+def _nowhere(namespace: str, named: str | None, refused: Sequence[Object]) -> str:
     if refused:
-        plural = "s" * (len(refused) > 1)
+        names_ = ", ".join(sorted(one["metadata"]["name"] for one in refused))
+        verb, whose = ("are", "their") if len(refused) > 1 else ("is", "its")
         return (
-            f"host config{plural} {', '.join(refused)} of namespace {namespace} "
-            f"{'are' if plural else 'is'} not accepted: the lattice is not known before"
+            f"the host config{'s' * (len(refused) > 1)} {names_} of namespace {namespace} {verb} not accepted, so the "
+            f"lattice is not known: {whose} condition Accepted says what to change"
         )
     if named:
         return (
             f"metadata.annotations[{names.LATTICE}]: no WasmCloudHostConfig of namespace {namespace} is of lattice "
-            f"{named}, nor is it the operator's own"
+            f"{named}, nor is it the operator's own: apply one, or name another lattice"
         )
     return (
-        f"namespace {namespace} has no WasmCloudHostConfig to say which lattice this belongs to, "
-        "and the operator has no lattice of its own (--nats-server)"
+        f"namespace {namespace} has no WasmCloudHostConfig to say which lattice this belongs to, and the operator has "
+        "no lattice of its own: apply one, or start the operator with --nats-server (nats.server in the chart)"
     )
