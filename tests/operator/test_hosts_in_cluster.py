@@ -57,6 +57,34 @@ def test_ready_when_the_pods_are(world: World) -> None:
     world.cluster.kubectl("wait", "--for=condition=Ready", "whc/hosts", "-n", namespace, "--timeout=60s")
 
 
+def test_an_image_that_is_not_there_and_pods_that_kubernetes_refuses_are_named(world: World) -> None:
+    namespace = world.namespace()
+    world.cluster.apply(world.host_config(namespace, image="registry.example/none:1"))
+    applied(world, namespace)
+
+    def says(words: str) -> bool:
+        ready = condition(host_status(world, namespace), "Ready")
+        return ready["status"] == "False" and ready["message"].startswith(words)
+
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: small"}
+    world.cluster.set_status("deployment", "hosts", {"conditions": [refused]}, namespace)
+    eventually(lambda: says("exceeded quota: small: 0 of 1 hosts are ready"))
+    labels = {"app.kubernetes.io/name": "wasmcloud", "app.kubernetes.io/instance": "hosts"}
+    container = {"name": "wasmcloud-host", "image": "registry.example/none:1"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
+    world.cluster.apply(pod | {"metadata": {"name": "hosts-a", "namespace": namespace, "labels": labels}})
+    waits = container | {
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": "ErrImagePull"}},
+    }
+    world.cluster.set_status("pod", "hosts-a", {"containerStatuses": [waits]}, namespace)
+    eventually(
+        lambda: says("the image registry.example/none:1 of container wasmcloud-host cannot be pulled (pod hosts-a)")
+    )
+
+
 def test_nothing_is_written_where_nothing_changed(world: World) -> None:
     namespace = world.namespace()
     world.cluster.apply(world.host_config(namespace))

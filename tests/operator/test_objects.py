@@ -300,8 +300,8 @@ def test_nothing_goes_to_a_lattice_that_the_settings_do_not_say_any_more(
 def test_a_namespace_whose_host_config_was_never_accepted_says_so() -> None:
     found = choose(body(), [host_config("no t")], OWN)
     assert isinstance(found, Condition)
-    words = "the host config no t of namespace wild is not accepted, so the lattice is not known: its condition Accepted"
-    assert found.message == f"{words} says what to change"
+    assert found.message.startswith("the host config no t of namespace wild is not accepted")
+    assert found.message.endswith("its condition Accepted says what to change")
     elsewhere = choose(body(annotations={"wasmcloud.dev/lattice": "main"}), [host_config("no t")], OWN)
     assert isinstance(elsewhere, Condition)
     assert "no WasmCloudHostConfig of namespace wild is of lattice main" in elsewhere.message

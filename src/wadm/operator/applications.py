@@ -18,6 +18,7 @@ from wadm.errors import ManifestInvalid, Rejected, TooLarge, Unavailable
 from wadm.model.status import ApplicationStatus
 from wadm.operator import conditions, manifests, names, ownership
 from wadm.operator.conditions import Condition, Facts
+from wadm.operator.doubts import progress_deadline
 from wadm.operator.handover import LOOK_AGAIN, Applied, Handover, applied_of, note_of
 from wadm.operator.kube import Kube, KubeError, Object, merge_patch
 from wadm.operator.lattices import Lattices, LatticeView
@@ -391,7 +392,7 @@ def _owner(body: Object) -> Any:
 def _deadline(body: Object) -> float:
     """Return the progress deadline that an object asks for, in seconds."""
     text = body["metadata"].get("annotations", {}).get(names.PROGRESS_DEADLINE, "")
-    return float(text) if text.isdecimal() and 0 < int(text) < 10**7 else conditions.PROGRESS_DEADLINE
+    return progress_deadline(text) or conditions.PROGRESS_DEADLINE
 
 
 def _without_ours(body: Object) -> list[str]:

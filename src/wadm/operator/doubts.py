@@ -7,7 +7,8 @@ that no host can use, and what is left out or misspelt without being missed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Final
 
 from wadm.client import manifests as client_manifests
@@ -15,6 +16,7 @@ from wadm.engine.validate import validate
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Component, LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import entity_id
+from wadm.operator import names
 
 MOST_INSTANCES = 2**32 - 1
 """A host counts instances in 32 bits."""
@@ -22,6 +24,7 @@ LONGEST_ID = 255
 """Characters of an id: it is part of a NATS subject, and of the name of a file on hosts."""
 
 _SUBJECT_PART: Final = r"[^\s.*>/\\\x80-\U0010ffff]+"
+_DOMAIN: Final = "wasmcloud.dev/"
 _OF_HTTP: Final = {"namespace": "wasi", "package": "http"}
 
 
@@ -84,6 +87,36 @@ def _of_link(path: str, link: LinkProperties) -> Iterator[Problem]:
     for field, text in (("namespace", link.namespace), ("package", link.package)):
         if not text or re.search(r"[:/@\s]", text):
             yield _doubt(f"{path}.{field}", f"{text!r} names no {field}: of wasi:http it is {_OF_HTTP[field]}")
+
+
+def doubts_of_annotations(annotations: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what is doubtful about the annotations of an object that tell the operator something."""
+    for key in sorted(annotations.keys() - names.SETTINGS):
+        # Others of the domain are notes of people and tools, so only what is close to one of ours is a mistake.
+        if key.startswith(_DOMAIN) and (near := get_close_matches(key, names.SETTINGS, 1, 0.9)):
+            yield _annotation(key, f"the operator knows no such annotation: did you mean {near[0]}?")
+    if annotations.get(names.ON_DELETE, "keep") != "keep":
+        yield _annotation(names.ON_DELETE, "it is not keep: deleting the object undeploys the application")
+    if annotations.get(names.SERVICE, "true") not in ("true", "false"):
+        yield _annotation(names.SERVICE, "it is neither true nor false: Services are made")
+    deadline = annotations.get(names.PROGRESS_DEADLINE, "1")
+    if progress_deadline(deadline) is None:
+        yield _annotation(names.PROGRESS_DEADLINE, f"{deadline!r} is not a whole number of seconds, 1 or more")
+    for needed, prefix in ((names.INGRESS_HOST, "ingress-"), (names.ROUTE_GATEWAY, "http-route-")):
+        given = sorted(key for key in annotations.keys() & names.EXPOSURE if key.startswith(_DOMAIN + prefix))
+        if given and needed not in given:
+            yield _annotation(given[0], f"it has no effect without {needed}")
+        elif given and annotations.get(names.SERVICE) == "false":
+            yield _annotation(given[0], f"it has no effect: {names.SERVICE} asks for no Services")
+
+
+def progress_deadline(text: str) -> float | None:
+    """Return the seconds that an annotation says, ``None`` where it says none that can be."""
+    return float(text) if text.isascii() and text.isdecimal() and 0 < int(text) < 10**7 else None
+
+
+def _annotation(key: str, message: str) -> Problem:
+    return _doubt(f"metadata.annotations[{key}]", message)
 
 
 def _doubt(path: str, message: str) -> Problem:

@@ -122,10 +122,11 @@ def _ignored(spec: Mapping[str, Any]) -> Iterable[str]:
     for field, default in (("natsClientPort", NATS_CLIENT_PORT), ("natsLeafnodePort", NATS_LEAFNODE_PORT)):
         if spec.get(field) == 0:
             yield f"spec.{field}: 0 is no port and has no effect: {default} counts"
-    path = (spec.get("natsAddress") or "").rpartition("://")[2].partition("/")[1:]
-    if path[0] and not str(spec["natsAddress"]).lower().startswith("ws"):
+    scheme, _, rest = str(spec.get("natsAddress") or "").rpartition("://")
+    _, slash, below = rest.partition("/")
+    if slash and scheme.lower() not in ("ws", "wss"):
         yield (
-            f"spec.natsAddress: {''.join(path)!r} has no effect on what connects here, and hides spec.natsLeafnodePort "
+            f"spec.natsAddress: {slash + below!r} has no effect on what connects here, and hides spec.natsLeafnodePort "
             "from the hosts: leave it out"
         )
     if _at(spec, ("schedulingOptions", "daemonset")) and spec.get("hostReplicas") not in (None, 1):

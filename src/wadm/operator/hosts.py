@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from wadm.operator import conditions, names, ownership, render
+from wadm.operator import conditions, names, ownership, pods, render
 from wadm.operator.applications import Applications
 from wadm.operator.conditions import Condition, merged
 from wadm.operator.host_config import HostConfig, Unacceptable, read
@@ -64,7 +64,10 @@ class Hosts:
         self._lattices = lattices
         self._applications = applications
         self._recorder = recorder
+        self._touched = touched
         self._done: dict[str, Done] = {}
+        self.pods = Cache(pods.read, self._pod_changed)
+        """The pods with hosts: to be told of them."""
         self._workloads = {kind: Cache(_slim_workload, touched) for kind in (names.DEPLOYMENTS, names.DAEMON_SETS)}
         self.reflectors = [Reflector(kube, kind, namespace, MANAGED, cache) for kind, cache in self._workloads.items()]
 
@@ -282,7 +285,8 @@ class Hosts:
         left = conditions.seconds_left(noted, conditions.PROGRESS_DEADLINE, now)
         ignored = config.ignored if config else ()
         connected = _connected(view, before) if target else _UNKNOWN
-        told = host_conditions(refusal, ignored, connected, workload, overdue=left <= 0)
+        trouble = self._trouble(body, workload)
+        told = host_conditions(refusal, ignored, connected, workload, trouble, overdue=left <= 0)
         wanted, ready = hosts_of(workload)
         settings = accepted_settings(body, config, refusal)
         on_its_way = any(one.type in ("Reconciling", "Stalled") for one in told)
@@ -302,6 +306,20 @@ class Hosts:
                 self._recorder.say(body, "Warning", refusal.reason, refusal.message)
             await self._write_status(body, status)
         return left + 1 if on_its_way and left > 0 else None
+
+    def _trouble(self, body: Object, workload: Object | None) -> str:
+        """Return what keeps pods from starting, as Kubernetes says of them or of their workload."""
+        namespace, name = key_of(body)
+        found = pods.words(
+            (pod, state.trouble)
+            for (where, pod), state in self.pods.objects.items()
+            if (where, state.host_config) == (namespace, name)
+        )
+        return found or ((workload or {}).get("refused") or "")
+
+    def _pod_changed(self, pod: Key) -> None:
+        for body in self._store.host_configs_of(pod[0]):
+            self._touched(key_of(body))
 
     async def _write_status(self, body: Object, status: dict[str, Any]) -> None:
         patch = merge_patch(body.get("status") or {}, status)
@@ -340,16 +358,20 @@ def host_conditions(
     ignored: tuple[str, ...],
     connected: Condition,
     workload: Object | None,
+    trouble: str = "",
     overdue: bool = False,
 ) -> list[Condition]:
-    """Return all conditions of a host config; ``overdue``: there was no progress for as long as the deadline."""
+    """Return all conditions of a host config.
+
+    ``trouble`` is what keeps pods from starting. ``overdue``: there was no progress for as long as the deadline.
+    """
     if refusal is not None:
         accepted = refusal
     elif ignored:
         accepted = Condition("Accepted", "True", "SettingsIgnored", "; ".join(ignored))
     else:
         accepted = Condition("Accepted", "True", "Accepted", "the settings are valid")
-    ready = _ready(refusal, workload)
+    ready = _ready(refusal, workload, trouble)
     final = refusal is not None and refusal.reason not in conditions.HEALING
     moving = ready.status != "True"
     deadline = conditions.PROGRESS_DEADLINE
@@ -370,7 +392,7 @@ def _connected(view: LatticeView | None, before: dict[str, Any]) -> Condition:
     return Condition("Connected", "Unknown", "Connecting", "nothing has been heard from wadm yet")
 
 
-def _ready(refusal: Condition | None, workload: Object | None) -> Condition:
+def _ready(refusal: Condition | None, workload: Object | None, trouble: str) -> Condition:
     if refusal is not None:
         return Condition("Ready", "False", refusal.reason, refusal.message)
     if workload is None:
@@ -381,7 +403,10 @@ def _ready(refusal: Condition | None, workload: Object | None) -> Condition:
     updated = status.get("updatedReplicas", status.get("updatedNumberScheduled", 0))
     if seen and ready >= wanted and updated >= wanted:
         return Condition("Ready", "True", "HostsReady", f"all {wanted} hosts are ready")
-    return Condition("Ready", "False", "Starting", f"{ready} of {wanted} hosts are ready")
+    words = f"{ready} of {wanted} hosts are ready"
+    if trouble:
+        return Condition("Ready", "False", "PodsFailing", f"{trouble}: {words}")
+    return Condition("Ready", "False", "Starting", words)
 
 
 def _owned(body: Object, uid: str) -> bool:
@@ -391,9 +416,16 @@ def _owned(body: Object, uid: str) -> bool:
 def _slim_workload(body: Object) -> Object:
     metadata = body["metadata"]
     kept = ("namespace", "name", "uid", "generation", "ownerReferences")
-    spec = body.get("spec") or {}
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    refused = [one.get("message") for one in status.get("conditions") or () if _is_refusal(one)]
     return {
         "metadata": {field: metadata[field] for field in kept if field in metadata},
         "spec": {"replicas": spec["replicas"]} if "replicas" in spec else {},
-        "status": {k: v for k, v in (body.get("status") or {}).items() if k != "conditions"},
+        "status": {k: v for k, v in status.items() if k != "conditions"},
+        "refused": refused[0] if refused else None,
     }
+
+
+def _is_refusal(condition: Mapping[str, Any]) -> bool:
+    """Whether it says that Kubernetes refuses to make pods, as for a quota."""
+    return (condition["type"], condition["status"]) == ("ReplicaFailure", "True")

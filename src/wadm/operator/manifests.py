@@ -23,7 +23,7 @@ from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Manifest, Problem
 from wadm.model.names import DESCRIPTION_ANNOTATION, VERSION_ANNOTATION
 from wadm.operator import names
-from wadm.operator.doubts import read
+from wadm.operator.doubts import doubts_of_annotations, read
 from wadm.operator.kube import Object
 
 _TOOLS: Final = (
@@ -34,15 +34,10 @@ _TOOLS: Final = (
 
 _OURS: Final = frozenset(
     {
-        names.LATTICE,
-        names.APPLICATION,
-        names.ON_DELETE,
-        names.SERVICE,
-        names.PROGRESS_DEADLINE,
         names.MIRRORED,
         names.OWNER_LABEL,
         names.LATTICE_LABEL,
-        *names.EXPOSURE,
+        *names.SETTINGS,
     }
 )
 
@@ -101,6 +96,7 @@ def wanted(body: Object) -> Wanted:
             ]
         )
     manifest, doubts = read(msgspec.json.encode(document))
+    doubts = (*doubts, *doubts_of_annotations(body["metadata"].get("annotations") or {}))
     return Wanted(document["metadata"]["name"], manifest, document, _digest(document), doubts)
 
 

@@ -55,6 +55,8 @@ RENDERED: Final = "wasmcloud.dev/rendered"
 """Annotation of what leads to an application: stands for what was written."""
 PROGRESS_DEADLINE: Final = "wasmcloud.dev/progress-deadline-seconds"
 """Annotation: seconds without progress after which something that is not ready counts as stalled."""
+SETTINGS: Final = EXPOSURE | {LATTICE, APPLICATION, ON_DELETE, SERVICE, PROGRESS_DEADLINE}
+"""Annotations of an Application by which people tell the operator something."""
 MIRRORED: Final = "wasmcloud.dev/mirrored-version"
 """Annotation of a mirrored Application: the version in wadm whose manifest it shows."""
 RENDERING: Final = "operator.k8s.wasmcloud.dev/rendering"

@@ -30,7 +30,7 @@ from wadm.operator.names import Key, key_of
 from wadm.operator.ownership import places_of_record
 from wadm.operator.queue import WorkQueue
 from wadm.operator.recorder import Recorder
-from wadm.operator.reflector import Reflector
+from wadm.operator.reflector import Both, Reflector
 from wadm.operator.services import Services
 from wadm.operator.store import ApplicationSink, HostConfigSink, Store
 from wadm.operator.targets import OWN, Target, server_url, target_of
@@ -110,7 +110,14 @@ class Operator:
         self._reflectors = [
             Reflector(self._kube, names.HOST_CONFIGS, settings.namespace, "", HostConfigSink(self._store)),
             Reflector(self._kube, names.APPLICATIONS, settings.namespace, "", ApplicationSink(self._store)),
-            *self._services.reflectors,
+            Reflector(
+                self._kube,
+                names.PODS,
+                settings.namespace,
+                f"{names.APP_NAME}={names.HOSTS}",
+                Both(self._services.pods, self._hosts.pods),
+            ),
+            *self._services.objects.reflectors,
             *self._hosts.reflectors,
         ]
         self._web = Web(self._why_not_ready, self._expose)

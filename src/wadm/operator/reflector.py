@@ -69,6 +69,28 @@ class Cache(Generic[T]):
             self._changed(key)
 
 
+class Both:
+    """Tells two sinks of every object."""
+
+    def __init__(self, one: Sink, other: Sink) -> None:
+        self._sinks = (one, other)
+
+    def keys(self) -> Collection[Key]:
+        """Return the objects that are known."""
+        one, other = self._sinks
+        return {*one.keys(), *other.keys()}
+
+    def put(self, body: Object) -> None:
+        """Take an object as it is now."""
+        for sink in self._sinks:
+            sink.put(body)
+
+    def drop(self, key: Key, version: str) -> None:
+        """Forget an object that is gone."""
+        for sink in self._sinks:
+            sink.drop(key, version)
+
+
 class Reflector:
     """Tells ``sink`` of all objects of a kind, in one namespace or all, with the labels wished.
 

@@ -19,7 +19,7 @@ from wadm.operator.kube import Kube, Object
 from wadm.operator.lattices import LatticeView
 from wadm.operator.manifests import application_name
 from wadm.operator.names import Key, key_of
-from wadm.operator.reflector import Cache, Reflector
+from wadm.operator.reflector import Cache
 from wadm.operator.service_objects import ServiceObjects
 from wadm.operator.store import Store
 from wadm.operator.targets import Target, target_of
@@ -40,9 +40,8 @@ class Services:
         """Applications that have HTTP servers, with the ids of the providers."""
         self._configs: dict[tuple[Target, str], tuple[float, dict[str, str] | None]] = {}
         self.pods = Cache(endpoints.read_pod, self._pod_changed)
+        """The pods with hosts: to be told of them."""
         self.objects = ServiceObjects(kube, store, namespace, touched)
-        pods = f"{names.APP_NAME}={names.HOSTS}"
-        self.reflectors = [Reflector(kube, names.PODS, namespace, pods, self.pods), *self.objects.reflectors]
 
     def placement_changed(self, provider_id: str = "") -> None:
         """Have the applications looked at whose HTTP server runs elsewhere now; all where no provider is named."""

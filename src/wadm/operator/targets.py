@@ -18,7 +18,6 @@ from wadm.operator.conditions import Condition
 from wadm.operator.host_config import NATS_ADDRESS, NATS_CLIENT_PORT, Unacceptable, read
 from wadm.operator.kube import Object
 
-
 OWN: Final = ("", "own")
 """In place of a Secret: the credentials that the operator was started with."""
 
@@ -139,7 +138,7 @@ def choose(
     if len(found) == 1:
         return found[0]
     if not found:
-        refused = [one for one in configs if of(one) is None and named in (None, (one.get("spec") or {}).get("lattice"))]
+        refused = [one for one in configs if of(one) is None and named in (None, one["spec"].get("lattice"))]
         return Condition("Accepted", "False", "NoLattice", _nowhere(namespace, named, refused))
     if all(same_lattice(target, found[0]) for target in found):
         return found[0]  # the same lattice, with several credentials
