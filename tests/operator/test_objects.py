@@ -212,14 +212,16 @@ def test_an_annotation_chooses_among_them_and_reaches_no_further() -> None:
 
 def test_how_a_lattice_is_reached() -> None:
     assert target_of(host_config("main")) == Target("main", "nats://nats.default.svc.cluster.local:4222")
-    target = target_of(host_config("main", natsAddress="tls://hub", natsClientPort=4333, secretName="creds"))
+    settings = {"lattice": "main", "natsAddress": "tls://hub", "natsClientPort": 4333, "secretName": "creds"}
+    target = target_of(host_config("main", {"accepted": settings}))
     assert target == Target("main", "tls://hub:4333", ("wild", "creds"))
 
 
 @pytest.mark.parametrize("address", ["nats://hub", "hub", "NATS://Hub", "nats://hub/", "nats://hub/x", "tls://hub"])
 def test_however_an_address_is_written_it_is_the_same_lattice(address: str) -> None:
     one, other = target_of(host_config("a")), target_of(host_config("a", natsAddress=address))
-    hub = target_of(host_config("a", natsAddress="nats://hub", natsClientPort=4222, secretName="creds"))
+    reached = {"lattice": "a", "natsAddress": "nats://hub", "natsClientPort": 4222, "secretName": "creds"}
+    hub = target_of(host_config("a", {"accepted": reached}))
     assert same_lattice(other, hub)
     assert not same_lattice(other, one)
     assert not same_lattice(other, target_of(host_config("a", natsAddress=address, natsClientPort=4333)))
@@ -246,11 +248,29 @@ def test_how_an_address_is_written(address: str, port: int | None, url: str) -> 
     assert server_url(url) == url
 
 
+def test_lattices_of_one_name_in_two_accounts_are_two() -> None:
+    def of(account: str) -> Target | None:
+        settings = {"lattice": "a", "secretName": "creds", **({"account": account} if account else {})}
+        return target_of(host_config("a", {"accepted": settings}, secretName="creds"))
+
+    assert same_lattice(of("A1"), of("A1"))
+    assert not same_lattice(of("A1"), of("A2"))
+    assert same_lattice(of("A1"), of(""))  # which may be the same
+    assert target_of(host_config("a", secretName="creds")) is None  # not known before the credentials are read
+    settled = host_config(
+        "a", {"accepted": {"lattice": "a", "secretName": "creds", "account": "A1"}}, secretName="creds"
+    )
+    target = target_of(settled)
+    assert target is not None
+    assert undecided(body(), [settled], None, target) is None
+
+
 def test_a_status_notes_how_a_lattice_is_reached() -> None:
     places = [
         Place(Target("a", "nats://hub:4222"), "shop"),
         Place(Target("a", "nats://hub:4222", ("wild", "creds")), "shop"),
         Place(Target("a", "nats://hub:4222", targets.OWN), "shop"),
+        Place(Target("a", "nats://hub:4222", ("wild", "creds"), "A1"), "shop"),
     ]
     for place in places:
         assert ownership.place_from(ownership.noted_place(place)) == place

@@ -76,9 +76,9 @@ def test_the_cause_comes_first_and_is_gone_when_all_are_ready() -> None:
         "spec": {"replicas": 2},
         "status": {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 2},
     }
-    connected = host_conditions(None, (), CONNECTED, workload, "x (pod a)")
+    connected = host_conditions(None, (), CONNECTED, workload, trouble="x (pod a)")
     ready = next(one for one in connected if one.type == "Ready")
     assert (ready.reason, ready.message) == ("PodsFailing", "x (pod a): 1 of 2 hosts are ready")
     workload["status"]["readyReplicas"] = 2
-    ready = next(one for one in host_conditions(None, (), CONNECTED, workload, "x") if one.type == "Ready")
+    ready = next(one for one in host_conditions(None, (), CONNECTED, workload, trouble="x") if one.type == "Ready")
     assert ready.status == "True"

@@ -43,9 +43,12 @@ class KeyPair:
 
 
 class OperatorWorld:
-    """An operator with one account that may use JetStream, and a user in it."""
+    """An operator with an account that may use JetStream, and a user in it; and ``others`` more of both.
 
-    def __init__(self) -> None:
+    ``other_creds`` are the credentials of the users of those.
+    """
+
+    def __init__(self, others: int = 0) -> None:
         operator, account, self.user = KeyPair("O"), KeyPair("A"), KeyPair("U")
         unlimited = {"subs": -1, "data": -1, "payload": -1, "conn": -1, "imports": -1, "exports": -1, "leaf": -1}
         limits = {**unlimited, "wildcards": True, "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
@@ -55,11 +58,19 @@ class OperatorWorld:
         system = KeyPair("A")
         system_jwt = operator.jwt(system.public, "SYS", {"type": "account", "limits": unlimited | {"wildcards": True}})
         claims = {"type": "operator", "system_account": system.public}
+        known = {account.public: account_jwt, system.public: system_jwt}
+        self.other_creds = []
+        for _ in range(others):
+            other, user = KeyPair("A"), KeyPair("U")
+            known[other.public] = operator.jwt(other.public, "other", {"type": "account", "limits": limits})
+            of_user = {"type": "user", "subs": -1, "data": -1, "payload": -1}
+            self.other_creds.append(_creds(other.jwt(user.public, "user", of_user), user.seed))
+        preload = ", ".join(f'{public}: "{jwt}"' for public, jwt in known.items())
         self.config = f"""
             operator: "{operator.jwt(operator.public, "operator", claims)}"
             system_account: {system.public}
             resolver: MEMORY
-            resolver_preload: {{ {account.public}: "{account_jwt}", {system.public}: "{system_jwt}" }}
+            resolver_preload: {{ {preload} }}
         """
 
     def user_with(self, may: Permissions) -> tuple[KeyPair, str]:
@@ -73,12 +84,12 @@ class OperatorWorld:
 
     @property
     def creds(self) -> str:
-        return (
-            f"-----BEGIN NATS USER JWT-----\n{self.user_jwt}\n------END NATS USER JWT------\n\n"
-            "************************* IMPORTANT *************************\n"
-            "NKEY Seed printed below can be used to sign and prove identity.\n\n"
-            f"-----BEGIN USER NKEY SEED-----\n{self.user.seed}\n------END USER NKEY SEED------\n"
-        )
+        return _creds(self.user_jwt, self.user.seed)
+
+    @property
+    def account(self) -> str:
+        """The public key of the account."""
+        return self._account.public
 
 
 class Certificates:
@@ -113,6 +124,16 @@ class Certificates:
 
     def _openssl(self, *arguments: str | Path) -> None:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def _creds(jwt: str, seed: str) -> str:
+    """Return what a credentials file holds."""
+    return (
+        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
+        "************************* IMPORTANT *************************\n"
+        "NKEY Seed printed below can be used to sign and prove identity.\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
 
 
 def _part(value: dict[str, Any]) -> str:

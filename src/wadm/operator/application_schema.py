@@ -174,8 +174,9 @@ SPEC: Final = mapping(
 _PLACE: Final = {
     "name": text("Name in wadm."),
     "lattice": text("The lattice."),
-    "address": text("Where its NATS is; left out for the operator's own."),
-    "secret": text("Namespace and name of the Secret with the credentials for it."),
+    "address": text("Where its NATS is."),
+    "secret": text("Namespace and name of the Secret with the credentials for it; /own for the operator's own."),
+    "account": text("The NATS account that they are of."),
 }
 STATUS: Final = mapping(
     "How the application is, as the operator last heard.",

@@ -132,6 +132,7 @@ STATUS: Final = mapping(
                 "natsAddress": text("Its NATS, without port."),
                 "natsClientPort": number("Port for clients.", 65535),
                 "secretName": text("Secret with the credentials."),
+                "account": text("The NATS account that the credentials are of."),
             },
             ["lattice"],
         ),

@@ -6,18 +6,20 @@ import hashlib
 import html
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from wadm.errors import Misconfigured
 from wadm.operator import conditions, names, ownership, pods, render
 from wadm.operator.applications import Applications
 from wadm.operator.conditions import Condition, merged
 from wadm.operator.host_config import HostConfig, Unacceptable, read
 from wadm.operator.kube import Kube, KubeError, Object, kind_of, merge_patch
-from wadm.operator.lattices import Lattices, LatticeView
+from wadm.operator.lattices import Lattices, LatticeView, account_of, credentials_in
 from wadm.operator.names import HOST_CONFIG_MANAGER, Key, key_of
 from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Cache, Reflector
@@ -79,10 +81,11 @@ class Hosts:
         if "deletionTimestamp" in body["metadata"]:
             return await self._leave(body)
         await self._add_finalizer(body)
-        refusal, again, config = None, LOOK_AGAIN, None
+        refusal, again, config, around = None, LOOK_AGAIN, None, Surroundings()
         try:
             config = read(body)
-            await self._apply(config, await self._surroundings(config))
+            around = await self._surroundings(config)
+            await self._apply(config, around)
         except Unacceptable as error:
             refusal = Condition("Accepted", "False", error.reason, str(error))
             again = MISSING_AGAIN if error.reason == "Missing" else LOOK_AGAIN
@@ -91,7 +94,7 @@ class Hosts:
                 raise
             refusal, again = Condition("Accepted", "False", "Refused", str(error)), REFUSED_AGAIN
             self._done.pop(body["metadata"]["uid"], None)
-        left = await self._update_status(body, config, refusal)
+        left = await self._update_status(body, config, refusal, around.account)
         return again if left is None else min(left, again)
 
     async def say_failed(self, key: Key, error: Exception, again: float) -> None:
@@ -109,10 +112,12 @@ class Hosts:
 
     async def _surroundings(self, config: HostConfig) -> Surroundings:
         spec = config.spec
-        credentials, registry = False, None
+        credentials, account, registry = False, "", None
         if name := spec.get("secretName"):
             secret = await self._need(names.SECRETS, config, name, "spec.secretName")
             credentials = "nats.creds" in (secret.get("data") or {})
+            with suppress(Misconfigured):  # whoever connects with them says so
+                account = account_of(credentials_in(secret, name))
         if name := spec.get("registryCredentialsSecret"):
             where = "spec.registryCredentialsSecret"
             registry = render.read_registry(await self._need(names.SECRETS, config, name, where), where)
@@ -121,7 +126,7 @@ class Hosts:
             await self._authority(config, volume, f"spec.certificates.authorities[{index}]")
             for index, volume in enumerate(volumes)
         ]
-        return Surroundings(credentials, registry, tuple(authorities))
+        return Surroundings(credentials, registry, tuple(authorities), account)
 
     async def _authority(self, config: HostConfig, volume: Mapping[str, Any], where: str) -> Authority:
         if "secret" in volume:
@@ -271,7 +276,9 @@ class Hosts:
 
     # -- status ------------------------------------------------------------------------------
 
-    async def _update_status(self, body: Object, config: HostConfig | None, refusal: Condition | None) -> float | None:
+    async def _update_status(
+        self, body: Object, config: HostConfig | None, refusal: Condition | None, account: str
+    ) -> float | None:
         """Write the status where it is another now; return after how many seconds it would be without any news."""
         metadata, before = body["metadata"], body.get("status") or {}
         target = target_of(body)
@@ -286,9 +293,9 @@ class Hosts:
         ignored = config.ignored if config else ()
         connected = _connected(view, before) if target else _UNKNOWN
         trouble = self._trouble(body, workload)
-        told = host_conditions(refusal, ignored, connected, workload, trouble, overdue=left <= 0)
+        told = host_conditions(refusal, ignored, connected, workload, left <= 0, trouble)
         wanted, ready = hosts_of(workload)
-        settings = accepted_settings(body, config, refusal)
+        settings = accepted_settings(body, config, refusal, account)
         on_its_way = any(one.type in ("Reconciling", "Stalled") for one in told)
         status = {
             **applications_of(view, before),
@@ -335,12 +342,18 @@ def applications_of(view: LatticeView | None, before: dict[str, Any]) -> dict[st
     return {"apps": apps, "app_count": len(apps)}
 
 
-def accepted_settings(body: Object, config: HostConfig | None, refusal: Condition | None) -> dict[str, Any] | None:
-    """Return what says which lattice counts: of the settings now, or of those that were accepted last."""
+def accepted_settings(
+    body: Object, config: HostConfig | None, refusal: Condition | None, account: str = ""
+) -> dict[str, Any] | None:
+    """Return what says which lattice counts: of the settings now, or of those that were accepted last.
+
+    ``account`` is that of the credentials, empty where it is not known.
+    """
     if config is None or refusal is not None:
         before: dict[str, Any] | None = (body.get("status") or {}).get("accepted")
         return before
-    return {field: config.spec[field] for field in ACCEPTED_FIELDS if config.spec.get(field) is not None}
+    settings = {field: config.spec[field] for field in ACCEPTED_FIELDS if config.spec.get(field) is not None}
+    return settings | ({"account": account} if account else {})
 
 
 def hosts_of(workload: Object | None) -> tuple[int, int]:
@@ -358,8 +371,8 @@ def host_conditions(
     ignored: tuple[str, ...],
     connected: Condition,
     workload: Object | None,
-    trouble: str = "",
     overdue: bool = False,
+    trouble: str = "",
 ) -> list[Condition]:
     """Return all conditions of a host config.
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ from wadm.errors import Misconfigured, Unavailable, WadmError
 from wadm.model.lattice import Inventory
 from wadm.operator import names
 from wadm.operator.endpoints import Placement
-from wadm.operator.kube import Kube, KubeError
+from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.queue import backoff
 from wadm.operator.roster import ALL_AGAIN, Roster
 from wadm.operator.targets import Target
@@ -196,14 +197,7 @@ class LatticeView:
         namespace, name = self.target.secret
         if self.target.is_own or not name:
             return ""
-        secret = await self._kube.get(names.SECRETS, namespace, name)
-        data = (secret or {}).get("data", {}).get("nats.creds")
-        if data is None:
-            return ""  # as with the original: a Secret that is to come, or that holds other things
-        try:
-            return b64decode(data).decode()
-        except (NotBase64, UnicodeDecodeError):
-            raise Misconfigured(f"the key nats.creds of Secret {namespace}/{name} does not hold credentials") from None
+        return credentials_in(await self._kube.get(names.SECRETS, namespace, name) or {}, f"{namespace}/{name}")
 
     async def _credentials_differ(self, known: str) -> bool:
         try:
@@ -213,6 +207,36 @@ class LatticeView:
 
 
 _BLOCK = re.compile(r"(?<!-)-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
+
+
+def credentials_in(secret: Object, name: str) -> str:
+    """Return the content of ``nats.creds`` of a Secret, empty where it has no such key. Raises Misconfigured."""
+    data = (secret.get("data") or {}).get("nats.creds")
+    if data is None:
+        return ""  # as with the original: a Secret that is to come, or that holds other things
+    try:
+        return b64decode(data).decode()
+    except (NotBase64, UnicodeDecodeError):
+        raise Misconfigured(f"the key nats.creds of Secret {name} does not hold credentials") from None
+
+
+def account_of(credentials: str) -> str:
+    """Return the NATS account that a credentials file is of, empty where it does not say."""
+    try:
+        payload = split_credentials(credentials)[0].split(".")[1]
+        claims = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+    except (Misconfigured, IndexError, NotBase64, msgspec.DecodeError):
+        return ""
+    return claims.nats.issuer_account or claims.iss  # who signs is a key of the account, or the account itself
+
+
+class _Nats(Struct, frozen=True):
+    issuer_account: str = ""
+
+
+class _Claims(Struct, frozen=True):
+    iss: str = ""
+    nats: _Nats = _Nats()
 
 
 def split_credentials(text: str) -> tuple[str, str]:

@@ -71,14 +71,17 @@ def place_from(noted: Mapping[str, Any]) -> Place:
     """Return a place as a status notes it."""
     namespace, _, secret = (noted.get("secret") or "").partition("/")
     address = noted.get("address")
-    target = Target(noted["lattice"], server_url(address) if address else "", (namespace, secret))
+    url = server_url(address) if address else ""
+    target = Target(noted["lattice"], url, (namespace, secret), noted.get("account") or "")
     return Place(target, noted["name"])
 
 
 def noted_place(place: Place) -> dict[str, str]:
     """Return what a status notes of a place."""
-    secret = "/".join(place.target.secret) if place.target.secret[1] else ""
-    fields = {"name": place.name, "lattice": place.target.lattice, "address": place.target.address, "secret": secret}
+    target = place.target
+    secret = "/".join(target.secret) if target.secret[1] else ""
+    fields = {"name": place.name, "lattice": target.lattice, "address": target.address, "secret": secret}
+    fields["account"] = target.account
     return {key: text for key, text in fields.items() if text}
 
 

@@ -70,6 +70,8 @@ class Surroundings(Struct, frozen=True):
     nats_credentials: bool = False
     registry: Registry | None = None
     authorities: tuple[Authority, ...] = ()
+    account: str = ""
+    """The NATS account of the credentials, empty where that is not known."""
 
 
 class Plain(Struct, frozen=True):

@@ -22,7 +22,7 @@ from wadm.operator.names import Key, key_of
 from wadm.operator.reflector import Cache
 from wadm.operator.service_objects import ServiceObjects
 from wadm.operator.store import Store
-from wadm.operator.targets import Target, target_of
+from wadm.operator.targets import Target, same_lattice, target_of
 
 CONFIG_AGE: Final = 30.0
 """Seconds for which a named configuration of the lattice is believed."""
@@ -142,8 +142,7 @@ class Services:
             key
             for key, body in self._store.host_configs.items()
             if (their := target_of(body)) is not None
-            and their.lattice == target.lattice
-            and (target.is_own or their.server == target.server)
+            and (same_lattice(their, target) or (target.is_own and their.lattice == target.lattice))
         }
         pods = self.pods.objects.values()
         return {pod.name: pod for pod in pods if (pod.namespace, pod.host_config) in configs}

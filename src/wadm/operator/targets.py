@@ -26,12 +26,14 @@ class Target(Struct, frozen=True, order=True):
     """A lattice, and how it is reached.
 
     ``address`` is the URL of its NATS, as :func:`server_url` writes it. ``secret`` is namespace and name of the Secret
-    with ``nats.creds``, empty for none, or :data:`OWN`.
+    with ``nats.creds``, empty for none, or :data:`OWN`. ``account`` is the NATS account of the credentials, empty where
+    that is not known: what is in one is not seen in another, whatever it is called.
     """
 
     lattice: str
     address: str = ""
     secret: tuple[str, str] = ("", "")
+    account: str = ""
 
     @property
     def is_own(self) -> bool:
@@ -59,8 +61,13 @@ class Place(Struct, frozen=True, order=True):
 
 
 def same_lattice(one: Target | Condition | None, other: Target | Condition | None) -> bool:
-    """Whether two targets are one lattice at one server, with whatever credentials."""
+    """Whether two targets are one lattice at one server, with whatever credentials of the same account.
+
+    An account that is not known may be any: better two objects of one name are refused than one deploys over the other.
+    """
     if not (isinstance(one, Target) and isinstance(other, Target)):
+        return False
+    if one.account and other.account and one.account != other.account:
         return False
     return (one.lattice, one.server) == (other.lattice, other.server)
 
@@ -95,26 +102,27 @@ def target_of(host_config: Object) -> Target | None:
     """
     accepted = (host_config.get("status") or {}).get("accepted")
     if accepted is not None:
-        return _target(host_config, accepted)
+        return _target(host_config, accepted, accepted.get("account") or "")
     try:
         read(host_config)
     except Unacceptable:
         return None
-    return _target(host_config, host_config["spec"])
+    # With credentials it is known once they have been read: which account they are of is a part of it.
+    return None if host_config["spec"].get("secretName") else _target(host_config, host_config["spec"])
 
 
 def wished_target(host_config: Object) -> Target | None:
     """Return the lattice that the settings of a host config say now, ``None`` for one that never was accepted."""
     counts = target_of(host_config)
     spec = host_config.get("spec") or {}
-    return _target(host_config, spec) if counts is not None and spec.get("lattice") else counts
+    return _target(host_config, spec, counts.account) if counts is not None and spec.get("lattice") else counts
 
 
-def _target(host_config: Object, spec: Mapping[str, Any]) -> Target:
+def _target(host_config: Object, spec: Mapping[str, Any], account: str = "") -> Target:
     address = spec.get("natsAddress") or NATS_ADDRESS
     port = spec.get("natsClientPort") or NATS_CLIENT_PORT
     secret = (host_config["metadata"]["namespace"], spec["secretName"]) if spec.get("secretName") else ("", "")
-    return Target(str(spec["lattice"]), server_url(address, port), secret)
+    return Target(str(spec["lattice"]), server_url(address, port), secret, account if spec.get("secretName") else "")
 
 
 def choose(
