@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ POD_UID = "the-one"
 """Of the operator that every test finds at work."""
 WAIT = 60.0
 """Seconds of patience: the machine may be busy with other tests."""
+
+_NUMBERS = count(1)
 
 T = TypeVar("T")
 
@@ -157,8 +160,11 @@ class World:
         return program
 
     def namespace(self) -> str:
-        """Make a namespace and return its name, which is that of its lattice too."""
-        name = f"n-{uuid4().hex[:8]}"
+        """Make a namespace and return its name, which is that of its lattice too.
+
+        Names go up: the first namespace of several that have hosts of a lattice has its mirrors.
+        """
+        name = f"n-{next(_NUMBERS):03}-{uuid4().hex[:6]}"
         self.cluster.kubectl("create", "namespace", name)
         return name
 

@@ -349,6 +349,8 @@ class Applications:
                 reason = next(one["reason"] for one in after["conditions"] if one["type"] == "Deployed")
                 if reason not in _QUIET:
                     self._recorder.say(body, "Warning", reason, after["message"])
+            case "Undeploying":  # whoever waits for `kubectl delete` asks why it takes so long
+                self._recorder.say(body, "Normal", "Undeploying", after["message"])
 
     async def _add_finalizer(self, body: Object) -> None:
         finalizers = body["metadata"].get("finalizers", [])

@@ -252,7 +252,10 @@ class Handover:
             try:
                 waits.append(await self._take_down(reached))
             except (Unavailable, Rejected) as error:
-                waits.append(f"wadm has to be told: {error}")
+                waits.append(
+                    f"{error}: wadm has to be told that {reached} is deleted "
+                    f"(to let the object go and leave the application, annotate it with {names.ON_DELETE}=keep)"
+                )
         return "; ".join(filter(None, waits))
 
     async def _was_given(self, place: Place, wanted: Wanted) -> bool:

@@ -43,6 +43,8 @@ WORKERS: Final = 8
 RESYNC: Final = 300.0
 """Seconds after which everything is looked at, whatever was heard."""
 SWEEP: Final = 60.0
+COMPLAIN_AGAIN: Final = 60.0
+"""Seconds after which a failure that goes on is logged again."""
 GATHER: Final = 0.2
 """Seconds in which changes of pods and of what runs where are gathered."""
 DEAF_AFTER: Final = 30.0
@@ -91,6 +93,8 @@ class Operator:
         self._stop = asyncio.Event()
         self._not_ready = "starting"
         self._deaf_since: float | None = None
+        self._complained: dict[Work, tuple[str, float]] = {}
+        """What was logged of passes that fail, and when."""
         self._queue: WorkQueue[Work] = WorkQueue(self._reconcile, self._failed, self._metrics.waited.observe)
         own = Target(settings.nats.lattice, server_url(settings.nats.servers[0]), OWN)
         self._default = own if settings.own_lattice else None
@@ -327,6 +331,7 @@ class Operator:
                 again = await self._mirrors.reconcile(target)
             case _:
                 raise AssertionError(work)
+        self._complained.pop(work, None)
         self._metrics.passes[work[0], "done"] += 1
         self._metrics.pass_seconds[work[0]].observe(time.monotonic() - begun)
         return again
@@ -339,7 +344,11 @@ class Operator:
         if isinstance(error, KubeError) and (error.conflict or error.missing):
             return  # somebody else was first; the next pass begins from what is there now
         if isinstance(error, WadmError):
-            log.warning("%s %s: %s; again in %.0f s", work[0], _words(work), error, again)
+            # News have a pass made again before its pause is over; the same trouble is not logged each time.
+            said, at = self._complained.get(work, ("", float("-inf")))
+            if str(error) != said or time.monotonic() - at >= COMPLAIN_AGAIN:
+                self._complained[work] = (str(error), time.monotonic())
+                log.warning("%s %s: %s; again in %.0f s at most", work[0], _words(work), error, again)
         else:
             log.error("%s %s failed", work[0], _words(work), exc_info=error)
         try:

@@ -51,7 +51,6 @@ class Recorder:
     def say(self, body: Object, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Say something of an object."""
         metadata = body["metadata"]
-        log.info("%s %s/%s: %s: %s", body["kind"], metadata["namespace"], metadata["name"], reason, message)
         name = event_name(body, kind, reason, message, self._run)
         said = self._said.pop(name, None)
         if said is None:
@@ -62,6 +61,7 @@ class Recorder:
             self._said.popitem(last=False)
         if name not in self._writing:
             self._writing.add(name)
+            log.info("%s %s/%s: %s: %s", body["kind"], metadata["namespace"], metadata["name"], reason, message)
             self._tasks.start(self._write(name, said))
 
     async def _write(self, name: str, said: Said) -> None:

@@ -70,7 +70,8 @@ class ServiceObjects:
         await self._remove_others(body, {(kind_of(one), key_of(one)) for one in wanted})
         if absent:
             words = f"metadata.annotations[{names.ROUTE_GATEWAY}]: the cluster does not serve HTTPRoutes"
-            return Condition("Reachable", "False", "NoHttpRoutes", words)
+            todo = "install the Gateway API, or remove the annotation"
+            return Condition("Reachable", "False", "NoHttpRoutes", f"{words}: {todo}")
         if not taken:
             return None
         return Condition(
