@@ -108,3 +108,34 @@ def test_a_secret_that_comes_a_moment_later_is_noticed_within_seconds() -> None:
         await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
 
     virtual_time.run(run())
+
+
+def test_a_mirror_that_is_applied_and_deleted_while_wadm_is_away_leaves_the_application() -> None:
+    async def run() -> None:
+        history = History(0)
+        history.trouble = 0.0
+        history.start()
+        wadm = history.wadms["east"]
+        history.cluster.apply(config("ns-a", "hosts", "east"), "kubectl", True, False)
+        wadm.put(manifest("shop", IMAGES[0], "v1"), "wash")
+        wadm.deploy("shop", "v1", "wash")
+        await asyncio.sleep(5.0)
+        [mirror] = history.cluster.all(names.APPLICATIONS)
+        wadm.away = True
+        metadata = {"namespace": "ns-a", "name": mirror["metadata"]["name"]}
+        head = {"apiVersion": mirror["apiVersion"], "kind": mirror["kind"], "metadata": metadata}
+        history.cluster.apply(head | {"spec": mirror["spec"]}, "kubectl", True, False)
+        await asyncio.sleep(5.0)
+        [adopted] = history.cluster.all(names.APPLICATIONS)
+        assert names.APPLICATION_FINALIZER in adopted["metadata"]["finalizers"]
+        history.cluster.delete(names.APPLICATIONS, ("ns-a", metadata["name"]), "kubectl")
+        await asyncio.sleep(5.0)
+        wadm.away = False
+        await asyncio.sleep(20.0)
+        assert wadm.applications["shop"].deployed == "v1"
+        [shown] = history.cluster.all(names.APPLICATIONS)
+        assert history.is_mirror(shown)
+        history.kill()
+        await asyncio.gather(history.operator, return_exceptions=True)  # type: ignore[arg-type]
+
+    virtual_time.run(run())

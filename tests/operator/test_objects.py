@@ -72,6 +72,15 @@ def test_which_stored_version_may_be_what_is_asked_for(asked: str | None, stored
     assert wanted.is_version(stored) is is_it
 
 
+def test_only_a_version_made_of_the_content_says_who_stored_it() -> None:
+    named = manifests.wanted(body(annotations={"version": "v1"}))
+    assert not named.is_made_version("v1")
+    assert named.is_made_version(named.other_version)
+    unnamed = manifests.wanted(body())
+    assert unnamed.is_made_version(unnamed.version)
+    assert not unnamed.is_made_version("v1")
+
+
 def test_versions() -> None:
     unnamed, named = manifests.wanted(body()), manifests.wanted(body(annotations={"version": "v1"}))
     assert unnamed.version == f"k8s-{unnamed.digest}"

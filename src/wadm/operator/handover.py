@@ -241,8 +241,12 @@ class Handover:
         applied = applied_of(body)
         recorded = [applied.place, *(one.place for one in applied.former)] if applied is not None else []
         places = [one for one in recorded if one is not None]
-        if place is not None and wanted is not None and not places and await self._was_given(place, wanted):
-            places = [place]
+        if place is not None and wanted is not None and not places:
+            try:
+                places = [place] if await self._was_given(place, wanted) else []
+            except Unavailable as error:
+                self._lattices.hold(body["metadata"]["uid"], {place.target})
+                return _untold(error, place)
         self._lattices.hold(body["metadata"]["uid"], {one.target for one in places})
         waits = []
         for one in places:
@@ -252,29 +256,26 @@ class Handover:
             try:
                 waits.append(await self._take_down(reached))
             except (Unavailable, Rejected) as error:
-                waits.append(
-                    f"{error}: wadm has to be told that {reached} is deleted "
-                    f"(to let the object go and leave the application, annotate it with {names.ON_DELETE}=keep)"
-                )
+                waits.append(_untold(error, reached))
         return "; ".join(filter(None, waits))
 
     async def _was_given(self, place: Place, wanted: Wanted) -> bool:
-        """Whether wadm was given the content before a note of that could be written."""
+        """Whether wadm was given the content before a note of that could be written. Raises Unavailable."""
         view = self._lattices.view(place.target)
         if view is None:
             return False
+        client = view.connected()
         if not view.heard:
-            return True  # whoever takes it down asks again
+            raise Unavailable("nothing has been heard from wadm yet")
         deployed = _deployed(view, place)
-        if deployed is None or not wanted.is_version(deployed):
-            return False
+        if deployed is None or not wanted.is_made_version(deployed):
+            return False  # a version that somebody has named may have been put with another tool as well
         try:
-            stored = await view.connected().get(place.name, deployed)
+            stored = await client.get(place.name, deployed)
         except NotFound:
             return False
-        except Unavailable:
-            return True
-        return manifests.same(stored, wanted.manifest)
+        # Another may have been deployed while that was asked.
+        return manifests.same(stored, wanted.manifest) and _deployed(view, place) == deployed
 
     async def _take_down(self, place: Place) -> str:
         """Delete the application in wadm; return in words what still runs of it, empty for nothing."""
@@ -298,6 +299,14 @@ class Handover:
             not ownership.is_mirror(other) and "deletionTimestamp" not in other["metadata"]
             for other in self._claimants(place)
         )
+
+
+def _untold(error: WadmError, place: Place) -> str:
+    """Return in words that a deletion waits for wadm, and how to do without."""
+    return (
+        f"{error}: wadm has to be told that {place} is deleted "
+        f"(to let the object go and leave the application, annotate it with {names.ON_DELETE}=keep)"
+    )
 
 
 def _deployed(view: LatticeView, place: Place) -> str | None:

@@ -69,6 +69,10 @@ class Wanted(msgspec.Struct, frozen=True):
             return version.startswith("k8s-")
         return version == asked or version.startswith(f"{asked}+")
 
+    def is_made_version(self, version: str) -> bool:
+        """Whether ``version`` is a name that the operator makes of this content: nobody else stores any under it."""
+        return version != self.manifest.version and self.is_version(version)
+
     def data(self, version: str) -> bytes:
         """Return the manifest's bytes under that version."""
         metadata = self.document["metadata"]
