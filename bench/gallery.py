@@ -134,7 +134,7 @@ const found = wide > innerWidth ? [`the page is ${wide} px wide`] : [];
 const scrolls = (e) => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
 const tells = (e) => e.title || e.closest('[title]') || e.querySelector('[title]');
 for (const e of document.querySelectorAll('main *, header *, dialog *')) {
-  if (!e.offsetParent || e.closest('.sr, .long, svg, .cm-editor, .editor')) continue;
+  if (!e.offsetParent || e.closest('.sr, .long, svg, input, .editor')) continue;
   const style = getComputedStyle(e);
   const note = (what) => found.push(`${what}: ${e.className || e.tagName}: ${e.textContent.slice(0, 40)}`);
   const says = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
@@ -150,7 +150,7 @@ return [...new Set(found)].slice(0, 12);
 
 def picture(driver: webdriver.Chrome, path: Path) -> None:
     """Keep what is seen, small."""
-    told: dict[str, Any] = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 70})
+    told: dict[str, Any] = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 55})
     path.write_bytes(base64.b64decode(told["data"]))
 
 

@@ -57,7 +57,7 @@ def test_the_list_has_sparklines_and_loads_no_chart_for_them(page: Page) -> None
     page.shows("4 applications", "Last hour")
     page.until(lambda: len(page.all(".spark")) >= 3)
     for name, lacks in (("stuck", True), ("pay", True), ("draft", False)):
-        (row,) = [one for one in page.all(".row") if name in one.text]
+        (row,) = [one for one in page.all(".row") if one.text.splitlines()[1] == name]
         assert bool(row.find_elements("css selector", ".spark .lack[d^=M]")) is lacks, name
 
 

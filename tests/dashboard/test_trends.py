@@ -98,7 +98,7 @@ def test_a_clock_that_goes_back_loses_nothing() -> None:
 def scripted() -> Trends:
     """Return what was heard of one lattice in a minute."""
     kept = Trends()
-    kept.applications("default", {"shop": (4, 0), "calm": (2, 2)}, NOW)
+    kept.applications("default", {"shop": (4, 0), "calm": (2, 2)}, NOW, NOW)
     kept.application("default", "shop", 4, 4, NOW + 20)
     kept.happened(
         "default",
@@ -158,9 +158,22 @@ def test_what_the_timeline_has_of_before_is_added_once() -> None:
 
 def test_applications_that_are_gone_are_forgotten() -> None:
     kept = scripted()
-    kept.applications("default", {"calm": (2, 2)}, NOW + 40)
+    kept.applications("default", {"calm": (2, 2)}, NOW + 40, NOW + 40)
     assert [name for name, _, _ in kept.of_applications("default", HOUR, NOW + 40)] == ["calm"]
     assert kept.of_lattice("default", HOUR, NOW + 60)["wanted"][-1] == 2
+
+
+def test_what_was_heard_after_all_were_asked_for_is_newer_than_the_answer() -> None:
+    kept = Trends()
+    kept.application("default", "fresh", 2, 1, NOW + 2)  # put after the list was made that comes now
+    kept.application("default", "shop", 4, 4, NOW + 2)
+    kept.applications("default", {"shop": (4, 1), "calm": (1, 1)}, NOW + 1, NOW + 3)
+    assert {name: running[-1] for name, _, running in kept.of_applications("default", HOUR, NOW + 4)} == {
+        "fresh": 1,
+        "shop": 4,
+        "calm": 1,
+    }
+    assert kept.of_lattice("default", HOUR, NOW + 4)["running"][-1] == 6
 
 
 def test_hosts_are_counted_once_each_has_had_time_to_be_heard() -> None:
@@ -190,7 +203,7 @@ def test_while_nats_is_away_nothing_is_known_and_then_all_is_learnt_anew() -> No
     rows = kept.of_lattice("default", HOUR, NOW + 76)
     assert (rows["running"][-1], rows["wanted"][-1], rows["hosts"][-1]) == (None, None, None)
     kept.known_again(NOW + 77)
-    kept.applications("default", {"shop": (4, 3), "calm": (2, 2)}, NOW + 77)
+    kept.applications("default", {"shop": (4, 3), "calm": (2, 2)}, NOW + 77, NOW + 77)
     assert kept.of_lattice("default", HOUR, NOW + 77)["running"][-1] == 5
 
 
@@ -201,7 +214,7 @@ def slot_bytes(*codes: str) -> int:
 def test_its_size_is_what_lattices_applications_and_hosts_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Trends()
     for lattice in range(3):
-        kept.applications(f"l{lattice}", {f"a{n}": (1, 1) for n in range(4)}, NOW)
+        kept.applications(f"l{lattice}", {f"a{n}": (1, 1) for n in range(4)}, NOW, NOW)
         for host in range(5):
             kept.host(f"l{lattice}", f"h{host}", 1, NOW)
     assert kept.size == 3 * slot_bytes(*"IIIIIII") + 12 * slot_bytes(*"HHHH") + 15 * slot_bytes("H")
@@ -221,7 +234,7 @@ def test_names_that_anybody_can_invent_do_not_fill_it(monkeypatch: pytest.Monkey
         kept.host("l0", f"h{number}", 1, NOW)
         kept.application("l0", f"a{number}", 1, 1, NOW)
         kept.happened("l0", [Entry(NOW, "request", f"version v{number} deployed", f"b{number}")], NOW)
-    kept.applications("l1", {f"c{n}": (1, 1) for n in range(100)}, NOW)
+    kept.applications("l1", {f"c{n}": (1, 1) for n in range(100)}, NOW, NOW)
     assert kept.size == 3 * slot_bytes(*"IIIIIII") + 10 * slot_bytes(*"HHHH") + 10 * slot_bytes("H")
     assert kept.lattices == ("l0", "l1", "l2")
     kept.sweep(NOW + DAY.seconds + 1)

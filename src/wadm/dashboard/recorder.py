@@ -90,9 +90,10 @@ class Recorder:
         pause = ASK_AGAIN
         try:
             client = self._client.at(lattice)
+            asked = client.transport.now()
             found = {one.name: instances_of(one.status) for one in await client.list()}
             now = client.transport.now()
-            self._trends.applications(lattice, found, now)
+            self._trends.applications(lattice, found, asked, now)
             pause = ASK_EVERY
             if lattice not in self._read:
                 await self._read_past(client, lattice, now)

@@ -185,9 +185,10 @@ class Deployment(Struct, frozen=True, omit_defaults=True):
 
 
 class _Application:
-    __slots__ = ("commands", "failures", "running", "wanted")
+    __slots__ = ("commands", "failures", "heard", "running", "wanted")
 
     def __init__(self, now: float) -> None:
+        self.heard = -inf
         self.wanted = Gauge("H", now)
         self.running = Gauge("H", now, lowest=True)
         self.commands = Tally("H", now)
@@ -268,21 +269,25 @@ class Trends:
         if of.wanted.value is not None and of.running.value is not None:  # else all are about to be asked for
             of.wanted.set(of.wanted.value + wanted - (one.wanted.value or 0), now)
             of.running.set(of.running.value + running - (one.running.value or 0), now)
+        one.heard = now
         one.wanted.set(wanted, now)
         one.running.set(running, now)
 
-    def applications(self, lattice: str, found: Mapping[str, tuple[int, int]], now: float) -> None:
-        """Note all applications of a lattice with what is wanted and runs; others are forgotten."""
+    def applications(self, lattice: str, found: Mapping[str, tuple[int, int]], asked: float, now: float) -> None:
+        """Note all applications of a lattice with what is wanted and runs; others are forgotten.
+
+        Of what was heard after all had been ``asked`` for, nothing is changed: that is newer.
+        """
         of = self._lattice(lattice, now)
         if of is None:
             return
-        for name in [name for name in of.applications if name not in found]:
+        for name in [name for name, one in of.applications.items() if name not in found and one.heard < asked]:
             del of.applications[name]
         for name, (wanted, running) in found.items():
             one = of.applications.get(name)
             if one is None and self._applications < MOST_APPLICATIONS:
                 one = of.applications[name] = _Application(now)
-            if one is not None:
+            if one is not None and one.heard < asked:
                 one.wanted.set(wanted, now)
                 one.running.set(running, now)
         of.wanted.set(sum(one.wanted.value or 0 for one in of.applications.values()), now)

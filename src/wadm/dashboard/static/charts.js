@@ -6,8 +6,9 @@ import { Loading, Time, Trouble, useNow } from "./parts.js";
 import { toApplication, useQuery } from "./route.js";
 import { lastOf, remember } from "./spark.js";
 
-const TALL = 132;
+const TALL = 132; // of a chart
 const FEWEST = 24; // slots that are shown of a server that has not listened for longer
+const MOST_LINES = 40; // deployments that are drawn as lines; of more only the marks above
 const NEAR = 6; // pixels from a deployment within which it is pointed at
 const RANGES = [[3600, "Hour"], [86400, "Day"], [604800, "Week"], [2592000, "30 days"]];
 
@@ -79,20 +80,21 @@ const CHARTS = {
   load: { title: "Runs here", rows: [["instances", "components and providers", "deployed", true]], words: (trend, { instances }) => (latest(instances) === undefined ? "Not known now" : `${number(latest(instances))} now${lowest(trend, instances)}`) },
 };
 
-/** Charts of one trend. `ask(last)` returns it, `longest` is how many seconds back one can look. */
-export function Charts({ ask, keys, which, at, longest, named }) {
+/** Charts of one trend. `ask(last)` returns it, `longest` is how many seconds back one can look; `only` are the applications
+ * whose deployments count (null: all). */
+export function Charts({ ask, keys, which, at, longest, named, only = null, tall = TALL }) {
   const [over, setOver] = useQuery(at, "over");
   const last = RANGES.some(([seconds]) => String(seconds) === over) ? Number(over) : lastOf();
   const [trend, error] = useTrend(ask, last, keys);
   const now = useNow(15000);
   if (!trend) return error ? html`<${Trouble} error=${error} />` : html`<${Loading} what="the trend" />`;
   const shown = which.map((key) => CHARTS[key]).filter((one) => one.rows.some(([row]) => trend.rows[row]));
-  const deployments = [...trend.deployments].reverse();
+  const deployments = trend.deployments.filter((one) => !only || only.has(one.application)).reverse();
   const ranges = RANGES.filter(([seconds]) => seconds <= Math.max(longest || 0, 86400));
   return html`<section class="trends" aria-label="Over time">
     <div class="trends-head"><h2>Over time</h2><div class="ways" role="group" aria-label="How long">${ranges.map(([seconds, title]) => html`<button key=${seconds} class="small" aria-pressed=${seconds === last} onClick=${() => setOver(String(seconds))}>${title}</button>`)}</div>
       ${trend.source === "gateway" && trend.since > trend.begin ? html`<span class="dim">This server has listened since ${clock(trend.since)}.</span>` : ""}${trend.problem ? html`<span class="bad">${trend.problem}.</span>` : ""}</div>
-    <div class="charts">${shown.map((one) => html`<${Chart} key=${one.title} chart=${one} trend=${trend} />`)}</div>
+    <div class="charts">${shown.map((one) => html`<${Chart} key=${one.title} chart=${one} trend=${trend} deployments=${deployments} tall=${tall} />`)}</div>
     ${deployments.length > 0 && html`<details class="deployments"><summary>${plural(deployments.length, "deployment")} in this time</summary><ol>${deployments.slice(0, 50).map((one) => html`<li key=${`${one.time} ${one.application}`}><${Time} time=${one.time} now=${now} /> ${named && html`<a href=${toApplication(one.application)}>${one.application}</a> `}${one.text}${one.seconds ? html` <small>took ${briefly(one.seconds)}</small>` : ""}</li>`)}</ol></details>`}
   </section>`;
 }
@@ -102,20 +104,23 @@ function colours() {
   return (name) => style.getPropertyValue(`--${name}`).trim();
 }
 
-/** Draw a line for each deployment. */
+/** Draw a mark for each deployment, and a line where there are not too many. */
 const marks = (shown, colour) => (plot) => {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.lineWidth = devicePixelRatio;
+  const few = shown.current.length <= MOST_LINES;
   ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
   for (const one of shown.current) {
     const x = Math.round(plot.valToPos(one.time, "x", true)) + 0.5;
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
+    if (few) {
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
     ctx.beginPath();
     ctx.moveTo(x - 4 * devicePixelRatio, bbox.top);
     ctx.lineTo(x + 4 * devicePixelRatio, bbox.top);
@@ -125,12 +130,12 @@ const marks = (shown, colour) => (plot) => {
   ctx.restore();
 };
 
-function optionsOf(uPlot, chart, width, deployments, point) {
+function optionsOf(uPlot, chart, width, tall, deployments, point) {
   const colour = colours();
   const axis = { stroke: colour("dim"), font: "11px system-ui, sans-serif", grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
   const shape = chart.bars ? uPlot.paths.bars({ size: [0.86, 40], align: 1 }) : uPlot.paths.stepped({ align: 1 });
   return {
-    width, height: TALL, cursor: { sync: { key: "wadm" }, drag: { x: false, y: false }, points: { show: false } }, legend: { markers: { width: 2 } },
+    width, height: tall, cursor: { sync: { key: "wadm" }, drag: { x: false, y: false }, points: { show: false } }, legend: { markers: { width: 2 } },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
     axes: [{ ...axis, size: 26, values: (_, ticks) => ticks.map((one) => new Date(one * 1000).toLocaleString([], ticks[ticks.length - 1] - ticks[0] > 172800 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit" })) },
       { ...axis, size: 42, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000], values: (_, ticks) => ticks.map((one) => number(one)) }],
@@ -145,7 +150,7 @@ function optionsOf(uPlot, chart, width, deployments, point) {
   };
 }
 
-function Chart({ chart, trend }) {
+function Chart({ chart, trend, deployments: marked, tall }) {
   const box = useRef(null);
   const plot = useRef(null);
   const deployments = useRef([]);
@@ -153,9 +158,11 @@ function Chart({ chart, trend }) {
   const [theme, setTheme] = useState(0);
   const [failed, setFailed] = useState(false);
   const [pointed, point] = useState(null);
-  deployments.current = trend.deployments;
+  deployments.current = marked;
   const rows = Object.fromEntries(chart.rows.map(([key]) => [key, trend.rows[key] || []]));
-  const data = [rows[chart.rows[0][0]].map((_, at) => trend.begin + at * trend.step), ...chart.rows.map(([key]) => rows[key])];
+  // The last slot reaches to its end, where nothing else begins.
+  const slots = rows[chart.rows[0][0]].length;
+  const data = [Array.from({ length: slots + 1 }, (_, at) => trend.begin + at * trend.step), ...chart.rows.map(([key]) => [...rows[key], chart.bars ? null : rows[key][slots - 1]])];
   useEffect(() => {
     const element = box.current;
     const measure = () => setWidth(element.clientWidth);
@@ -170,7 +177,7 @@ function Chart({ chart, trend }) {
   useEffect(() => {
     if (!width) return undefined;
     let gone = false;
-    library().then((uPlot) => { if (!gone) plot.current = new uPlot(optionsOf(uPlot, chart, width, deployments, point), data, box.current); }, () => !gone && setFailed(true));
+    library().then((uPlot) => { if (!gone) plot.current = new uPlot(optionsOf(uPlot, chart, width, tall, deployments, point), data, box.current); }, () => !gone && setFailed(true));
     return () => { gone = true; plot.current?.destroy(); plot.current = null; };
   }, [width, theme]);
   useEffect(() => { plot.current?.setData(data); }, [trend]);

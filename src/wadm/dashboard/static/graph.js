@@ -12,6 +12,7 @@ const LINE = 18; // of an instance
 const MOST_LINES = 8;
 const FEW = 10; // links whose labels are shown without being pointed at
 const LARGEST = 2;
+const NARROW = 560; // below, layers are stacked
 
 /** What a manifest says, with the states that scalers have; `applications` are the rows of the lattice. */
 export function pictureOf(manifest, scalers, applications, instances) {
@@ -50,10 +51,10 @@ const total = (scalers, field) => scalers.reduce((sum, one) => sum + (one.explan
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const tallOf = (part, open) => TALL + (open ? Math.min(MOST_LINES + 1, Math.max(1, part.instances.length)) * LINE + 8 : 0);
 
-/** Where everything is: parts in layers from left to right, links between them round the parts. */
-function place(dagre, { parts, links }, opened, labelled) {
+/** Where everything is: parts in layers from left to right, on a narrow screen from above, links between them round the parts. */
+function place(dagre, { parts, links }, opened, labelled, narrow) {
   const graph = new dagre.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "LR", nodesep: 22, ranksep: labelled ? 30 : 70, edgesep: 16, marginx: 12, marginy: 12 });
+  graph.setGraph({ rankdir: narrow ? "TB" : "LR", nodesep: 22, ranksep: labelled ? 30 : 70, edgesep: 16, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const part of parts) graph.setNode(part.name, { width: WIDE, height: tallOf(part, opened.has(part.name)) });
   links.forEach((link, at) => graph.setEdge(link.from, link.to, labelled ? { width: cut(link.label, 24).length * 7 + 16, height: 18, labelpos: "c" } : {}, String(at)));
@@ -99,7 +100,8 @@ export function Graph({ picture, onPick, tall = 460 }) {
   }, []);
   const labelled = picture.links.length <= FEW;
   const shape = `${picture.parts.map((part) => `${part.name}${opened.has(part.name) ? part.instances.length : ""}`).join()}|${picture.links.map((link) => `${link.from}>${link.to}`).join()}`;
-  const at = useMemo(() => dagre && place(dagre, picture, opened, labelled), [dagre, shape]);
+  const narrow = width > 0 && width < NARROW;
+  const at = useMemo(() => dagre && place(dagre, picture, opened, labelled, narrow), [dagre, shape, narrow]);
   const words = `${picture.parts.length > 30 ? plural(picture.parts.length, "part") : picture.parts.map((part) => `${part.kind} ${part.name}: ${part.state}, ${part.running} of ${part.wanted}`).join("; ")}. Links: ${picture.links.length > 30 ? picture.links.length : picture.links.map((link) => `${link.from} to ${link.to} for ${link.label}: ${link.state}`).join("; ") || "none"}.`;
   const all = at && width ? Math.min(1, (width - 8) / at.width, tall / at.height) : 1;
   const high = at ? Math.min(tall, Math.max(110, at.height * all)) : 120;

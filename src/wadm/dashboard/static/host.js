@@ -31,7 +31,7 @@ export default function Host({ api, at, who }) {
     <a class="up" href=${to({ view: "hosts" })}><${Icon} name="back" size="13" />Hosts</a>
     <div class="title"><div><div class="names"><h1>${host.name || host.id.slice(0, 8)}</h1><span class="badge ${host.lost ? "failed" : silent ? "unhealthy" : "deployed"}"><${Shape} state=${host.lost ? "failed" : silent ? "unhealthy" : "deployed"} size="14" />${host.lost ? "Lost" : silent ? "Silent" : "Heard"}</span></div>
       <p class="facts">${host.lost ? "Given up; what ran here is started elsewhere. Last heard" : "Last heard"} <${Ago} time=${host.heard} now=${now} /> · up for ${duration(host.uptime)} · wasmCloud ${host.version}</p></div></div>
-    <${Charts} ask=${(seconds) => api.hostTrend(at.name, seconds)} keys=${[api.name, at.name, running.length]} which=${["load"]} at=${at} longest=${Math.min(who.trends, 86400)} named=${true} />
+    <${Charts} ask=${(seconds) => api.hostTrend(at.name, seconds)} keys=${[api.name, at.name, running.length]} which=${["load"]} at=${at} longest=${Math.min(who.trends, 86400)} named=${true} only=${new Set(running.map((one) => one.application))} />
     <div class="columns"><div>
       <h2>${host.lost ? "What ran here" : "What runs here"} <small>${plural(host.components.length, "component")}, ${plural(host.providers.length, "provider")}</small></h2>
       ${running.length ? html`<ul class="card runs">${running.map((one) => { const state = applications?.get(one.application)?.status; return html`<li key=${`${one.provider ? "p" : "c"}${one.id}`}>
