@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wadm.dashboard import prometheus as queries
 from wadm.dashboard.operations import Parameter, read_query
 from wadm.dashboard.prometheus import Prometheus
-from wadm.dashboard.replies import as_json
-from wadm.dashboard.trends import DAY, HOUR, Deployment, Resolution, Trends, begin
+from wadm.dashboard.replies import JSON, as_json
+from wadm.dashboard.trends import DAY, HOUR, MOST_LATTICES, Deployment, Resolution, Trends, begin
 from wadm.errors import WadmError
 
 LONGEST: Final = 30 * 86400
 TREND_QUERY: Final = (Parameter("last", "integer", "So many seconds up to now; without it a day.", 300, LONGEST),)
 SPARK: Final = 4
 """Slots that are put together as one of a sparkline."""
+SAME: Final = 10.0
+"""Seconds for which all who ask are told the same sparklines."""
 FEW: Final = 300
 """Slots in a trend from Prometheus, at most."""
 
@@ -68,6 +70,8 @@ class TrendViews:
         self._trends = trends
         self._prometheus = prometheus
         self._now = now
+        self._made: dict[tuple[str, Resolution], tuple[float, bytes]] = {}
+        """Sparklines that were made lately: all who look at a list want the same."""
 
     @property
     def longest(self) -> int:
@@ -102,6 +106,14 @@ class TrendViews:
         """Answer with what was wanted and what ran of all applications."""
         lattice, last = request.path_params["lattice"], min(_last(request, "listSparklines"), DAY.seconds)
         resolution, now = _resolution(last), self._now()
+        made = self._made.get((lattice, resolution))
+        if made is None or not 0 <= now - made[0] < SAME:
+            if len(self._made) >= MOST_LATTICES:
+                self._made.clear()
+            made = self._made[lattice, resolution] = (now, self._sparklines(lattice, resolution, now))
+        return Response(made[1], media_type=JSON)
+
+    def _sparklines(self, lattice: str, resolution: Resolution, now: float) -> bytes:
         slots = resolution.count // SPARK
         lines = {
             name: changes(grouped(wanted, lowest=False), grouped(running, lowest=True))
@@ -114,7 +126,7 @@ class TrendViews:
             since=self._trends.since(lattice)[0],
             applications=lines,
         )
-        return as_json(_success(told))
+        return json.encode(_success(told))
 
     def _kept(self, lattice: str, rows: Mapping[str, Row], resolution: Resolution, last: int, now: float) -> Trend:
         """Return what the gateway keeps."""
@@ -165,6 +177,9 @@ def _success(told: Struct) -> dict[str, Any]:
 
 def grouped(row: Row, *, lowest: bool) -> list[float | None]:
     """Put neighbouring slots together: the lowest of them, or the last, of those that are known."""
+    first = row[0] if row else None
+    if first is not None and row.count(first) == len(row):
+        return [first] * (len(row) // SPARK)
     shown: list[float | None] = []
     for at in range(0, len(row), SPARK):
         known = [number for number in row[at : at + SPARK] if number is not None]

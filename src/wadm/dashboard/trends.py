@@ -98,12 +98,13 @@ class _Ring:
 
     def read(self, now: float, following: int | None) -> Numbers:
         """Return all slots up to now; those that were not reached yet are ``following``."""
-        last = max(int(now // self._step), self._newest)
-        known = (
-            following if n > self._newest else None if n <= self._newest - self._count else self._slots[n % self._count]
-            for n in range(last - self._count + 1, last + 1)
-        )
-        return [None if value == self.unknown else value for value in known]
+        oldest = (self._newest + 1) % self._count
+        slots = self._slots[oldest:] + self._slots[:oldest]
+        known: Numbers = list(slots)
+        if self.unknown in slots:
+            known = [None if value == self.unknown else value for value in known]
+        behind = min(self._count, int(now // self._step) - self._newest)
+        return [*known[behind:], *[following] * behind] if behind > 0 else known
 
     def _kept(self, value: int | None) -> int:
         return self.unknown if value is None else max(0, min(value, self.unknown - 1))
