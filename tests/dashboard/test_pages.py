@@ -405,6 +405,7 @@ def test_the_steps_of_a_plan_are_followed_until_it_is_so(page: Page) -> None:
 
 
 def test_a_step_that_fails_says_what_the_host_said(page: Page) -> None:
+    page.expects("/explain", 404)  # nothing of it is deployed yet
     page.running.put(an_app("hello", image="ghcr.io/example/broken:1"))
     page.open("applications/hello?do=deploy")
     page.click("dialog footer button", "Deploy")
