@@ -46,6 +46,13 @@ def binding(role: str) -> dict[str, Any]:
     }
 
 
+def for_people(name: str, *roles: str) -> dict[str, Any]:
+    """Return the role that gives people who have these roles of Kubernetes the same for applications and hosts."""
+    role = labelled("ClusterRole", "rbac.authorization.k8s.io/v1", namespaced=False, rules=rules(f"{name}-rules"))
+    aggregated = {f"rbac.authorization.k8s.io/aggregate-to-{one}": "true" for one in roles}
+    return role | {"metadata": {"name": f"{NAME}-{name}", "labels": LABELS | aggregated}}
+
+
 def operator() -> list[dict[str, Any]]:
     """Return everything but the definitions."""
     rbac = "rbac.authorization.k8s.io/v1"
@@ -80,6 +87,8 @@ def operator() -> list[dict[str, Any]]:
             "ClusterRole", rbac, namespaced=False, rules=rules("cluster-rules") + rules("rules") + rules("crd-rules")
         ),
         labelled("ClusterRoleBinding", rbac, namespaced=False, **binding("ClusterRole")),
+        for_people("edit", "admin", "edit"),
+        for_people("view", "view"),
         labelled("Role", rbac, rules=rules("lease-rules")),
         labelled("RoleBinding", rbac, **binding("Role")),
         labelled(

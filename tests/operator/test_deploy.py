@@ -194,6 +194,22 @@ def test_the_chart_renders_what_the_plain_manifests_hold() -> None:
     assert {one["name"] for one in container["env"]} >= {"POD_NAMESPACE", "POD_UID", "WADM_OPERATOR_INSTALL_CRDS"}
 
 
+def test_people_who_may_edit_may_scale_and_those_who_view_see_everything_of_ours() -> None:
+    plain = {one["metadata"]["name"]: one for one in yaml.safe_load_all((DEPLOY / "operator.yaml").read_text())}
+    chart = rendered({})
+    for name, roles in (("edit", {"admin", "edit"}), ("view", {"view"})):
+        role = chart["ClusterRole", f"wadm-operator-{name}"]
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        found = {key.removeprefix(prefix) for key in role["metadata"]["labels"] if key.startswith(prefix)}
+        assert (found, role["rules"]) == (roles, rules_of(f"{name}-rules"))
+        assert plain[f"wadm-operator-{name}"]["rules"] == role["rules"]
+    may = {
+        (verb, resource) for rule in rules_of("edit-rules") for verb in rule["verbs"] for resource in rule["resources"]
+    }
+    assert {("patch", "wasmcloudhostconfigs/scale"), ("get", "applications/status"), ("delete", "applications")} <= may
+    assert {verb for rule in rules_of("view-rules") for verb in rule["verbs"]} == {"get", "list", "watch"}
+
+
 def test_every_value_of_the_chart_is_rendered() -> None:
     chart = rendered(EVERYTHING)
     deployment = chart["Deployment", "wadm-operator"]
