@@ -266,6 +266,10 @@ def test_lattices_of_one_name_in_two_accounts_are_two() -> None:
     assert not same_lattice(of("A1"), of("A2"))
     assert same_lattice(of("A1"), of(""))  # which may be the same
     assert target_of(host_config("a", secretName="creds")) is None  # not known before the credentials are read
+    before = {"conditions": [{"type": "Accepted", "status": "True"}]}  # of release 0.22, which noted no settings
+    assert target_of(host_config("a", before, secretName="creds")) is not None
+    missing = {"conditions": [{"type": "Accepted", "status": "False"}]}
+    assert target_of(host_config("a", missing, secretName="creds")) is None
     settled = host_config(
         "a", {"accepted": {"lattice": "a", "secretName": "creds", "account": "A1"}}, secretName="creds"
     )

@@ -100,15 +100,18 @@ def target_of(host_config: Object) -> Target | None:
     A change that is not accepted moves no applications, as it restarts no hosts: what the operator accepted last, which
     ``status.accepted`` says, counts until it has accepted the new settings.
     """
-    accepted = (host_config.get("status") or {}).get("accepted")
+    status = host_config.get("status") or {}
+    accepted = status.get("accepted")
     if accepted is not None:
         return _target(host_config, accepted, accepted.get("account") or "")
     try:
         read(host_config)
     except Unacceptable:
         return None
-    # With credentials it is known once they have been read: which account they are of is a part of it.
-    return None if host_config["spec"].get("secretName") else _target(host_config, host_config["spec"])
+    # With credentials it is known once they have been read: which account they are of is a part of it. Release 0.22
+    # noted no more than that it had.
+    known = any((one["type"], one["status"]) == ("Accepted", "True") for one in status.get("conditions") or ())
+    return None if host_config["spec"].get("secretName") and not known else _target(host_config, host_config["spec"])
 
 
 def wished_target(host_config: Object) -> Target | None:
