@@ -156,6 +156,14 @@ def test_what_the_timeline_has_of_before_is_added_once() -> None:
     ]
 
 
+def test_what_happened_counts_though_it_is_told_before_the_status() -> None:
+    kept = Trends()
+    kept.happened("default", [Entry(NOW + 1, "command", "scale", "fresh")], NOW + 1)
+    kept.application("default", "fresh", 2, 0, NOW + 2)
+    rows = kept.of_application("default", "fresh", HOUR, NOW + 3)
+    assert (rows["commands"][-1], rows["wanted"][-1]) == (1, 2)
+
+
 def test_applications_that_are_gone_are_forgotten() -> None:
     kept = scripted()
     kept.applications("default", {"calm": (2, 2)}, NOW + 40, NOW + 40)

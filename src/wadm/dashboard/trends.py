@@ -260,13 +260,9 @@ class Trends:
     def application(self, lattice: str, name: str, wanted: int, running: int, now: float) -> None:
         """Note how many instances of an application are wanted and run."""
         of = self._lattice(lattice, now)
-        if of is None:
+        one = self._application(of, name, now)
+        if of is None or one is None:
             return
-        one = of.applications.get(name)
-        if one is None:
-            if self._applications >= MOST_APPLICATIONS:
-                return
-            one = of.applications[name] = _Application(now)
         if of.wanted.value is not None and of.running.value is not None:  # else all are about to be asked for
             of.wanted.set(of.wanted.value + wanted - (one.wanted.value or 0), now)
             of.running.set(of.running.value + running - (one.running.value or 0), now)
@@ -285,9 +281,7 @@ class Trends:
         for name in [name for name, one in of.applications.items() if name not in found and one.heard < asked]:
             del of.applications[name]
         for name, (wanted, running) in found.items():
-            one = of.applications.get(name)
-            if one is None and self._applications < MOST_APPLICATIONS:
-                one = of.applications[name] = _Application(now)
+            one = self._application(of, name, now)
             if one is not None and one.heard < asked:
                 one.wanted.set(wanted, now)
                 one.running.set(running, now)
@@ -322,6 +316,7 @@ class Trends:
         of = self._lattice(lattice, now)
         if of is not None:
             for entry in entries:
+                self._application(of, entry.application, now)  # what happened may be told before its status is
                 _count(of, entry, entry.time if now - DAY.seconds < entry.time <= now else now)
 
     def happened_before(self, lattice: str, entries: Iterable[Entry], since: float) -> None:
@@ -432,6 +427,14 @@ class Trends:
             of = self._lattices[name] = _Lattice(now)
         of.heard = now
         return of
+
+    def _application(self, of: _Lattice | None, name: str, now: float) -> _Application | None:
+        if of is None or not name:
+            return None
+        one = of.applications.get(name)
+        if one is None and self._applications < MOST_APPLICATIONS:
+            one = of.applications[name] = _Application(now)
+        return one
 
     @property
     def _applications(self) -> int:

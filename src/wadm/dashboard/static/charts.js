@@ -137,7 +137,7 @@ function optionsOf(uPlot, chart, width, tall, deployments, point) {
   return {
     width, height: tall, cursor: { sync: { key: "wadm" }, drag: { x: false, y: false }, points: { show: false } }, legend: { markers: { width: 2 } },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
-    axes: [{ ...axis, size: 26, values: (_, ticks) => ticks.map((one) => new Date(one * 1000).toLocaleString([], ticks[ticks.length - 1] - ticks[0] > 172800 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit" })) },
+    axes: [{ ...axis, size: 26, space: 84, values: (_, ticks) => ticks.map((one) => new Date(one * 1000).toLocaleString([], ticks[ticks.length - 1] - ticks[0] > 172800 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit" })) },
       { ...axis, size: 42, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000], values: (_, ticks) => ticks.map((one) => number(one)) }],
     series: [{ label: "", value: (_, when) => (when === null ? "" : clock(when)) }, ...chart.rows.map(([, label, tone, filled]) => ({
       label, stroke: colour(tone), width: 1.6, paths: shape, points: { show: false }, spanGaps: false,
