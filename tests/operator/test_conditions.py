@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.operator.world import application
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Problem
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus
-from wadm.operator import conditions
+from wadm.operator import conditions, manifests
 from wadm.operator.conditions import Condition, Facts
 
 DEPLOYED = ApplicationStatus("deployed")
@@ -123,3 +124,14 @@ def test_a_bad_manifest_names_all_that_is_wrong() -> None:
     problems = [Problem("not a type", "spec.components[0].type", hint="did you mean component?"), Problem("second")]
     condition = conditions.invalid(ManifestInvalid(problems))
     assert condition.message == "spec.components[0].type: not a type (did you mean component?); second"
+
+
+def test_the_cause_comes_before_what_is_quoted() -> None:
+    body = application("shop")
+    del body["spec"]["components"][1]["traits"][1]["properties"]["source"]["config"][0]["name"]
+    with pytest.raises(ManifestInvalid) as caught:
+        manifests.wanted(body | {"metadata": body["metadata"] | {"namespace": "wild"}})
+    message = conditions.invalid(caught.value).message
+    assert message.startswith(
+        "spec.components[1].traits[1].properties: each entry of source.config needs a name (Link trait deserialized"
+    )

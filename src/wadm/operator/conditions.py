@@ -313,9 +313,16 @@ def invalid(error: ManifestInvalid) -> Condition:
     return Condition("Accepted", "False", "Invalid", "; ".join(map(_problem, error.problems)) or str(error))
 
 
+_QUOTING: Final = ("E013", "E014")
+"""Problems whose message quotes what is there at length, as the original's does; the cause is in the hint."""
+
+
 def _problem(problem: Problem) -> str:
     where = f"{problem.path}: " if problem.path and problem.path not in problem.message else ""
-    return f"{where}{problem.message}{f' ({problem.hint})' if problem.hint else ''}"
+    message, hint = problem.message, problem.hint
+    if hint and problem.code in _QUOTING:
+        message, hint = hint, message
+    return f"{where}{message}{f' ({hint})' if hint else ''}"
 
 
 def warning(problem: Problem) -> str:
