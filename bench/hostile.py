@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -73,6 +74,11 @@ class World:
         assert self._server is not None
         return self._server.pid
 
+    def cpu(self) -> float:
+        """Return the processor time of the server and of the processes in which it reads, in seconds."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(use_of(pid).cpu for pid in (self.pid, *map(int, children)))
+
     async def client(self, user: str = "wadm") -> NatsTransport:
         return await connect(ConnectOptions((self.nats.url.replace("//", f"//{user}:p@"),)))
 
@@ -119,30 +125,40 @@ class Bystander:
 async def texts(world: World, size: int, word: str) -> bool:
     client, other = await world.client(), await world.client()
     good = True
-    print(f"{'shape':<58} {'API':>6} {'others':>7} {'HTTP':>6} {'others':>7} {'CLI':>6}   (seconds)")
+    print(
+        f"{'shape':<58} {'API':>6} {'others':>7} {'HTTP':>6} {'others':>7} {'CLI':>6}   (seconds; then of a processor)"
+    )
     for name, shape in {**YAML, **JSON}.items():
         if word not in name:
             continue
         data = shape(size)[:1_000_000]
-        columns = []
+        columns, used = [], [world.cpu()]
         for send in (_by_api(client, data), _by_http(world, data)):
             async with Bystander(other, "quiet").asking() as bystander:
                 await asyncio.sleep(0.05)
                 began = time.perf_counter()
                 await send
                 columns += [time.perf_counter() - began, bystander.most]
-        began = time.perf_counter()
+                used.append(world.cpu())
+        began, before = time.perf_counter(), _cpu_of_children()
         await _by_command_line(world, data)
         columns.append(time.perf_counter() - began)
+        costs = (used[1] - used[0], used[2] - used[1], _cpu_of_children() - before)
         missed = max(columns[0], columns[2], columns[4]) > ANSWERED or max(columns[1], columns[3]) > WAITED
         good &= not missed
         print(
-            f"{name:<58} " + " ".join(f"{c:6.2f}{' ' * (n % 2)}" for n, c in enumerate(columns)) + "  !" * missed,
+            f"{name:<58} " + " ".join(f"{c:6.2f}{' ' * (n % 2)}" for n, c in enumerate(columns)),
+            *("  ", *(f"{cost:5.2f}" for cost in costs), "  !" * missed),
             flush=True,
         )
     await client.close()
     await other.close()
     return good
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def _by_api(client: NatsTransport, data: bytes) -> None:

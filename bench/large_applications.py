@@ -113,6 +113,23 @@ def _providers_of_one_component(name: str, n: int) -> Json:
     return manifest(name, components)
 
 
+def _links_of_one_provider(name: str, n: int) -> Json:
+    components = [entry("http", kind="capability", scaler="daemonscaler"), *(entry(f"t{i}") for i in range(n))]
+    for i in range(n):
+        linked(components[0], f"t{i}", "p", ["i"], name=f"l{i}", config=[{"name": f"k{i}", "properties": {"a": "b"}}])
+    return manifest(name, components)
+
+
+def _components_with_one_configuration(name: str, n: int) -> Json:
+    config = [{"name": "same", "properties": {"a": "b"}}]
+    return manifest(name, [entry(f"c{i}", config=config) for i in range(n)])
+
+
+def _components_with_spreads(name: str, n: int) -> Json:
+    spread = [{"name": f"z{zone}", "requirements": {"zone": str(zone)}} for zone in range(3)]
+    return manifest(name, [entry(f"c{i}", spread, 3) for i in range(n)])
+
+
 SHAPES: Final[dict[str, tuple[Callable[[str, int], Json], int]]] = {
     "spreads": (_spreads, 10_000),
     "spreads of one name": (_spreads_of_one_name, 10_000),
@@ -126,6 +143,9 @@ SHAPES: Final[dict[str, tuple[Callable[[str, int], Json], int]]] = {
     "targets of one source": (_targets_of_one_source, 2_000),
     "sources of one target": (_sources_of_one_target, 2_000),
     "providers of one component": (_providers_of_one_component, 2_000),
+    "links of one provider": (_links_of_one_provider, 1_800),
+    "components with one configuration": (_components_with_one_configuration, 4_000),
+    "components with spreads": (_components_with_spreads, 2_800),
     "configurations": (_configurations, 10_000),
 }
 """Shapes by name: a function of an application's name and size, and the largest size that a server still plans."""
