@@ -79,9 +79,15 @@ def change(operation: str, version: str) -> Change:
     }[operation]
 
 
+NOBODY = "nobody"
+"""The result of a request that NATS had nobody to give to."""
+OUTCOME_UNKNOWN = "not known whether this was done"
+"""What an error says where the request may have had its effect; after any other it has had none."""
+
+
 def was_refused(result: str, message: str) -> bool:
-    """Whether an answer says that a request was refused as things were stored: it has had no effect."""
-    return result in ("noop", "notfound") or "already exists" in message or "does not have a version" in message
+    """Whether an answer says that a request has had no effect."""
+    return result in ("noop", "notfound", NOBODY) or (result == "error" and OUTCOME_UNKNOWN not in message)
 
 
 DONE = {"created", "newversion", "acknowledged", "deleted"}

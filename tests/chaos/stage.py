@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.hosts import CHANGING
-from tests.chaos.history import History
+from tests.chaos.history import NOBODY, History
 from tests.chaos.machines import Disk, Network, Process, clock_environment
 from tests.chaos.real import REAL, RealHosts
 from tests.natsd import nats_server_binary
-from wadm.errors import WadmError
+from wadm.errors import NoResponders, WadmError
 from wadm.sim.ledger import Stored
 from wadm.transport.base import Message
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
@@ -158,9 +158,8 @@ class Stage:
         else:
             subject = f"{'del' if operation == 'delete' else operation}.{application}"
             body = {"version": version} if operation == "deploy" else {}
-        reply = await self._request(f"wadm.api.{LATTICE}.model.{subject}", body, 5)
-        result = "" if reply is None else str(reply["result"])
-        told = "" if reply is None else str(reply.get("message", ""))[:200]
+        reply = await self._request(f"wadm.api.{LATTICE}.model.{subject}", body, 5) or {}
+        result, told = str(reply.get("result", "")), str(reply.get("message", ""))[:200]
         self.history.note("answer", number=number, result=result, message=told)
         return "exists" if "already exists" in told else result
 
@@ -260,6 +259,8 @@ class Stage:
         data = b"" if body is None else json.dumps(body).encode()
         try:
             return dict(json.loads((await self.client.request(subject, data, timeout)).data))
+        except NoResponders:
+            return {"result": NOBODY}
         except WadmError:
             return None
 

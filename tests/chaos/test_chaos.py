@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from tests.chaos.faults import FAULTS, not_run, runnable
-from tests.chaos.history import History, check, needless, unjudged
+from tests.chaos.history import DONE, NOBODY, History, check, needless, unjudged
 from tests.chaos.machines import lacking
 from tests.chaos.stage import PROBE, Stage
 from tests.natsd import nats_server_binary
+from wadm.errors import OutcomeUnknown
 from wadm.sim.ledger import Stored
+from wadm.wire.api import storage_error
 
 WITHIN = 60.0
 
@@ -40,7 +42,7 @@ async def test_an_owner_is_killed_and_a_node_is_lost_and_nothing_is_lost_or_touc
         lines = history.read()
         assert check(lines, await stage.stored()) == []
         assert needless(lines) == []
-        acknowledged = [line for line in lines if line["kind"] == "answer" and line["result"]]
+        acknowledged = [line for line in lines if line["kind"] == "answer" and line["result"] in DONE]
         assert len(acknowledged) > 20
         assert PROBE in await stage.stored()
     finally:
@@ -59,8 +61,8 @@ def ask(number: int, operation: str, version: str = "v1") -> dict[str, Any]:
     }
 
 
-def answer(number: int, result: str) -> dict[str, Any]:
-    return {"at": number + 0.5, "kind": "answer", "number": number, "result": result, "message": ""}
+def answer(number: int, result: str, message: str = "") -> dict[str, Any]:
+    return {"at": number + 0.5, "kind": "answer", "number": number, "result": result, "message": message}
 
 
 def test_an_acknowledged_put_that_is_not_stored_is_found() -> None:
@@ -79,6 +81,25 @@ def test_what_nobody_answered_may_be_stored_or_not() -> None:
     lines = [ask(1, "put"), answer(1, ""), ask(2, "put", "v2")]
     for stored in ({}, {"a": Stored(("v1",))}, {"a": Stored(("v2", "v1"))}):
         assert check(lines, stored) == []
+
+
+@pytest.mark.parametrize(
+    ("result", "message", "may_be"),
+    [
+        ("error", "Internal storage error", False),
+        ("error", storage_error(OutcomeUnknown("no answer")), True),
+        (NOBODY, "", False),
+    ],
+)
+def test_an_error_says_whether_what_was_asked_may_have_been_done(result: str, message: str, may_be: bool) -> None:
+    lines = [ask(1, "put"), answer(1, result, message)]
+    assert check(lines, {}) == []
+    assert (check(lines, {"a": Stored(("v1",))}) == []) is may_be
+
+
+def test_many_requests_that_nobody_took_are_checked_at_once() -> None:
+    lines = [line for number in range(60) for line in (ask(number, "put"), answer(number, NOBODY))]
+    assert check([*lines, ask(60, "put"), answer(60, "created")], {"a": Stored(("v1",))}) == []
 
 
 def said(at: float, epoch: int, about: str = "a", what: str = "deployed") -> dict[str, Any]:
