@@ -244,3 +244,20 @@ def test_an_application_that_wants_nothing_at_all_is_undeployed() -> None:
     """As in the original."""
     assert str(plan(an_app("idle", a_bare("web", image="x/web:1")), a_lattice())) == "idle: undeployed"
     assert plan(an_app("shop"), a_lattice(a_host("h1"))).status == ApplicationStatus("undeployed")
+
+
+@pytest.mark.parametrize("wants", ["another image", "another number", "nothing"])
+def test_nothing_is_asked_of_a_host_of_which_only_events_have_told(wants: str) -> None:
+    """A new owner hears of one thing there, and not of what came before it: it asks what the host runs first."""
+    old = an_app("shop", a_component("web", 2))
+    wanted = {
+        "another image": an_app("shop", a_component("web", 2, image="x/web:2"), version="v2"),
+        "another number": an_app("shop", a_component("web", 5), version="v2"),
+        "nothing": "shop",
+    }[wants]
+    lattice = a_lattice(a_host("h1", running(old, "web")))
+    lattice.hosts["h1"].known = False
+    planned = plan(wanted, lattice)
+    assert (asks(planned), planned.questions.hosts) == ([], {"h1"})
+    lattice.hosts["h1"].known = True
+    assert len(asks(plan(wanted, lattice))) == 1

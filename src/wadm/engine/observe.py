@@ -212,6 +212,7 @@ def observe_inventory(
     if found:
         host.known = True
         news.hosts.add(host_id)
+        news.applications.update(lattice.owners_on(host_id))
 
     def is_newer(kind: EntityKind, entity_id: str) -> bool:
         return touched is not None and touched.get((host_id, kind, entity_id), asked) > asked

@@ -218,8 +218,9 @@ class Work:
 
     def want(self, command: Command, scaler: str, reason: str, attempts: int = 0, *, again: bool = False) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
-        for the same thing is under way, or another application waits to ask its own again. Return what is pending then;
-        its error is what the status tells. ``attempts`` and ``again`` as in :class:`~wadm.model.commands.Action`."""
+        for the same thing is under way, or another application waits to ask its own again, or the host has not said
+        yet what it runs. Return what is pending then; its error is what the status tells. ``attempts`` and ``again`` as
+        in :class:`~wadm.model.commands.Action`."""
         key = command.key
         self.seen.add(key)
         if key in self.asked:
@@ -237,11 +238,21 @@ class Work:
             self.put_off.append(undone)
             self.asked[key] = undone
             return undone
+        if self._is_guesswork(key):
+            self.questions.hosts.add(key[1])
+            self.asked[key] = begin(action, pending, self.now)
+            return self.asked[key]
         self.actions.append(action)
         self.asked[key] = begin(action, pending, self.now)
         if key[0] == "link":
             self.changing.setdefault(key[1], set()).add(key)
         return self.asked[key]
+
+    def _is_guesswork(self, key: Key) -> bool:
+        """Whether a thing is on a host of which single events have told, and not yet the host what it runs: a new owner
+        hears of one thing there, and nothing of what was done to it before."""
+        host = self.lattice.hosts.get(key[1]) if key[0] in ("component", "provider") else None
+        return host is not None and not host.known
 
     def must_wait(self, change: PutLink | DeleteLink) -> bool:
         """Whether another link of the same source is being put or deleted.

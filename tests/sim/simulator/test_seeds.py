@@ -106,6 +106,8 @@ REMEMBERED = {
     5987: "as 5234",
     6107: "the check took what was given up before for given up anew, as a version that is not deployed was deleted",
     6166: "an inventory from before a re-scale was taken to show that it had no effect: it was asked in another way",
+    6460: "a new owner acted by an event on a host that had not said yet what it runs",
+    6483: "the same",
     6791: "a memory store was restarted; who had held a lattice went on for a moment as another took it",
     6807: "as 2053: an update that a former owner had asked for, which went through at last",
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
