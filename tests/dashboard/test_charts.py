@@ -68,3 +68,23 @@ def test_the_list_is_there_before_any_chart_is_loaded(page: Page) -> None:
     assert page.script(LOADED) == 0
     page.go("trends")
     page.until(lambda: page.script(LOADED) == 2)
+
+
+LISTED = """
+new MutationObserver((_, watcher) => {
+  if (document.querySelector('.row')) { window.listed = performance.now(); watcher.disconnect(); }
+}).observe(document, { childList: true, subtree: true });
+"""
+BYTES = """
+const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+return all.filter((one) => one.responseEnd && one.responseEnd <= window.listed)
+  .reduce((sum, one) => sum + one.decodedBodySize, 0);
+"""
+
+
+def test_at_most_300_kb_are_loaded_before_the_list_shows(page: Page) -> None:
+    page.running.put(an_app("hello"))
+    page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTED})
+    page.open("applications")
+    page.until(lambda: page.script("return window.listed"))
+    assert 100_000 < page.script(BYTES) <= 300_000

@@ -5,7 +5,7 @@ import { currentToken, forgetToken, keepToken, keptToken, lattice, session, take
 import { Applications } from "./applications.js";
 import { askToken, signOut, start, watchLink, whenSignedOut } from "./link.js";
 import { Dialog, Icon, Loading, Trouble, useSnapshot } from "./parts.js";
-import { current, go, moved, replace, to, useRoute } from "./route.js";
+import { current, go, moved, read, replace, to, useRoute } from "./route.js";
 
 const LATER = {
   application: () => import("./application.js"), hosts: () => import("./hosts.js"), host: () => import("./host.js"),
@@ -168,7 +168,7 @@ function App() {
   useEffect(() => { document.title = `${at.name || TITLES[at.view] || "wadm"}${at.lattice && at.lattice !== "default" ? ` · ${at.lattice}` : ""} · wadm`; }, [at.view, at.name, at.lattice]);
   useEffect(() => {
     if (at.lattice) remember(at.lattice);
-    else if (who) replace({ lattice: who.lattice }); // an address of an older version
+    else if (who && !read(location.hash).lattice) replace({ lattice: who.lattice }); // an address of an older version
   }, [at.lattice, who]);
 
   if (open === "signin" || (!who && error && (error.status === 401 || error.status === 403))) {

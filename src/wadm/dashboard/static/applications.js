@@ -107,7 +107,7 @@ function cells(row, now, lately) {
     <span role="cell" class="state"><${Badge} state=${row.status} /></span>
     <span role="cell" class="name"><a class="open" href=${toApplication(row.name)} title=${reason ? `${row.name}\n${row.error || row.problem || row.message}` : row.name}>${row.name}</a></span>
     <span role="cell" class="running">${row.scalers ? html`<${Meter} running=${row.running || 0} wanted=${row.wanted || 0} />` : html`<span class="dim">–</span>`}</span>
-    <span role="cell" class="lately">${lately && html`<${Spark} turns=${lately.applications[row.name]} slots=${lately.slots} title=${`${row.running || 0} of ${row.wanted || 0} run now`} />`}</span>
+    <span role="cell" class="lately">${lately && html`<${Spark} turns=${lately.applications[row.name]} slots=${lately.slots} hour=${lately.hour} />`}</span>
     <span role="cell" class="version"><span class="text ${row.deployed ? "" : "dim"}" title=${row.deployed || ""}>${row.deployed || "none"}</span>${row.version !== row.deployed && html`<small class="newer" title=${`${row.version} is stored`}>${row.version} stored</small>`}</span>
     <span role="cell" class="changed">${row.changed ? html`<${Ago} time=${row.changed} now=${now} />` : html`<span class="dim">–</span>`}</span>
     <span role="cell" class="why">${reason ? html`<span class="reason ${row.error ? "bad" : ""}" title=${row.error || row.problem || row.message}>${reason}</span><small>${[since, next].filter(Boolean).join(", ")}</small>`

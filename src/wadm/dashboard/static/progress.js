@@ -93,9 +93,8 @@ export function Progress({ api, name, entries, status }) {
   const [doing] = WORDS[one.what];
   const version = one.what === "undeploy" ? "" : ` ${one.plan.version || ""}`;
   const close = () => { begun.delete(id); seen(id, entries); tell(); };
-  return html`<section class="progress card" aria-label="Progress" role="status">
-    <div class="progress-head"><b>${over ? (one.what === "undeploy" ? "Undeployed" : `Version${version} is deployed`) : `${doing}${version}`}</b>
-      <span class="dim">${steps.length ? `${done} of ${plural(steps.length, "step")} done` : "nothing had to be done"}${others ? `, ${plural(others, "further command")}` : ""}${over && took ? `, took ${took < 10 ? `${took.toFixed(1)} s` : duration(took)}` : ""}</span>
+  return html`<section class="progress card" aria-label="Progress">
+    <div class="progress-head"><p role="status"><b>${over ? (one.what === "undeploy" ? "Undeployed" : `Version${version} is deployed`) : `${doing}${version}`}</b> <span class="dim">${steps.length ? `${done} of ${plural(steps.length, "step")} done` : "nothing had to be done"}${others ? `, ${plural(others, "further command")}` : ""}${over && took ? `, took ${took < 10 ? `${took.toFixed(1)} s` : duration(took)}` : ""}</span></p>
       ${!over && status.type !== "reconciling" && html`<${Badge} state=${status.type} />`}<span class="space"></span>
       <button class="quiet small" aria-expanded=${!folded} onClick=${() => fold(!folded)}>${folded ? "Show the steps" : "Hide the steps"}</button><button class="quiet small" onClick=${close} aria-label="Close"><${Icon} name="close" size="13" /></button></div>
     <div class="bar" aria-hidden="true"><i class="deployed" style=${{ flexGrow: steps.length ? done : 1 }}></i><i class="left" style=${{ flexGrow: steps.length - done }}></i></div>

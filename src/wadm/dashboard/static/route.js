@@ -40,7 +40,8 @@ export const toApplication = (name, tab = "") => to({ view: "applications", name
 
 /** Put something else into the address without leaving it: Back does not stop there. */
 export function replace(where) {
-  history.replaceState(history.state, "", write({ ...here, ...where }));
+  // The address may be another already, of which the browser has not told yet.
+  history.replaceState(history.state, "", write({ ...read(location.hash), ...where }));
   moved();
 }
 

@@ -57,8 +57,10 @@ export function paths(turns, slots) {
   return drawn;
 }
 
-export function Spark({ turns, slots, title }) {
+export function Spark({ turns, slots, hour }) {
   if (!turns?.length) return null;
   const drawn = paths(turns, slots);
-  return html`<svg class="spark" width=${WIDE} height=${TALL} viewBox=${`0 0 ${WIDE} ${TALL}`} aria-hidden="true"><title>${title}</title><path class="lack" d=${drawn.lack} /><path class="wanted" d=${drawn.wanted} /><path class="running" d=${drawn.running} /></svg>`;
+  const ran = turns.map((one) => one.running).filter((one) => one !== null);
+  const words = `${Math.min(...ran)} to ${Math.max(...ran)} ran in the last ${hour ? "hour" : "day"}`;
+  return html`<svg class="spark" width=${WIDE} height=${TALL} viewBox=${`0 0 ${WIDE} ${TALL}`} role="img" aria-label=${words}><title>${words}</title><path class="lack" d=${drawn.lack} /><path class="wanted" d=${drawn.wanted} /><path class="running" d=${drawn.running} /></svg>`;
 }
