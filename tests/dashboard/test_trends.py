@@ -19,8 +19,9 @@ from tests.dashboard.test_webhooks import until
 from wadm.dashboard import prometheus, trends
 from wadm.dashboard.options import Options
 from wadm.dashboard.prometheus import Prometheus
+from wadm.dashboard.slots import DAY, HOUR, RESOLUTIONS, Gauge, Tally
 from wadm.dashboard.trend_views import Turn, changes, grouped
-from wadm.dashboard.trends import DAY, HOUR, RESOLUTIONS, Deployment, Gauge, Tally, Trends
+from wadm.dashboard.trends import Deployment, Trends
 from wadm.engine.telling import tell, tell_outcome
 from wadm.errors import Misconfigured
 from wadm.model.commands import Outcome, ScaleComponent

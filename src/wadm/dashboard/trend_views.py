@@ -13,7 +13,8 @@ from wadm.dashboard import prometheus as queries
 from wadm.dashboard.operations import Parameter, read_query
 from wadm.dashboard.prometheus import Prometheus
 from wadm.dashboard.replies import JSON, as_json
-from wadm.dashboard.trends import DAY, HOUR, MOST_LATTICES, Deployment, Resolution, Trends, begin
+from wadm.dashboard.slots import DAY, HOUR, Resolution, begin
+from wadm.dashboard.trends import MOST_LATTICES, Deployment, Trends
 from wadm.errors import WadmError
 
 LONGEST: Final = 30 * 86400
