@@ -135,7 +135,7 @@ EVERYTHING = {
     "tolerations": [{"operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "extraArgs": ["--no-leader-election"],
-    "extraEnv": [{"name": "WADM_API_PREFIX", "value": "x"}],
+    "extraEnv": [{"name": "WADM_NATS_TLS_CA_FILE", "value": "/etc/authorities/ca.crt"}],
     "extraVolumes": [{"name": "authorities", "configMap": {"name": "authorities"}}],
     "extraVolumeMounts": [{"name": "authorities", "mountPath": "/etc/authorities", "readOnly": True}],
     "topologySpreadConstraints": [
@@ -238,7 +238,7 @@ def test_every_value_of_the_chart_is_rendered() -> None:
         "WADM_NATS_SERVER": "nats://hub",
         "WADM_LATTICE": "main",
         "WADM_NATS_CREDS_FILE": "/etc/nats-creds/user.creds",
-        "WADM_API_PREFIX": "x",
+        "WADM_NATS_TLS_CA_FILE": "/etc/authorities/ca.crt",
     }
     assert container["args"] == ["operator", "--no-leader-election"]
     assert [one["name"] for one in pod["spec"]["volumes"]] == ["nats-creds", "authorities"]
