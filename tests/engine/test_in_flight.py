@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engine.builders import a_host, a_lattice
+from wadm.engine.compile import nothing
 from wadm.engine.in_flight import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
@@ -21,6 +22,8 @@ from wadm.engine.in_flight import (
     patience,
     starting,
 )
+from wadm.engine.plan import NOBODY, Record, Work
+from wadm.engine.steps import finish
 from wadm.model.commands import (
     Action,
     Command,
@@ -237,28 +240,49 @@ def test_when_a_host_goes_nothing_is_pending_there() -> None:
 # -- questions --------------------------------------------------------------------------------------
 
 
+def looked_at(in_flight: InFlight, application: str) -> Work:
+    """Return the planning of an application that has looked at what is pending."""
+    work = Work(nothing(application), Record(), a_lattice(), in_flight, 0.0, NOBODY)
+    finish(work.look_at_pending())
+    return work
+
+
 def test_starts_are_told_by_thing_and_host() -> None:
     in_flight = asked()
     in_flight.ask(an_action(scale(host="h2")), 0.0)
     in_flight.ask(an_action(START), 0.0)
     in_flight.ask(an_action(scale(0, "h3")), 0.0)
-    assert in_flight.starts("shop") == {
+    assert looked_at(in_flight, "shop").starts == {
         ("component", "web"): {"h1": scale(), "h2": scale(host="h2")},
         ("provider", "kv"): {"h1": START},
     }
-    assert in_flight.starts("other") == {}
+    assert looked_at(in_flight, "other").starts == {}
 
 
 def test_a_start_that_has_failed_thrice_is_one_no_more() -> None:
     in_flight = asked()
     for attempt in range(1, 4):
-        assert in_flight.starts("shop") == {("component", "web"): {"h1": scale()}}
-        assert in_flight.failed("shop") == {}
+        work = looked_at(in_flight, "shop")
+        assert (work.starts, work.failed) == ({("component", "web"): {"h1": scale()}}, {})
         in_flight.hold(WEB, "no", 100.0 * attempt)
         if attempt < 3:
             in_flight.ask(an_action(scale()), 100.0 * attempt + 50.0)
-    assert in_flight.starts("shop") == {}
-    assert in_flight.failed("shop") == {("component", "web"): {"h1": in_flight.get(WEB)}}
+    work = looked_at(in_flight, "shop")
+    assert (work.starts, work.failed) == ({}, {("component", "web"): {"h1": in_flight.get(WEB)}})
+
+
+def test_what_is_settled_while_it_is_looked_at_is_left_out() -> None:
+    in_flight = asked()
+    for number in range(40):
+        in_flight.ask(an_action(scale(host=f"host-{number:02}")), 0.0)
+    work = Work(nothing("shop"), Record(), a_lattice(), in_flight, 0.0, NOBODY)
+    looking = work.look_at_pending()
+    next(looking)
+    in_flight.settle([("component", "host-39", "web")])
+    finish(looking)
+    hosts = work.starts["component", "web"]
+    assert len(hosts) == 40
+    assert "host-39" not in hosts
 
 
 def test_an_application_is_busy_while_anything_is_neither_seen_nor_refused() -> None:

@@ -95,6 +95,11 @@ class Pending(Struct, frozen=True):
         """Whether it is asked, or held, and its time has not come."""
         return now < (self.retry_at if self.held else self.deadline)
 
+    @property
+    def moves(self) -> bool:
+        """Whether it has failed so often that another host is to be tried."""
+        return self.held and self.attempts >= MOVE_AFTER
+
 
 class _Repeat(Struct, frozen=True):
     """How often a command was asked, each time after it had come true, and when last."""
@@ -212,27 +217,14 @@ class InFlight:
 
     def of(self, application: str) -> list[Pending]:
         """Return what is pending for an application, in a fixed order."""
-        return [self._pending[key] for key in sorted(self._by_application.get(application, ()))]
+        return list(self.one_by_one(application))
 
-    def starts(self, application: str) -> dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]]:
-        """Return the starts under way for an application, a pause after a failure included: by kind and id, then by
-        host."""
-        found: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
+    def one_by_one(self, application: str) -> Iterator[Pending]:
+        """Yield what is pending for an application, in a fixed order. What is settled meanwhile is left out."""
         for key in sorted(self._by_application.get(application, ())):
-            pending = self._pending[key]
-            command = starting(pending.command)
-            if command is not None and not (pending.held and pending.attempts >= MOVE_AFTER):
-                found.setdefault((key[0], key[2]), {})[key[1]] = command
-        return found
-
-    def failed(self, application: str) -> dict[tuple[str, str], dict[str, Pending]]:
-        """Return the starts that have failed so often that another host is to be tried: as :meth:`starts`."""
-        found: dict[tuple[str, str], dict[str, Pending]] = {}
-        for key in sorted(self._by_application.get(application, ())):
-            pending = self._pending[key]
-            if pending.held and pending.attempts >= MOVE_AFTER and starting(pending.command) is not None:
-                found.setdefault((key[0], key[2]), {})[key[1]] = pending
-        return found
+            pending = self._pending.get(key)
+            if pending is not None and pending.application == application:
+                yield pending
 
     def links_of(self, source: str, now: float) -> set[Key]:
         """Return the links of a source that are under way: being put or deleted."""

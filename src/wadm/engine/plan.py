@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
-from wadm.engine.in_flight import InFlight, Pending, begin
+from wadm.engine.in_flight import InFlight, Pending, begin, starting
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.commands import (
     Action,
@@ -160,7 +160,9 @@ class Work:
         self.waits_for_silent = False
         """Whether something is as it is because hosts do not answer."""
         self.starts: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
+        """The starts under way, a pause after a failure included: by kind and id, then by host."""
         self.failed: dict[tuple[str, str], dict[str, Pending]] = {}
+        """The starts that have failed so often that another host is to be tried: likewise."""
         self.starting: set[str] = set()
         """Ids of components and providers whose links should wait for a start."""
         self.still_serving: set[tuple[EntityKind, str]] = set()
@@ -193,16 +195,16 @@ class Work:
 
     def look_at_pending(self) -> Steps[None]:
         """Take in what is pending for the application; to be done first."""
-        application = self.desired.application
-        self.starts = self.in_flight.starts(application)
-        yield
-        self.failed = self.in_flight.failed(application)
-        yield
-        for number, pending in enumerate(self.in_flight.of(application)):
+        for number, pending in enumerate(self.in_flight.one_by_one(self.desired.application)):
             if number % SHARES_A_STEP == 0:
                 yield
+            key, start = pending.command.key, starting(pending.command)
+            if start is not None and pending.moves:
+                self.failed.setdefault((key[0], key[2]), {})[key[1]] = pending
+            elif start is not None:
+                self.starts.setdefault((key[0], key[2]), {})[key[1]] = start
             if has_come_true(pending.command, self.lattice, pending.asked):
-                self.settled.add(pending.command.key)
+                self.settled.add(key)
 
     def pending(self, key: Key) -> Pending | None:
         """Return what is pending for a thing, for whichever application, and has not come true."""
