@@ -119,7 +119,7 @@ REMEMBERED = {
 each mended fault changes what is drawn after it."""
 
 OPEN = {
-    6856: "a link put just after its provider's start was asked for is taken for listed, as the host tells of that late",
+    6856: "a link put after its provider's start was asked for is taken for listed, as the host tells of that late",
 }
 """Seeds that fail, and why: each is to be mended, and to be remembered then."""
 
