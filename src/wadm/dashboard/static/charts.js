@@ -140,7 +140,7 @@ function optionsOf(uPlot, chart, width, tall, deployments, point) {
     axes: [{ ...axis, size: 26, space: 84, values: (_, ticks) => ticks.map((one) => new Date(one * 1000).toLocaleString([], ticks[ticks.length - 1] - ticks[0] > 172800 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit" })) },
       { ...axis, size: 42, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000], values: (_, ticks) => ticks.map((one) => number(one)) }],
     series: [{ label: "", value: (_, when) => (when === null ? "" : clock(when)) }, ...chart.rows.map(([, label, tone, filled]) => ({
-      label, stroke: colour(tone), width: 1.6, paths: shape, points: { show: false }, spanGaps: false,
+      label, stroke: colour(tone), width: chart.bars ? 0 : 1.6, paths: shape, points: { show: false }, spanGaps: false,
       fill: filled ? `color-mix(in srgb, ${colour(tone)} ${chart.bars ? 70 : 16}%, transparent)` : undefined, value: (_, one) => (one === null || one === undefined ? "–" : `${number(one)}${chart.unit || ""}`),
     }))],
     hooks: {
