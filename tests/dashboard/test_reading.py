@@ -292,3 +292,14 @@ def test_axe_finds_nothing_in_any_view(page: Page, dark: bool) -> None:
         if told["violations"]:
             found[view] = [(one["id"], one["nodes"][0]["html"][:200]) for one in told["violations"]]
     assert found == {}, json.dumps(found, indent=1)
+
+
+def test_without_hosts_nobody_knows_links_and_the_page_says_so(
+    nats_server_factory: NatsServerFactory, browser: Any
+) -> None:
+    with stage(nats_server_factory(), hosts=()) as running:
+        resize(browser, 1280, 800)
+        page = Page(browser, running)
+        page.open("links")
+        page.shows("No links", "only hosts know its links")
+        browser.get("about:blank")

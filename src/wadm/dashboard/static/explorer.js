@@ -2,7 +2,7 @@
 
 import { html, useMemo, useState } from "./vendor/preact.js";
 import { openapi, raw } from "./api.js";
-import { Command, Icon, Loading, Trouble, useAsked } from "./parts.js";
+import { coded, Command, Icon, Loading, Trouble, useAsked } from "./parts.js";
 import { useQuery } from "./route.js";
 
 /** The operations of a document, by tag. */
@@ -22,7 +22,7 @@ export default function Explorer({ api, full, at }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (one) => words.every((word) => `${one.method} ${one.path} ${one.operationId} ${one.summary}`.toLowerCase().includes(word));
   return html`<section class="explorer" aria-label="API">
-    <div class="overview"><div class="headline"><h1>API</h1><p>${document.info.description} <a href="api/openapi.json" target="_blank" rel="noopener">OpenAPI document</a></p></div></div>
+    <div class="overview"><div class="headline"><h1>API</h1><p>${coded(document.info.description)} <a href="api/openapi.json" target="_blank" rel="noopener">OpenAPI document</a></p></div></div>
     <div class="tools"><label class="search"><${Icon} name="search" /><input type="search" aria-label="Search operations" placeholder="Search operations" value=${text} onInput=${(event) => setText(event.target.value)} /><kbd>/</kbd></label></div>
     ${groups.map(([tag, group]) => { const shown = group.operations.filter(fits); return shown.length > 0 && html`<section key=${tag}><h2>${tag}</h2><p class="dim">${group.about}</p>
       ${shown.map((one) => html`<${Operation} key=${one.operationId} one=${one} document=${document} lattice=${api.name} full=${full} />`)}</section>`; })}
@@ -32,7 +32,7 @@ export default function Explorer({ api, full, at }) {
 function Operation({ one, document, lattice, full }) {
   const [open, setOpen] = useState(false);
   return html`<details class="operation" open=${open} onToggle=${(event) => setOpen(event.target.open)}>
-    <summary><span class="method ${one.method.toLowerCase()}">${one.method}</span><code>${one.path}</code><span class="dim">${one.summary}</span></summary>
+    <summary><span class="method ${one.method.toLowerCase()}">${one.method}</span><code>${one.path}</code><span class="dim">${coded(one.summary)}</span></summary>
     ${open && html`<${Try} one=${one} document=${document} lattice=${lattice} full=${full} />`}</details>`;
 }
 
@@ -60,15 +60,15 @@ function Try({ one, document, lattice, full }) {
     } catch (error) { setAnswer({ status: 0, text: error.message, took: 0 }); }
   };
   return html`<form class="try" onSubmit=${send}>
-    ${one.description && html`<p class="dim">${one.description}</p>`}
-    ${one.parameters.map((p) => html`<label key=${p.name} class="field"><span><code>${p.name}</code> <small>${p.in}${p.required ? "" : ", optional"}: ${p.description}</small></span>
+    ${one.description && html`<p class="dim">${coded(one.description)}</p>`}
+    ${one.parameters.map((p) => html`<label key=${p.name} class="field"><span><code>${p.name}</code> <small>${p.in}${p.required ? "" : ", optional"}: ${coded(p.description)}</small></span>
       ${p.schema.enum ? html`<select value=${values[p.name]} onChange=${(event) => setValues({ ...values, [p.name]: event.target.value })}>${p.schema.enum.map((value) => html`<option key=${value} value=${value}>${value}</option>`)}</select>`
     : html`<input type="text" value=${values[p.name] || ""} required=${p.required} onInput=${(event) => setValues({ ...values, [p.name]: event.target.value })} />`}</label>`)}
     ${type && html`<label class="field"><span>Body <small>${type}</small></span><textarea class="code" spellcheck=${false} value=${body} onInput=${(event) => setBody(event.target.value)}></textarea></label>`}
     <${Command} text=${curl} />
     <p>${streams ? html`<span class="dim">A stream does not end; read it with curl.</span>` : html`<button class=${changes ? "danger" : "primary"} disabled=${changes && !full}>Send${changes ? ": it changes something" : ""}</button>${changes && !full ? html` <span class="dim">Your token may only read.</span>` : ""}`}</p>
     ${answer && (answer.waiting ? html`<p class="loading">Waiting for the answer …</p>` : html`<div role="status"><p><b class=${answer.status && answer.status < 400 ? "good" : "bad"}>${answer.status || "No answer"}</b> <small>${answer.took.toFixed(0)} ms</small></p><pre class="source" tabindex="0">${answer.text}</pre></div>`)}
-    <details><summary>Answers</summary><dl class="answers">${Object.entries(one.responses).map(([status, told]) => html`<div key=${status}><dt>${status}</dt><dd>${told.description} ${schemaName(told, document)}</dd></div>`)}</dl></details>
+    <details><summary>Answers</summary><dl class="answers">${Object.entries(one.responses).map(([status, told]) => html`<div key=${status}><dt>${status}</dt><dd>${coded(told.description)} ${schemaName(told, document)}</dd></div>`)}</dl></details>
   </form>`;
 }
 

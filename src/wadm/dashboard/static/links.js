@@ -51,6 +51,7 @@ function All({ api, at }) {
     shown.forEach((link) => { part(link.source_id); part(link.target); });
     return { parts: [...parts.values()], links: shown.map((link) => ({ from: link.source_id, to: link.target, label: link.wit, interfaces: link.interfaces.join(", "), state: where.has(link.source_id) && where.has(link.target) ? "deployed" : "waiting" })) };
   }, [shown, where, applications]);
+  if (!links && error?.status === 404) return html`<section class="empty"><h1>No links</h1><p>${error.message}.</p><p><button onClick=${again}>Ask again</button></p></section>`;
   if (!links) return error ? html`<${Trouble} error=${error} />` : html`<${Loading} what="the links" />`;
   const cells = (link) => html`
     <span role="cell" class="name"><a class="open" href=${where.get(link.source_id)?.application ? toApplication(where.get(link.source_id).application) : to({ view: "links", query: new URLSearchParams({ q: link.source_id }) })} title=${link.source_id}>${link.source_id}</a></span>

@@ -124,7 +124,7 @@ export function Dialog({ title, onClose, children, wide, guard }) {
 }
 
 /** A text in which what stands between backticks is code. */
-const coded = (text) => text.split("`").map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
+export const coded = (text) => text.split("`").map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
 
 export function Trouble({ error }) {
   if (!error) return null;
