@@ -74,13 +74,21 @@ export function useAsked(ask, keys) {
   return [state.value, state.error, () => again((n) => n + 1)];
 }
 
+const TOGETHER = 60; // milliseconds
+
 /** What is told of a topic as one value, put together by `fold(before, event, data)`; `undefined` before anything is. */
 export function useTopic(topic, fold) {
   const [state, set] = useState({ topic: "", value: undefined });
   useEffect(() => {
     if (!topic) return undefined;
-    const take = (event) => (data) => set((before) => ({ topic, value: fold(before.topic === topic ? before.value : undefined, event, data) }));
-    return follow(topic, Object.fromEntries(["snapshot", "changes", "status", "timeline", "problem"].map((event) => [event, take(event)])));
+    // In a storm thousands of entries of timelines come within a second: they are taken together, now and then.
+    let entries = [];
+    let timer = 0;
+    const take = (event, data) => set((before) => ({ topic, value: fold(before.topic === topic ? before.value : undefined, event, data) }));
+    const flush = () => { clearTimeout(timer); timer = 0; const all = entries; entries = []; if (all.length) take("timeline", all); };
+    const handlers = Object.fromEntries(["snapshot", "changes", "status", "problem"].map((event) => [event, (data) => { flush(); take(event, data); }]));
+    const stop = follow(topic, { ...handlers, timeline: (data) => { entries = entries.concat(data); timer = timer || setTimeout(flush, TOGETHER); } });
+    return () => { clearTimeout(timer); stop(); };
   }, [topic]);
   return state.topic === topic ? state.value : undefined;
 }
