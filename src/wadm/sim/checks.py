@@ -435,10 +435,11 @@ def needless(world: World, call: Call) -> str:
     if call.key[0] == "config" and call.verb == "del":
         users = [f"{id_} on {name}" for name, _, id_, entity in _running(view) if call.key[1] in _configs(entity)]
         # A link that a NATS server has forgotten whose it is goes with nobody, and keeps no configuration for ever.
+        wanted_links = {link for _, _, wants in view.applications.values() for link in wants.links}
         users += [
             " ".join(link.identity)
             for link in view.links
-            if call.key[1] in (*link.source_config, *link.target_config) and not view.forgot
+            if call.key[1] in (*link.source_config, *link.target_config) and (link in wanted_links or not view.forgot)
         ]
         return f"{call.key[1]} is in use by {', '.join(sorted(users))}" if users else ""
     name = (call.body.get("annotations") or {}).get(APPSPEC)

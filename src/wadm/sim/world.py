@@ -585,7 +585,7 @@ class World:
         if (call.key[0], call.verb) == ("provider", "start"):
             specs = self.newest(f"LATTICEDATA_{self.lattice}", "COMPONENT_")
             self.specs_at_start[call.key[1], call.key[2]] = tuple(value for _, value in specs)
-            self.configs_at_start[call.key[1], call.key[2]] = dict(self.newest(f"CONFIGDATA_{LATTICE}"))
+            self.configs_at_start[call.key[1], call.key[2]] = dict(self.newest(f"CONFIGDATA_{self.lattice}"))
         self.order.judge_call(call, self.lattice)
         in_order = self.now() >= self.in_order_from  # else what is told last need not be the newest
         if in_order and self.known.knows(call) and self.asked_before(call) and self.is_so(call):
