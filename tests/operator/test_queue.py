@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from wadm.operator.kube import KubeError
+from wadm.operator.program import CONFLICT_PAUSE, pause
 from wadm.operator.queue import FIRST_PAUSE, LONGEST_PAUSE, WorkQueue, backoff
 
 
@@ -114,3 +116,9 @@ async def test_a_pass_that_is_cancelled_did_not_fail_though_it_ends_with_an_erro
         await asyncio.sleep(0.02)
 
     assert await run(handle, feed) == []
+
+
+def test_a_conflict_is_tried_again_soon_however_many_there_were() -> None:
+    conflict = KubeError(409, "Conflict", "the object has been modified")
+    assert pause(ExceptionGroup("several", [conflict]), 20) == CONFLICT_PAUSE
+    assert pause(KubeError(500, "InternalError", "etcd"), 20) > CONFLICT_PAUSE

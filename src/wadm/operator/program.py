@@ -28,7 +28,7 @@ from wadm.operator.metrics import Metrics, State, exposition
 from wadm.operator.mirrors import Mirrors
 from wadm.operator.names import Key, key_of
 from wadm.operator.ownership import places_of_record
-from wadm.operator.queue import WorkQueue
+from wadm.operator.queue import WorkQueue, backoff
 from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Both, Reflector
 from wadm.operator.services import Services
@@ -45,6 +45,9 @@ RESYNC: Final = 300.0
 SWEEP: Final = 60.0
 COMPLAIN_AGAIN: Final = 60.0
 """Seconds after which a failure that goes on is logged again."""
+CONFLICT_PAUSE: Final = 2.0
+"""Seconds at most before a pass is made again that somebody else's change has overtaken: waiting longer makes the next
+one no likelier to succeed."""
 GATHER: Final = 0.2
 """Seconds in which changes of pods and of what runs where are gathered."""
 DEAF_AFTER: Final = 30.0
@@ -95,7 +98,7 @@ class Operator:
         self._deaf_since: float | None = None
         self._complained: dict[Work, tuple[str, float]] = {}
         """What was logged of passes that fail, and when."""
-        self._queue: WorkQueue[Work] = WorkQueue(self._reconcile, self._failed, self._metrics.waited.observe)
+        self._queue: WorkQueue[Work] = WorkQueue(self._reconcile, self._failed, self._metrics.waited.observe, pause)
         own = Target(settings.nats.lattice, server_url(settings.nats.servers[0]), OWN)
         self._default = own if settings.own_lattice else None
         recorder = Recorder(self._kube)
@@ -339,8 +342,7 @@ class Operator:
     async def _failed(self, work: Work, error: Exception, again: float) -> None:
         """Note a failed pass, and say so on its object."""
         self._metrics.passes[work[0], "failed"] += 1
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
+        error = first_of(error)
         if isinstance(error, KubeError) and (error.conflict or error.missing):
             return  # somebody else was first; the next pass begins from what is there now
         if isinstance(error, WadmError):
@@ -397,3 +399,17 @@ class Operator:
 def _words(work: Work) -> str:
     about = work[1]
     return about.lattice if isinstance(about, Target) else "/".join(about)
+
+
+def pause(error: Exception, failures: int) -> float:
+    """Return the seconds before a pass that has failed so often in a row is made again."""
+    error = first_of(error)
+    conflict = isinstance(error, KubeError) and error.conflict
+    return min(backoff(failures), CONFLICT_PAUSE) if conflict else backoff(failures)
+
+
+def first_of(error: Exception) -> Exception:
+    """Return the first error of a group, as the cause that is told."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

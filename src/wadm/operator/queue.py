@@ -21,8 +21,9 @@ class WorkQueue(Generic[K]):
     """Keys to look at, each once it is due.
 
     ``handle`` looks at a key and returns after how many seconds to look again without being told (``None``: never).
-    What it raises goes to ``failed``, with the seconds until the next attempt: a pause that doubles. ``waited`` is
-    called with the seconds for which each key was due.
+    What it raises goes to ``failed``, with the seconds until the next attempt: a pause that doubles, unless ``pause``
+    tells another for an error and how many there were in a row. ``waited`` is called with the seconds for which each
+    key was due.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class WorkQueue(Generic[K]):
         handle: Callable[[K], Awaitable[float | None]],
         failed: Callable[[K, Exception, float], Awaitable[None]],
         waited: Callable[[float], None] = lambda seconds: None,
+        pause: Callable[[Exception, int], float] = lambda error, failures: backoff(failures),
     ) -> None:
         self.waited = waited
+        self._pause = pause
         self._handle = handle
         self._failed = failed
         self._due: dict[K, float] = {}
@@ -108,7 +111,7 @@ class WorkQueue(Generic[K]):
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one object must not stop the others
             end_if_cancelled()
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            again = backoff(failures)
+            again = self._pause(error, failures)
             await self._failed(key, error, again)
         finally:
             self._busy.discard(key)
