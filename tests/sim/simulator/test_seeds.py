@@ -121,6 +121,7 @@ each mended fault changes what is drawn after it."""
 OPEN = {
     6856: "a link put after its provider's start was asked for is taken for listed, as the host tells of that late",
     7127: "after a restart of a NATS server that kept all in memory a status was not told again",
+    7656: "a provider lacks a link though all is said to be deployed; the cause is not known yet",
 }
 """Seeds that fail, and why: each is to be mended, and to be remembered then."""
 
