@@ -1,7 +1,6 @@
-"""The process of the model hosts: ``python -m bench.hosts``. It does what it is told on stdin, line by line.
+"""The process of the model hosts: ``python -m bench.hosts``, driven by :mod:`bench.driven`.
 
-Each line is a JSON object ``{"do": NAME, ...}``; each is answered by a line. Times are those of ``time.monotonic``,
-which all processes of a machine share.
+Times are those of ``time.monotonic``, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -20,6 +18,7 @@ import click
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from bench.driven import obey
 from bench.shapes import ZONES, Holdings
 from wadm.model.events import ComponentScaled
 from wadm.model.lattice import Component
@@ -201,18 +200,6 @@ class Orders:
         )
 
 
-async def _obey(orders: Orders) -> None:
-    """Carry out what comes in, one after the other, until the input ends."""
-    lines = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    print("ready", flush=True)
-    while line := await lines.readline():
-        order = json.loads(line)
-        answer = await getattr(orders, order.pop("do"))(**order)
-        print(json.dumps(answer), flush=True)
-
-
 async def _run(nats: str, lattice: str, count: int, heartbeat: float) -> None:
     transport = Counted(await connect(ConnectOptions(servers=(nats,), name="bench hosts"), wait=True))
     habits = Habits(heartbeat_interval=heartbeat)
@@ -223,7 +210,7 @@ async def _run(nats: str, lattice: str, count: int, heartbeat: float) -> None:
     fleet = Fleet(cast(Transport, transport), lattice, hosts)
     await fleet.start()
     try:
-        await _obey(Orders(transport, fleet))
+        await obey(Orders(transport, fleet))
     finally:
         await transport.close()
 

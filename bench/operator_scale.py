@@ -16,11 +16,11 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import yaml
 from msgspec.structs import replace
 
+from bench.processes import use_of
 from tests.operator.cluster import Cluster
 from tests.operator.world import World, application, eventually, running_cluster, running_world
 from wadm.client import connect_sync
@@ -67,9 +67,10 @@ def measure(world: World, lattice: str, applications: int, hosts: int) -> None:
     say(f"endpoints follow a pod, slowest of {len(delays)}", delays[-1])
     print(f"{'memory of the operator':<45} {world.operator.memory:8.1f} MiB")
     assert world.operator.process is not None
-    before = cpu(world.operator.process.pid)
+    before = use_of(world.operator.process.pid).cpu
     time.sleep(20)
-    print(f"{'processor while nothing happens':<45} {(cpu(world.operator.process.pid) - before) / 20 * 100:8.1f} %")
+    used = use_of(world.operator.process.pid).cpu - before
+    print(f"{'processor while nothing happens':<45} {used / 20 * 100:8.1f} %")
 
 
 def list_once(cluster: Cluster, applications: int) -> float:
@@ -197,12 +198,6 @@ def run_hosts(nats: str, lattice: str, count: int) -> None:
         for number, spec in enumerate(simulated_hosts(count, spread_heartbeats=True))
     ]
     asyncio.run(run(ConnectOptions(servers=(nats,), name="simulated hosts"), lattice, specs, "host"))
-
-
-def cpu(pid: int) -> float:
-    """Return the processor time a process has used, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def say_all(what: str, seconds: list[float]) -> None:

@@ -21,12 +21,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from bench.driven import Driven, run_driven
 from bench.large_applications import SHAPES, entry, manifest
-from bench.pill_company import Company
 from tests.e2e.stage import Stage
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
@@ -35,6 +36,7 @@ from wadm.transport.nats import NatsTransport
 from wadm.wire.insight import REPLACE
 
 LATTICES: Final = ("default", "other")
+COMPANY: Final = "bench.pill_company"
 HOSTS: Final = 6
 WATCHED_FOR: Final = 6.0
 """Seconds for which a large application is watched after each of its versions was deployed."""
@@ -81,14 +83,14 @@ async def until(client: Client, lattice: str, name: str, wanted: str, most: floa
     return most
 
 
-async def measure(stage: Stage, others: Company, shape: str) -> bool:
+async def measure(stage: Stage, others: Driven, shape: str) -> bool:
     """Deploy a large application, and tell what it did to others; return whether all goals are met."""
     make, size = SHAPES[shape]
     client = Client(stage.client)
     name = f"pill-{shape.replace(' ', '-')}"
     body = make(name, size)
     before = await leases(stage)
-    await others.took()
+    await others.order("took")
     put = await client.timed("default", "put", body)
     deploy = await client.timed("default", f"deploy.{name}")
     small = [asyncio.create_task(deploy_small(client, lattice, name)) for lattice in LATTICES]
@@ -98,7 +100,7 @@ async def measure(stage: Stage, others: Company, shape: str) -> bool:
     said |= await watch(client, name)
     undeploy = await client.timed("default", f"undeploy.{name}", {"non_destructive": False})
     gone = await until(client, "default", name, "undeployed", GONE_WITHIN)
-    took = await others.took()
+    took: dict[str, list[float]] = await others.order("took")
     await client.ask("default", f"del.{name}", {"delete_all": True})
     kept = await leases(stage) == before
     p99 = {lattice: quantile(seconds, 0.99) for lattice, seconds in took.items()}
@@ -157,23 +159,22 @@ async def run(shapes: Iterable[str]) -> bool:
     with TemporaryDirectory(prefix="wadm-pills-") as directory:
         nats = NatsServer(Path(directory) / "nats").start()
         stage = Stage([nats.url], Path(directory))
-        company: list[Company] = []
+        company = AsyncExitStack()
         try:
             await stage.start(hosts=0)
-            company.append(await Company.start("hosts", nats.url, str(HOSTS), *LATTICES))
+            await company.enter_async_context(run_driven(COMPANY, "hosts", nats.url, str(HOSTS), *LATTICES))
             await stage.serve("a", "b")
             client = Client(stage.client)
             for lattice in LATTICES:
                 await client.ask(lattice, "put", manifest("small", [entry("api", id=f"{lattice}-api")]))
                 await client.ask(lattice, "deploy.small")
                 await until(client, lattice, "small", "deployed", 60)
-            company.append(await Company.start("others", nats.url, *LATTICES))
+            others = await company.enter_async_context(run_driven(COMPANY, "others", nats.url, *LATTICES))
             for shape in shapes:
-                good &= await measure(stage, company[1], shape)
+                good &= await measure(stage, others, shape)
         finally:
             await stage.close()
-            for one in company:
-                await one.end()
+            await company.aclose()
             nats.stop(signal.SIGKILL)
     return good
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -89,45 +86,3 @@ async def start_manager(manager: Manager, address: str, log: Path) -> ManagerPro
             env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         )
     return ManagerProcess(process)
-
-
-class Hosts:
-    """The process of the model hosts; see :mod:`bench.hosts` for the orders."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def order(self, name: str, **arguments: Any) -> Any:
-        """Have an order carried out, and return what it answers."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": name, **arguments}).encode() + b"\n")
-        return json.loads(await self.line())
-
-    async def line(self) -> bytes:
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the process of the hosts has ended")
-        return line
-
-
-@asynccontextmanager
-async def run_hosts(url: str, count: int, heartbeat: float) -> AsyncIterator[Hosts]:
-    """Run model hosts, all of them listening, until the end of the block."""
-    arguments = ("--nats", url, "--hosts", str(count), "--heartbeat", str(heartbeat))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.hosts", *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-        limit=1 << 24,
-    )
-    try:
-        hosts = Hosts(process)
-        await hosts.line()
-        yield hosts
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()

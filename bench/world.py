@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, to_builtins
 
+from bench.driven import Driven, run_driven
 from bench.hosts import CHANGING
-from bench.processes import Hosts, Manager, ManagerProcess, Use, run_hosts, start_manager, use_of
+from bench.processes import Manager, ManagerProcess, Use, start_manager, use_of
 from bench.shapes import Holdings, Shape
 from wadm.cli.embedded_nats import embedded_nats
 from wadm.errors import WadmError
@@ -46,7 +47,7 @@ class World:
         self.url = url
         self.log = log
         self.client = client
-        self.hosts: Hosts | None = None
+        self.hosts: Driven | None = None
         self.process: ManagerProcess | None = None
         self.said: dict[str, tuple[str, float]] = {}
         """The status each application was last said to have, and when it was first said to have it."""
@@ -154,7 +155,8 @@ async def world(
         if started:
             await made.start()
         if hosts:
-            made.hosts = await stack.enter_async_context(run_hosts(nats.url, hosts, heartbeat))
+            arguments = ("--nats", nats.url, "--hosts", str(hosts), "--heartbeat", str(heartbeat))
+            made.hosts = await stack.enter_async_context(run_driven("bench.hosts", *arguments))
             if started:
                 await asyncio.sleep(CALM)  # for the manager to get to know them
         yield made
