@@ -114,3 +114,10 @@ class Misconfigured(WadmError):
 
 class Unreadable(Malformed):
     """What is stored of an application cannot be read, or nothing can be stored under its name. Others go on."""
+
+
+def first_of(error: Exception) -> Exception:
+    """Return the error to tell of: of several at once (an ``ExceptionGroup``) the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -32,6 +32,7 @@ from wadm.errors import (
     TimedOut,
     Unavailable,
     WadmError,
+    first_of,
 )
 
 if TYPE_CHECKING:
@@ -158,8 +159,7 @@ class Failure(click.ClickException):
 
 def failure(error: Exception) -> Failure:
     """Return the failure that an error means; of several at once, the first."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
+    error = first_of(error)
     message = str(error) or type(error).__name__
     if not isinstance(error, WadmError):
         if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):

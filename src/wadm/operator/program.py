@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from wadm.background import end_if_cancelled
 from wadm.client import Settings as NatsSettings
-from wadm.errors import WadmError
+from wadm.errors import WadmError, first_of
 from wadm.operator import names
 from wadm.operator.applications import Applications
 from wadm.operator.hosts import Hosts
@@ -406,10 +406,3 @@ def pause(error: Exception, failures: int) -> float:
     error = first_of(error)
     conflict = isinstance(error, KubeError) and error.conflict
     return min(backoff(failures), CONFLICT_PAUSE) if conflict else backoff(failures)
-
-
-def first_of(error: Exception) -> Exception:
-    """Return the first error of a group, as the cause that is told."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
