@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.transport.identities import KeyPair, OperatorWorld
 from wadm.client import Settings
 from wadm.errors import Unavailable
 from wadm.operator import lattices
-from wadm.operator.lattices import Lattices, Listener, account_of
+from wadm.operator.lattices import Lattices, Listener
 from wadm.operator.targets import Target
 from wadm.transport import virtual_time
 
@@ -65,18 +64,3 @@ def test_a_view_ends_though_an_answer_or_an_error_hides_that_it_is_cancelled(
         assert client.asked == 1
 
     virtual_time.run(run())
-
-
-def test_credentials_say_which_account_they_are_of() -> None:
-    nats = OperatorWorld(others=1)
-    assert account_of(nats.creds) == nats.account
-    assert account_of(nats.other_creds[0]) not in ("", nats.account)
-    for nothing in ("", "no credentials", nats.creds.replace(nats.user_jwt, "x.y.z"), nats.creds.replace(".", "-")):
-        assert account_of(nothing) == ""
-
-
-def test_a_signing_key_of_an_account_is_not_the_account() -> None:
-    key, user = KeyPair("A"), KeyPair("U")
-    jwt = key.jwt(user.public, "user", {"type": "user", "issuer_account": "ACCOUNT"})
-    nats = OperatorWorld()
-    assert account_of(nats.creds.replace(nats.user_jwt, jwt)) == "ACCOUNT"

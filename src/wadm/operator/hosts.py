@@ -17,9 +17,10 @@ from wadm.errors import Misconfigured
 from wadm.operator import conditions, names, ownership, pods, render
 from wadm.operator.applications import Applications
 from wadm.operator.conditions import Condition, merged
+from wadm.operator.credentials import account_of, credentials_in
 from wadm.operator.host_config import HostConfig, Unacceptable, read
 from wadm.operator.kube import Kube, KubeError, Object, kind_of, merge_patch
-from wadm.operator.lattices import Lattices, LatticeView, account_of, credentials_in
+from wadm.operator.lattices import Lattices, LatticeView
 from wadm.operator.names import HOST_CONFIG_MANAGER, Key, key_of
 from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Cache, Reflector

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from base64 import b64decode, urlsafe_b64decode
-from binascii import Error as NotBase64
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,8 +22,9 @@ from wadm.client.news import follow_news
 from wadm.errors import Misconfigured, Unavailable, WadmError
 from wadm.model.lattice import Inventory
 from wadm.operator import names
+from wadm.operator.credentials import credentials_in, split_credentials
 from wadm.operator.endpoints import Placement
-from wadm.operator.kube import Kube, KubeError, Object
+from wadm.operator.kube import Kube, KubeError
 from wadm.operator.queue import backoff
 from wadm.operator.roster import ALL_AGAIN, Roster
 from wadm.operator.targets import Target
@@ -204,47 +201,6 @@ class LatticeView:
             return await self._credentials() != known
         except (KubeError, Misconfigured):
             return False  # better an old connection than none
-
-
-_BLOCK = re.compile(r"(?<!-)-+BEGIN (?:NATS USER JWT|USER NKEY SEED)-+\s+(\S+)\s+-+END [A-Z ]+-+")
-
-
-def credentials_in(secret: Object, name: str) -> str:
-    """Return the content of ``nats.creds`` of a Secret, empty where it has no such key. Raises Misconfigured."""
-    data = (secret.get("data") or {}).get("nats.creds")
-    if data is None:
-        return ""  # as with the original: a Secret that is to come, or that holds other things
-    try:
-        return b64decode(data).decode()
-    except (NotBase64, UnicodeDecodeError):
-        raise Misconfigured(f"the key nats.creds of Secret {name} does not hold credentials") from None
-
-
-def account_of(credentials: str) -> str:
-    """Return the NATS account that a credentials file is of, empty where it does not say."""
-    try:
-        payload = split_credentials(credentials)[0].split(".")[1]
-        claims = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
-    except (Misconfigured, IndexError, NotBase64, msgspec.DecodeError):
-        return ""
-    return claims.nats.issuer_account or claims.iss  # who signs is a key of the account, or the account itself
-
-
-class _Nats(Struct, frozen=True):
-    issuer_account: str = ""
-
-
-class _Claims(Struct, frozen=True):
-    iss: str = ""
-    nats: _Nats = _Nats()
-
-
-def split_credentials(text: str) -> tuple[str, str]:
-    """Return JWT and seed of a credentials file. Raises Misconfigured where it holds no such pair."""
-    found = _BLOCK.findall(text)
-    if len(found) != 2:
-        raise Misconfigured("the key nats.creds does not hold a JWT and a seed")
-    return found[0], found[1]
 
 
 class Lattices:
