@@ -189,6 +189,10 @@ class ModelView:
         if changed:
             self._listener.applications(self.target, changed)
 
+    @property
+    def answers(self) -> bool:
+        return self.heard and not self.unavailable
+
     def connected(self) -> ModelClient:
         if self._client is None or self.unavailable:
             raise Unavailable(self.unavailable)

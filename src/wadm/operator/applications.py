@@ -93,7 +93,7 @@ class Applications:
         for namespace in {namespace for namespace, _ in self._store.host_configs}:
             targets = [target_of(body) for body in self._store.host_configs_of(namespace)]
             views = [self._lattices.view(target) if target else None for target in targets]
-            if all(view is not None and view.heard and not view.unavailable for view in views):
+            if all(view is not None and view.answers for view in views):
                 found[namespace] = {name for view in views if view is not None for name in view.summaries}
         for (namespace, _), body in self._store.applications.items():
             if namespace in found:

@@ -69,6 +69,11 @@ class LatticeView:
         self._asking = asyncio.Lock()
         self._roster = Roster(target.lattice, self._client_now, lambda provider: listener.placement(target, provider))
 
+    @property
+    def answers(self) -> bool:
+        """Whether what is known of wadm is what it has now."""
+        return self.heard and not self.unavailable
+
     def connected(self) -> Client:
         """Return the connection. Raises Unavailable where wadm cannot be asked."""
         if self.client is None or self.unavailable:

@@ -50,7 +50,7 @@ class Mirrors:
     async def reconcile(self, target: Target) -> float | None:
         """Bring the mirrors of a lattice in line with what wadm lists."""
         view = self._lattices.view(target)
-        if view is None or not view.heard or view.unavailable or not self._is_first(target):
+        if view is None or not view.answers or not self._is_first(target):
             return None
         home = self._home(target)
         namespace = home["metadata"]["namespace"] if home else self._default_namespace
@@ -82,7 +82,7 @@ class Mirrors:
     def _is_first(self, target: Target) -> bool:
         """Whether this view shows the lattice, where several reach it with different credentials."""
         same = [view for view in self._lattices.views() if same_lattice(view.target, target)]
-        return next(view.target for view in same if view.heard and not view.unavailable) == target
+        return next(view.target for view in same if view.answers) == target
 
     def _home(self, target: Target) -> Object | None:
         """Return the host config whose namespace has the mirrors of a lattice: that of the first namespace."""

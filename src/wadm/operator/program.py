@@ -382,7 +382,7 @@ class Operator:
         connected: dict[str, bool] = {}
         for view in self._lattices.views():  # several, where one is reached in several ways
             lattice = view.target.lattice
-            connected[lattice] = connected.get(lattice, True) and view.heard and not view.unavailable
+            connected[lattice] = connected.get(lattice, True) and view.answers
         state = State(
             ready=not self._why_not_ready(),
             due=due,
