@@ -264,9 +264,7 @@ class Handover:
         view = self._lattices.view(place.target)
         if view is None:
             return False
-        client = view.connected()
-        if not view.heard:
-            raise Unavailable("nothing has been heard from wadm yet")
+        client = _knowing_client(view)
         deployed = _deployed(view, place)
         if deployed is None or not wanted.is_made_version(deployed):
             return False  # a version that somebody has named may have been put with another tool as well
@@ -282,9 +280,7 @@ class Handover:
         view = self._lattices.view(place.target)
         if view is None:
             raise Unavailable("not connected to NATS yet")
-        client = view.connected()
-        if not view.heard:
-            raise Unavailable("nothing has been heard from wadm yet")
+        client = _knowing_client(view)
         if place.name in view.summaries:
             await client.delete(place.name)
             await view.refresh()
@@ -299,6 +295,14 @@ class Handover:
             not ownership.is_mirror(other) and "deletionTimestamp" not in other["metadata"]
             for other in self._claimants(place)
         )
+
+
+def _knowing_client(view: LatticeView) -> Client:
+    """Return the connection to a wadm that has said what it has. Raises Unavailable."""
+    client = view.connected()
+    if not view.heard:
+        raise Unavailable("nothing has been heard from wadm yet")
+    return client
 
 
 def _untold(error: WadmError, place: Place) -> str:
