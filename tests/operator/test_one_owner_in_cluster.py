@@ -53,6 +53,12 @@ def mirrors(world: World, namespace: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def phase_of(world: World, namespace: str, name: str, version: str) -> str | None:
+    """The phase that a status gives for a version, None while it still speaks of another."""
+    status = world.status(namespace, name)
+    return status["phase"] if status.get("deployedVersion") == version else None
+
+
 def version_of(world: World, namespace: str, name: str) -> str:
     return str(world.cluster.get(APPLICATIONS, name, namespace)["metadata"]["resourceVersion"])
 
@@ -94,10 +100,10 @@ def test_one_that_is_renamed_leaves_its_old_name_and_says_so(world: World, latti
     world.cluster.apply(application("before", namespace=lattice))
     eventually(lambda: world.status(lattice, "before").get("phase") == "Deployed")
     world.cluster.kubectl("annotate", APPLICATIONS, "before", "-n", lattice, "wasmcloud.dev/application=after")
-    eventually(lambda: "before" not in deployed(world, lattice) and deployed(world, lattice).get("after"))
-    eventually(lambda: world.status(lattice, "before").get("phase") == "Deployed")
-    described = world.cluster.kubectl("describe", APPLICATIONS, "before", "-n", lattice).stdout
-    assert f"moved from {lattice}/before to {lattice}/after" in described
+    version = eventually(lambda: "before" not in deployed(world, lattice) and deployed(world, lattice).get("after"))
+    eventually(lambda: phase_of(world, lattice, "before", version) == "Deployed")
+    moved = f"moved from {lattice}/before to {lattice}/after"
+    eventually(lambda: moved in world.cluster.kubectl("describe", APPLICATIONS, "before", "-n", lattice).stdout)
     assert not {f"{lattice}/before", f"{lattice}/after"} & mirrors(world, lattice).keys()
     settled = version_of(world, lattice, "before")
     put(world, lattice, "marker")
