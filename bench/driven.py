@@ -1,7 +1,7 @@
 """A process that carries out orders, and whoever gives them: a line of JSON for each order, and a line for its answer.
 
-An order ``{"do": NAME, ...}`` is a method of the process's orders, with its arguments. The process says that it is ready
-by a line of its own, and ends with its input.
+An order ``{"do": NAME, ...}`` is a method of the process's orders, with its arguments. The process says that it is
+ready by a line of its own, and ends with its input.
 """
 
 from __future__ import annotations
