@@ -38,6 +38,7 @@ from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartP
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted
 from wadm.model.lattice import Lattice, Link
 from wadm.model.manifest import Manifest
+from wadm.model.provider_starts import HEARD_WITHIN
 
 ADDRESS = a_config("addr", address="127.0.0.1:8080")
 TO_UI = a_link("ui", "incoming-handler", of="wasi:http", source_config=[ADDRESS])
@@ -103,8 +104,8 @@ def other_config(name: str = "other") -> Link:
     return Link(*(getattr(LINK, f) for f in LINK.__struct_fields__[:6]), (name,), ())
 
 
-SLOW = 10.0
-"""Seconds between two steps: more than it takes until all hosts know of a link."""
+SLOW = HEARD_WITHIN + 1.0
+"""Seconds between two steps: more than it takes until it is heard what others have done."""
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,43 @@ def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_an
     world.delete()
     world.put()
     assert world.state == "delivered"
+
+
+def test_a_link_put_after_the_start_was_asked_for_may_be_missing_from_the_list_however_late_the_host_tells_of_it() -> (
+    None
+):
+    world = World()
+    start = StartProvider("hello-http", "h1", "x/http:1", "hello", {})
+    world.in_flight.ask(Action(start, "hello", "", ""), world.now)
+    world.now += 0.1
+    world.put()
+    world.now += 60.0  # the host was cut off meanwhile
+    world.start()
+    assert world.state == "unconfirmed"
+    world.now += 5.0
+    world.report()
+    assert world.state == "outdated"
+    world.delete()
+    world.put()
+    assert world.state == "delivered"
+
+
+def test_so_may_one_put_shortly_before_the_start_of_a_provider_that_somebody_else_asked_for_is_heard_of() -> None:
+    world = World()
+    world.put()
+    world.now += HEARD_WITHIN - 0.1
+    world.start()
+    assert world.state == "unconfirmed"
+
+
+def test_a_put_of_somebody_else_may_have_been_done_before_a_provider_listened_that_listens_now() -> None:
+    world = World()
+    world.start()
+    world.now += 5.0
+    world.report()
+    world.now += HEARD_WITHIN - 0.1
+    world.put_by_others()
+    assert world.state == "outdated"
 
 
 def test_a_link_is_delivered_once_every_host_has_it() -> None:

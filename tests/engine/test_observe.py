@@ -673,6 +673,33 @@ def test_which_of_several_links_went_the_event_tells_else_the_list() -> None:
     untold.outcome(DELETE_LINK, "accepted")
     assert untold.lattice.links == {LINK.key: (LINK, other)}
     assert untold.news.questions.links
+    assert not untold.lattice.knows_link(LINK.key), "until then nothing more is deleted there"
+
+
+def test_the_answer_to_a_deletion_whose_event_was_heard_leaves_no_doubt() -> None:
+    world = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkDeleted(LINK.key, "kv"))
+    world.lattice.links_known = True
+    world.in_flight.settle([DELETE_LINK.key])
+    assert world.outcome(DELETE_LINK, "accepted").lattice.knows_link(LINK.key)
+
+
+def test_a_list_that_may_lag_does_not_tell_that_what_was_deleted_is_there_still() -> None:
+    other = replace(LINK, target="kv2", interfaces=("batch",))
+    world = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkSet(other)).outcome(DELETE_LINK, "accepted")
+    observe_links([LINK, other], world.lattice, world.news, newer={LINK.key})
+    assert not world.lattice.knows_link(LINK.key)
+    observe_links([other], world.lattice, world.news)
+    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.links == {LINK.key: (other,)}
+
+
+def test_it_does_tell_of_a_link_of_which_it_was_not_known_whether_it_was_put() -> None:
+    world = World()
+    world.lattice.links_known = True
+    world.lattice.doubtful.add(LINK.key)
+    observe_links([LINK], world.lattice, world.news, newer={LINK.key})
+    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.links == {LINK.key: (LINK,)}
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,14 @@ def test_a_start_that_was_asked_here_has_the_links_of_when_it_was_asked() -> Non
 
 
 def test_an_event_that_comes_twice_is_one_start() -> None:
-    world = World().hear(STARTED, 10.0).hear(REPORT, 15.0).hear(STARTED, 16.0)
-    assert world.start == ProviderStart(10.0, 9.0, 15.0, 15.0, likely=9.0)
+    world = World().hear(STARTED, 20.0).hear(REPORT, 25.0).hear(STARTED, 26.0)
+    assert world.start == ProviderStart(20.0, 5.0, 25.0, 25.0, likely=5.0)
 
 
 def test_a_start_after_a_stop_is_another() -> None:
     world = World().hear(STARTED, 10.0).hear(REPORT, 15.0).hear(ProviderStopped("h1", "kv"), 20.0)
     assert world.start is None
-    assert world.hear(STARTED, 30.0).start == ProviderStart(30.0, 29.0, likely=29.0)
+    assert world.hear(STARTED, 30.0).start == ProviderStart(30.0, 15.0, likely=15.0)
 
 
 def test_the_first_report_is_news_to_those_whose_provider_it_is_and_the_next_is_not() -> None:
@@ -62,8 +62,8 @@ def test_the_first_report_is_news_to_those_whose_provider_it_is_and_the_next_is_
 
 
 def test_that_it_ceased_to_report_is_no_report() -> None:
-    assert World().hear(STARTED, 10.0).hear(ProviderHealth("h1", "kv", "silent"), 60.0).start == ProviderStart(
-        10.0, 9.0, likely=9.0
+    assert World().hear(STARTED, 20.0).hear(ProviderHealth("h1", "kv", "silent"), 60.0).start == ProviderStart(
+        20.0, 5.0, likely=5.0
     )
 
 

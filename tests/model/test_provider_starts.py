@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wadm.model.provider_starts import REPLICA_LAG, REPORT_DUE, SUBSCRIBES_WITHIN, ProviderStarts
+from wadm.model.provider_starts import HEARD_WITHIN, REPORT_DUE, SUBSCRIBES_WITHIN, ProviderStarts
 
 ARCHIVE, BUILTIN = "ghcr.io/demo/http:1", "http-server"
 
@@ -30,7 +30,7 @@ def test_a_builtin_listens_at_once_and_owes_no_report() -> None:
     assert starts.expired(999.0) == []
 
 
-def test_the_list_holds_what_was_there_when_the_start_was_asked_or_a_replica_lag_before_it() -> None:
+def test_the_list_holds_what_was_there_when_the_start_was_asked_or_long_before_it_was_heard_of() -> None:
     starts = ProviderStarts()
     starts.started("ours", "http", ARCHIVE, now=100.0, asked=99.8)
     starts.started("slow", "http", ARCHIVE, now=100.0, asked=40.0)
@@ -39,8 +39,8 @@ def test_the_list_holds_what_was_there_when_the_start_was_asked_or_a_replica_lag
     listed = {
         host: start.listed for host in ("ours", "slow", "theirs", "unheard") if (start := starts.get(host, "http"))
     }
-    lag = 100.0 - REPLICA_LAG
-    assert listed == {"ours": 99.8, "slow": lag, "theirs": lag, "unheard": float("-inf")}
+    theirs = 100.0 - HEARD_WITHIN
+    assert listed == {"ours": 99.8, "slow": 40.0, "theirs": theirs, "unheard": float("-inf")}
 
 
 def test_what_is_found_running_has_all_links_and_owes_no_report() -> None:

@@ -81,6 +81,19 @@ async def test_a_stream_made_anew_is_told_everything_again() -> None:
     assert await kept(transport) == [DEPLOYED]
 
 
+async def test_so_is_what_was_told_in_a_tenure_that_has_ended() -> None:
+    """The owner since then found the status right, so nobody else may have a word to say."""
+    statuses, transport = await a_statuses(MemoryBroker())
+    tenures = [True]
+    statuses.publish("default", "shop", DEPLOYED, Tenure(5, lambda: tenures[0]))
+    tenures[0] = False
+    await transport.delete_stream(STREAM)
+    await transport.ensure_stream(StreamSpec(STREAM, ("wadm.status.*.*",), max_msgs_per_subject=10))
+    await statuses.catch_up(made_anew=True)
+    await settle()
+    assert await kept(transport) == [DEPLOYED]
+
+
 async def test_what_has_been_told_since_a_stream_was_made_anew_stays_the_last_word() -> None:
     statuses, transport = await a_statuses(MemoryBroker())
     statuses.publish("default", "shop", DEPLOYED)

@@ -50,7 +50,7 @@ from wadm.model.events import (
 )
 from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
 from wadm.model.names import BUILTIN_PROVIDERS, is_builtin, strip_reference
-from wadm.model.provider_starts import REPLICA_LAG
+from wadm.model.provider_starts import HEARD_WITHIN
 
 ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
 NOT_RUNNING = "provider with that ID is not running"
@@ -137,7 +137,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             lattice.unread[event.link.source_id] = now
             # What others have put, they have put some time before the event came.
             put = _when_put(event.link, in_flight)
-            if lattice.put_link(event.link, now, now - REPLICA_LAG if put is None else put):
+            if lattice.put_link(event.link, now, now - HEARD_WITHIN if put is None else put):
                 news.links.add(event.link.key)
         case LinkDeleted():
             lattice.unread[event.key[0]] = now
@@ -330,12 +330,12 @@ def observe_links(
     """Fold the list of all links of the lattice, except under keys of which something ``newer`` has been heard. What
     happened before ``as_of`` is certain to be in it.
 
-    A host answers from its own copy, which may lag behind a link that was just put. If it has one that was in doubt,
-    that is certain; if not, it is not.
+    A host answers from its own copy, which may lag behind a link that was just put or deleted. If it has one that was
+    not known and is in doubt, that is certain; what it has as it was known, or lacks, is not.
     """
     first = not lattice.links_known
     told = list(links)
-    newer = set(newer) - {link.key for link in told if link.key in lattice.doubtful}
+    newer = set(newer) - {link.key for link in told if link.key in lattice.doubtful and lattice.link(link.at) != link}
     kept = [link for key in newer for link in lattice.links.get(key, ())]
     news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept], now)
     news.links |= lattice.doubtful - newer
@@ -473,10 +473,13 @@ def _accepted(
         case DeleteLink():
             # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
             if pending is None or not pending.answered:
-                if len(lattice.links.get(command.link_key, ())) == 1:
+                known = len(lattice.links.get(command.link_key, ()))
+                if known == 1:
                     lattice.drop_link(command.link_key)
                 else:
                     news.questions.links = True
+                if known > 1:
+                    lattice.doubtful.add(command.link_key)
             news.links.add(command.link_key)
             in_flight.settle([command.key])
         case PutConfig():

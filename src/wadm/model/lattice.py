@@ -186,7 +186,8 @@ class Lattice:
         self.links_known = False
         """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
         self.doubtful: set[LinkKey] = set()
-        """Identities of links of which a put or delete got no answer: only the next reading will tell."""
+        """Identities of links of which a put or delete got no answer, or of which one of several was deleted: only an
+        event or the next reading will tell."""
         self.unread: dict[str, float] = {}
         """Sources of which a link was put or deleted, and when last, till all links have been read as of later. What
         seems to be gone of theirs may be there, or come back: hosts keep all links of a source in one record, which

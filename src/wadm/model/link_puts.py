@@ -12,10 +12,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from wadm.model.provider_starts import ProviderStart
+from wadm.model.provider_starts import HEARD_WITHIN, ProviderStart
 
-HEARD_WITHIN = 15.0
-"""Seconds, at most, that pass until a start is heard of which an earlier owner has asked for."""
 LinkAt = tuple[tuple[str, str, str, str], str]
 """Identity of a link (source, namespace, package, name) and its target."""
 

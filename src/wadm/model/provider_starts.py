@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from wadm.model.names import is_builtin
 
-REPLICA_LAG = 1.0
-"""Seconds, at most, after which a link that one host has put is known to every other host."""
+HEARD_WITHIN = 15.0
+"""Seconds, at most, that pass until it is heard what a host has done that this server has not asked for: a host that
+was cut off sends its events when it is back (docs/protocol/lattice.md#late-writes)."""
 NOTED_WITHIN = 0.25
 """Seconds, at most, in which a host that is not at work on a component takes note of a link that was put."""
 PROBED_AFTER = 5.0
@@ -115,13 +116,15 @@ class ProviderStarts:
         as_of: float | None = None,
     ) -> None:
         """Note that a host said it has started a provider. ``asked``: when this server asked it to, if it did;
-        ``as_of``: since when the host may have been too busy to take note of links then."""
-        busy = asked is not None and as_of is not None and as_of < asked
-        listed = (
-            as_of - NOTED_WITHIN
-            if busy and as_of is not None
-            else max(now - REPLICA_LAG, -math.inf if asked is None else asked)
-        )
+        ``as_of``: since when the host may have been too busy to take note of links then.
+
+        A host may say so long after the start, so that a link that was put after the start was asked for may have come
+        too late for the list of the provider.
+        """
+        if asked is None:
+            listed = now - HEARD_WITHIN
+        else:
+            listed = as_of - NOTED_WITHIN if as_of is not None and as_of < asked else asked
         self._begin((host_id, provider_id), image, now, listed, asked)
 
     def missed(

@@ -129,7 +129,8 @@ class Statuses:
                 self._send(*key, told.raw, told.by)
         for key, told in self._told.items():
             if made_anew and key not in there:
-                self._send(*key, told.raw, told.by)
+                # What was told in a tenure that has ended since is people's last word all the same.
+                self._send(*key, told.raw, told.by if told.by is not None and told.by.holds() else None)
 
     def _hear(self, message: Message) -> None:
         key = subjects.parse_status(message.subject)
