@@ -28,6 +28,8 @@ from tests.engine.builders import (
     recorded,
     running,
 )
+from wadm.engine.interests import Interests
+from wadm.engine.observe import STANDS_STILL, News, observe_given_up, observe_outlived
 from wadm.engine.plan import Needed, Record
 from wadm.model.commands import Action, Command, DeleteConfig, PutConfig, ScaleComponent
 from wadm.model.lattice import Component, Lattice, Provider
@@ -164,6 +166,24 @@ def test_what_a_host_may_still_put_stays_on_record() -> None:
 
     lattice.set_config("shop-url", {"u": "1"})
     assert asks(plan("shop", lattice, record=planned.record)) == ["delete configuration shop-url"]
+
+
+def test_so_does_what_an_earlier_owner_has_left_for_as_long_as_a_host_may_stand_still() -> None:
+    """That owner may have asked for it to be put a moment ago."""
+    record = recorded(SHOP)
+    lattice = a_lattice("h1", configs=dict.fromkeys(record.configs))
+    interests, news = Interests(), News()
+    interests.put_record("shop", record)
+    observe_outlived(interests.outlived(), lattice, 100.0)
+    planned = plan("shop", lattice, record=record)
+    assert planned.status.type == "undeployed"
+    assert planned.record == record
+    lattice.put_link(linked(SHOP)[0], 110.0)
+    assert asks(plan("shop", lattice, record=planned.record))[0].startswith("delete link shop-web")
+    lattice.drop_link(linked(SHOP)[0].key)
+    observe_given_up(lattice, news, 100.1 + STANDS_STILL)
+    assert news.sources == {"shop-web"}
+    assert plan("shop", lattice, record=planned.record).record == Record()
 
 
 def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -> None:

@@ -198,3 +198,16 @@ def test_who_wants_a_thing() -> None:
     interests.put(compiled(an_app("rival", a_component("web", id="shop-web"))))
     assert [w.application for w in interests.workloads("component", "shop-web")] == ["rival", "shop"]
     assert interests.workloads("provider", "shop-web") == []
+
+
+def test_what_is_on_record_and_not_wanted_any_more_is_outlived() -> None:
+    interests = both()
+    record = recorded(SHOP)
+    interests.put_record("shop", record)
+    assert interests.outlived() == set()
+    older = Record(frozenset({(("shop-old", "wasi", "http", "default"), "shop-kv")}), frozenset({"shop-older"}))
+    interests.put_record("shop", record | older)
+    assert interests.outlived() == {("link", "shop-old"), ("config", "shop-older")}
+    interests.remove("shop")
+    interests.put_record("shop", record)
+    assert interests.outlived() == {("link", "shop-web"), ("config", "shop-url")}

@@ -77,6 +77,16 @@ class Interests:
         """Return the applications that have something on record, sorted."""
         return sorted(self._records)
 
+    def outlived(self) -> set[tuple[str, str]]:
+        """Return what is on record and not wanted any more: ``("link", source)`` and ``("config", name)``."""
+        found: set[tuple[str, str]] = set()
+        for application, record in self._records.items():
+            desired = self._desired.get(application)
+            wanted_links = self._wanted_links.get(application, frozenset())
+            found |= {("link", key[0]) for key, _ in record.links - wanted_links}
+            found |= {("config", name) for name in record.configs if desired is None or name not in desired.configs}
+        return found
+
     def put(self, desired: Desired) -> None:
         """Note what an application wants, in place of what it wanted before."""
         self.remove(desired.application)

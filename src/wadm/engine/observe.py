@@ -182,6 +182,13 @@ def observe_due(lattice: Lattice, in_flight: InFlight, news: News, now: float) -
         news.look(key)
 
 
+def observe_outlived(outlived: Iterable[tuple[str, str]], lattice: Lattice, now: float) -> None:
+    """Note what an earlier owner has left on record that is not wanted any more: perhaps it has put it a moment ago and
+    got no answer, so that a host that stands still may put it yet."""
+    for thing in outlived:
+        lattice.given_up[thing] = now
+
+
 def observe_given_up(lattice: Lattice, news: News, now: float) -> None:
     """Note that time has passed: of which puts that got no answer nothing can come any more."""
     for kind, name in [thing for thing, at in lattice.given_up.items() if at < now - STANDS_STILL]:

@@ -41,6 +41,7 @@ from wadm.engine.observe import (
     observe_links,
     observe_no_effect,
     observe_outcome,
+    observe_outlived,
 )
 from wadm.engine.plan import Plan, Questions, Record, carry_since
 from wadm.engine.planning import Decided, Planning
@@ -434,6 +435,7 @@ class LatticeOwner:
             if number % PLANNED_AT_ONCE == 0:
                 await asyncio.sleep(0)
             self._fold(Changed(name), news, self.now())
+        observe_outlived(self.interests.outlived(), self.lattice, self.now())
         news.applications.update(self.interests, self.interests.recorded(), self.lattice.owners())
         hosts_known = len(self.lattice.hosts)
         self._log.info(
