@@ -219,6 +219,16 @@ def test_the_last_event_of_an_update_is_not_taken_for_a_stop_asked_meanwhile() -
     assert world.hear(scaled(0, "x/web:2", NEW)).runs() is None
 
 
+def test_an_event_of_a_re_scale_that_comes_once_more_does_not_bring_its_old_annotations_back() -> None:
+    """It tells those from before. Somebody may have given it others, too: the host is asked."""
+    now = replace(WEB, annotations=NEW)
+    world = World(now).hear(scaled(3))
+    assert world.runs() == now
+    assert world.news.questions.hosts == {"h1"}
+    observe_inventory(inventory(WEB), world.lattice, world.in_flight, world.news, 1.1, world.touched, asked=1.05)
+    assert world.runs() == WEB
+
+
 def test_a_stop_of_what_is_not_known_is_nothing() -> None:
     assert not World().hear(scaled(0)).news
 

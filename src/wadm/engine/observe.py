@@ -408,6 +408,10 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFli
             news.questions.hosts.add(host_id)
         _put(host_id, told, lattice, news)
     elif isinstance(known, Component):
+        if told.image == known.image and told.annotations != known.annotations:
+            # The event of a re-scale, which may be late or come twice, tells those from before.
+            told = replace(told, annotations=known.annotations)
+            news.questions.hosts.add(host_id)
         _put(host_id, _in_doubt(told, known), lattice, news)
     else:
         _put(host_id, told, lattice, news)
