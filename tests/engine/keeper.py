@@ -114,7 +114,7 @@ class Keeper:
         for application in [name, *self.interests.dependents(name)]:
             if application == name or application in self.manifests:
                 desired = self._desired(application)
-                observe_desired(self.interests.desired(application), desired, news)
+                observe_desired(self.interests.desired(application), desired, news, self.lattice)
                 self.interests.put(desired)
                 self._forget(lambda key, command: True)
         self._turn(news)

@@ -62,7 +62,7 @@ def both() -> Interests:
             id="another link of a source: those of one source wait for each other",
         ),
         pytest.param(News(all_links=True), {"shop"}, id="all links"),
-        pytest.param(News(sources={"shop-web"}), {"shop"}, id="the links of a source, read"),
+        pytest.param(News(sources={"shop-web"}), set(), id="the links of a source, read, if all are wanted"),
         pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
         pytest.param(News(everything=True), {"shop", "user"}, id="the lattice as a whole"),
         pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),
@@ -114,6 +114,7 @@ def test_what_is_on_record_touches_also_those_who_want_nothing_any_more() -> Non
     assert interests.touched(News(links={LINK_KEY}), LATTICE) == {"shop"}
     assert interests.touched(News(all_links=True), LATTICE) == {"shop"}
     assert interests.touched(News(configs={"shop-url"}), LATTICE) == {"shop"}
+    assert interests.touched(News(sources={"shop-web"}), LATTICE) == {"shop"}, "they may be gone for certain"
 
     assert not interests.put_record("shop", recorded(SHOP)), "nothing new"
     assert interests.recorded() == ["shop"]

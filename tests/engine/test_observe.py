@@ -15,6 +15,7 @@ from tests.engine.builders import (
     a_link,
     a_provider,
     an_app,
+    an_external_config,
     compiled,
     linked,
     owned,
@@ -641,6 +642,26 @@ def test_a_reply_confirms_links_and_configurations(
     assert world.news.applications == {"shop"}, "who asked may have gone on to want something else"
 
 
+@pytest.mark.parametrize(
+    ("event", "command"),
+    [
+        pytest.param(LinkSet(LINK), PUT_LINK, id="a link that is there"),
+        pytest.param(ProviderStopped("h1", "kv"), STOP_KV, id="a provider that has stopped"),
+        pytest.param(LinkDeleted(LINK.key, "kv"), DELETE_LINK, id="a link that is gone"),
+    ],
+)
+def test_a_reply_is_no_news_after_an_event_that_was_planned_for(event: Event, command: Command) -> None:
+    world = World(KV, asked=command)
+    world.lattice.links_known = True
+    if isinstance(event, LinkDeleted):
+        world.hear(LinkSet(LINK))
+    world.hear(event)
+    world.in_flight.settle([command.key])  # as a plan does that finds it in the lattice
+    world.news = News()
+    world.outcome(command, "accepted")
+    assert not world.news
+
+
 def test_a_provider_is_gone_once_the_host_answers_that_it_has_stopped_it() -> None:
     world = World(KV, asked=STOP_KV).outcome(STOP_KV, "accepted")
     assert world.runs("provider", "kv") is None, "its event may be lost"
@@ -794,16 +815,26 @@ def test_what_does_not_show_is_looked_for(command: Command, questions: Questions
 
 def test_another_wish_concerns_whoever_wants_or_has_put_the_same() -> None:
     before = an_app("shop", a_component("web", links=[a_link("kv", config=[a_config("c", k="v")])]), a_provider("kv"))
-    news = News()
-    observe_desired(compiled(before), nothing("shop"), news)
+    news, lattice = News(), a_lattice()
+    lattice.set_config("shop-c", {"k": "v"})
+    observe_desired(compiled(before), nothing("shop"), news, lattice)
     assert news.applications == {"shop"}
     assert news.entities == {("component", "shop-web"), ("provider", "shop-kv")}
     assert news.links == {linked(before)[0].key}
     assert news.configs == {"shop-c"}
 
     after = News()
-    observe_desired(None, compiled(before), after)
+    observe_desired(None, compiled(before), after, lattice)
     assert after == news
+    assert not after.questions, "what its configuration holds is known"
+
+
+def test_configurations_of_a_new_wish_are_read_at_once_where_they_are_not_known() -> None:
+    wish = compiled(an_app("shop", a_component("web", config=[a_config("c", k="v"), an_external_config("d")])))
+    news, lattice = News(), a_lattice()
+    lattice.set_config("d", None)
+    observe_desired(None, wish, news, lattice)
+    assert news.questions == Questions({"shop-c"}, set())
 
 
 # -- news -------------------------------------------------------------------------------------------

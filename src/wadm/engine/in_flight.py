@@ -219,6 +219,14 @@ class InFlight:
         """Return what is pending for an application, in a fixed order."""
         return list(self.one_by_one(application))
 
+    def unordered(self, application: str) -> Iterator[Pending]:
+        """Yield what is pending for an application, in whatever order, for who only counts. Nothing may change
+        meanwhile."""
+        for key in self._by_application.get(application, ()):
+            pending = self._pending[key]
+            if pending.application == application:
+                yield pending
+
     def one_by_one(self, application: str) -> Iterator[Pending]:
         """Yield what is pending for an application, in a fixed order. What is settled meanwhile is left out."""
         for key in sorted(self._by_application.get(application, ())):

@@ -211,8 +211,10 @@ class Interests:
             found |= self._changing
         if news.all_links:
             found |= self._sources.keys()
-        for source in news.sources.union(key[0] for key in news.links):
+        for source in {key[0] for key in news.links}:
             found |= self._linking.get(source, set()) | self._in_the_way.get(source, set())
+        for source in news.sources:
+            found |= {application for application in self._linking.get(source, ()) if self._outlive(application)}
         for name in news.configs:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:
@@ -220,6 +222,10 @@ class Interests:
                 if any(self._may_matter(host_id, requirements, news, lattice) for host_id in news.hosts):
                     found |= applications
         return found
+
+    def _outlive(self, application: str) -> bool:
+        """Whether links are on record for an application that it does not want any more."""
+        return not self.record(application).links <= self._wanted_links.get(application, frozenset())
 
     @staticmethod
     def _may_matter(host_id: str, requirements: Requirements, news: News, lattice: Lattice) -> bool:

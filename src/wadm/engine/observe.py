@@ -163,10 +163,12 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             pass  # The reply to whoever put it says the same, and is heard by the one concerned.
 
 
-def observe_desired(before: Desired | None, after: Desired, news: News) -> None:
+def observe_desired(before: Desired | None, after: Desired, news: News, lattice: Lattice) -> None:
     """Note that an application wants something else than before. It is to be planned, and with it those that want the
-    same (an id, a link), and those that have put what it uses: they keep it as long as it does."""
+    same (an id, a link), and those that have put what it uses: they keep it as long as it does. What its configurations
+    hold must be known for that."""
     news.applications.add(after.application)
+    news.questions.configs |= after.configs.keys() - lattice.configs.keys()
     for desired in (before, after):
         if desired is not None:
             news.entities |= {(workload.entity_kind, workload.entity_id) for workload in desired.workloads}
@@ -472,43 +474,46 @@ def _failed(
 def _accepted(
     command: Command, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float
 ) -> None:
+    """Fold a command that is done, or taken on. What events have told of already is no news: nobody plans again."""
     pending = in_flight.get(command.key)
-    if pending is not None and not isinstance(command, ON_A_HOST):
-        # It is done; whoever asked may have gone on to want something else.
+    waited_for = pending is not None and pending.command == command
+    deletes = isinstance(command, DeleteLink | DeleteConfig)  # whoever wanted that, and with whatever words
+    if pending is not None and (deletes or (waited_for and not isinstance(command, ON_A_HOST))):
         news.applications.add(pending.application)
     match command:
         case PutLink():
             link = command.link
-            lattice.put_link(link, now, _when_put(link, in_flight))
-            news.links.add(link.key)
+            if lattice.put_link(link, now, _when_put(link, in_flight)) or waited_for:
+                news.links.add(link.key)
         case DeleteLink():
             # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
+            there = lattice.links.get(command.link_key, ())
             if pending is None or not pending.answered:
-                known = len(lattice.links.get(command.link_key, ()))
-                if known == 1:
+                if len(there) == 1:
                     lattice.drop_link(command.link_key)
-                else:
+                elif there or pending is not None or not lattice.knows_link(command.link_key):
                     news.questions.links = True
-                if known > 1:
+                if len(there) > 1:
                     lattice.doubtful.add(command.link_key)
-            news.links.add(command.link_key)
+            if there or pending is not None:
+                news.links.add(command.link_key)
             in_flight.settle([command.key])
         case PutConfig():
-            lattice.set_config(command.config_name, command.config, now)
-            news.configs.add(command.config_name)
+            if lattice.set_config(command.config_name, command.config, now) or waited_for:
+                news.configs.add(command.config_name)
         case DeleteConfig():
-            lattice.set_config(command.config_name, None, now)
-            news.configs.add(command.config_name)
+            if lattice.set_config(command.config_name, None, now) or pending is not None:
+                news.configs.add(command.config_name)
             in_flight.settle([command.key])
         case StopProvider():
             # A host answers once it has stopped (docs/protocol/lattice.md#stop-a-provider); the event, which comes
             # before, may be lost.
             touched[(command.host_id, "provider", command.provider_id)] = now
             _drop("provider", command.host_id, command.provider_id, lattice, news)
-            if pending is not None and pending.command == command:
+            if waited_for:
                 in_flight.settle([command.key])
         case ScaleComponent() | UpdateComponent() | StartProvider():
-            if pending is not None and pending.command == command:
+            if waited_for:
                 in_flight.deliver(command.key, now)
 
 

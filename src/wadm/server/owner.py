@@ -15,7 +15,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
 from time import perf_counter
 from typing import Literal, Protocol, TypeAlias
 
@@ -23,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.background import BackgroundTasks, report_unexpected
+from wadm.engine.agenda import Agenda, expects_more
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.in_flight import InFlight
@@ -261,8 +261,7 @@ class LatticeOwner:
         """Long statuses that are told a little later, as they change all the time."""
         self._next_long: dict[str, float] = {}
         """When the next long status of an application may be told."""
-        self._to_plan: dict[str, None] = {}
-        """Applications that are touched and not planned yet, in the order in which they will be."""
+        self._agenda = Agenda()
         self._said: dict[str, ApplicationStatus] = {}
         self._tasks = BackgroundTasks("Commands were not sent; the lattice is planned again", self._verify_soon)
         self._verify_at = math.inf
@@ -455,11 +454,16 @@ class LatticeOwner:
 
     async def _wait(self) -> None:
         """Wait for something in the inbox, or until a timer is due; not at all while something is to be planned."""
-        if self._to_plan:
+        if self._agenda.ready:
             return
-        due = self.in_flight.next_due()
-        planned = min(self._due.values(), default=math.inf)
-        until = min(self._next_tick, self._verify_at, planned, math.inf if due is None else due)
+        times = (
+            *self._due.values(),
+            self._next_tick,
+            self._verify_at,
+            self.in_flight.next_due(),
+            self._agenda.next_due,
+        )
+        until = min(at for at in times if at is not None)
         await self._inbox.wait(max(0.0, until - self.now()))
 
     def _hear(self, message: Message) -> None:
@@ -476,7 +480,8 @@ class LatticeOwner:
         self._timers(news, now)
         if self._inbox.missed and not self._inbox:
             self._catch_up(news)
-        if news or self._to_plan:
+        self._agenda.take_due(now)
+        if news or self._agenda.ready:
             self._plan_touched(news)
 
     def _catch_up(self, news: News) -> None:
@@ -632,7 +637,7 @@ class LatticeOwner:
         if self._looked and self.interests.try_again(desired.application):
             self._unsaved.add(desired.application)
         self.interests.put(desired)
-        observe_desired(before, desired, news)
+        observe_desired(before, desired, news, self.lattice)
         for dependent in self.interests.dependents(desired.application):
             manifest = self.shared(dependent)
             if manifest is not None:
@@ -788,20 +793,19 @@ class LatticeOwner:
         began = perf_counter()
         touched = self.interests.touched(news, self.lattice)
         self._touched_again |= touched & self._begun_plannings.keys()
-        self._to_plan |= dict.fromkeys(sorted(touched))
+        self._to_agenda(touched, now)
         budget = STEPS_A_TURN
-        for name in list(islice(self._to_plan, PLANNED_AT_ONCE)):
-            if budget <= 0:
-                break
-            del self._to_plan[name]
+        for name in self._agenda.take(PLANNED_AT_ONCE):
             # One that takes long leaves something for the others.
-            share = budget if not self._to_plan else max(1, budget // 2)
+            share = budget if not self._agenda.ready else max(1, budget // 2)
             decided, left = self._plan(name, share, now)
             budget -= 1 + share - left
             if decided is not None:
                 plans.append(decided)
                 if decided.questions is not None:
                     questions |= decided.questions
+            if budget <= 0:
+                break
         if questions and self.lattice.hosts:
             self._inquiries.ask(questions)
         if plans:
@@ -809,6 +813,17 @@ class LatticeOwner:
             seconds = perf_counter() - began
             self._carry_out(plans, now)
             self.metrics.planning.observe(seconds, tracing.trace_of(self._scope, plans[-1].application))
+
+    def _to_agenda(self, touched: set[str], now: float) -> None:
+        """Have touched applications planned, those later for which more is about to come. That one is not deployed any
+        more as it was said to be, is said at once."""
+        for name in sorted(touched):
+            said, desired = self._said.get(name), self.interests.desired(name)
+            done = said is not None and said.type == "deployed"
+            if done or not expects_more(name, desired, self.lattice, self.in_flight, now):
+                self._agenda.add([name])
+            else:
+                self._agenda.add_later(name, now)
 
     def _plan(self, name: str, budget: int, now: float) -> tuple[Decided | None, int]:
         """Plan on an application for some steps; return what was decided, and how many steps are left."""
@@ -822,12 +837,12 @@ class LatticeOwner:
             left = planning.advance(budget, now)
             if not planning.done:
                 self._begun_plannings[name] = planning
-                self._to_plan[name] = None
+                self._agenda.add([name])
                 if planning.turns == TURNS_UNSAID:
                     self._say_that_it_takes_long(name, now)
             elif name in self._touched_again:
                 self._touched_again.discard(name)
-                self._to_plan[name] = None
+                self._to_agenda({name}, now)
             return planning.take(), left
         except Exception as error:  # noqa: BLE001 - one bad thing must not stop a lattice
             self._unexpected(error, "An application cannot be planned; the others go on", application=name)
@@ -892,7 +907,7 @@ class LatticeOwner:
             self._tasks.start(self._save_then_send(to_save, waiting))
         if actions:
             self._tasks.start(self._commands.send(actions))
-        self._to_plan |= dict.fromkeys(sorted(rivals))
+        self._agenda.add(rivals)
 
     def _stand_still(self, name: str, doubt: str, now: float) -> None:
         """Change nothing of an application of which nobody knows any more what is wanted, and say so."""
@@ -951,7 +966,7 @@ class LatticeOwner:
 
     def _is_premature(self, name: str, status: ApplicationStatus) -> bool:
         """Whether something has changed since the planning began, so that all may not be well any more."""
-        return status.type in ("deployed", "undeployed") and name in self._to_plan
+        return status.type in ("deployed", "undeployed") and name in self._agenda
 
     def _say(self, name: str, status: ApplicationStatus, now: float) -> None:
         """Publish a status that differs from the last. A lattice without hosts is not spoken of (api.md 6.4)."""
