@@ -18,8 +18,8 @@ from wadm.cli.group import LazyGroup
 from wadm.cli.main import COMMANDS
 from wadm.model.insight import ApplicationView, Planned
 from wadm.server import access
-from wadm.wire import api, insight, status
-from wadm.wire.subjects import FURTHER_OPERATIONS, OPERATIONS
+from wadm.wire import status, subjects
+from wadm.wire.operations import OPERATIONS, Field, Operation
 
 HERE = Path(__file__).parent / "reference"
 SCHEMA = Path(__file__).parents[1] / "src/wadm/cli/manifest.schema.json"
@@ -104,44 +104,6 @@ def _words(schema: Mapping[str, Any]) -> str:
 
 # -- the API -----------------------------------------------------------------------------------
 
-ABOUT: dict[tuple[str, bool], str] = {
-    ("put", False): "Store a manifest (YAML or JSON) as a new version; nothing is deployed by it.",
-    ("get", False): "List the applications; `limit` and `after` ask for a page.",
-    ("get", True): "Return a stored manifest, the newest or the `version` named.",
-    ("list", False): "List the applications as a bare array, as wash asks for it.",
-    ("versions", True): "Return the stored versions, oldest first.",
-    ("del", True): "Delete an application, or the `version` named.",
-    ("deploy", True): "Have a version run; `plan` refuses if that plan would not come out the same.",
-    ("undeploy", True): "Have nothing of the application run.",
-    ("status", True): "Return the last status.",
-    ("history", True): "Return every change of what is deployed, and what became of it.",
-    ("plan", False): "Say what deploying the manifest in the body would do.",
-    ("plan", True): "Say what deploying a stored version (or, with `undeploy`, undeploying) would do.",
-    ("explain", True): "Say why an application is as it is, with the last of what happened.",
-    ("events", False): "Return what happened in the lattice.",
-    ("events", True): "Return what happened to an application.",
-    ("rollback", True): "Deploy the version that ran before, or the `version` named.",
-    ("missing", False): "Return the applications that the bucket has lost and servers remember.",
-    ("restore", False): "Store again what servers remember of applications that the bucket has lost.",
-    ("resume", False): "End the pause in which nothing is moved because most hosts fell silent.",
-}
-"""What each operation does; a test sees to it that the server has no other."""
-
-
-REPLIES: dict[tuple[str, bool], Any] = {
-    ("put", False): api.PutReply,
-    ("get", False): api.ListReply,
-    ("get", True): api.GetReply,
-    ("list", False): tuple[api.Summary, ...] | api.ErrorReply,
-    ("versions", True): api.VersionsReply,
-    ("del", True): api.DeleteReply,
-    ("deploy", True): api.DeployReply,
-    ("undeploy", True): api.DeployReply,
-    ("rollback", True): api.DeployReply,
-    ("status", True): api.StatusReply,
-}
-"""What is answered; of other operations :class:`~wadm.wire.insight.InsightReply`."""
-
 KEPT: dict[tuple[str, str], Any] = {
     ("StatusReply", "status"): status.StatusDocument,
     ("Summary", "detailed_status"): status.StatusDocument,
@@ -153,31 +115,28 @@ KEPT: dict[tuple[str, str], Any] = {
 
 def asyncapi() -> str:
     """Return the AsyncAPI description of the request subjects."""
-    schemas = _schemas(insight.Ask, insight.InsightReply, *REPLIES.values(), *KEPT.values())
+    schemas = _schemas(*(operation.reply for operation in OPERATIONS), *KEPT.values())
     for (name, field), kind in KEPT.items():
         schemas[name]["properties"][field] = _schema_of(kind)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    for category, operation, named in sorted(OPERATIONS):
-        key = f"{operation}{'Application' if named else ''}"
-        address = f"wadm.api.{{lattice}}.{category}.{operation}" + (".{name}" if named else "")
-        ours = (category, operation, named) in FURTHER_OPERATIONS or operation == "history"
-        payload = _schema_of(insight.Ask) if ours or operation in ("deploy", "undeploy") else {}
+    for operation in sorted(OPERATIONS, key=lambda one: (one.name, one.named)):
+        key = f"{operation.name}{'Application' if operation.named else ''}"
         parameters = {"lattice": {"description": "The lattice."}}
-        if named:
+        if operation.named:
             parameters["name"] = {"description": "The application."}
         channels[key] = {
-            "address": address,
+            "address": subjects.api("{lattice}", operation.name, "{name}" if operation.named else None),
             "parameters": parameters,
             "messages": {
-                "request": {"payload": payload},
-                "reply": {"payload": _schema_of(REPLIES.get((operation, named), insight.InsightReply))},
+                "request": {"payload": _body_of(operation)},
+                "reply": {"payload": _schema_of(operation.reply)},
             },
         }
         operations[key] = {
             "action": "receive",
             "channel": {"$ref": f"#/channels/{key}"},
-            "summary": ABOUT[operation, named],
+            "summary": operation.about,
             "messages": [{"$ref": f"#/channels/{key}/messages/request"}],
             "reply": {
                 "channel": {"$ref": f"#/channels/{key}"},
@@ -193,6 +152,20 @@ def asyncapi() -> str:
         "components": {"schemas": schemas},
     }
     return "# Written by scripts/reference.\n" + yaml.safe_dump(document, sort_keys=False, width=110)
+
+
+def _body_of(operation: Operation) -> dict[str, Any]:
+    """Return the schema of a request's body; a manifest has one of its own."""
+    if operation.manifest or not operation.fields:
+        return {}
+    return {"type": "object", "properties": {field.name: _field(field) for field in operation.fields}}
+
+
+def _field(field: Field) -> dict[str, Any]:
+    kind = [field.kind, "null"] if field.or_null else field.kind
+    bounds = {"minimum": field.least, "maximum": field.most, "pattern": field.pattern or None}
+    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {"type": kind, "description": field.about, **given}
 
 
 REFERENCE = "#/components/schemas/{name}"

@@ -9,7 +9,7 @@ from tests.cli.json_schema import mismatches
 from tests.dashboard.manifests import an_app
 from tests.dashboard.stage import Stage
 from wadm.dashboard.openapi import document
-from wadm.dashboard.operations import OPERATIONS
+from wadm.dashboard.operations import RESOURCES
 
 DOCUMENT = document("wadm 1.2.3")
 
@@ -99,7 +99,7 @@ def test_every_answer_is_as_the_document_says(running: Stage) -> None:
         assert answer.status < 400, (said["operationId"], answer.json)
         assert check(told["content"]["application/json"]["schema"], answer.json) == [], said["operationId"]
         asked.add(said["operationId"])
-    assert {operation.id for operation in OPERATIONS} <= asked
+    assert {resource.http.id for resource in RESOURCES} <= asked
 
 
 def test_an_error_is_as_the_document_says(hostless: Stage) -> None:

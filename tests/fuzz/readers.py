@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from wadm.dashboard.operations import OPERATIONS as HTTP_OPERATIONS
-from wadm.dashboard.operations import BadQuery, body_of
+from wadm.dashboard.operations import RESOURCES, BadQuery, body_of
 from wadm.dashboard.tokens import Tokens, read_tokens
 from wadm.engine.validate import refusal, validate
 from wadm.errors import Malformed, ManifestInvalid, Misconfigured
@@ -134,8 +133,8 @@ def requests(data: bytes) -> None:
     _read(api.decode_legacy_list, body)
     _read(insight.decode_insight, body)
     try:
-        for operation in HTTP_OPERATIONS:
-            body_of(operation, [("limit", body.decode("utf-8", "replace")), ("version", "v")])
+        for resource in RESOURCES:
+            body_of(resource, [("limit", body.decode("utf-8", "replace")), ("version", "v")])
     except BadQuery:
         pass
 

@@ -23,6 +23,7 @@ from wadm.transport.base import Message
 from wadm.transport.memory.transport import MAX_PAYLOAD
 from wadm.wire import subjects
 from wadm.wire.commands import encode_command
+from wadm.wire.operations import OPERATIONS
 
 pytestmark = pytest.mark.timeout(60 + INPUTS)
 EXAMPLES = [
@@ -89,7 +90,7 @@ async def test_api_requests() -> None:
         {"limit": 3, "since": 0, "after": ""}, {"to": "v1"}, {"manifest": EXAMPLES[0]}, EXAMPLES[0],
     ]  # fmt: skip
     fuzzer = Fuzzer(f"requests {SEED}", bodies)
-    operations = [operation for _, operation, _ in subjects.OPERATIONS] + ["", "PUT", "nonsense", "*"]
+    operations = [operation.name for operation in OPERATIONS] + ["", "PUT", "nonsense", "*"]
     target = Target()
     await target.start()
 

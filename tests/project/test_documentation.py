@@ -20,7 +20,8 @@ from tests.cli.world import World
 from tests.project.following import Reader
 from wadm.client.client import Client
 from wadm.client.settings import Settings
-from wadm.server.operations import OPERATIONS, PUT
+from wadm.server.operations import HANDLERS
+from wadm.wire.operations import PUT
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +47,8 @@ def test_the_reference_is_as_it_would_be_written_now(name: str, monkeypatch: pyt
 def test_the_asyncapi_file_has_what_the_server_answers() -> None:
     document = yaml.safe_load((ROOT / "docs/reference/asyncapi.yaml").read_text())
     told = {channel["address"] for channel in document["channels"].values()}
-    answered = {PUT, *OPERATIONS}
-    assert told == {f"wadm.api.{{lattice}}.{c}.{op}" + (".{name}" if named else "") for c, op, named in answered}
+    answered = {(PUT.name, PUT.named), *HANDLERS}
+    assert told == {f"wadm.api.{{lattice}}.model.{op}" + (".{name}" if named else "") for op, named in answered}
     assert {operation["channel"]["$ref"].rpartition("/")[2] for operation in document["operations"].values()} == set(
         document["channels"]
     )

@@ -14,8 +14,9 @@ from wadm.engine.validate_rules import KNOWN_INTERFACES
 from wadm.model import commands, names
 from wadm.model.manifest import Spread, SpreadProperties
 from wadm.model.status import SEVERITY
-from wadm.wire import host_events, subjects
+from wadm.wire import host_events
 from wadm.wire.commands import encode_command
+from wadm.wire.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"`([^`]+)`")
@@ -97,9 +98,9 @@ def test_calls_are_those_that_simulated_hosts_answer() -> None:
 
 def test_operations_of_the_original() -> None:
     [[without, _], [get, _], [with_name, _]] = rows("api", "Subjects of requests")
-    told = {("model", operation, False) for operation in CODE.findall(without + get)}
-    told |= {("model", operation, True) for operation in CODE.findall(get + with_name)}
-    assert told == subjects.ORIGINAL_OPERATIONS
+    told = {(operation, False) for operation in CODE.findall(without + get)}
+    told |= {(operation, True) for operation in CODE.findall(get + with_name)}
+    assert told == {(one.name, one.named) for one in OPERATIONS if one.original}
 
 
 def test_interfaces_that_are_known() -> None:

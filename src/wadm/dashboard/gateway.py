@@ -31,14 +31,13 @@ from wadm.dashboard.operations import (
     HOST_QUERY,
     LATTICE,
     NAMES,
-    OPERATIONS,
-    READING,
-    SIGNED,
+    RESOURCES,
     BadQuery,
-    Operation,
+    Resource,
     body_of,
     check_names,
     read_query,
+    requested,
 )
 from wadm.dashboard.options import Options
 from wadm.dashboard.pages import pages
@@ -142,7 +141,7 @@ class Gateway:
         def route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
             return Route(path, partial(_named, endpoint), methods=[method])
 
-        api = [route(one.path, partial(self._carry, one), one.method) for one in OPERATIONS]
+        api = [route(one.path, partial(self._carry, one), one.http.method) for one in RESOURCES]
         further: list[tuple[str, Endpoint]] = [
             ("/api/v1/session", self._session),
             ("/api/v1/lattices", self._lattices),
@@ -201,38 +200,39 @@ class Gateway:
 
     # -- the API -----------------------------------------------------------------------------
 
-    async def _carry(self, operation: Operation, request: Request) -> Response:
+    async def _carry(self, resource: Resource, request: Request) -> Response:
         bearer: Bearer = request.scope["bearer"]
-        if operation.role == "full" and bearer.role != "full":
+        operation = resource.operation
+        if operation.changes and bearer.role != "full":
             return _read_only()
         name = request.path_params.get("name")
-        if operation.body:
+        if resource.takes_body:
             if request.scope["query_string"]:
-                raise BadQuery(f"{operation.id} takes nothing in the query")
+                raise BadQuery(f"{resource.http.id} takes nothing in the query")
             data = await read_body(request)
-            if operation.body == "request":
+            if operation.keeps_author:
                 data = _signed(data, bearer)
         else:
-            data = body_of(operation, request.query_params.multi_items()) if request.scope["query_string"] else b""
+            data = body_of(resource, request.query_params.multi_items()) if request.scope["query_string"] else b""
         said = operation.request if name is None else f"{operation.request}.{name}"
-        kind = request.headers.get("content-type") if operation.body == "manifest" else None
-        author = bearer.name if operation.role == "full" else ""
+        kind = request.headers.get("content-type") if operation.manifest else None
+        author = bearer.name if operation.changes else ""
         headers = _passed_on(request, _manifest_type(kind))
         reply = await self._client(request).carry(said, data, headers, author)
-        return self._answered(request, reply, changes=operation.role == "full")
+        return self._answered(request, reply, changes=operation.changes)
 
     async def _carry_any(self, request: Request) -> Response:
         """Carry a request as it is, whatever it is called: what NATS answers, HTTP does."""
         said = request.path_params["request"]
-        words = said.split(".")
-        reads = len(words) > 1 and words[0] == "model" and words[1] in READING
+        operation = requested(said)
+        reads = operation is not None and not operation.changes
         bearer: Bearer = request.scope["bearer"]
         if not reads and bearer.role != "full":
             return _read_only()
         kind = request.headers.get("content-type")
         headers = _passed_on(request, None if kind == FORM else kind)
         data = await read_body(request)
-        if len(words) > 1 and words[0] == "model" and words[1] in SIGNED:
+        if operation is not None and operation.keeps_author:
             data = _signed(data, bearer)
         reply = await self._client(request).carry(said, data, headers, "" if reads else bearer.name)
         return self._answered(request, reply, changes=not reads)

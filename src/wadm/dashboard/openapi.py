@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wadm.dashboard.examples import EXAMPLES, MANIFEST
-from wadm.dashboard.operations import APPLICATION, HOST_QUERY, LATTICE, NAMES, OPERATIONS, Operation, Parameter
+from wadm.dashboard.operations import APPLICATION, HOST_QUERY, LATTICE, NAMES, RESOURCES, Resource
 from wadm.dashboard.schemas import Schema, of, schemas
 from wadm.dashboard.trend_views import TREND_QUERY
+from wadm.wire.operations import Field
 
 TAGS: Final = {
     "Applications": "Manifests and their versions, as they are stored.",
@@ -49,8 +50,8 @@ _SENDING: Final = (408, 409, 413)
 def document(product: str) -> dict[str, Any]:
     """Return the document."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    for resource in RESOURCES:
+        paths.setdefault(resource.path, {})[resource.http.method.lower()] = _operation(resource)
     for (path, method), said in _further().items():
         paths.setdefault(path, {})[method] = said
     return {
@@ -73,24 +74,25 @@ def document(product: str) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
-    codes = (*_ALWAYS, *_ASKING, *(_SENDING if operation.tag == "Changes" or operation.role == "full" else ()))
-    good = (200, 201) if operation.reply == "Put" else (200,)
-    said = _said(operation.tag, operation.path, operation.id, operation.about, operation.query)
-    if operation.role == "full":
+def _operation(resource: Resource) -> dict[str, Any]:
+    operation, http = resource.operation, resource.http
+    codes = (*_ALWAYS, *_ASKING, *(_SENDING if http.tag == "Changes" or operation.changes else ()))
+    good = (200, 201) if http.reply == "Put" else (200,)
+    said = _said(http.tag, resource.path, http.id, operation.about, resource.query)
+    if operation.changes:
         said["description"] = "Needs a token of the role `full`."
-    if operation.body == "manifest":
+    if operation.manifest:
         content = {
             "application/yaml": {"schema": {"type": "string"}, "example": MANIFEST},
             "application/json": {"schema": of("Manifest")},
         }
         said["requestBody"] = {"required": True, "content": content}
-    elif operation.body == "request":
-        properties = {one.name: _in_body(one) for one in operation.fields}
+    elif resource.takes_body:
+        properties = {one.name: _in_body(one) for one in resource.fields}
         schema = {"type": "object", "properties": properties}
-        body = {"schema": schema, "example": _EXAMPLE_BODY.get(operation.id, {})}
+        body = {"schema": schema, "example": _EXAMPLE_BODY.get(http.id, {})}
         said["requestBody"] = {"required": False, "content": {"application/json": body}}
-    said["responses"] = _responses(operation.reply, good[-1:], codes)
+    said["responses"] = _responses(http.reply, good[-1:], codes)
     return said
 
 
@@ -105,7 +107,7 @@ def _further() -> dict[tuple[str, str], dict[str, Any]]:
     """Return what is answered beside the operations of the NATS API."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def get(tag: str, path: str, id_: str, about: str, reply: str, query: tuple[Parameter, ...] = ()) -> None:
+    def get(tag: str, path: str, id_: str, about: str, reply: str, query: tuple[Field, ...] = ()) -> None:
         codes = (*_ALWAYS, *(_ASKING if "{lattice}" in path else ()))
         said = _said(tag, path, id_, about, query)
         found[path, "get"] = {**said, "responses": _responses(reply, (200,), codes)}
@@ -163,7 +165,7 @@ def _further() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _streams() -> dict[tuple[str, str], dict[str, Any]]:
-    topic = Parameter(
+    topic = Field(
         "topic",
         "string",
         "`LATTICE/applications`, `LATTICE/hosts`, `LATTICE/events`, "
@@ -231,7 +233,7 @@ def _probe(id_: str, about: str, *codes: int) -> dict[str, Any]:
     return {**_said("Gateway", f"/{id_}", id_, about), "security": [], "responses": answers}
 
 
-def _said(tag: str, path: str, id_: str, about: str, query: tuple[Parameter, ...] = ()) -> dict[str, Any]:
+def _said(tag: str, path: str, id_: str, about: str, query: tuple[Field, ...] = ()) -> dict[str, Any]:
     return {"tags": [tag], "operationId": id_, "summary": about, "parameters": [*_in_path(path), *_in_query(query)]}
 
 
@@ -266,24 +268,24 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": about, "schema": schema, "example": example}
 
 
-def _in_query(query: tuple[Parameter, ...]) -> list[dict[str, Any]]:
+def _in_query(query: tuple[Field, ...]) -> list[dict[str, Any]]:
     return [
         {"name": one.name, "in": "query", "required": False, "description": one.about, "schema": _schema(one)}
         for one in query
     ]
 
 
-def _in_body(parameter: Parameter) -> Schema:
-    schema = _schema(parameter)
-    return {**schema, "type": [parameter.kind, "null"]} if parameter.or_null else schema
+def _in_body(field: Field) -> Schema:
+    schema = _schema(field)
+    return {**schema, "type": [field.kind, "null"]} if field.or_null else schema
 
 
-def _schema(parameter: Parameter) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": parameter.kind, "description": parameter.about}
-    if parameter.least is not None:
-        schema["minimum"] = parameter.least
-    if parameter.most is not None:
-        schema["maximum"] = parameter.most
-    if parameter.pattern:
-        schema["pattern"] = f"^{parameter.pattern}$"
+def _schema(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": field.kind, "description": field.about}
+    if field.least is not None:
+        schema["minimum"] = field.least
+    if field.most is not None:
+        schema["maximum"] = field.most
+    if field.pattern:
+        schema["pattern"] = f"^{field.pattern}$"
     return schema

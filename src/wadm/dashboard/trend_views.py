@@ -10,15 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wadm.dashboard import prometheus as queries
-from wadm.dashboard.operations import Parameter, read_query
+from wadm.dashboard.operations import read_query
 from wadm.dashboard.prometheus import Prometheus
 from wadm.dashboard.replies import JSON, as_json
 from wadm.dashboard.slots import DAY, HOUR, Resolution, begin
 from wadm.dashboard.trends import MOST_LATTICES, Deployment, Trends
 from wadm.errors import WadmError
+from wadm.wire.operations import Field
 
 LONGEST: Final = 30 * 86400
-TREND_QUERY: Final = (Parameter("last", "integer", "So many seconds up to now; without it a day.", 300, LONGEST),)
+TREND_QUERY: Final = (Field("last", "integer", "So many seconds up to now; without it a day.", 300, LONGEST),)
 SPARK: Final = 4
 """Slots that are put together as one of a sparkline."""
 SAME: Final = 10.0

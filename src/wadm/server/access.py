@@ -14,6 +14,7 @@ from msgspec import Struct
 from wadm.server.resources import LEFT_BEHIND, names
 from wadm.server.settings import Settings
 from wadm.wire import subjects
+from wadm.wire.operations import OPERATIONS
 from wadm.wire.reply_subjects import INBOX, SERVER_INBOX
 
 Role: TypeAlias = Literal["server", "deployer", "viewer", "host"]
@@ -21,8 +22,6 @@ ROLES: Final[tuple[Role, ...]] = ("server", "deployer", "viewer", "host")
 
 LATTICE: Final = "{lattice}"
 """Stands in a subject for the lattice: all of them for servers and hosts, their own for others."""
-READING: Final = frozenset({"get", "list", "versions", "status", "history", "plan", "explain", "events", "missing"})
-"""Operations of the API that change nothing."""
 
 
 class Row(Struct, frozen=True):
@@ -41,10 +40,10 @@ def table(settings: Settings | None = None) -> tuple[Row, ...]:
 
 
 def _api(prefix: str) -> Iterable[Row]:
-    for category, operation, named in sorted(subjects.OPERATIONS):
-        publish: tuple[Role, ...] = ("deployer", "viewer") if operation in READING else ("deployer",)
-        subject = subjects.api(LATTICE, operation, "*" if named else None, category=category, prefix=prefix)
-        yield Row(subject, f"request: {operation}", publish)
+    for operation in sorted(OPERATIONS, key=lambda one: (one.name, one.named)):
+        publish: tuple[Role, ...] = ("deployer",) if operation.changes else ("deployer", "viewer")
+        subject = subjects.api(LATTICE, operation.name, "*" if operation.named else None, prefix=prefix)
+        yield Row(subject, f"request: {operation.name}", publish)
     yield Row(
         f"{prefix}.>", "requests, also those that nobody knows, which are answered with an error", (), ("server",)
     )

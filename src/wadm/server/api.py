@@ -13,19 +13,19 @@ from typing import Final
 
 from wadm.background import report_unexpected
 from wadm.errors import Malformed, ManifestInvalid, Unreadable, WadmError
-from wadm.server import operations
 from wadm.server.fair_queue import Admit, FairQueue
 from wadm.server.insights import NotAnswered
 from wadm.server.keyed_locks import KeyedLocks
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
-from wadm.server.operations import Models, Operation, Refusal, Request
+from wadm.server.operations import HANDLERS, Handler, Models, Refusal, Request, put, read_put
 from wadm.server.replies import Replies
 from wadm.server.requesters import LATTICES, requester
 from wadm.server.tracing import begin_chain, describe, span, trace_id
 from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription, Transport
-from wadm.wire import api, subjects
+from wadm.wire import api, operations, subjects
+from wadm.wire.operations import PUT, Operation
 from wadm.wire.reply_subjects import ReplyRules
 
 BUSY: Final = "The server is busy, try again in a moment: too many requests are waiting"
@@ -36,9 +36,6 @@ REFUSED_A_LINE: Final = 1024
 
 TRACEPARENT: Final = "traceparent"
 """The header in which a request says which trace it belongs to (W3C Trace Context)."""
-
-_BEGINNING: Final = frozenset({"deploy", "undeploy", "rollback", "del"})
-"""Operations after which the lattice is changed; their traces go on with that."""
 
 log = get_logger("wadm.server.api")
 
@@ -51,7 +48,7 @@ class Api:
         models: Models,
         prefix: str,
         multitenant: bool = False,
-        table: Mapping[subjects.Operation, Operation] = operations.OPERATIONS,
+        handlers: Mapping[tuple[str, bool], Handler] = HANDLERS,
         metrics: ServerMetrics | None = None,
         reply_rules: ReplyRules | None = None,
         transport: Transport | None = None,
@@ -61,7 +58,7 @@ class Api:
         """Where requests come in and answers go out."""
         self._prefix = prefix
         self._multitenant = multitenant
-        self._table = table
+        self._handlers = handlers
         self._queue: FairQueue[Message] = FairQueue(self._serve)
         self._locks = KeyedLocks()
         self._busy = api.error(BUSY)
@@ -144,26 +141,24 @@ class Api:
         parsed = subjects.parse_api(message.subject, self._prefix, self._multitenant)
         place = Place(parsed.lattice, parsed.account)
         request = Request(place, parsed.name or "", message.data, message.headers or {})
-        key = (parsed.category, parsed.operation, parsed.name is not None)
-        describe(f"{parsed.category}.{parsed.operation}", lattice=parsed.lattice, application=request.name)
-        if parsed.name is not None and parsed.operation in _BEGINNING:
-            begin_chain(place.scope, parsed.name)
-        return await self._carry_out(key, request, message, admit)
+        operation = operations.find(parsed.category, parsed.operation, parsed.name is not None)
+        assert operation is not None  # else parsing had refused the subject
+        describe(operation.request, lattice=parsed.lattice, application=request.name)
+        if operation.named and operation.changes:  # the trace goes on with what hosts are asked for
+            begin_chain(place.scope, request.name)
+        return await self._carry_out(operation, request, admit)
 
-    async def _carry_out(self, key: subjects.Operation, request: Request, message: Message, admit: Admit) -> bytes:
+    async def _carry_out(self, operation: Operation, request: Request, admit: Admit) -> bytes:
         scope = request.place.scope
-        if key == operations.PUT:
-            self._metrics.requests["put"] += 1
-            checked = await operations.read_put(self._models, request)
+        self._metrics.requests[operation.name] += 1
+        if operation is PUT:
+            checked = await read_put(self._models, request)
             admit()
             async with self._locks.hold((scope, checked.manifest.name.strip())):
-                return await operations.put(self._models, request, checked)
-        operation = self._table.get(key)
-        self._metrics.requests["unsupported" if operation is None else key[1]] += 1
-        if operation is None:
-            raise Malformed(f"Unsupported subject: {message.subject}")
+                return await put(self._models, request, checked)
+        handler = self._handlers[operation.name, operation.named]
         admit()
         if not request.name:
-            return await operation(self._models, request)
+            return await handler(self._models, request)
         async with self._locks.hold((scope, request.name)):
-            return await operation(self._models, request)
+            return await handler(self._models, request)

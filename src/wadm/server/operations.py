@@ -2,8 +2,8 @@
 (docs/protocol/api.md#requests).
 
 Each is a coroutine of ``(models, request)`` that returns the reply. Every known reason to refuse is an answer too;
-what an operation raises is turned into one by :mod:`wadm.server.api`, which also sees to order and concurrency. New
-operations are added to :data:`OPERATIONS`; ``wire.subjects.OPERATIONS`` must name them as well.
+what an operation raises is turned into one by :mod:`wadm.server.api`, which also sees to order and concurrency. Which
+operations there are, :mod:`wadm.wire.operations` says.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Models:
                 self.store.on_doubt()
 
 
-Operation: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
+Handler: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
 
 
 # -- put ------------------------------------------------------------------------------------
@@ -576,29 +576,28 @@ async def restore(models: Models, request: Request) -> bytes:
     return insight.restored(await models.memory.restore(request.place) if models.memory is not None else ())
 
 
-PUT: Final = ("model", "put", False)
-
-OPERATIONS: Final[Mapping[subjects.Operation, Operation]] = {
-    ("model", "get", False): list_applications,
-    ("model", "get", True): get,
-    ("model", "list", False): list_legacy,
-    ("model", "versions", True): versions,
-    ("model", "status", True): status,
-    ("model", "history", True): deployment_history,
-    ("model", "del", True): delete,
-    ("model", "deploy", True): deploy,
-    ("model", "undeploy", True): undeploy,
-    ("model", "plan", True): plan,
-    ("model", "plan", False): plan_manifest,
-    ("model", "explain", True): explain,
-    ("model", "events", True): events,
-    ("model", "events", False): events,
-    ("model", "rollback", True): rollback,
-    ("model", "resume", False): resume,
-    ("model", "missing", False): missing,
-    ("model", "restore", False): restore,
+HANDLERS: Final[Mapping[tuple[str, bool], Handler]] = {
+    ("get", False): list_applications,
+    ("get", True): get,
+    ("list", False): list_legacy,
+    ("versions", True): versions,
+    ("status", True): status,
+    ("history", True): deployment_history,
+    ("del", True): delete,
+    ("deploy", True): deploy,
+    ("undeploy", True): undeploy,
+    ("plan", True): plan,
+    ("plan", False): plan_manifest,
+    ("explain", True): explain,
+    ("events", True): events,
+    ("events", False): events,
+    ("rollback", True): rollback,
+    ("resume", False): resume,
+    ("missing", False): missing,
+    ("restore", False): restore,
 }
-"""All operations but ``put``, whose request must be read before it is known which application it is about."""
+"""What carries out each operation, by its name and whether it is about one application; all but ``put``, whose request
+must be read before it is known which application it is about."""
 
 
 def _event_id() -> str:

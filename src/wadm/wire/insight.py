@@ -55,8 +55,6 @@ class Ask(Struct, frozen=True, omit_defaults=True):
     author: str = ""
     message: str = ""
     """deploy, undeploy, rollback: who, and what for; kept with the revision."""
-    scaler: str | None = None
-    """explain: only this scaler, by id or name."""
     limit: int = 200
     """events: at most so many, the newest."""
     since: float = 0.0

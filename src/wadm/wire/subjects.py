@@ -17,6 +17,7 @@ import re
 from msgspec import Struct
 
 from wadm.errors import Malformed
+from wadm.wire import operations
 
 API_PREFIX = "wadm.api"
 API_QUEUE = "wadm_server"
@@ -25,42 +26,6 @@ API_QUEUE = "wadm_server"
 _TOKEN = re.compile(r"[-/_=A-Za-z0-9]+")
 _LATTICE = re.compile(r"[-_A-Za-z0-9]+")
 _ENDS = " \t\r\n\f\v.>*"
-
-Operation = tuple[str, str, bool]
-"""Category, operation, and whether the name of an application follows."""
-
-ORIGINAL_OPERATIONS: frozenset[Operation] = frozenset(
-    {
-        ("model", "put", False),
-        ("model", "get", False),
-        ("model", "get", True),
-        ("model", "list", False),
-        ("model", "versions", True),
-        ("model", "del", True),
-        ("model", "deploy", True),
-        ("model", "undeploy", True),
-        ("model", "status", True),
-        ("model", "history", True),
-    }
-)
-"""What wadm 0.21.1 answers (docs/protocol/api.md#subjects-of-requests)."""
-
-FURTHER_OPERATIONS: frozenset[Operation] = frozenset(
-    {
-        ("model", "plan", False),
-        ("model", "plan", True),
-        ("model", "explain", True),
-        ("model", "events", False),
-        ("model", "events", True),
-        ("model", "rollback", True),
-        ("model", "resume", False),
-        ("model", "missing", False),
-        ("model", "restore", False),
-    }
-)
-"""What is answered beside it. To the original's clients these subjects do not exist."""
-
-OPERATIONS = ORIGINAL_OPERATIONS | FURTHER_OPERATIONS
 
 
 def is_token(text: str) -> bool:
@@ -167,7 +132,7 @@ def parse_api(subject: str, prefix: str = API_PREFIX, multitenant: bool = False)
                 "Invalid subject: Found extra components of subject, ensure your manifest name consists of only "
                 "alphanumeric characters, dashes, and underscores."
             )
-    if (category, operation, name is not None) not in OPERATIONS:
+    if operations.find(category, operation, name is not None) is None:
         raise Malformed(f"Unsupported subject: {subject}")
     return ApiSubject(lattice, category, operation, name, account)
 
