@@ -23,8 +23,8 @@ from tests.dashboard.manifests import an_app, shop
 from tests.dashboard.page import Page, populated
 from tests.dashboard.stage import FAILING, Stage, some_hosts, stage
 from tests.natsd import NatsServer
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import simulated_hosts
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import simulated_hosts
 
 LOOKS = {"light": (1280, 800, False), "dark": (1280, 800, True), "phone": (390, 844, True), "wide": (2560, 1300, False)}
 """Width, height, dark."""

@@ -20,11 +20,11 @@ from msgspec.structs import replace
 
 from bench.driven import obey
 from bench.shapes import ZONES, Holdings
+from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.habits import Habits
+from wadm.hosts.host import CONTROL_PREFIX, ModelHost
 from wadm.model.events import ComponentScaled
 from wadm.model.lattice import Component
-from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import Habits
-from wadm.sim.host import CONTROL_PREFIX, ModelHost
 from wadm.transport.base import Handler, Message, Subscription, Transport
 from wadm.transport.nats import ConnectOptions, connect
 from wadm.wire.events import encode_event

@@ -26,10 +26,10 @@ from bench.hosts import CHANGING, Counted
 from bench.processes import Manager, ManagerProcess, start_manager
 from wadm.cli.embedded_nats import embedded_nats
 from wadm.errors import WadmError
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import Habits
-from wadm.sim.host import ModelHost
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import Habits
+from wadm.hosts.host import ModelHost
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 LATTICE = "default"

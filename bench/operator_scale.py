@@ -24,9 +24,9 @@ from bench.processes import use_of
 from tests.operator.cluster import Cluster
 from tests.operator.world import World, application, eventually, running_cluster, running_world
 from wadm.client import connect_sync
+from wadm.hosts.fleet import simulated_hosts
+from wadm.hosts.run import run
 from wadm.operator import names
-from wadm.sim.fleet import simulated_hosts
-from wadm.sim.run import run
 from wadm.transport.nats import ConnectOptions
 
 CHANGES = 20

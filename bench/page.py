@@ -26,8 +26,8 @@ from tests.dashboard.browser import chromium, resize
 from tests.dashboard.page import Page
 from tests.dashboard.stage import Stage, stage
 from tests.natsd import NatsServer
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import simulated_hosts
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import simulated_hosts
 
 EACH = 10
 """Hosts that an application runs on."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from bench.driven import obey
 from wadm.errors import WadmError
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 EVERY = 0.05

@@ -70,7 +70,7 @@ class Stage:
             self.processes[name] = Process(self.network, name, command, self.directory / f"{name}.log", clock)
         for number, name in enumerate(HOSTS):
             places = [part for url in urls for part in ("--nats", url)]
-            command = [sys.executable, "-m", "wadm.sim.run", *places, "--seed", name, "-l", f"zone={number}"]
+            command = [sys.executable, "-m", "wadm.hosts.run", *places, "--seed", name, "-l", f"zone={number}"]
             command += ["-l", "kind=model", "--heartbeat", f"{HEARTBEAT:g}"]
             self.processes[name] = Process(self.network, name, command, self.directory / f"{name}.log")
         for number, name in enumerate(self.real.places):

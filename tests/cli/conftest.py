@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cli.world import World
-from wadm.sim.core import HostSpec
+from wadm.hosts.core import HostSpec
 
 
 @pytest.fixture

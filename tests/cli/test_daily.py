@@ -17,8 +17,8 @@ from wadm.cli import query
 from wadm.cli.facts import timed
 from wadm.cli.main import main
 from wadm.cli.selectors import read
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits, containing
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits, containing
 
 MakeWorld = Callable[..., World]
 

@@ -13,10 +13,10 @@ from wadm.cli.doctor import examine
 from wadm.cli.standing import store_troubles
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings
+from wadm.hosts.ids import host_id
 from wadm.server.app import Server
 from wadm.server.resources import LEFT_BEHIND, streams
 from wadm.server.settings import Settings as ServerSettings
-from wadm.sim.ids import host_id
 from wadm.transport.base import BucketSpec, Message, StreamSpec, Transport
 from wadm.transport.nats import ConnectOptions, connect
 from wadm.transport.nats.streams import bucket_config

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.world import World
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits
 
 NOT_YET = "shop-http has not reported its health yet"
 

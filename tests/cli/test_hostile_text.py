@@ -16,9 +16,9 @@ from tests.cli import test_views
 from tests.cli.world import World
 from wadm.cli.output import render
 from wadm.cli.visible import visible
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits
 from wadm.model.status import StatusType
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\x9b31m\r\x08\x7f\u202egnp\u2028x"
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")

@@ -28,7 +28,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def url(request: pytest.FixtureRequest, nats_server_factory: NatsServerFactory, tmp_path: Path) -> Iterator[str]:
     """The URL of a NATS with a server and two simulated hosts."""
     url = nats_server_factory().url
-    hosts = [*PYTHON, "wadm.sim.run", "--nats", url, "--hosts", "2"]
+    hosts = [*PYTHON, "wadm.hosts.run", "--nats", url, "--hosts", "2"]
     if request.param == "ours":
         server = [*PYTHON, "wadm", "--nats-server", url]
     else:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Result, World
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits, containing
+from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.settings import Settings
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits, containing
-from wadm.sim.host import ModelHost
 from wadm.transport.base import Message
 from wadm.transport.memory.network import Fault, Network
 from wadm.wire.subjects import API_QUEUE

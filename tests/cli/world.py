@@ -14,10 +14,10 @@ from wadm.cli.group import LazyGroup
 from wadm.cli.main import COMMANDS, main
 from wadm.cli.session import Session
 from wadm.client.client import Client
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.server.app import Server
 from wadm.server.settings import Settings as ServerSettings
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.transport.virtual_time import VirtualTimeLoop
 

@@ -23,7 +23,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/client.md").read_t
 def url(nats_server_factory: NatsServerFactory, tmp_path: Path) -> Iterator[str]:
     url = nats_server_factory().url
     python = [sys.executable, "-m"]
-    commands = ([*python, "wadm", "-s", url], [*python, "wadm.sim.run", "--nats", url, "--hosts", "2"])
+    commands = ([*python, "wadm", "-s", url], [*python, "wadm.hosts.run", "--nats", url, "--hosts", "2"])
     with (tmp_path / "log").open("w") as log:
         processes = [subprocess.Popen(one, stdout=log, stderr=log) for one in commands]
     with connect_sync(url, timeout=1) as client:

@@ -18,11 +18,11 @@ from wadm.client.settings import Settings as ClientSettings
 from wadm.dashboard.listener import Listener
 from wadm.dashboard.options import Options
 from wadm.dashboard.tokens import Bearer, Tokens
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.habits import Habits, containing
 from wadm.server.app import Server, new_instance
 from wadm.server.settings import Settings
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import Habits, containing
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 FULL = "full-token-for-tests-only"

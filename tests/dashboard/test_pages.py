@@ -358,7 +358,7 @@ def test_that_nats_is_away_is_told_and_that_it_is_back(page: Page) -> None:
 def test_a_thousand_applications_and_five_hundred_hosts(
     nats_server_factory: NatsServerFactory, browser: webdriver.Chrome
 ) -> None:
-    from wadm.sim.fleet import simulated_hosts
+    from wadm.hosts.fleet import simulated_hosts
 
     hosts = simulated_hosts(500, {"zone": "east"}, spread_heartbeats=True)
     with stage(nats_server_factory(), hosts) as running:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from tests.e2e.stage import Stage, until
 from tests.natsd import NatsServer
-from wadm.sim.habits import Habits
+from wadm.hosts.habits import Habits
 
 APPLICATIONS = 12
 SLOW = Habits(pull_delay=(0.2, 1.0))

@@ -19,9 +19,9 @@ from tests.natsd import NatsServer
 from tests.server.lab import component, manifest
 from tests.transport.worlds import free_port
 from wadm.errors import WadmError
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import Habits
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import Habits
 from wadm.transport.base import BucketSpec
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 

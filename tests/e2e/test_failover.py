@@ -14,7 +14,7 @@ from tests.e2e.conftest import SetUp
 from tests.e2e.stage import WITHIN, Stage, application, start_cluster, until
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
-from wadm.sim.habits import Habits
+from wadm.hosts.habits import Habits
 from wadm.transport.base import StreamSpec
 
 NAMES = [f"app-{number}" for number in range(12)]

@@ -18,7 +18,7 @@ from tests.e2e.conftest import SetUp
 from tests.e2e.stage import PATIENCE, Instance, Stage, application, until
 from tests.real import real_program
 from wadm.errors import WadmError
-from wadm.sim.habits import Habits
+from wadm.hosts.habits import Habits
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, connect
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from tests.server.lab import Lab, component, manifest, until
 from wadm.errors import Malformed, WadmError
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.server import logging
 from wadm.server.app import Server
 from wadm.server.logging import Levels, Sink
 from wadm.server.owner import LatticeOwner
 from wadm.server.view import Place
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 

@@ -24,7 +24,7 @@ REACH = ROOT / ".mutation" / "reach.json"
 RESULTS = HERE / "results.jsonl"
 EXPLAINED = HERE / "explained.toml"
 BY_SIMULATOR = HERE / "simulated.jsonl"
-TESTS = ("tests/engine", "tests/server", "tests/sim", "tests/observability", "tests/client")
+TESTS = ("tests/engine", "tests/server", "tests/hosts", "tests/sim", "tests/observability", "tests/client")
 NOT_MAPPED = (
     "tests/sim/simulator/test_seeds.py",
     "tests/sim/simulator/test_planted_bugs.py",

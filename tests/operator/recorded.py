@@ -222,7 +222,7 @@ def moves(to: Recorder, lattice: str) -> None:
     cluster.apply(world.host_config(namespace, natsClientPort=to.second.port))
     serve = world.program("second-wadm", "-m", "wadm", "--nats-server", to.second.url)
     hosts = world.program(
-        "second-hosts", "-m", "wadm.sim.run", "--nats", to.second.url, "-x", namespace, "-n", "1", "--heartbeat", "5"
+        "second-hosts", "-m", "wadm.hosts.run", "--nats", to.second.url, "-x", namespace, "-n", "1", "--heartbeat", "5"
     )
     serve.start()
     hosts.start()

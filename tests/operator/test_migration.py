@@ -50,7 +50,7 @@ def test_the_original_server_serves_as_well(world: World, tmp_path: Path) -> Non
     program = real_program("wadm")
     namespace = world.namespace()
     nats = NatsServer(tmp_path / "nats").start()
-    hosts = world.program("hosts", "-m", "wadm.sim.run", "--nats", nats.url, "-x", namespace, "--heartbeat", "2")
+    hosts = world.program("hosts", "-m", "wadm.hosts.run", "--nats", nats.url, "-x", namespace, "--heartbeat", "2")
     with (tmp_path / "log").open("wb") as log:
         original = subprocess.Popen([program, "--nats-server", f"127.0.0.1:{nats.port}"], stdout=log, stderr=log)
     try:

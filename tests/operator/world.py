@@ -153,7 +153,7 @@ class World:
         """Start simulated hosts."""
         options = [argument for label in labels for argument in ("-l", label)]
         program = self.program(
-            f"hosts-{uuid4().hex[:6]}", "-m", "wadm.sim.run", "--nats", self.nats.url, "-x", lattice,
+            f"hosts-{uuid4().hex[:6]}", "-m", "wadm.hosts.run", "--nats", self.nats.url, "-x", lattice,
             "-n", str(count), "--heartbeat", "5", *options,
         )  # fmt: skip
         program.start()

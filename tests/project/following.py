@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.cli.world import World
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits, containing
-from wadm.sim.host import ModelHost
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits, containing
+from wadm.hosts.host import ModelHost
 
 COLUMNS = 100
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$|^<!-- (\w+): (.*?) -->$", re.DOTALL | re.MULTILINE)

@@ -82,7 +82,7 @@ def test_events_of_hosts() -> None:
 
 
 def test_reply_texts_are_those_of_simulated_hosts() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "src/wadm/sim").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/wadm/hosts").glob("*.py"))
     texts = [text for row in rows("lattice", "Reply texts") for cell in row[1:] for text in CODE.findall(cell)]
     fixed = [text.strip("… ") for text in texts if not re.search(r"\b(?:ID|X|OLD)\b", text)]
     assert len(fixed) > 20
@@ -90,7 +90,7 @@ def test_reply_texts_are_those_of_simulated_hosts() -> None:
 
 
 def test_calls_are_those_that_simulated_hosts_answer() -> None:
-    source = (ROOT / "src/wadm/sim/host.py").read_text()
+    source = (ROOT / "src/wadm/hosts/host.py").read_text()
     answered = {(noun, verb, int(more)) for noun, verb, more in re.findall(r'\("(\w+)", "(\w+)", (\d)\)', source)}
     calls = [row[0].strip("`").split(".") for row in rows("lattice", "Calls")]
     assert {(noun, verb, len(more)) for noun, verb, *more in calls} == answered

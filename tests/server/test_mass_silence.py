@@ -9,8 +9,8 @@ import pytest
 
 from tests.server.lab import in_virtual_time, until
 from tests.server.test_silence import INSTANCES, NAMES, World
+from wadm.hosts.host import ModelHost
 from wadm.server.settings import Settings
-from wadm.sim.host import ModelHost
 
 HEARTBEAT = 30.0
 SAID_WITHIN = HEARTBEAT + 12.0

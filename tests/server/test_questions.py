@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.server.lab import Lab, in_virtual_time
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.server.app import Server
 from wadm.server.insights import OWNER_TIMEOUT
 from wadm.server.settings import Settings
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
 from wadm.transport.memory import MemoryTransport
 
 QUESTIONS: list[tuple[str, Any]] = [("plan.shop", None), ("plan.shop", {"undeploy": True}), ("explain.shop", None)]

@@ -6,12 +6,12 @@ import io
 import json
 
 from tests.server.lab import Lab, component, in_virtual_time, manifest, until
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import Habits
 from wadm.server import logging
 from wadm.server.app import Server
 from wadm.server.logging import Levels, Sink
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import Habits
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 

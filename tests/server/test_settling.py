@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.server.lab import Lab, in_virtual_time, until
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.server.app import Server
 from wadm.server.owner import LatticeOwner
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
 from wadm.transport.memory import MemoryTransport
 
 NAMES = [f"shop-{number}" for number in range(10)]

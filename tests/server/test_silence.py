@@ -10,12 +10,12 @@ import pytest
 
 from bench.hosts import CHANGING, Counted
 from tests.server.lab import Lab, component, in_virtual_time, manifest
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import Habits
+from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.settings import Settings
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import Habits
-from wadm.sim.host import ModelHost
 from wadm.transport.base import Message, Transport
 from wadm.transport.memory import MemoryTransport
 

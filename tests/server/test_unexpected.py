@@ -13,12 +13,12 @@ from tests.server.lab import Lab, component, in_virtual_time, manifest, until
 from tests.server.test_silence import World
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine import planning
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
 from wadm.server import commands, inquiries, logging, owner, records
 from wadm.server.app import Server
 from wadm.server.metrics import ServerMetrics, exposition
 from wadm.server.unexpected import UnexpectedErrors
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
 from wadm.transport.memory import MemoryTransport
 
 Errors = list[dict[str, Any]]

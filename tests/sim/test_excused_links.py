@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wadm.sim.provider_links import ProviderLinks, ToldLink
+from wadm.hosts.provider_links import ProviderLinks, ToldLink
 
 LINK = ToldLink(source_id="p", target="c", name="default", wit_namespace="wasi", wit_package="http", interfaces=())
 

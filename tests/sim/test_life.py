@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.sim.conftest import LabFactory
-from tests.sim.lab import HOST, PREFIX, SEED, Lab, a_host, line
+from tests.hosts.conftest import LabFactory
+from tests.hosts.lab import HOST, PREFIX, SEED, Lab, a_host, line
 from wadm.errors import NoResponders
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import Habits
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import Habits
 from wadm.transport.memory import MemoryTransport
 
 BUILTIN_LABELS = {"hostcore.arch": "x86_64", "hostcore.os": "linux", "hostcore.osfamily": "unix"}

@@ -17,9 +17,9 @@ from wadm.client.client import Client
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings
 from wadm.client.watch import NotReached
+from wadm.hosts.habits import Habits
 from wadm.model.lattice import Inventory
 from wadm.model.status import ApplicationStatus, ScalerStatus
-from wadm.sim.habits import Habits
 
 _REPOSITORY = Path(__file__).parents[3]
 _PACKAGED = Path(__file__).with_name("hello.yaml")

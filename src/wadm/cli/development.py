@@ -26,14 +26,14 @@ from wadm.client.connection import open_client
 from wadm.client.settings import Settings as ClientSettings
 from wadm.client.urls import safe_url
 from wadm.errors import Misconfigured, NotFound, WadmError
+from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.habits import HEALTHY, Habits, containing
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
 from wadm.server.logging import configure
 from wadm.server.resources import names
 from wadm.server.roster import forget_all
 from wadm.server.settings import Settings
 from wadm.signals import heeded
-from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 T = TypeVar("T")

@@ -1,9 +1,6 @@
-"""Model hosts: what a wasmCloud 1.9.2 host says and does on the wire, without running anything.
+"""The simulator: whole servers, hosts and users in virtual time, under faults that a seed draws.
 
-They speak through :mod:`wadm.transport` alone, take their chances from seeded generators and their time from the
-transport, so that the same hosts serve demonstrations and load over a real NATS as well as the deterministic
-simulator. Nothing here runs WebAssembly or provider processes, nor speaks wRPC.
-
-The encoding and the rules are written anew from docs/protocol/lattice.md, not taken from :mod:`wadm.wire` and
-:mod:`wadm.engine`: what judges the server must not share its mistakes.
+``python -m wadm.sim --seed 7`` runs one simulation; docs/simulator.md tells what is drawn and what is checked. The
+checks read manifests and the lattice protocol by themselves, not by :mod:`wadm.wire` and :mod:`wadm.engine`: what
+judges the server must not share its mistakes.
 """

@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import fields, replace
 
 from wadm.errors import WadmError
+from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.host import ModelHost
+from wadm.hosts.images import Kind
 from wadm.sim import checks
 from wadm.sim.calls import STRANGER
-from wadm.sim.habits import HEALTHY, Habits
-from wadm.sim.host import ModelHost
-from wadm.sim.images import Kind
 from wadm.sim.manifests import STRANGERS_CONFIG, ZONES, draw_manifest, upgraded
 from wadm.sim.network import NO_TROUBLE
 from wadm.sim.options import Options

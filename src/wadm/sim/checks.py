@@ -15,12 +15,12 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.hosts.components import RunningComponent
+from wadm.hosts.provider_links import LinkId
+from wadm.hosts.providers import RunningProvider
 from wadm.sim import wanted
 from wadm.sim.calls import STRANGER, Call
-from wadm.sim.components import RunningComponent
 from wadm.sim.ledger import Stored
-from wadm.sim.provider_links import LinkId
-from wadm.sim.providers import RunningProvider
 from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
 from wadm.sim.world import SimulatedHost, World
 

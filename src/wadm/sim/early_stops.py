@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from wadm.hosts.components import RunningComponent
+from wadm.hosts.providers import RunningProvider
 from wadm.sim.calls import Call
 from wadm.sim.checks import APPSPEC, MANAGED_BY, View, look
-from wadm.sim.components import RunningComponent
-from wadm.sim.providers import RunningProvider
 from wadm.sim.wanted import Wanted, Workload
 from wadm.sim.world import World
 

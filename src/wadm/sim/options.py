@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wadm.sim.habits import Habits
+from wadm.hosts.habits import Habits
 from wadm.sim.network import Trouble
 
 ROOM: Final = 1024 * 1024

@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
+from wadm.hosts.habits import HEALTHY, Habits
 from wadm.server import logging
 from wadm.sim import checks, early_stops
-from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.manifests import Manifest
 from wadm.sim.world import SimulatedHost, SimulatedServer, World, WorldSink
 from wadm.transport import virtual_time

@@ -17,15 +17,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.errors import NotFound, WadmError
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.logging import Sink
 from wadm.server.settings import Settings
 from wadm.sim.calls import STRANGER, Call, Calls
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.health_heard import TELLING, HealthHeard
-from wadm.sim.host import ModelHost
 from wadm.sim.known import Known
 from wadm.sim.lives import Life, drive_tasks, has_died
 from wadm.sim.network import TroubledNetwork

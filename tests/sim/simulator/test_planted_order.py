@@ -17,9 +17,9 @@ from wadm.engine import garbage, observe, reconcile
 from wadm.engine.interests import Interests
 from wadm.engine.plan import Needed
 from wadm.errors import TooLarge, WadmError
+from wadm.hosts.habits import HEALTHY, Habits
 from wadm.model.lattice import Inventory
 from wadm.server import commands, inquiries, lattices, owner, records
-from wadm.sim.habits import HEALTHY, Habits
 from wadm.sim.network import Trouble
 from wadm.sim.options import Options, Rates, draw_options
 from wadm.sim.simulation import simulate

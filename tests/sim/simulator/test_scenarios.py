@@ -12,12 +12,12 @@ import pytest
 from wadm.engine.observe import STANDS_STILL
 from wadm.engine.plan import Plan
 from wadm.errors import Unavailable
+from wadm.hosts.habits import HEALTHY, Habits, containing
+from wadm.hosts.providers import RunningProvider
 from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim import checks
-from wadm.sim.habits import HEALTHY, Habits, containing
 from wadm.sim.manifests import Manifest
 from wadm.sim.order import COMMANDS
-from wadm.sim.providers import RunningProvider
 from wadm.sim.scenario import Scenario, application, component, link, play, provider, zones
 from wadm.sim.world import LATTICE
 from wadm.transport.memory import Fault

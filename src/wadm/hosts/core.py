@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from wadm.background import BackgroundTasks
 from wadm.errors import WadmError
-from wadm.sim import bodies
-from wadm.sim.habits import Delay, Habits, draw
-from wadm.sim.ids import event_id, friendly_name, host_id, timestamp
-from wadm.sim.images import Kind, is_latest, latest_error, pull_error
-from wadm.sim.store import LatticeStore, StoreFailed
+from wadm.hosts import bodies
+from wadm.hosts.habits import Delay, Habits, draw
+from wadm.hosts.ids import event_id, friendly_name, host_id, timestamp
+from wadm.hosts.images import Kind, is_latest, latest_error, pull_error
+from wadm.hosts.store import LatticeStore, StoreFailed
 from wadm.transport.base import Message, Subscription, Transport
 
 _log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.hosts.lab import Lab, a_host
 from tests.natsd import NatsServer
 from tests.real import real_program
-from tests.sim.lab import Lab, a_host
 from wadm.errors import TimedOut
-from wadm.sim.habits import containing
+from wadm.hosts.habits import containing
 from wadm.transport import virtual_time
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryBroker, MemoryTransport

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.sim import bodies
-from wadm.sim.bodies import ComponentEntry, Labels, Limits, Reply
-from wadm.sim.core import SECRET_PREFIX, Failure, HostCore, Refusal, Request, decode
-from wadm.sim.locks import FairLock
+from wadm.hosts import bodies
+from wadm.hosts.bodies import ComponentEntry, Labels, Limits, Reply
+from wadm.hosts.core import SECRET_PREFIX, Failure, HostCore, Refusal, Request, decode
+from wadm.hosts.locks import FairLock
 
 _scale_decoder = msgspec.json.Decoder(bodies.ScaleComponent)
 _update_decoder = msgspec.json.Decoder(bodies.UpdateComponent)

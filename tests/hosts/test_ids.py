@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from wadm.sim.ids import event_id, friendly_name, host_id, timestamp, uptime_human
+from wadm.hosts.ids import event_id, friendly_name, host_id, timestamp, uptime_human
 
 REAL_ID = "NCSQ6IEWL2ZPY5HWMXXPVIRGULY3VU4PUUFCUEXNB2IMIOC4QGGWKNO6"
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from tests.sim.conftest import LabFactory
-from tests.sim.lab import PREFIX, a_host
+from tests.hosts.conftest import LabFactory
+from tests.hosts.lab import PREFIX, a_host
 from wadm.errors import NoResponders, TimedOut
-from wadm.sim.fleet import SIMULATED_LABEL, Fleet, simulated_hosts
-from wadm.sim.habits import Habits
+from wadm.hosts.fleet import SIMULATED_LABEL, Fleet, simulated_hosts
+from wadm.hosts.habits import Habits
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.transport.virtual_time import run
 

@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from wadm.sim.bodies import Link
-from wadm.sim.core import SECRET_PREFIX
-from wadm.sim.store import LatticeStore
+from wadm.hosts.bodies import Link
+from wadm.hosts.core import SECRET_PREFIX
+from wadm.hosts.store import LatticeStore
 
 LinkId = tuple[str, str, str, str, str]
 """Source, namespace, package, name and target."""

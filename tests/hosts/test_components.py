@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.sim.conftest import LabFactory
-from tests.sim.lab import HOST, Lab, a_host
-from wadm.sim.habits import containing
+from tests.hosts.conftest import LabFactory
+from tests.hosts.lab import HOST, Lab, a_host
+from wadm.hosts.habits import containing
 
 OLD, NEW = {"by": "old"}, {"by": "new"}
 FAILS = containing("absent", error="manifest unknown")

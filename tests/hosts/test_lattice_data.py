@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sim.conftest import LabFactory
-from tests.sim.lab import Lab, a_host
+from tests.hosts.conftest import LabFactory
+from tests.hosts.lab import Lab, a_host
 from wadm.transport.memory import MemoryTransport
 
 OTHER_TARGET = (

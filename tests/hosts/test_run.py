@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.natsd import NatsServer
-from wadm.sim.fleet import SIMULATED_LABEL
+from wadm.hosts.fleet import SIMULATED_LABEL
 from wadm.transport.base import Message
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
@@ -21,7 +21,7 @@ TIMEOUT = 30.0
 
 
 class Program:
-    """``python -m wadm.sim.run`` on a lattice of its own, and the events heard of it."""
+    """``python -m wadm.hosts.run`` on a lattice of its own, and the events heard of it."""
 
     def __init__(self, url: str, transport: NatsTransport) -> None:
         self.lattice = f"run-{uuid4().hex[:8]}"
@@ -33,7 +33,7 @@ class Program:
         """Start it with three hosts and return what it prints of them."""
         await self.transport.subscribe(f"wasmbus.evt.{self.lattice}.*", self._hear)
         common = ("--nats", self._url, "--lattice", self.lattice, "--hosts", "3")
-        command = (sys.executable, "-m", "wadm.sim.run", *common, *arguments)
+        command = (sys.executable, "-m", "wadm.hosts.run", *common, *arguments)
         self.process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert self.process.stdout is not None
         return [(await self.process.stdout.readline()).decode().strip() for _ in range(3)]

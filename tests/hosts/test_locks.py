@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from wadm.sim.locks import FairLock
+from wadm.hosts.locks import FairLock
 
 
 class Queue:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from wadm.errors import WadmError
-from wadm.sim.bodies import Link, Spec
+from wadm.hosts.bodies import Link, Spec
 from wadm.transport.base import BucketSpec, Entry, Subscription, Transport
 
 _log = logging.getLogger(__name__)

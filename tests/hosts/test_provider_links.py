@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import pytest
 
 from bench.real_hosts import Programs, RealHost, free_port, is_closed, seconds_until
+from tests.hosts.conftest import LabFactory
+from tests.hosts.lab import a_host
 from tests.natsd import NatsServer
 from tests.real import real_program
-from tests.sim.conftest import LabFactory
-from tests.sim.lab import a_host
 from wadm.errors import WadmError
 from wadm.transport.nats import ConnectOptions, connect
 

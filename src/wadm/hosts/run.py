@@ -1,4 +1,4 @@
-"""Run model hosts on a NATS server until they are stopped: ``python -m wadm.sim.run --hosts 3``.
+"""Run model hosts on a NATS server until they are stopped: ``python -m wadm.hosts.run --hosts 3``.
 
 For demonstrations, load and tests of whatever speaks to hosts. The hosts run nothing; each bears the label
 ``wasmcloud.dev/simulated=true``.
@@ -15,10 +15,10 @@ from contextlib import suppress
 import click
 
 from wadm.errors import WadmError
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import HEARTBEAT_INTERVAL, Habits, containing
-from wadm.sim.host import ModelHost
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.habits import HEARTBEAT_INTERVAL, Habits, containing
+from wadm.hosts.host import ModelHost
 from wadm.transport.nats import ConnectOptions, connect
 
 __all__ = ["Fleet", "HostSpec", "main", "run", "simulated_hosts"]

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, replace
 
-from wadm.sim import bodies
-from wadm.sim.bodies import Link, Reply, Spec
-from wadm.sim.core import SECRET_PREFIX, HostCore, Refusal, Request, decode
-from wadm.sim.provider_links import SUBJECT, encode, has_secrets, resolve
-from wadm.sim.store import StoreFailed
+from wadm.hosts import bodies
+from wadm.hosts.bodies import Link, Reply, Spec
+from wadm.hosts.core import SECRET_PREFIX, HostCore, Refusal, Request, decode
+from wadm.hosts.provider_links import SUBJECT, encode, has_secrets, resolve
+from wadm.hosts.store import StoreFailed
 
 _link_decoder = msgspec.json.Decoder(bodies.Link)
 _delete_decoder = msgspec.json.Decoder(bodies.DeleteLink)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import NatsServerFactory
+from tests.hosts.lab import until
 from tests.natsd import NatsServer
 from tests.real import real_program
-from tests.sim.lab import until
-from wadm.sim.fleet import Fleet, simulated_hosts
-from wadm.sim.habits import Habits
+from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.habits import Habits
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 pytestmark = pytest.mark.real

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import msgspec
 
-from wadm.sim import bodies
-from wadm.sim.bodies import Greeting, Inventory, Reply
-from wadm.sim.components import Components, RunningComponent
-from wadm.sim.core import HOST_VERSION, HostCore, HostSpec, Operation, Refusal, Request, decode
-from wadm.sim.habits import Habits
-from wadm.sim.ids import uptime_human
-from wadm.sim.lattice_data import LatticeData
-from wadm.sim.provider_links import ToldLink
-from wadm.sim.providers import Providers, RunningProvider
-from wadm.sim.store import LatticeStore
+from wadm.hosts import bodies
+from wadm.hosts.bodies import Greeting, Inventory, Reply
+from wadm.hosts.components import Components, RunningComponent
+from wadm.hosts.core import HOST_VERSION, HostCore, HostSpec, Operation, Refusal, Request, decode
+from wadm.hosts.habits import Habits
+from wadm.hosts.ids import uptime_human
+from wadm.hosts.lattice_data import LatticeData
+from wadm.hosts.provider_links import ToldLink
+from wadm.hosts.providers import Providers, RunningProvider
+from wadm.hosts.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
 
 CONTROL_PREFIX: Final = "wasmbus.ctl"
@@ -40,7 +40,7 @@ class ModelHost:
     """One life of a model host, from :meth:`start` until it stops or is killed.
 
     All that the real host does on the wire, it does, faults of the real one included; what runs on it is only
-    remembered. :class:`~wadm.sim.fleet.Fleet` makes hosts and hands them what all hosts of a lattice hear;
+    remembered. :class:`~wadm.hosts.fleet.Fleet` makes hosts and hands them what all hosts of a lattice hear;
     ``on_change`` is called whenever this one begins or ceases to listen.
     """
 

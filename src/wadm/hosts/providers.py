@@ -9,13 +9,13 @@ import msgspec
 from msgspec import UNSET, Struct, field
 
 from wadm.errors import WadmError
-from wadm.sim import bodies
-from wadm.sim.bodies import Labels, ProviderEntry, Reply
-from wadm.sim.core import Failure, HostCore, Refusal, Request, decode
-from wadm.sim.images import BUILTIN, strip
-from wadm.sim.locks import FairLock
-from wadm.sim.provider_links import Form, LinkId, ProviderLinks, ToldLink, form, link_id, resolve
-from wadm.sim.store import StoreFailed
+from wadm.hosts import bodies
+from wadm.hosts.bodies import Labels, ProviderEntry, Reply
+from wadm.hosts.core import Failure, HostCore, Refusal, Request, decode
+from wadm.hosts.images import BUILTIN, strip
+from wadm.hosts.locks import FairLock
+from wadm.hosts.provider_links import Form, LinkId, ProviderLinks, ToldLink, form, link_id, resolve
+from wadm.hosts.store import StoreFailed
 from wadm.transport.base import Message, Subscription
 
 FIRST_PROBE = 5.0

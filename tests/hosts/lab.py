@@ -7,10 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from wadm.sim.core import HostSpec
-from wadm.sim.fleet import Fleet
-from wadm.sim.habits import Habits
-from wadm.sim.host import ModelHost
+from wadm.hosts.core import HostSpec
+from wadm.hosts.fleet import Fleet
+from wadm.hosts.habits import Habits
+from wadm.hosts.host import ModelHost
 from wadm.transport.base import Message, Transport
 
 PREFIX = "wasmbus.ctl.v1.default."

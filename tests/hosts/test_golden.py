@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from tests.hosts.lab import HOST, PREFIX, Lab, a_host
 from tests.real import shared
-from tests.sim.lab import HOST, PREFIX, Lab, a_host
-from wadm.sim.habits import containing
+from wadm.hosts.habits import containing
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 

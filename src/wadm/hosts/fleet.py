@@ -10,11 +10,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from wadm.sim.core import HostSpec
-from wadm.sim.habits import HEALTHY, Habits
-from wadm.sim.host import CONTROL_PREFIX, ModelHost
-from wadm.sim.provider_links import SUBJECT, decode
-from wadm.sim.store import LatticeStore
+from wadm.hosts.core import HostSpec
+from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.host import CONTROL_PREFIX, ModelHost
+from wadm.hosts.provider_links import SUBJECT, decode
+from wadm.hosts.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
 
 SIMULATED_LABEL: Final = "wasmcloud.dev/simulated"
