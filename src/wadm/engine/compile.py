@@ -7,6 +7,7 @@ parts and order never change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TypeAlias
 
 import msgspec
@@ -17,6 +18,7 @@ from wadm.engine.limits import Limits, refusal
 from wadm.engine.spread import Share, allocate, everywhere
 from wadm.model import names
 from wadm.model.lattice import EntityKind, Link
+from wadm.model.link_puts import LinkAt
 from wadm.model.manifest import (
     SECRET_POLICY_TYPE,
     Component,
@@ -89,7 +91,7 @@ class Hopeless(Struct, frozen=True):
 Scaler: TypeAlias = WorkloadScaler | LinkScaler | Hopeless
 
 
-class Desired(Struct, frozen=True):
+class Desired(Struct, frozen=True, dict=True):
     """What one application wants of the lattice. An application that is not deployed wants nothing.
 
     ``configs`` has every configuration and secret reference it names, by lattice name, in manifest order; ``None``
@@ -104,15 +106,47 @@ class Desired(Struct, frozen=True):
     too_large: str = ""
     """Why nothing of it is planned (:mod:`wadm.engine.limits`): then all that is there stays as it is."""
 
-    @property
-    def workloads(self) -> list[WorkloadScaler]:
-        """The scalers of components and providers."""
-        return [s for s in self.scalers if isinstance(s, WorkloadScaler)]
+    # What every planning looks up. It is found as the manifest is compiled, for a step of planning must stay small.
 
-    @property
-    def links(self) -> list[LinkScaler]:
+    @cached_property
+    def workloads(self) -> tuple[WorkloadScaler, ...]:
+        """The scalers of components and providers."""
+        return tuple(s for s in self.scalers if isinstance(s, WorkloadScaler))
+
+    @cached_property
+    def links(self) -> tuple[LinkScaler, ...]:
         """The scalers of links."""
-        return [s for s in self.scalers if isinstance(s, LinkScaler)]
+        return tuple(s for s in self.scalers if isinstance(s, LinkScaler))
+
+    @cached_property
+    def things(self) -> dict[tuple[EntityKind, str], WorkloadScaler]:
+        """The wanted components and providers, by kind and id."""
+        return {(w.entity_kind, w.entity_id): w for w in self.workloads}
+
+    @cached_property
+    def trials(self) -> frozenset[tuple[EntityKind, str]]:
+        """Kind and id of the trials of wanted components (:mod:`wadm.engine.trial`)."""
+        components = (id_ for kind, id_ in self.things if kind == "component")
+        return frozenset(("component", names.trial_id(id_)) for id_ in components) - self.things.keys()
+
+    @cached_property
+    def links_at(self) -> dict[str, list[LinkScaler]]:
+        """The wanted links by the ids of their source and target."""
+        found: dict[str, list[LinkScaler]] = {}
+        for scaler in self.links:
+            for end in {scaler.link.source_id, scaler.link.target}:
+                found.setdefault(end, []).append(scaler)
+        return found
+
+    @cached_property
+    def wanted_links(self) -> frozenset[LinkAt]:
+        """The identities of the wanted links, with their targets."""
+        return frozenset(scaler.link.at for scaler in self.links)
+
+    @cached_property
+    def own_configs(self) -> frozenset[str]:
+        """The configurations that the application provides itself."""
+        return frozenset(name for name, properties in self.configs.items() if properties is not None)
 
 
 def nothing(application: str) -> Desired:
@@ -151,13 +185,15 @@ class _Compiler:
     def desired(self) -> Desired:
         scalers = [scaler for component in self.manifest.spec.components for scaler in self.component(component)]
         references = (c.properties.application for c in self.manifest.spec.components)
-        return Desired(
+        desired = Desired(
             self.application,
             self.manifest.version,
             tuple(_merge_links(scalers)),
             self.configs,
             frozenset(r.name for r in references if r is not None),
         )
+        _ = desired.trials, desired.links_at, desired.wanted_links, desired.own_configs
+        return desired
 
     def component(self, component: Component) -> Iterable[Scaler]:
         try:

@@ -135,10 +135,10 @@ def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
         return True
     if any(provider_id == key[0] for _, provider_id in work.swaps):
         old = [link for link in work.lattice.links.get(key, ()) if link.target == target]
-        new = [scaler.link for scaler in work.links_at.get(key[0], ()) if scaler.link.source_id == key[0]]
+        new = [scaler.link for scaler in work.desired.links_at.get(key[0], ()) if scaler.link.source_id == key[0]]
         return not _same_address(old, new, work)
     return ("component", target) in work.still_serving and not (
-        {("component", target), ("provider", target)} & work.wanted_things
+        {("component", target), ("provider", target)} & work.desired.things.keys()
     )
 
 
@@ -186,7 +186,7 @@ def _is_stop(command: Command) -> bool:
 
 def _is_wanted(key: Key, work: Work) -> bool:
     kind: EntityKind = "provider" if key[0] == "provider" else "component"
-    return (kind, key[2]) in work.wanted_things
+    return (kind, key[2]) in work.desired.things
 
 
 def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple[LinkKey, str]]]:

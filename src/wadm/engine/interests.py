@@ -96,7 +96,7 @@ class Interests:
             self._too_large.add(application)
         for workload in desired.workloads:
             self._entities.setdefault((workload.entity_kind, workload.entity_id), set()).add(application)
-        self._wanted_links[application] = frozenset((s.link.key, s.link.target) for s in desired.links)
+        self._wanted_links[application] = desired.wanted_links
         for scaler in desired.links:
             self._links.setdefault(scaler.link.key, set()).add(application)
         for name in desired.configs:
@@ -150,7 +150,7 @@ class Interests:
         wanted = {scaler.link.source_id for scaler in desired.links} if desired is not None else set()
         sources = frozenset(wanted | {key[0] for key, _ in self.record(application).links})
         _reindex(self._linking, self._sources, application, sources)
-        links = desired.links if desired is not None else []
+        links = desired.links if desired is not None else ()
         ends = frozenset(end for scaler in links for end in (scaler.link.source_id, scaler.link.target))
         _reindex(self._linked, self._ends, application, ends)
 

@@ -32,7 +32,7 @@ def goes_first(scaler: LinkScaler, work: Work) -> bool:
     if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
         return False
     return any(
-        ("provider", end) in work.wanted_things
+        ("provider", end) in work.desired.things
         and not work.lattice.where("provider", end)
         and ("provider", end) not in work.starts
         for end in (link.source_id, link.target)
@@ -47,7 +47,9 @@ def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
     providers are put. A link that fails, or has to wait itself for the first start of its source, is not waited for.
     """
     if scaler.entity_kind == "provider":
-        return next((one.link for one in work.links_at.get(scaler.entity_id, ()) if _is_awaited(one.link, work)), None)
+        return next(
+            (one.link for one in work.desired.links_at.get(scaler.entity_id, ()) if _is_awaited(one.link, work)), None
+        )
     if work.first_link is None:
         first = (one.link for one in work.desired.links if goes_first(one, work) and _is_awaited(one.link, work))
         work.first_link = (next(first, None),)
@@ -144,7 +146,7 @@ def _is_started_without(link: Link, work: Work) -> bool:
     as it is: a later owner finds both, and cannot tell that the list of the provider may lack the link. So it stays
     where an earlier owner had noted that, and the provider has not been seen yet."""
     ends: list[tuple[EntityKind, str]] = [("provider", end) for end in (link.source_id, link.target)]
-    if link.at in work.record.untold and any(e in work.wanted_things and not work.lattice.where(*e) for e in ends):
+    if link.at in work.record.untold and any(e in work.desired.things and not work.lattice.where(*e) for e in ends):
         return True
     put = work.lattice.link_puts.get(link.at)
     if put is None and work.lattice.link(link.at) is not None:
@@ -159,7 +161,7 @@ def _may_come_late(link: Link, work: Work) -> bool:
     before = work.pending(("link", *link.key, link.target))
     if before is None or not before.error or not isinstance(before.command, PutLink):
         return False
-    ends = {end for end in (link.source_id, link.target) if ("component", end) not in work.wanted_things}
+    ends = {end for end in (link.source_id, link.target) if ("component", end) not in work.desired.things}
     return any(not work.lattice.where("provider", end) for end in ends)
 
 

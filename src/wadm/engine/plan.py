@@ -9,7 +9,7 @@ from functools import cached_property
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
+from wadm.engine.compile import Desired, Scaler, WorkloadScaler
 from wadm.engine.in_flight import InFlight, Pending, begin, starting
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.commands import (
@@ -27,7 +27,7 @@ from wadm.model.commands import (
 )
 from wadm.model.lattice import Component, Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
-from wadm.model.names import SECRET_PREFIX, trial_id
+from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
 from wadm.model.swaps import Swap, Swaps, joined
 
@@ -321,51 +321,25 @@ class Work:
     def left_over(self) -> list[tuple[EntityKind, str, Entity]]:
         """What runs of the application that it does not want any more, as kind, host and entity."""
         owned = self.lattice.owned_by(self.desired.application)
-        kept = self.wanted_things | self.trials
+        kept = self.desired.things.keys() | self.desired.trials
         return [one for one in owned if (one[0], one[2].id) not in kept]
-
-    @cached_property
-    def trials(self) -> frozenset[tuple[EntityKind, str]]:
-        """Kind and id of the trials of wanted components (:mod:`wadm.engine.trial`)."""
-        components = {id_ for kind, id_ in self.wanted_things if kind == "component"}
-        return frozenset(("component", trial_id(id_)) for id_ in components) - self.wanted_things
 
     @property
     def trials_over(self) -> list[tuple[EntityKind, str, Entity]]:
         """The trials that are not needed any more, as kind, host and entity."""
         owned = self.lattice.owned_by(self.desired.application)
-        return [one for one in owned if (one[0], one[2].id) in self.trials and (one[1], one[2].id) not in self.on_trial]
+        trials = self.desired.trials
+        return [one for one in owned if (one[0], one[2].id) in trials and (one[1], one[2].id) not in self.on_trial]
 
     @cached_property
     def left_over_components(self) -> frozenset[str]:
         """The ids of the components among them."""
         return frozenset(entity.id for kind, _, entity in self.left_over if kind == "component")
 
-    # -- what is wanted, by what one asks for ------------------------------------------------
-
     @cached_property
     def wanted(self) -> Record:
         """The links and configurations that must be on record."""
         return links_and_configs(self.desired)
-
-    @cached_property
-    def wanted_workloads(self) -> dict[tuple[EntityKind, str], WorkloadScaler]:
-        """The wanted components and providers, by kind and id."""
-        return {(w.entity_kind, w.entity_id): w for w in self.desired.workloads}
-
-    @cached_property
-    def wanted_things(self) -> frozenset[tuple[EntityKind, str]]:
-        """Kind and id of the wanted components and providers."""
-        return frozenset(self.wanted_workloads)
-
-    @cached_property
-    def links_at(self) -> dict[str, list[LinkScaler]]:
-        """The wanted links by the ids of their source and target."""
-        found: dict[str, list[LinkScaler]] = {}
-        for scaler in self.desired.links:
-            for end in {scaler.link.source_id, scaler.link.target}:
-                found.setdefault(end, []).append(scaler)
-        return found
 
     @cached_property
     def outlived_links(self) -> dict[str, list[LinkAt]]:
@@ -417,8 +391,11 @@ def has_come_true(command: Command, lattice: Lattice, since: float = -math.inf) 
             return lattice.find("component", command.host_id, command.component_id) is None
         case ScaleComponent():
             there = lattice.find("component", command.host_id, command.component_id)
-            asked = Component(command.component_id, command.reference, command.count, command.annotations)
-            return isinstance(there, Component) and replace(there, code="", rescaled=False) == asked
+            return (
+                isinstance(there, Component)
+                and (there.count, there.image) == (command.count, command.reference)
+                and there.annotations == command.annotations
+            )
         case UpdateComponent():
             there = lattice.find("component", command.host_id, command.component_id)
             return there is None or there.image == command.reference
@@ -523,7 +500,4 @@ def describe(command: Command, lattice: Lattice | None = None) -> str:
 
 def links_and_configs(desired: Desired) -> Record:
     """Return what must be on record for an application: its links and the configurations it provides itself."""
-    return Record(
-        frozenset((s.link.key, s.link.target) for s in desired.links),
-        frozenset(name for name, properties in desired.configs.items() if properties is not None),
-    )
+    return Record(desired.wanted_links, desired.own_configs)

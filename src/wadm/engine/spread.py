@@ -29,6 +29,7 @@ import zlib
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 
 from msgspec import Struct
@@ -190,11 +191,12 @@ def place_component(
 
 def _homes(share: Share, plan: _Placing) -> dict[str, Place]:
     """Return the hosts on which a share lives already and may stay."""
-    counts = {host_id: getattr(plan.mine[host_id], "count", 1) for host_id in plan.may_stay(share)}
+    may_stay = plan.may_stay(share)
+    if not may_stay:
+        return {}
+    counts = {host_id: getattr(plan.mine[host_id], "count", 1) for host_id in may_stay}
     if len(counts) > 1 and sum(counts.values()) == share.target:
         return {host_id: Place(count, share.name) for host_id, count in counts.items()}
-    if not counts:
-        return {}
     home = min(counts, key=lambda host_id: (-counts[host_id], host_id))
     return {home: Place(share.target, share.name)}
 
@@ -243,8 +245,8 @@ class _Candidates:
         """Those that failed, which come last."""
         self._running = deque(running)
         self._failed = deque(failed)
-        self._next = list(range(len(hosts) + 1))
-        """For each place in the order: where to look for the next host that may be free."""
+        self._next: dict[int, int] = {}
+        """For a place in the order that is taken: where to look for the next host that may be free."""
 
     def free(self, begin: int, taken: Mapping[str, Place]) -> str | None:
         """Return the free host to be taken next: one that runs the thing already, else the next from ``begin``."""
@@ -262,7 +264,7 @@ class _Candidates:
     def _find(self, place: int, taken: Mapping[str, Place]) -> int:
         passed = []
         while place < len(self.hosts):
-            if self._next[place] != place:
+            if place in self._next:
                 passed.append(place)
                 place = self._next[place]
             elif self.hosts[place] in taken:
@@ -294,18 +296,27 @@ class _Placing:
         self.mine = mine
         self.bars = bars
         self.places: dict[str, Place] = {}
-        self._by_name = {share.name: share for share in shares}
         self._serving: dict[str, list[str]] = {}
         """The hosts on which something runs, by the spread for which it does."""
         for host_id, entity in mine.items():
             self._serving.setdefault(spread_of(entity), []).append(host_id)
-        self._failed = sorted(bars.failed, key=lambda host: (bars.failed[host], host))
         self._candidates: dict[Requirements, _Candidates] = {}
         self._full: set[str] = set()
         """Hosts from which no share can be moved to a free one, by whatever detours. It stays so: of what can be
         reached from them nothing is free, and nothing becomes free."""
 
+    @cached_property
+    def _by_name(self) -> dict[str, Share]:
+        return {share.name: share for share in self.shares}
+
+    @cached_property
+    def _failed(self) -> list[str]:
+        failed = self.bars.failed
+        return sorted(failed, key=lambda host: (failed[host], host))
+
     def placement(self, missing: list[Missing], crowded: bool = False) -> Placement:
+        if not missing:
+            return Placement(self.places, crowded=crowded)
         order = {share.name: number for number, share in enumerate(self.shares)}
         by_share = sorted(missing, key=lambda m: order[m.share.name])
         return Placement(self.places, tuple(by_share), crowded)
@@ -313,10 +324,12 @@ class _Placing:
     def may_stay(self, share: Share) -> list[str]:
         """Return the hosts on which what runs counts for a share. A host whose labels are not known yet has the benefit
         of the doubt: nothing is moved away from it before it was asked."""
-        hosts = self.lattice.hosts
+        hosts, serving = self.lattice.hosts, self._serving.get(share.name)
+        if serving is None:
+            return []
         return [
             host
-            for host in self._serving.get(share.name, ())
+            for host in serving
             if host not in self.bars.shut and (hosts[host].meets(share.requirements) or not hosts[host].known)
         ]
 
@@ -331,10 +344,12 @@ class _Placing:
     def candidates(self, share: Share) -> _Candidates:
         found = self._candidates.get(share.requirements)
         if found is None:
-            barred = {*self.bars.shut, *self.bars.failed, *(h for h in self.bars.silent if h not in self.mine)}
-            hosts = [host for host in self.lattice.eligible(share.requirements) if host not in barred]
+            bars, hosts = self.bars, self.lattice.eligible(share.requirements)
+            if bars.shut or bars.failed or bars.silent:
+                barred = {*bars.shut, *bars.failed, *(h for h in bars.silent if h not in self.mine)}
+                hosts = [host for host in hosts if host not in barred]
             running = [host for host in sorted(self.mine) if self.fits(host, share)]
-            failed = [host for host in self._failed if self.fits(host, share)]
+            failed = [host for host in self._failed if self.fits(host, share)] if bars.failed else []
             found = self._candidates[share.requirements] = _Candidates(hosts, running, failed)
         return found
 

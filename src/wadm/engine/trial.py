@@ -34,16 +34,16 @@ def is_called_over_lattice(component_id: str, work: Work) -> bool:
 
 def _sources(component_id: str, work: Work) -> Iterator[str]:
     yield from {key[0]: None for key, _ in work.lattice.links_to(component_id)}
-    links = (scaler.link for scaler in work.links_at.get(component_id, ()))
+    links = (scaler.link for scaler in work.desired.links_at.get(component_id, ()))
     yield from {link.source_id: None for link in links if link.target == component_id}
 
 
 def _calls_over_lattice(source: str, work: Work) -> bool:
-    if work.lattice.where("component", source) or ("component", source) in work.wanted_workloads:
+    if work.lattice.where("component", source) or ("component", source) in work.desired.things:
         return True
     running = work.lattice.where("provider", source).values()
     images = [one.image for one in running if isinstance(one, Provider)]
-    if (wanted := work.wanted_workloads.get(("provider", source))) is not None:
+    if (wanted := work.desired.things.get(("provider", source))) is not None:
         images.append(wanted.image)
     return not all(is_builtin(image) for image in images)
 

@@ -148,12 +148,12 @@ class Progress:
         self.work = work
         self.scaler = scaler
         self.mine = mine
-        self.ready = all(name in work.ready for name in scaler.config)
+        self.ready = work.ready.issuperset(scaler.config)
         self.runs = runs
         """Whether it runs anywhere, for whomever."""
         self.attempts = attempts
         """How often starting it has failed on hosts that are not tried at the moment."""
-        self.lacking = any(host not in mine for host in placement.places)
+        self.lacking = not placement.places.keys() <= mine.keys()
         """Whether a host that it should run on does not have it yet."""
         self.awaits = ""
         """What a start waits for, besides configurations."""
@@ -161,8 +161,8 @@ class Progress:
         """When what an earlier version asked for is out of time, 0 where there is no such thing."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
-        self.gathering = (
-            not all(one.barred for one in placement.missing) and work.now < work.lattice.last_joined + HOSTS_GATHER
+        self.gathering = work.now < work.lattice.last_joined + HOSTS_GATHER and any(
+            not one.barred for one in placement.missing
         )
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
         self.restarting = self.lacking or bool(work.lattice.unseen)
@@ -176,7 +176,7 @@ class Progress:
         """Whether there is one on which it never said that it is well."""
         self.swaps: dict[str, Swap] = {}
         """Swaps of it that are not over, by host."""
-        self.unreached = sorted(h for h in placement.places if h in mine and h in work.lattice.silent)
+        self.unreached = sorted(work.lattice.silent.keys() & placement.places.keys() & mine.keys())
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
         """Whether no more of it are started because they may run on a host of which it is not known what it runs."""
@@ -389,8 +389,11 @@ def _is_in_doubt(entity: Component, before: Pending | None) -> bool:
 def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, Entity]) -> list[str]:
     """Stop what runs outside the placement where it may go now. Return the hosts that it must leave."""
     scaler, work = progress.scaler, progress.work
+    outside_placement = mine.keys() - placement.places.keys()
+    if not outside_placement:
+        return []
     leaving = []
-    for host in sorted(mine.keys() - placement.places.keys()):
+    for host in sorted(outside_placement):
         if not work.lattice.hosts[host].known:
             work.questions.hosts.add(host)  # Its labels, which say whether it may stay, are not known yet.
         elif owner(mine[host]) is not None:
