@@ -171,12 +171,14 @@ def _settle_the_rest(work: Work) -> Steps[None]:
         if number % SHARES_A_STEP == 0:
             yield
         key = pending.command.key
+        if key in work.seen:
+            continue
         deleting = isinstance(pending.command, DeleteLink) and (
             work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
         )
         stopping = _is_stop(pending.command) and work.under_way(key)
         at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
-        if key not in work.seen and not (deleting or stopping or at_work):
+        if not (deleting or stopping or at_work):
             work.settled.add(key)
 
 

@@ -184,6 +184,8 @@ class Progress:
         self.serving: dict[str, Entity] = {}
         """What runs as this version wants it, where it is placed, though perhaps not as many; by host."""
         self.placement = placement
+        self.earlier: dict[str, Entity] = {}
+        """What runs of earlier versions and goes on until this one runs, by host."""
 
     def right(self, host: str, count: int) -> None:
         """Note that a host runs as many as it should of what is wanted."""
@@ -206,20 +208,18 @@ class Progress:
         """Tell the rest of the plan whether an earlier version still serves, or nothing does yet: what that one uses,
         and what this may replace, must stay."""
         thing = (self.scaler.entity_kind, self.scaler.entity_id)
-        if self.earlier():
+        self.earlier = self._earlier()
+        if self.earlier:
             self.work.still_serving.add(thing)
         wanted = any(share.target for share in self.scaler.shares)
-        starting = any(not pending.held and not pending.attempts for pending in self.pending)
-        if (
-            wanted
-            and not (self.mine.keys() - self.serving.keys())
-            and (not self.serving or (self.lacking and starting))
-        ):
+        if wanted and self.mine.keys() <= self.serving.keys() and (not self.serving or self._starts_more()):
             self.work.not_serving.add(thing)
 
-    def earlier(self) -> dict[str, Entity]:
-        """Return what runs of earlier versions and goes on until this one runs, by host."""
-        if not (self.wrong or self.placement.missing):
+    def _starts_more(self) -> bool:
+        return self.lacking and any(not pending.held and not pending.attempts for pending in self.pending)
+
+    def _earlier(self) -> dict[str, Entity]:
+        if not self.mine or not (self.wrong or self.placement.missing):
             return {}
         return {
             host: entity
@@ -441,11 +441,11 @@ def _status(
         elif placement.missing:
             free = f"goes on as soon as the id {scaler.entity_id} is free there"
             explanation = replace(explanation, next=free if foreign else _next_host(placement))
-    given_up = given_up_texts(progress.swaps, scaler, work)
+    given_up = given_up_texts(progress.swaps, scaler, work) if progress.swaps else []
     if given_up:
         again = f"{scaler.image} is not tried again before the next deploy, or wadm deploy {scaler.application} --retry"
         explanation = replace(explanation, next=again, final=True)
-    earlier = list(progress.earlier().items())
+    earlier = list(progress.earlier.items())
     if (scaler.entity_kind, scaler.entity_id) in work.not_serving:
         earlier += [(host, entity) for _, host, entity in work.left_over[:TOLD]]
     if serves := until_then(earlier, work):
@@ -520,8 +520,10 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
 
 def _may_come_back(placement: Placement, work: Work) -> bool:
     """Whether a silent host would do for something that no other can be had for."""
+    if not work.lattice.silent or not placement.missing:
+        return False
     silent = [work.lattice.hosts[host] for host in work.lattice.silent]
-    lacking = {missing.share.requirements for missing in placement.missing} if silent else set()
+    lacking = {missing.share.requirements for missing in placement.missing}
     return any(host.meets(wanted) for wanted in lacking for host in silent)
 
 
