@@ -40,6 +40,7 @@ CHANGING = frozenset(
     for verb in verbs
 )
 """Calls that change a lattice; all others only ask."""
+CONTROL = "wasmbus.ctl."
 QUIET = 0.05
 """Seconds without a changing call after which it is worth looking whether all is as it should be."""
 
@@ -68,6 +69,9 @@ class Counted:
         return await self._transport.subscribe(subject, hear, queue)
 
     def _count(self, message: Message) -> None:
+        if not message.subject.startswith(CONTROL):
+            self.calls["provider.health"] += 1  # whether a provider listens
+            return
         noun, verb, *names = message.subject.split(".")[4:]
         call = f"{noun}.{verb}"
         self.calls[call] += 1

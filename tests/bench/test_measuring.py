@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from bench import cases
+from bench.hosts import Counted
 from bench.processes import Manager
 from bench.shapes import Holdings, Shape
 from wadm.engine.validate import validate
+from wadm.transport import virtual_time
+from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.wire.manifests import read_manifest
 
 
@@ -29,3 +33,18 @@ async def test_settling_is_measured_without_anything_superfluous() -> None:
         assert figures["told_s"] is not None
         assert figures["superfluous"] == 0
     assert Holdings().changes_from_nothing() == 0
+
+
+def test_a_question_to_a_provider_is_counted_and_answered_like_a_control_call() -> None:
+    async def asked() -> tuple[dict[str, int], list[str]]:
+        broker, heard = MemoryBroker(), list[str]()
+        counted = Counted(MemoryTransport(broker, "hosts"))
+        for subject in ("wasmbus.rpc.default.kv.health", "wasmbus.ctl.v1.default.config.put.c"):
+            await counted.subscribe(subject, lambda message: heard.append(message.subject))
+            MemoryTransport(broker, "manager").publish(subject, b"")
+        await asyncio.sleep(1)
+        return dict(counted.calls), heard
+
+    calls, heard = virtual_time.run(asked())
+    assert calls == {"provider.health": 1, "config.put": 1}
+    assert heard == ["wasmbus.rpc.default.kv.health", "wasmbus.ctl.v1.default.config.put.c"]
