@@ -1,7 +1,7 @@
-"""Numbers that are counted while working, and the text in which Prometheus reads them.
+"""Numbers that are counted while working, and what Prometheus reads of them.
 
-Counting must cost next to nothing: a counter is an attribute that is added to, a histogram one search in a short
-tuple. Names, labels and text are put together only when somebody asks.
+Counting must cost next to nothing: a counter is an attribute that is added to, a histogram one search in a short tuple,
+neither with a lock. prometheus-client makes the text of them when somebody asks, and is loaded then.
 """
 
 from __future__ import annotations
@@ -9,21 +9,41 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
-PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 Labels = Mapping[str, str]
-Part = Callable[[bool], bytes]
-"""Returns metrics as text: as OpenMetrics where that is asked for, else in Prometheus' own format."""
+Part = Callable[[], "Iterable[Metric]"]
+"""Returns families of metrics, each with its samples."""
 
 
-def told(accept: str, *parts: Part) -> tuple[bytes, str]:
+def exposition(accept: str, *parts: Part) -> tuple[bytes, str]:
     """Return the text of all parts in the format that a scraper takes, which its ``Accept`` says, and its type."""
-    openmetrics = "application/openmetrics-text" in accept.lower()
-    text = b"".join(part(openmetrics) for part in parts)
-    return (text + b"# EOF\n", OPENMETRICS) if openmetrics else (text, PLAIN)
+    from prometheus_client.exposition import choose_encoder
+
+    encode, content_type = choose_encoder(accept)
+    return encode(_Parts(parts)), content_type
+
+
+class _Parts:
+    """What prometheus-client collects from."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families of all parts."""
+        return (family for part in self._parts for family in part())
+
+
+def of_process() -> Iterable[Metric]:
+    """Return what Prometheus' own clients tell of a process, under the same names; nothing where there is no /proc."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    return ProcessCollector(registry=CollectorRegistry()).collect()
 
 
 class Histogram:
@@ -52,64 +72,45 @@ class Histogram:
         return sum(self.counts)
 
 
-class Exposition:
-    """Metrics as text, family by family: in Prometheus' format, or as OpenMetrics, which has exemplars."""
+class Families:
+    """Families of metrics, put together one after another."""
 
-    def __init__(self, openmetrics: bool = False) -> None:
-        self._openmetrics = openmetrics
-        self._lines: list[str] = []
+    def __init__(self) -> None:
+        self.all: list[Metric] = []
 
     def counter(self, name: str, about: str, samples: Iterable[tuple[Labels, float]] | float) -> None:
-        """Add a counter; by convention ``name`` ends in ``_total``."""
-        self._family(name, "counter", about, samples)
+        """Add a counter; ``name`` ends in ``_total``."""
+        family = self._family(name.removesuffix("_total"), "counter", about)
+        for labels, value in _each(samples):
+            family.add_sample(name, dict(labels), value)
 
     def gauge(self, name: str, about: str, samples: Iterable[tuple[Labels, float]] | float) -> None:
         """Add a gauge."""
-        self._family(name, "gauge", about, samples)
+        family = self._family(name, "gauge", about)
+        for labels, value in _each(samples):
+            family.add_sample(name, dict(labels), value)
 
     def histogram(self, name: str, about: str, samples: Iterable[tuple[Labels, Histogram]] | Histogram) -> None:
         """Add a histogram, or one for each set of labels."""
-        self._head(name, "histogram", about)
+        from prometheus_client.samples import Exemplar
+
+        family = self._family(name, "histogram", about)
         for labels, histogram in [({}, samples)] if isinstance(samples, Histogram) else samples:
-            running = 0
             bounds = (*(repr(float(bound)) for bound in histogram.bounds), "+Inf")
-            for bucket, (bound, count) in enumerate(zip(bounds, histogram.counts, strict=True)):
-                running += count
-                exemplar = self._exemplar(histogram, bucket)
-                self._lines.append(f"{name}_bucket{_labels({**labels, 'le': bound})} {running}{exemplar}")
-            self._lines.append(f"{name}_sum{_labels(labels)} {_number(histogram.total)}")
-            self._lines.append(f"{name}_count{_labels(labels)} {running}")
+            running = list(accumulate(histogram.counts))
+            for bucket, (bound, count) in enumerate(zip(bounds, running, strict=True)):
+                seen = histogram.exemplars.get(bucket)
+                exemplar = None if seen is None else Exemplar({"trace_id": seen[0]}, *seen[1:])
+                family.add_sample(f"{name}_bucket", {**labels, "le": bound}, count, exemplar=exemplar)
+            family.add_sample(f"{name}_sum", dict(labels), histogram.total)
+            family.add_sample(f"{name}_count", dict(labels), running[-1])
 
-    def text(self) -> bytes:
-        """Return all that was added; what ends a whole answer is not in it (:func:`told`)."""
-        return ("\n".join(self._lines) + "\n").encode()
+    def _family(self, name: str, kind: str, about: str) -> Metric:
+        from prometheus_client import Metric
 
-    def _family(self, name: str, kind: str, about: str, samples: Iterable[tuple[Labels, float]] | float) -> None:
-        self._head(name, kind, about)
-        for labels, value in [({}, samples)] if isinstance(samples, int | float) else samples:
-            self._lines.append(f"{name}{_labels(labels)} {_number(value)}")
-
-    def _exemplar(self, histogram: Histogram, bucket: int) -> str:
-        if not self._openmetrics or (found := histogram.exemplars.get(bucket)) is None:
-            return ""
-        trace, value, at = found
-        return f" # {_labels({'trace_id': trace})} {_number(value)} {at:.3f}"
-
-    def _head(self, name: str, kind: str, about: str) -> None:
-        if self._openmetrics and kind == "counter":
-            name = name.removesuffix("_total")  # the family is named without what its samples end in
-        self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+        self.all.append(Metric(name, about, kind))
+        return self.all[-1]
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _each(samples: Iterable[tuple[Labels, float]] | float) -> Iterable[tuple[Labels, float]]:
+    return [({}, samples)] if isinstance(samples, int | float) else samples

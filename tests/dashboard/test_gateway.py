@@ -305,7 +305,7 @@ def test_a_page_that_is_closed_is_forgotten(running: Stage, path: str) -> None:
     running.deploy("hello")
 
     def streams(count: int) -> bool:
-        return f"wadm_http_streams {count}\n".encode() in running.get("/metrics").data
+        return f"wadm_http_streams {count}.0\n".encode() in running.get("/metrics").data
 
     gone = [Listening(running, LATTICE + path, lambda events: True) for _ in range(3)]
     for page in gone:

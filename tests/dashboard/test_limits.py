@@ -66,7 +66,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again_and_others_go_on(limited: 
     assert refused[0].headers["retry-after"] == "1"
     assert refused[0].json == {"result": "error", "message": "Too many requests: wait 1 s"}
     assert limited.get("/api/v1/session", token=FULL).status == 200
-    assert f"wadm_http_limited_total {len(refused)}\n".encode() in limited.get("/metrics", token=None).data
+    assert f"wadm_http_limited_total {len(refused)}.0\n".encode() in limited.get("/metrics", token=None).data
 
 
 def test_tokens_cannot_be_guessed_fast(limited: Stage) -> None:
@@ -87,7 +87,7 @@ def test_one_client_cannot_take_the_streams_of_all(limited: Stage) -> None:
 
     with contextlib.ExitStack() as until_left:
         assert [opened(READ, until_left).status for _ in range(3)] == [200] * 3
-        until(lambda: b"wadm_http_streams 3\n" in limited.get("/metrics", token=None).data)
+        until(lambda: b"wadm_http_streams 3.0\n" in limited.get("/metrics", token=None).data)
         refused = limited.get("/api/v1/stream", token=READ)
         assert (refused.status, "3 streams of this client" in refused.json["message"]) == (429, True)
         assert opened(FULL, until_left).status == 200

@@ -35,7 +35,7 @@ def connections(running: Stage) -> int:
 
 def streams(running: Stage) -> int:
     text = running.get("/metrics", token=None).data.decode()
-    return int(text.partition("\nwadm_http_streams ")[2].split()[0])
+    return int(float(text.partition("\nwadm_http_streams ")[2].split()[0]))
 
 
 def new_tab(page: Page, url: str) -> None:

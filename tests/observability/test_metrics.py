@@ -18,7 +18,7 @@ import yaml
 from tests.conftest import NatsServerFactory
 from tests.dashboard.manifests import an_app
 from tests.dashboard.stage import stage
-from wadm.metrics import Exposition, Histogram, told
+from wadm.metrics import Families, Histogram, exposition
 
 HERE = Path(__file__).parents[2] / "deploy/observability"
 RULES: list[dict[str, Any]] = yaml.safe_load((HERE / "alerts.yaml").read_text())["groups"][0]["rules"]
@@ -48,14 +48,15 @@ def test_a_histogram_counts_up_to_and_including_its_bounds() -> None:
     histogram = Histogram((0.1, 1))
     for value in (0.05, 0.1, 0.5, 7):
         histogram.observe(value)
-    out = Exposition()
+    out = Families()
     out.histogram("x_seconds", "Some.", [({"a": 'b"\\\n'}, histogram)])
-    assert out.text().decode().splitlines()[2:] == [
-        'x_seconds_bucket{a="b\\"\\\\\\n",le="0.1"} 2',
-        'x_seconds_bucket{a="b\\"\\\\\\n",le="1.0"} 3',
-        'x_seconds_bucket{a="b\\"\\\\\\n",le="+Inf"} 4',
+    text, _ = exposition("", lambda: out.all)
+    assert text.decode().splitlines()[2:] == [
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="0.1"} 2.0',
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="1.0"} 3.0',
+        'x_seconds_bucket{a="b\\"\\\\\\n",le="+Inf"} 4.0',
         'x_seconds_sum{a="b\\"\\\\\\n"} 7.65',
-        'x_seconds_count{a="b\\"\\\\\\n"} 4',
+        'x_seconds_count{a="b\\"\\\\\\n"} 4.0',
     ]
 
 
@@ -65,25 +66,22 @@ def test_openmetrics_show_the_trace_of_an_observation() -> None:
     histogram.observe(0.5, "0af7651916cd43dd8448eb211c80319c")
     seen = time.time()
 
-    def part(openmetrics: bool) -> bytes:
-        out = Exposition(openmetrics)
-        out.counter("x_total", "Some.", 2)
-        out.histogram("x_seconds", "Some.", histogram)
-        return out.text()
-
-    text, kind = told("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", part)
+    out = Families()
+    out.counter("x_total", "Some.", 2)
+    out.histogram("x_seconds", "Some.", histogram)
+    text, kind = exposition("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", lambda: out.all)
     lines = text.decode().splitlines()
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
-    assert lines[:3] == ["# HELP x Some.", "# TYPE x counter", "x_total 2"]
+    assert lines[:3] == ["# HELP x Some.", "# TYPE x counter", "x_total 2.0"]
     assert lines[-1] == "# EOF"
     bucket = next(line for line in lines if 'le="1.0"' in line)
     sample, _, exemplar = bucket.partition(" # ")
-    assert sample == 'x_seconds_bucket{le="1.0"} 2'
+    assert sample == 'x_seconds_bucket{le="1.0"} 2.0'
     labels, value_, at = exemplar.split(" ")
     assert (labels, value_) == ('{trace_id="0af7651916cd43dd8448eb211c80319c"}', "0.5")
     assert abs(float(at) - seen) < 60
     assert sum(" # {" in line for line in lines) == 1
-    plain, kind = told("text/plain", part)
+    plain, kind = exposition("text/plain", lambda: out.all)
     assert kind.startswith("text/plain")
     assert b"trace_id" not in plain
     assert b"# EOF" not in plain
@@ -119,9 +117,18 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def value(text: str, sample: str) -> float:
-    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
-    assert found, f"{sample} is not in\n{text}"
-    return float(found[1])
+    """Return the value of a sample, whatever the order of its labels."""
+    wanted = SAMPLE.fullmatch(f"{sample} 0")
+    assert wanted, sample
+    for line in text.splitlines():
+        found = SAMPLE.fullmatch(line)
+        if found and found[1] == wanted[1] and _labels(found[2]) == _labels(wanted[2]):
+            return float(found[3])
+    raise AssertionError(f"{sample} is not in\n{text}")
+
+
+def _labels(text: str | None) -> set[str]:
+    return set(re.findall(r'\w+="(?:[^"\\]|\\.)*"', text or ""))
 
 
 def test_what_happened_is_counted(scraped: str) -> None:
@@ -188,8 +195,12 @@ def test_the_grafana_dashboard_is_the_one_that_its_program_writes() -> None:
 def test_the_admin_listener_tells_the_same(nats_server_factory: NatsServerFactory) -> None:
     from wadm.server.health import answer
 
-    said = answer("GET", "/metrics", {}, lambda openmetrics: b"wadm_ready 1\n")
-    assert (said.status, said.body, said.content_type[:25]) == (200, b"wadm_ready 1\n", "text/plain; version=0.0.4")
-    said = answer("GET", "/metrics", {}, lambda openmetrics: b"wadm_ready 1\n", "application/openmetrics-text")
-    assert (said.body, said.content_type[:28]) == (b"wadm_ready 1\n# EOF\n", "application/openmetrics-text")
+    out = Families()
+    out.gauge("wadm_ready", "Whether.", 1)
+    said = answer("GET", "/metrics", {}, lambda: out.all)
+    assert (said.status, said.body.splitlines()[-1]) == (200, b"wadm_ready 1.0")
+    assert said.content_type.startswith("text/plain; version=")
+    said = answer("GET", "/metrics", {}, lambda: out.all, "application/openmetrics-text")
+    assert said.body.splitlines()[-2:] == [b"wadm_ready 1.0", b"# EOF"]
+    assert said.content_type.startswith("application/openmetrics-text")
     assert answer("GET", "/metrics", {}).status == 404

@@ -13,7 +13,9 @@ import yaml
 
 from tests.observability.test_metrics import families, named
 from tests.operator.world import ROOT
-from wadm.operator.metrics import Metrics, State, exposition
+from wadm.metrics import exposition
+from wadm.operator.metrics import Metrics, State
+from wadm.operator.metrics import families as families_of
 
 HERE = ROOT / "deploy" / "observability"
 RULES = yaml.safe_load((HERE / "operator-alerts.yaml").read_text())["groups"][0]["rules"]
@@ -28,15 +30,15 @@ def scraped() -> str:
         ready=True, due=2, later=5, lag=0.5, phases={"Deployed": 4}, host_configs=1, connected={"main": False},
         breaks={"pods": 1},
     )  # fmt: skip
-    return exposition(metrics, state).decode()
+    return exposition("", lambda: families_of(metrics, state))[0].decode()
 
 
 def test_every_line_is_as_the_format_has_it() -> None:
     told = scraped()
     assert families(told)["wadm_operator_pass_duration_seconds"] == "histogram"
-    assert 'wadm_operator_passes_total{what="application",result="done"} 3' in told
-    assert 'wadm_operator_queue{due="false"} 5' in told
-    assert 'wadm_operator_lattice_connected{lattice="main"} 0' in told
+    assert 'wadm_operator_passes_total{result="done",what="application"} 3.0' in told
+    assert 'wadm_operator_queue{due="false"} 5.0' in told
+    assert 'wadm_operator_lattice_connected{lattice="main"} 0.0' in told
 
 
 def test_alerts_and_dashboard_speak_of_metrics_that_are_there() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.server.lab import Lab, component, in_virtual_time, manifest, settle
 from tests.wire.test_reply_subjects import LISTENED_TO
+from wadm.metrics import exposition
 from wadm.model.manifest import Problem
 from wadm.server.settings import Settings
 from wadm.transport.base import Message
@@ -36,7 +37,7 @@ async def test_nothing_arrives_at_a_reply_subject_that_is_no_inbox() -> None:
             lab.client.publish(f"wadm.api.default.model.{operation}", b"request", reply)
     await asyncio.sleep(5)
     assert set(heard) & set(HOSTILE) == set()
-    metrics = server.metrics().decode()
+    metrics = exposition("", server.metrics)[0].decode()
     assert 'wadm_api_reply_subjects_refused_total{reason="reserved"}' in metrics
     refused = sum(server._metrics.replies_refused.values())
     assert refused == len(HOSTILE) * len(OPERATIONS)

@@ -15,9 +15,10 @@ from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine import planning
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
+from wadm.metrics import exposition
 from wadm.server import commands, inquiries, logging, owner, records
 from wadm.server.app import Server
-from wadm.server.metrics import ServerMetrics, exposition
+from wadm.server.metrics import ServerMetrics, families
 from wadm.server.unexpected import UnexpectedErrors
 from wadm.transport.memory import MemoryTransport
 
@@ -143,4 +144,4 @@ def test_the_server_logs_and_counts_them_and_the_same_one_not_again_and_again() 
     assert log.getvalue().count("Something failed") == 1
     assert "lattice=default" in log.getvalue()
     assert "KeyError" in log.getvalue()
-    assert b"\nwadm_unexpected_errors_total 100\n" in exposition(metrics, {}, True, True)
+    assert b"\nwadm_unexpected_errors_total 100.0\n" in exposition("", lambda: families(metrics, {}, True, True))[0]

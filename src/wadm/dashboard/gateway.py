@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import DecodeError, MsgspecError, json
 from starlette.applications import Starlette
@@ -49,8 +49,11 @@ from wadm.dashboard.trend_views import TrendViews
 from wadm.dashboard.trends import Trends
 from wadm.dashboard.webhooks import Webhooks, view
 from wadm.errors import Misconfigured, NoResponders, WadmError
-from wadm.metrics import told
+from wadm.metrics import exposition
 from wadm.model.status import SEVERITY
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 MOST_LATTICES: Final = 1000
 """Lattices that are remembered; anybody who may speak on NATS can invent names."""
@@ -414,11 +417,11 @@ class Gateway:
         return as_json({"status": "unavailable", "reason": reason}, 503) if reason else as_json({"status": "ok"})
 
     async def _metrics(self, request: Request) -> Response:
-        text, kind = told(request.headers.get("accept", ""), self.options.metrics, self._own_metrics)
+        text, kind = exposition(request.headers.get("accept", ""), self.options.metrics, self._own_metrics)
         return Response(text, headers={"Content-Type": kind})
 
-    def _own_metrics(self, openmetrics: bool) -> bytes:
-        return self.meter.text(self.limits.streams, self.webhooks, openmetrics)
+    def _own_metrics(self) -> list[Metric]:
+        return self.meter.families(self.limits.streams, self.webhooks)
 
 
 def _no_host(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -15,13 +16,16 @@ from wadm.dashboard.webhooks import Hook
 from wadm.errors import Misconfigured
 from wadm.metrics import Part
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 
 def _healthy() -> str:
     return ""
 
 
-def _nothing(openmetrics: bool) -> bytes:
-    return b""
+def _nothing() -> tuple[Metric, ...]:
+    return ()
 
 
 class Options(Struct, frozen=True, kw_only=True):

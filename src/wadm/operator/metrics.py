@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wadm import __version__
-from wadm.metrics import Exposition, Histogram
+from wadm.metrics import Families, Histogram, of_process
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 PASS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_STARTED: Final = time.time()
 
 
 class Metrics:
@@ -61,9 +60,9 @@ class State:
         self.breaks = breaks
 
 
-def exposition(metrics: Metrics, state: State, openmetrics: bool = False) -> bytes:
-    """Return everything as text."""
-    out = Exposition(openmetrics)
+def families(metrics: Metrics, state: State) -> list[Metric]:
+    """Return everything."""
+    out = Families()
     out.gauge("wadm_operator_build_info", "The version that runs.", [({"version": __version__}, 1)])
     out.gauge("wadm_operator_ready", "Whether the operator can do its work, or stands by.", int(state.ready))
     out.gauge("wadm_operator_leading", "Whether this is the operator that acts.", int(metrics.leading))
@@ -88,18 +87,4 @@ def exposition(metrics: Metrics, state: State, openmetrics: bool = False) -> byt
     out.gauge("wadm_operator_host_configs", "Host configs that are served.", state.host_configs)
     connected = [({"lattice": lattice}, int(up)) for lattice, up in sorted(state.connected.items())]
     out.gauge("wadm_operator_lattice_connected", "Whether the wadm server of a lattice answers.", connected)
-    _process(out)
-    return out.text()
-
-
-def _process(out: Exposition) -> None:
-    """Tell of the process what Prometheus' own clients tell, under the same names."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    out.counter("process_cpu_seconds_total", "CPU time used.", used.ru_utime + used.ru_stime)
-    out.gauge("process_start_time_seconds", "When the process started, since 1970.", _STARTED)
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        resident = pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError, ValueError):
-        resident = used.ru_maxrss * 1024
-    out.gauge("process_resident_memory_bytes", "Memory in use.", resident)
+    return [*out.all, *of_process()]

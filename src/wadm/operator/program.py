@@ -8,7 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -24,7 +24,7 @@ from wadm.operator.lattices import Lattices, Listener
 from wadm.operator.lease import Lease, Timing
 from wadm.operator.login import Login
 from wadm.operator.manifests import application_name
-from wadm.operator.metrics import Metrics, State, exposition
+from wadm.operator.metrics import Metrics, State, families
 from wadm.operator.mirrors import Mirrors
 from wadm.operator.names import Key, key_of
 from wadm.operator.ownership import places_of_record
@@ -36,6 +36,9 @@ from wadm.operator.store import ApplicationSink, HostConfigSink, Store
 from wadm.operator.targets import OWN, Target, server_url, target_of
 from wadm.operator.web import Web
 from wadm.signals import heeded
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 log = logging.getLogger(__name__)
 
@@ -376,7 +379,7 @@ class Operator:
         self._deaf_since = self._deaf_since or now
         return "; ".join(problems) if now - self._deaf_since > DEAF_AFTER else ""
 
-    def _expose(self, openmetrics: bool) -> bytes:
+    def _expose(self) -> list[Metric]:
         due, later, lag = self._queue.load()
         phases = ((body.get("status") or {}).get("phase") or "Unknown" for body in self._store.applications.values())
         connected: dict[str, bool] = {}
@@ -393,7 +396,7 @@ class Operator:
             connected=connected,
             breaks={reflector.kind.plural: reflector.breaks for reflector in self._reflectors},
         )
-        return exposition(self._metrics, state, openmetrics)
+        return families(self._metrics, state)
 
 
 def _words(work: Work) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from wadm.metrics import Part, told
+from wadm.metrics import Part, exposition
 
 
 class Web:
@@ -43,5 +43,5 @@ class Web:
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
 
     async def _expose(self, request: web.Request) -> web.Response:
-        body, kind = told(request.headers.get("Accept", ""), self._metrics)
+        body, kind = exposition(request.headers.get("Accept", ""), self._metrics)
         return web.Response(body=body, headers={"Content-Type": kind})

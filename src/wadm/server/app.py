@@ -11,9 +11,9 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from wadm.server.health import Health
 from wadm.server.lattices import Lattices, MakeOwner, owner_maker
 from wadm.server.logging import Limited, get_logger
 from wadm.server.memory import Memory
-from wadm.server.metrics import ServerMetrics, exposition
+from wadm.server.metrics import ServerMetrics, families
 from wadm.server.operations import Models
 from wadm.server.ownership import Leases, lease_clock
 from wadm.server.reading import InProcesses, Reading
@@ -42,6 +42,9 @@ from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 from wadm.wire import subjects
 from wadm.wire.insight import ServerInfo
 from wadm.wire.reply_subjects import ReplyRules
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 ENSURE_EVERY: Final = 60.0
 """Seconds between looks at whether the streams and buckets are there."""
@@ -152,10 +155,10 @@ class Server:
         """Have it looked at before long whether the streams and buckets are as they were."""
         self._look_now.set()
 
-    def metrics(self, openmetrics: bool = False) -> bytes:
-        """Return what is counted, as Prometheus reads it. May be called from any thread."""
+    def metrics(self) -> Iterable[Metric]:
+        """Return what is counted. May be called from any thread."""
         ready = not self.not_ready()
-        return exposition(self._metrics, self.lattices.owners(), self._transport.connected, ready, openmetrics)
+        return families(self._metrics, self.lattices.owners(), self._transport.connected, ready)
 
     async def start(self) -> None:
         """Have everything that is needed, answer the API, and look after lattices.
@@ -422,9 +425,9 @@ class Process:
         """Say why the process cannot do its work at the moment."""
         return "waiting for NATS" if self._server is None else self._server.not_ready()
 
-    def metrics(self, openmetrics: bool = False) -> bytes:
-        """Return what is counted, as Prometheus reads it."""
-        return b"" if self._server is None else self._server.metrics(openmetrics)
+    def metrics(self) -> Iterable[Metric]:
+        """Return what is counted."""
+        return () if self._server is None else self._server.metrics()
 
     async def run(self) -> None:
         """Serve until cancelled, or until something fails for good."""

@@ -16,7 +16,7 @@ from msgspec import Struct, json
 
 from wadm.background import BackgroundTasks
 from wadm.errors import Misconfigured
-from wadm.metrics import Part, told
+from wadm.metrics import Part, exposition
 
 LONGEST_HEAD: Final = 8192
 """Bytes of a request's head."""
@@ -62,7 +62,7 @@ def answer(
     """Return the answer to a request. ``metrics`` returns everything that is counted."""
     path = target.partition("?")[0]
     if path == METRICS and metrics is not None and method in ("GET", "HEAD"):
-        return Answer(200, *told(accept, metrics))
+        return Answer(200, *exposition(accept, metrics))
     probe = probes.get(path)
     if probe is None:
         return Answer(404, f"unknown endpoint `{path}`".encode())

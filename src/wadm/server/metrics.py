@@ -6,19 +6,16 @@ another thread, so what is iterated over is copied first.
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wadm import COMPATIBLE_WITH, __version__
-from wadm.metrics import Exposition, Histogram
+from wadm.metrics import Families, Histogram, of_process
 
 if TYPE_CHECKING:
+    from prometheus_client import Metric
+
     from wadm.server.owner import LatticeOwner
 
 PLANNING: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
@@ -30,8 +27,6 @@ SILENT_AFTER: Final = 60.0
 
 RUN_SOMETHING: Final = ("SpreadScaler", "DaemonScaler")
 """Kinds of scalers that have instances; links and configurations have none."""
-
-_STARTED: Final = time.time()
 
 
 class LatticeMetrics:
@@ -90,11 +85,9 @@ class ServerMetrics:
         """Errors that nobody expects, wherever in the process they were met."""
 
 
-def exposition(
-    metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool, openmetrics: bool = False
-) -> bytes:
-    """Return everything as text. ``owners`` are those of the lattices that are this instance's."""
-    out = Exposition(openmetrics)
+def families(metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool) -> list[Metric]:
+    """Return everything. ``owners`` are those of the lattices that are this instance's."""
+    out = Families()
     versions = {"version": __version__, "compatible_with": COMPATIBLE_WITH}
     out.gauge("wadm_build_info", "The version that runs.", [(versions, 1)])
     out.gauge("wadm_ready", "Whether the server can do its work.", int(ready))
@@ -112,11 +105,10 @@ def exposition(
     out.histogram("wadm_api_request_duration_seconds", "Time to answer a request of the API.", metrics.answering)
     out.counter("wadm_unexpected_errors_total", "Errors of the server itself, each logged.", metrics.unexpected_errors)
     _lattices(out, sorted(owners.items()))
-    _process(out)
-    return out.text()
+    return [*out.all, *of_process()]
 
 
-def _lattices(out: Exposition, owners: list[tuple[str, LatticeOwner]]) -> None:
+def _lattices(out: Families, owners: list[tuple[str, LatticeOwner]]) -> None:
     told = [({"lattice": name}, owner, owner.metrics) for name, owner in owners]
     out.gauge("wadm_lattice_owned", "Lattices that this instance looks after.", [(at, 1) for at, _, _ in told])
     out.gauge(
@@ -239,23 +231,3 @@ def _snake(name: str) -> str:
     'scale_component'
     """
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-
-
-def _process(out: Exposition) -> None:
-    """Tell of the process what Prometheus' own clients tell, under the same names."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    out.counter("process_cpu_seconds_total", "CPU time used.", used.ru_utime + used.ru_stime)
-    out.gauge("process_start_time_seconds", "When the process started, since 1970.", _STARTED)
-    out.gauge("process_resident_memory_bytes", "Memory in use.", _resident(used.ru_maxrss))
-    descriptors = Path("/proc/self/fd")
-    if descriptors.is_dir():
-        out.gauge("process_open_fds", "Open file descriptors.", sum(1 for _ in descriptors.iterdir()))
-
-
-def _resident(most: int) -> int:
-    """Return the memory in use now, or, where nobody tells, the most that was."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return most if sys.platform == "darwin" else most * 1024
-    return pages * os.sysconf("SC_PAGE_SIZE")
