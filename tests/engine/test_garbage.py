@@ -28,6 +28,7 @@ from tests.engine.builders import (
     recorded,
     running,
 )
+from wadm.engine.in_flight import InFlight
 from wadm.engine.interests import Interests
 from wadm.engine.observe import STANDS_STILL, News, observe_given_up, observe_outlived
 from wadm.engine.plan import Needed, Record
@@ -371,6 +372,30 @@ def test_the_way_to_what_goes_on_stays_until_its_replacement_runs() -> None:
         "put link shop-http -(wasi:http)-> shop-ui2 (default)",
         "scale shop-ui to 0 on h1 (x/ui:1)",
     ]
+
+
+@pytest.mark.parametrize("first", ["component", "provider"])
+@pytest.mark.parametrize("why", ["no host", "no image", "it is on its way"])
+def test_a_provider_waits_for_a_link_only_as_long_as_its_new_target_may_run(first: str, why: str) -> None:
+    """Else its further places would stay empty, as the link leads to the old component until the new one runs."""
+
+    def shop(ui: str, places: int, *spread: object) -> Manifest:
+        component = a_component(ui, 1, *spread)
+        http = a_provider("http", places, links=[a_link(ui, of="wasi:http")])
+        return an_app("shop", *((component, http) if first == "component" else (http, component)), version=ui)
+
+    before, after = shop("ui", 1), shop("ui2", 2, *([a_spread("moon", zone="moon")] if why == "no host" else []))
+    host = a_host("h1", running(before, "ui"), providing(before, "http"))
+    lattice = a_lattice(host, a_host("h2", running(before, "ui")), links=linked(before))
+    in_flight = InFlight()
+    if why != "no host":
+        start = next(action for action in plan(after, lattice, record=recorded(before)).actions if "ui2" in str(action))
+        in_flight = asked(start)
+        if why == "no image":
+            in_flight.hold(start.command.key, "no such image", 0.1)
+    planned = plan(after, lattice, record=recorded(before), in_flight=in_flight, now=0.2)
+    asks_for = [ask for ask in asks(planned) if "http" in ask]
+    assert asks_for == ([] if why == "it is on its way" else ["start shop-http on h2 (x/http:1)"])
 
 
 def test_what_an_earlier_version_calls_stays_while_that_version_goes_on() -> None:

@@ -67,8 +67,24 @@ def _is_coming(link: Link, work: Work) -> bool:
         return False
     if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
         return False
+    if link.source_id in work.led_to_before and not _is_expected(link.target, work):
+        return False
     pendings = (work.pending(("link", *link.key, link.target)), work.pending(("link", *link.key)))
     return not any(pending.error for pending in pendings if pending is not None)
+
+
+def _is_expected(component: str, work: Work) -> bool:
+    """Whether a component will soon run, as far as one can know: it does, or is being started without a failure, or a
+    host for it is there."""
+    wanted = work.desired.things.get(("component", component))
+    if wanted is None or work.lattice.where("component", component):
+        return True
+    if ("component", component) in work.failed:
+        return False
+    if starts := work.starts.get(("component", component)):
+        pendings = (work.pending(("component", host, component)) for host in starts)
+        return not any(pending.error for pending in pendings if pending is not None)
+    return any(share.target and work.lattice.eligible(share.requirements) for share in wanted.shares)
 
 
 def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
@@ -263,8 +279,7 @@ def _led_to_before(link: Link, work: Work) -> str | None:
     """Return the component of an earlier version to which the link's source leads until its new target runs."""
     if ("component", link.target) not in work.not_serving:
         return None
-    led_to = {target for _, target in work.outlived_links.get(link.source_id, ())}
-    return min(led_to & work.left_over_components, default=None)
+    return min(work.led_to_before.get(link.source_id, ()), default=None)
 
 
 def _configurations(names: list[str]) -> str:

@@ -349,6 +349,15 @@ class Work:
             found.setdefault(at[0][0], []).append(at)
         return found
 
+    @cached_property
+    def led_to_before(self) -> dict[str, frozenset[str]]:
+        """The components of an earlier version that run, by what leads to them."""
+        there = self.left_over_components
+        if not there:
+            return {}
+        led_to = {source: frozenset(target for _, target in links) for source, links in self.outlived_links.items()}
+        return {source: targets & there for source, targets in led_to.items() if not targets.isdisjoint(there)}
+
     def host(self, host_id: str) -> str:
         """Return what people call a host."""
         host = self.lattice.hosts.get(host_id)

@@ -151,6 +151,8 @@ def judge(view: View, application: str) -> Verdict:
     for link in wants.links:
         if view.forgot and any(one.is_in_the_way_of(link) for one in view.links):
             verdict.short = True  # It may be anybody's, so it has to be told of, and left.
+        elif link.identity not in in_force and _leads_to_what_goes_on(view, application, link):
+            verdict.short = True
         elif in_force.get(link.identity) != link:
             there = in_force.get(link.identity)
             verdict.wrong.append(f"link {' '.join(link.identity)} is {'another' if there else 'missing'}")
@@ -160,6 +162,23 @@ def judge(view: View, application: str) -> Verdict:
         if view.configs.get(name) != properties:
             verdict.wrong.append(f"configuration {name} is {view.configs.get(name)}, should be {properties}")
     return verdict
+
+
+def _leads_to_what_goes_on(view: View, application: str, link: wanted.Link) -> bool:
+    """Whether a link leads to a component for which there is no host, and its source to one of an earlier version that
+    runs: what serves goes on until its replacement runs, and would not serve without the way to it."""
+    _, _, wants = view.applications[application]
+    new = next((one for one in wants.workloads if (one.kind, one.id) == ("component", link.target)), None)
+    if new is None or any(
+        share.target and share.fits(labels) for share in new.shares for labels in view.labels.values()
+    ):
+        return False
+    wanted_ids = {one.id for one in wants.workloads if one.kind == "component"}
+    led_to = {one.target for one in view.links if one.source == link.source} - wanted_ids
+    return any(
+        kind == "component" and id_ in led_to and _owner(entity) == application
+        for _, kind, id_, entity in _running(view)
+    )
 
 
 def _not_told(view: View, link: wanted.Link) -> Iterator[str]:

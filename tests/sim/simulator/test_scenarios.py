@@ -311,6 +311,21 @@ async def test_links_of_one_source_are_all_there(scene: Scenario) -> None:
 
 
 @played
+async def test_a_provider_fills_its_places_though_its_new_target_has_no_host(scene: Scenario) -> None:
+    """It leads to the component of the earlier version, which goes on, and takes the new image."""
+    await scene.start(servers=1, hosts=3)
+    http = provider("http", 1, "http:1", links=(link("ui"),))
+    await scene.deploy(application("shop", http, component("ui", 1)))
+    await scene.until_whole(within=2)
+    http = provider("http", 2, "http:2", links=(link("ui2"),))
+    await scene.deploy(application("shop", http, component("ui2", 1, spread=zones(moon=1)), version="v2"))
+    await scene.until_whole(within=30)
+    assert sum(scene.where("shop-http").values()) == 2
+    assert scene.link_targets("shop-http") == ["shop-ui"]
+    assert sum(scene.where("shop-ui").values()) == 1
+
+
+@played
 async def test_a_link_that_goes_just_after_it_was_put_is_missed_soon(scene: Scenario) -> None:
     """The list of links is read once a minute. What it says of a link that was put a moment before is not believed.
 
