@@ -299,6 +299,16 @@ def test_a_configuration_that_was_missing_counts_as_changed_when_it_is_back() ->
         world.now += SLOW
 
 
+def test_values_that_an_owner_changes_before_it_knows_the_links_have_to_be_told() -> None:
+    world = World(provider=True)
+    world.lattice.links_known = False
+    world.lattice.configs.clear()
+    world.set_config("old")
+    world.set_config("new")
+    observe_links([LINK], world.lattice, world.news, now=world.now)
+    assert world.state == "outdated"
+
+
 @pytest.mark.parametrize("links_first", [True, False])
 def test_so_does_one_that_a_new_owner_finds_missing(links_first: bool) -> None:
     world = World(provider=True)

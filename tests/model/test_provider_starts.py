@@ -51,6 +51,16 @@ def test_what_is_found_running_has_all_links_and_owes_no_report() -> None:
     assert (start.listed, start.listens, start.silent_for(500.0)) == (100.0, 100.0, None)
 
 
+def test_what_is_found_later_may_not_have_heard_of_what_its_owner_has_changed_since_it_began() -> None:
+    """Its host did not answer when that owner took over, and the provider was there already."""
+    starts = ProviderStarts()
+    starts.began = 90.0
+    starts.found("h1", "http", ARCHIVE, now=100.0)
+    start = starts.get("h1", "http")
+    assert start is not None
+    assert (start.listed, start.listens) == (90.0, 100.0)
+
+
 def test_a_report_of_having_become_healthy_tells_that_what_was_found_had_just_been_started() -> None:
     starts = ProviderStarts()
     for host, passed in (("new", True), ("old", False)):

@@ -20,6 +20,7 @@ from wadm.server.fencing import EPOCH, Tenure
 from wadm.server.lattices import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
+from wadm.server.store import Store
 from wadm.server.view import Place
 from wadm.transport.base import BucketSpec, Handler, StreamSpec, Subscription
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
@@ -57,6 +58,26 @@ async def test_a_lattice_is_looked_after_when_a_host_is_heard() -> None:
         lab.client.publish(subject, b"{}")
     await asyncio.sleep(1)
     assert sorted(scope for _, scope in lab.owners) == ["a", "b"]
+
+
+@in_virtual_time
+async def test_what_a_restart_of_nats_loses_while_a_server_starts_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server had made it a moment before, and reads it now."""
+    lab = Lab()
+    start, starts = Store.start, []
+
+    async def lose_everything_once(store: Store) -> None:
+        starts.append(lab.client.now())
+        if len(starts) == 1:
+            for stream in ("KV_wadm_manifests", "KV_wadm_leases", "wadm_status"):
+                await lab.client.delete_stream(stream)
+        await start(store)
+
+    monkeypatch.setattr(Store, "start", lose_everything_once)
+    await lab.server()
+    assert len(starts) == 2
+    await lab.put("shop")
+    assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
 
 
 @in_virtual_time

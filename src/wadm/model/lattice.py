@@ -538,10 +538,11 @@ class Lattice:
             self.address_configs.note(name, properties)
         before = self._values.get(name, properties)
         self._values[name] = properties
-        if now is not None and before != properties:
+        changed = now is not None and before != properties
+        if now is not None and changed:
             for at in self._naming.get(name, ()):
                 self.link_puts.changed(at, now)
-        if properties is None and not self.links_known:
+        if (changed or properties is None) and not self.links_known:
             self.link_puts.expect_unsure((), (name,))
         if name in self.configs and self.configs[name] == properties:
             return False

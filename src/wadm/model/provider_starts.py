@@ -73,6 +73,9 @@ class ProviderStarts:
         self._found: dict[ProviderAt, None] = {}
         """Processes that were found running, of which no report has come for so long."""
         self._reporting: set[str] = set()
+        self.began = math.inf
+        """When this owner began to look after the lattice: what it has changed since, a provider that is found running
+        later may not have heard of."""
         self.answers = False
         """Whether questions reach providers: one has answered."""
         self._hearsay: dict[ProviderAt, float] = {}
@@ -99,6 +102,7 @@ class ProviderStarts:
         other._unreported = dict(self._unreported)
         other._found = dict(self._found)
         other._reporting = set(self._reporting)
+        other.began = self.began
         other.answers = self.answers
         other._hearsay = dict(self._hearsay)
         other._last_seen = dict(self._last_seen)
@@ -146,9 +150,9 @@ class ProviderStarts:
         self._put(at, ProviderStart(now, listed, now if builtin else None, builtin=builtin, likely=likely))
 
     def found(self, host_id: str, provider_id: str, image: str, now: float) -> None:
-        """Note a provider that was found running on a host not known before: it counts as one that has all links there
-        are, unless its host was lost meanwhile, and then as of when that was last heard."""
-        listed = self._last_seen.pop((host_id, provider_id), now)
+        """Note a provider that was found running on a host not known before: it counts as one that has all links that
+        there were when this owner began, or, where its host was lost meanwhile, when that was last heard."""
+        listed = self._last_seen.pop((host_id, provider_id), min(now, self.began))
         self._put((host_id, provider_id), ProviderStart(None, listed, now, builtin=is_builtin(image)))
         if not is_builtin(image):
             self._found[host_id, provider_id] = None

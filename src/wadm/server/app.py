@@ -251,11 +251,17 @@ class Server:
             await self._pause(ENSURE_AGAIN)
 
     async def _begin(self, reading: Callable[[], Awaitable[None]]) -> None:
-        """Read what is stored, again and again where NATS does not answer: that is no reason to end."""
+        """Read what is stored, again and again where NATS does not answer: that is no reason to end.
+
+        What is not there was there a moment ago: a NATS server that keeps all in memory has been started again since.
+        """
         while True:
             try:
                 return await reading()
-            except (Unavailable, NotFound) as error:
+            except NotFound as error:
+                log.warning("What is stored is gone, it is made anew", reason=error)
+                await self._ensure_patiently()
+            except Unavailable as error:
                 log.warning("What is stored cannot be read, trying on", reason=error)
             await self._pause(ENSURE_AGAIN)
 

@@ -399,6 +399,7 @@ class LatticeOwner:
         """Ask every host for its inventory, side by side, before the first plan: what is there is not started again.
 
         A host that was there a moment ago and does not answer is asked once more and given time: it may be busy."""
+        self.lattice.provider_starts.began = self.now()
         for name, record in (await self._records.load()).items():
             self.interests.put_record(name, record)
             self._unfenced.add(name)

@@ -117,6 +117,7 @@ REMEMBERED = {
     7872: "the check blamed a server that took a lattice anew, after a memory store had lost under whom it held it",
     8025: "the check wanted a link that another is in the way of, which nobody can know to be ours any more",
     8136: "an event of a re-scale came twice, and its annotations, those from before, were taken for what runs",
+    9721: "a memory store was restarted while a server started, which went on reading what was gone",
     10415: "a status stream that was made anew by an attempt that failed later was not filled again",
     12437: "what an earlier owner had left was off the record before a host that had stood still put it",
     11001: "what was sent so late that it was given up was not waited for after the host had accepted it",
