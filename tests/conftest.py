@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests.natsd import NatsServer, nats_server_binary
+from wadm.server import logging
 
 # The same examples at every run, so that a change is judged by itself; HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -26,6 +27,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL if _number is signal.SIGHUP else signal.default_int_handler)
+
+logging.configure()
 
 NatsServerFactory = Callable[..., NatsServer]
 

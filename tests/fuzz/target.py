@@ -17,7 +17,7 @@ from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.server import logging
 from wadm.server.app import Server
-from wadm.server.logging import Levels, Sink
+from wadm.server.logging import StandardError
 from wadm.server.owner import LatticeOwner
 from wadm.server.view import Place
 from wadm.transport.base import Message
@@ -41,7 +41,7 @@ class Target:
         self.events: list[Message] = []
         self.replies: dict[str, list[Any]] = {}
         self.log = io.StringIO()
-        self._before = logging.use(Sink(self.log, levels=Levels("info")))
+        self._put_back = logging.divert(StandardError(self.log))
         self.fleet = Fleet(MemoryTransport(self.lab.broker, "hosts"), "default", [HostSpec("host")])
         self.transport = MemoryTransport(self.lab.broker, "server")
         self.server: Server
@@ -58,7 +58,7 @@ class Target:
         self.log.truncate(0)
 
     async def close(self) -> None:
-        logging.use(self._before)
+        self._put_back()
         await self.server.stop()
         await self.fleet.stop()
 

@@ -212,7 +212,7 @@ async def test_so_it_is_where_nats_is_restarted_while_the_streams_are_being_look
     server = await lab.server("one")
     await lab.put("shop")
     await lab.ask("deploy.shop")
-    before = logging.use(logging.Sink(told))
+    put_back = logging.divert(logging.StandardError(told))
     network.on = True
     await asyncio.sleep(2 * ENSURE_EVERY)
     lab.broker.stop()
@@ -220,7 +220,7 @@ async def test_so_it_is_where_nats_is_restarted_while_the_streams_are_being_look
     lab.broker.start()
     network.on = False
     await asyncio.sleep(20)
-    logging.use(before)
+    put_back()
     assert "was deleted" not in told.getvalue(), "nobody did that"
     assert (await lab.ask("versions.shop"))["versions"] == [{"version": "v1", "deployed": True}]
     assert server.not_ready() == ""

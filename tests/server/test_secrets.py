@@ -11,7 +11,7 @@ from wadm.hosts.fleet import Fleet
 from wadm.hosts.habits import Habits
 from wadm.server import logging
 from wadm.server.app import Server
-from wadm.server.logging import Levels, Sink
+from wadm.server.logging import StandardError
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 
@@ -24,7 +24,7 @@ QUESTIONS = ("status", "plan", "explain", "events", "history", "versions")
 async def test_the_values_of_configurations_stay_where_they_belong() -> None:
     """Through a deployment, an upgrade, hosts that lose calls, what is not understood, and an undeployment."""
     log = io.StringIO()
-    before = logging.use(Sink(log, levels=Levels("trace")))
+    put_back = logging.divert(StandardError(log), "trace")
     lab = Lab()
     heard: list[Message] = []
     for subject in TOLD:
@@ -52,7 +52,7 @@ async def test_the_values_of_configurations_stay_where_they_belong() -> None:
     await until(lambda: not any(host.components for host in fleet.hosts.values()), 300)
     await server.stop()
     await fleet.stop()
-    logging.use(before)
+    put_back()
     assert len(heard) > 4
     assert not [message.subject for message in heard if MARKER.encode() in message.data]
     assert not [answer for answer in answers if MARKER.encode() in answer]

@@ -136,11 +136,11 @@ def test_the_server_logs_and_counts_them_and_the_same_one_not_again_and_again() 
             except KeyError as error:
                 report_unexpected(error, "Something failed", lattice="default")
 
-    before = logging.use(logging.Sink(log))
+    put_back = logging.divert(logging.StandardError(log))
     try:
         asyncio.run(meet())
     finally:
-        logging.use(before)
+        put_back()
     assert log.getvalue().count("Something failed") == 1
     assert "lattice=default" in log.getvalue()
     assert "KeyError" in log.getvalue()

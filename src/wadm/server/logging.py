@@ -4,8 +4,7 @@
 A logger is bound to a target (the module's name) and to context (lattice, application) once; a line is a message
 and fields. Values from outside cannot break a line: control characters are escaped and long texts cut.
 
-Not structlog, although its habit of binding context is kept: importing it draws in a terminal library that costs
-a fifth of a second and ten megabytes at every start (docs/decisions).
+The standard library's logging carries the lines: two formatters have the shapes, and levels are those of its loggers.
 """
 
 from __future__ import annotations
@@ -55,39 +54,34 @@ class Levels:
         elif target:
             self.targets[target] = LEVELS[level.strip().lower()]
 
-    def of(self, target: str) -> int:
-        """Return the level of the longest directive that names the target or a parent of it."""
-        while target:
-            if target in self.targets:
-                return self.targets[target]
-            target = target.rpartition(".")[0]
-        return self.default
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes lines to standard error, whatever that is at the moment. One that is closed or full stops nothing."""
 
-class Sink:
-    """Where lines go, and in which shape."""
-
-    def __init__(self, stream: TextIO | None = None, structured: bool = False, levels: Levels | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, structured: bool = False) -> None:
+        logging.Handler.__init__(self)
         self._stream = stream
-        self.structured = structured
-        self.levels = levels or Levels()
+        self.setFormatter(JsonFormatter() if structured else TextFormatter(colour=_is_terminal(self.stream)))
 
-    def write(self, level: int, target: str, message: str, fields: Mapping[str, Any]) -> None:
-        """Write one line. A standard error that is closed or full is no reason to stop."""
-        stream = self._stream or sys.stderr
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        try:
-            if self.structured:
-                line = as_json(now, level, target, message, fields)
-            else:
-                line = as_text(now, level, target, message, fields, colour=stream.isatty())
-            stream.write(line + "\n")
-            stream.flush()
-        except (OSError, ValueError):
-            return
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """Where lines go."""
+        return self._stream or sys.stderr
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Go on."""
 
 
-_sink = Sink()
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+_PROGRAM: Final = logging.getLogger("wadm")
+_set: list[str] = []
+"""Loggers that have a level of their own."""
 _added: Callable[[], Mapping[str, Any]] | None = None
 
 
@@ -98,59 +92,84 @@ def add_fields(fields: Callable[[], Mapping[str, Any]] | None) -> None:
 
 
 def configure(level: str | None = None, structured: bool = False, stream: TextIO | None = None) -> Levels:
-    """Set where and what all loggers write; return the levels. ``level`` as in ``RUST_LOG``."""
-    global _sink
-    _sink = Sink(stream, structured, Levels(level or ""))
+    """Set what is written and where; return the levels. ``level`` as in ``RUST_LOG``.
+
+    Of libraries only warnings and errors are written, unless a directive names them.
+    """
+    levels = Levels(level or "")
     root = logging.getLogger()
-    root.handlers = [_FromLibraries()]
-    root.setLevel(logging.WARNING)
-    return _sink.levels
+    root.handlers = [StandardError(stream, structured)]
+    root.setLevel(max(logging.WARNING, levels.default))
+    while _set:
+        logging.getLogger(_set.pop()).setLevel(logging.NOTSET)
+    for target, least in {_PROGRAM.name: levels.default, **levels.targets}.items():
+        logging.getLogger(target).setLevel(least)
+        _set.append(target)
+    return levels
 
 
-def use(sink: Sink) -> Sink:
-    """Have all loggers write to another sink; return the one before."""
-    global _sink
-    before, _sink = _sink, sink
-    return before
+def divert(handler: logging.Handler | None, level: str = DEFAULT_LEVEL) -> Callable[[], None]:
+    """Have a handler take what the program itself logs, ``None``: nobody; return what puts it back."""
+    before = _PROGRAM.handlers, _PROGRAM.propagate, _PROGRAM.level
+
+    def put_back() -> None:
+        _PROGRAM.handlers, _PROGRAM.propagate = before[:2]
+        _PROGRAM.setLevel(before[2])
+
+    _PROGRAM.handlers, _PROGRAM.propagate = [] if handler is None else [handler], False
+    _PROGRAM.setLevel(LEVELS["off" if handler is None else level])
+    return put_back
 
 
 class Logger:
     """Writes lines under one target, with bound context in front of each line's own fields."""
 
-    __slots__ = ("_context", "_target")
+    __slots__ = ("_context", "_logger")
 
     def __init__(self, target: str, context: Mapping[str, Any] | None = None) -> None:
-        self._target = target
+        self._logger = logging.getLogger(target)
         self._context = dict(context or {})
 
     def bind(self, **context: Any) -> Logger:
         """Return a logger that adds ``context`` to every line."""
-        return Logger(self._target, {**self._context, **context})
+        return Logger(self._logger.name, {**self._context, **context})
 
     def debug(self, message: str, **fields: Any) -> None:
         """Write what only a developer asks for."""
-        self._log(10, message, fields)
+        self._log(logging.DEBUG, message, fields)
 
     def info(self, message: str, **fields: Any) -> None:
         """Write what an operator may want to know."""
-        self._log(20, message, fields)
+        self._log(logging.INFO, message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
         """Write what an operator should look at some time."""
-        self._log(30, message, fields)
+        self._log(logging.WARNING, message, fields)
 
     def error(self, message: str, **fields: Any) -> None:
         """Write what needs somebody now."""
-        self._log(40, message, fields)
+        self._log(logging.ERROR, message, fields)
 
     def exception(self, message: str, **fields: Any) -> None:
         """Write an error nobody thought of, with where it came from. To be called while handling it."""
-        self._log(40, message, {**fields, "trace": traceback.format_exc(limit=-12)})
+        self._log(logging.ERROR, message, {**fields, "trace": traceback.format_exc(limit=-12)})
 
     def _log(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
-        if level >= _sink.levels.of(self._target):
-            added = _added() if _added is not None else {}
-            _sink.write(level, self._target, message, {**self._context, **fields, **added})
+        logger = self._logger
+        if not logger.isEnabledFor(level):
+            return
+        added = _added() if _added is not None else {}
+        record = logger.makeRecord(logger.name, level, "", 0, message, (), None)
+        record.fields = {**self._context, **fields, **added}
+        logger.handle(record)
+
+
+def fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
+    """Return the fields of a line; of what a library logs, the error if there is one."""
+    fields: Mapping[str, Any] | None = getattr(record, "fields", None)
+    if fields is not None:
+        return fields
+    return {"error": record.exc_info[1]} if record.exc_info and record.exc_info[1] else {}
 
 
 def get_logger(target: str, **context: Any) -> Logger:
@@ -191,22 +210,46 @@ class Limited:
         say(message, **fields, **more)
 
 
-def as_text(now: str, level: int, target: str, message: str, fields: Mapping[str, Any], colour: bool = False) -> str:
-    """Return a line for people: time, level, target, message, fields."""
-    label = f"{_LABELS.get(level, level):>5}"
-    if colour:
-        label = f"\x1b[{_COLOURS.get(level, 0)}m{label}\x1b[0m"
-    parts = [f"{now} {label} {target}: {_cut(message)}"]
-    parts += [f"{key}={_quoted(value)}" for key, value in fields.items() if key != "trace"]
-    line = " ".join(parts)
-    return _escaped(line, colour) + ("\n" + fields["trace"].rstrip() if "trace" in fields else "")
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, target, message, fields."""
+
+    def __init__(self, colour: bool = False) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it where an error came from."""
+        level, fields = _level(record), fields_of(record)
+        label = f"{_LABELS[level]:>5}"
+        if self._colour:
+            label = f"\x1b[{_COLOURS[level]}m{label}\x1b[0m"
+        said = [f"{record.name}: {_cut(record.getMessage())}"]
+        said += [f"{key}={_quoted(value)}" for key, value in fields.items() if key != "trace"]
+        trace = "\n" + fields["trace"].rstrip() if "trace" in fields else ""
+        return f"{_time(record)} {label} {_escaped(' '.join(said))}{trace}"
 
 
-def as_json(now: str, level: int, target: str, message: str, fields: Mapping[str, Any]) -> str:
-    """Return a line for machines, keys as the original has them."""
-    said = {"message": _cut(message)} | {key: _plain(value) for key, value in fields.items()}
-    line = {"timestamp": now, "level": _LABELS.get(level, str(level)), "fields": said, "target": target}
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
+class JsonFormatter(logging.Formatter):
+    """A line for machines, keys as the original has them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        fields = {key: _plain(value) for key, value in fields_of(record).items()}
+        line = {
+            "timestamp": _time(record),
+            "level": _LABELS[_level(record)],
+            "fields": {"message": _cut(record.getMessage()), **fields},
+            "target": record.name,
+        }
+        return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _level(record: logging.LogRecord) -> int:
+    return max(level for level in _LABELS if level <= max(record.levelno, 5))
 
 
 def _plain(value: Any) -> Any:
@@ -222,19 +265,5 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
 
 
-def _escaped(line: str, colour: bool) -> str:
-    if colour:  # the colour's own escapes come first and are ours
-        head, mark, rest = line.partition("\x1b[0m")
-        return head + mark + _escaped(rest, colour=False)
+def _escaped(line: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
-
-
-class _FromLibraries(logging.Handler):
-    """Brings the warnings of libraries into our shape."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = max(floor for floor in (5, 10, 20, 30, 40) if floor <= max(record.levelno, 5))
-        if level < _sink.levels.of(record.name):
-            return
-        fields = {"error": record.exc_info[1]} if record.exc_info and record.exc_info[1] else {}
-        _sink.write(level, record.name, record.getMessage(), fields)

@@ -28,7 +28,7 @@ from wadm.server import logging
 from wadm.sim.attack import Attack
 from wadm.sim.options import Options, Rates, draw_options
 from wadm.sim.simulation import CALM, REST, Result, Simulation
-from wadm.sim.world import LATTICE, World, WorldSink
+from wadm.sim.world import LATTICE, TimelineHandler, World
 from wadm.transport import virtual_time
 from wadm.transport.base import Message
 
@@ -74,11 +74,11 @@ def simulate_neighbours(seed: int) -> Result:
     """Run the simulation of several lattices that belongs to a seed."""
     state = random.getstate()
     random.seed(f"neighbours {seed}")  # the server draws from it
-    before = logging.use(logging.Sink(levels=logging.Levels("off")))
+    put_back = logging.divert(None)
     try:
         return virtual_time.run(Neighbours(draw_neighbours(seed)).run())
     finally:
-        logging.use(before)
+        put_back()
         random.setstate(state)
 
 
@@ -152,7 +152,7 @@ class Neighbours:
             self.attacks.append(Attack(world, options))
         first = self.worlds[0]
         first.observer = Border(self.worlds)
-        logging.use(WorldSink(first))
+        logging.divert(TimelineHandler(first))
         asyncio.get_running_loop().set_exception_handler(first.unexpected)
         whole_after = None
         phases = asyncio.ensure_future(self._run_phases())

@@ -23,7 +23,7 @@ from wadm.hosts.habits import HEALTHY, Habits
 from wadm.server import logging
 from wadm.sim import checks, early_stops
 from wadm.sim.manifests import Manifest
-from wadm.sim.world import SimulatedHost, SimulatedServer, World, WorldSink
+from wadm.sim.world import SimulatedHost, SimulatedServer, TimelineHandler, World
 from wadm.transport import virtual_time
 
 ATTEMPTS: Final = 6
@@ -154,18 +154,18 @@ def play(script: Callable[[Scenario], Awaitable[None]], seed: int = 0) -> World:
     """Play a script in virtual time, and see that no check has failed."""
     state = random.getstate()
     random.seed(f"script {seed}")
-    before = logging.use(logging.Sink(levels=logging.Levels("off")))
+    put_back = logging.divert(None)
     try:
         return virtual_time.run(_play(script, seed))
     finally:
-        logging.use(before)
+        put_back()
         random.setstate(state)
 
 
 async def _play(script: Callable[[Scenario], Awaitable[None]], seed: int) -> World:
     world = World(seed)
     world.judge_stop = partial(early_stops.judge, world)
-    logging.use(WorldSink(world))
+    logging.divert(TimelineHandler(world))
     try:
         await script(Scenario(world))
         if world.failures:

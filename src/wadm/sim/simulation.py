@@ -26,7 +26,7 @@ from wadm.sim.options import Options, draw_options
 from wadm.sim.order import COMMANDS
 from wadm.sim.timeline import Line
 from wadm.sim.wanted import Workload
-from wadm.sim.world import NEWS, Failure, World, WorldSink
+from wadm.sim.world import NEWS, Failure, TimelineHandler, World
 from wadm.transport import virtual_time
 
 CALM: Final = 180.0
@@ -74,11 +74,11 @@ def simulate(options: Options | int) -> Result:
     options = draw_options(options) if isinstance(options, int) else options
     state = random.getstate()
     random.seed(f"simulation {options.seed}")  # the server draws from it
-    before = logging.use(logging.Sink(levels=logging.Levels("off")))
+    put_back = logging.divert(None)
     try:
         return virtual_time.run(Simulation(options).run())
     finally:
-        logging.use(before)
+        put_back()
         random.setstate(state)
 
 
@@ -110,7 +110,7 @@ class Simulation:
     async def run(self) -> Result:
         """Run it to its end, or to the first check that fails."""
         world = World(self.options.seed, self.options.persistence)
-        logging.use(WorldSink(world))
+        logging.divert(TimelineHandler(world))
         world.room = self.options.room
         asyncio.get_running_loop().set_exception_handler(world.unexpected)
         attack = Attack(world, self.options)

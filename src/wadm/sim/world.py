@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from wadm.hosts.fleet import Fleet
 from wadm.hosts.habits import HEALTHY, Habits
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
-from wadm.server.logging import Sink
+from wadm.server.logging import fields_of
 from wadm.server.settings import Settings
 from wadm.sim.calls import STRANGER, Call, Calls
 from wadm.sim.health_heard import TELLING, HealthHeard
@@ -662,20 +663,19 @@ class World:
         return ended
 
 
-class WorldSink(Sink):
+class TimelineHandler(logging.Handler):
     """Puts what servers log into the timeline. An error that nobody thought of is a failure of the simulation."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
 
-    def write(self, level: int, target: str, message: str, fields: Mapping[str, Any]) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """Take note of a line."""
-        if level < 20:
-            return
+        message, fields = record.getMessage(), fields_of(record)
         told = " ".join(f"{key}={value}" for key, value in fields.items() if key != "trace")
         self._world.timeline.note("log", self._world.readable(f"{message} {told}".rstrip()), repeats=False)
-        if level >= 40:
+        if record.levelno >= logging.ERROR:
             self._world.failed("life", f"{message} {told}\n{fields.get('trace', '')}".rstrip())
 
 
