@@ -150,7 +150,8 @@ async def test_answers_of_hosts() -> None:
 
     for call in ("host.get.liar", "config.get.lie", "component.scale.liar", "host.ping", "link.get", "link.put"):
         await target.client.subscribe(f"wasmbus.ctl.v1.default.{call}", lie)
-    inquiries, commands = target.owner._inquiries, target.owner._commands
+    executor = target.owner._executor
+    inquiries, commands = executor._inquiries, executor._commands
 
     async def send() -> None:
         kind = fuzzer.chance.randrange(4)

@@ -10,18 +10,11 @@ from typing import Any
 from msgspec import json
 
 from tests.server.lab import in_virtual_time
+from wadm.engine.inputs import ConfigReply, LinksReply, ListeningReply, PingSweep, Reply
 from wadm.engine.plan import Questions
 from wadm.errors import NotPermitted, Unavailable
 from wadm.model.lattice import Link
-from wadm.server.inquiries import (
-    NOT_PERMITTED_FOR,
-    Answer,
-    ConfigAnswer,
-    Inquiries,
-    LinksAnswer,
-    ListeningAnswer,
-    RollCall,
-)
+from wadm.server.inquiries import NOT_PERMITTED_FOR, Inquiries
 from wadm.server.logging import get_logger
 from wadm.transport.base import BucketSpec, Message
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
@@ -34,7 +27,7 @@ class Lattice:
     def __init__(self, hosts: dict[str, float], network: Network | None = None) -> None:
         broker = MemoryBroker(network)
         self.calls = 0
-        self.answers: list[Answer] = []
+        self.answers: list[Reply] = []
         self._hosts = hosts
         self._transport = MemoryTransport(broker, "hosts")
         clock = asyncio.get_running_loop().time
@@ -85,7 +78,7 @@ async def test_a_provider_that_could_not_be_asked_for_a_moment_is_asked_again() 
     for _ in range(2):
         lattice.inquiries.listening("http", 1)
         await asyncio.sleep(5)
-    assert lattice.answers == [ListeningAnswer("http", None), ListeningAnswer("http", 0)]
+    assert lattice.answers == [ListeningReply("http", None), ListeningReply("http", 0)]
 
 
 @in_virtual_time
@@ -94,17 +87,17 @@ async def test_where_nats_does_not_permit_it_that_is_told_and_no_provider_is_ask
     for pause in (5, NOT_PERMITTED_FOR, 5):
         lattice.inquiries.listening("http", 1)
         await asyncio.sleep(pause)
-    assert lattice.answers == [ListeningAnswer("http", None, permitted=False), ListeningAnswer("http", 0)]
+    assert lattice.answers == [ListeningReply("http", None, permitted=False), ListeningReply("http", 0)]
 
 
 @in_virtual_time
 async def test_a_call_to_all_tells_of_everybody_who_is_there() -> None:
     lattice = Lattice({"one": 0.0, "two": 0.1})
     await lattice.listen()
-    lattice.inquiries.call_roll(["two", "three"], ["one", "two", "three"])
+    lattice.inquiries.ping_all(["two", "three"], ["one", "two", "three"])
     await asyncio.sleep(5)
     (answer,) = lattice.answers
-    assert isinstance(answer, RollCall)
+    assert isinstance(answer, PingSweep)
     assert (answer.called, answer.present) == ({"two", "three"}, {"one", "two"})
     assert lattice.calls == 1
 
@@ -113,10 +106,10 @@ async def test_a_call_to_all_tells_of_everybody_who_is_there() -> None:
 async def test_that_most_hosts_do_not_answer_a_call_is_believed_when_they_are_called_again() -> None:
     lattice = Lattice({"one": 0.0})
     await lattice.listen()
-    lattice.inquiries.call_roll(["three"], ["one", "two", "three"])
+    lattice.inquiries.ping_all(["three"], ["one", "two", "three"])
     await asyncio.sleep(5)
     (answer,) = lattice.answers
-    assert isinstance(answer, RollCall)
+    assert isinstance(answer, PingSweep)
     assert (answer.present, lattice.calls) == ({"one"}, 2)
 
 
@@ -125,13 +118,13 @@ async def test_calls_wait_for_the_one_under_way_and_go_out_together() -> None:
     lattice = Lattice({"one": 0.0})
     await lattice.listen()
     for number in range(20):
-        lattice.inquiries.call_roll([f"gone-{number}"], ["one"])
+        lattice.inquiries.ping_all([f"gone-{number}"], ["one"])
         await asyncio.sleep(0.01)
     await asyncio.sleep(5)
     assert lattice.calls == 2
     first, second = lattice.answers
-    assert isinstance(first, RollCall)
-    assert isinstance(second, RollCall)
+    assert isinstance(first, PingSweep)
+    assert isinstance(second, PingSweep)
     assert first.called == {"gone-0"}
     assert second.called == {f"gone-{number}" for number in range(1, 20)}
 
@@ -140,10 +133,10 @@ async def test_calls_wait_for_the_one_under_way_and_go_out_together() -> None:
 async def test_nobody_is_missing_as_long_as_answers_of_many_still_come() -> None:
     lattice = Lattice({f"host-{number:04}": number / 1000 for number in range(4000)})
     await lattice.listen()
-    lattice.inquiries.call_roll(["host-3999"], [f"host-{number:04}" for number in range(4000)])
+    lattice.inquiries.ping_all(["host-3999"], [f"host-{number:04}" for number in range(4000)])
     await asyncio.sleep(10)
     (answer,) = lattice.answers
-    assert isinstance(answer, RollCall)
+    assert isinstance(answer, PingSweep)
     assert answer.present is not None
     assert answer.called <= answer.present
 
@@ -158,10 +151,10 @@ async def test_a_host_that_does_not_know_what_was_just_put_is_not_believed() -> 
         lattice.inquiries.ask(Questions({"new", "old"}, set()))
         await asyncio.sleep(3)
     assert lattice.answers == [
-        ConfigAnswer("old", None),
-        ConfigAnswer("new", None, unknown=True),
-        ConfigAnswer("new", None),
-        ConfigAnswer("old", None),
+        ConfigReply("old", None),
+        ConfigReply("new", None, unknown=True),
+        ConfigReply("new", None),
+        ConfigReply("old", None),
     ]
 
 
@@ -196,7 +189,7 @@ async def test_what_was_put_long_ago_costs_nothing_when_more_is_put() -> None:
     lattice.inquiries.config_was_put("last")
     lattice.inquiries.ask(Questions({"config-7", "last"}, set()))
     await asyncio.sleep(0.5)
-    assert lattice.answers == [ConfigAnswer("config-7", None)]  # "last" may not have got about
+    assert lattice.answers == [ConfigReply("config-7", None)]  # "last" may not have got about
 
 
 @in_virtual_time
@@ -212,5 +205,5 @@ async def test_links_that_no_answer_can_hold_are_read_where_hosts_keep_them() ->
     await asyncio.sleep(5)
     assert len(asked) == 1
     (answer,) = lattice.answers
-    assert isinstance(answer, LinksAnswer)
+    assert isinstance(answer, LinksReply)
     assert answer.links == [link]

@@ -57,7 +57,7 @@ class Counting:
 
     def _are(self, status: str, version: str) -> bool:
         return all(
-            (said := self.owner.said(name)) is not None and said.type == status for name in NAMES
+            (said := self.owner.controller.last_status(name)) is not None and said.type == status for name in NAMES
         ) and self._runs() == ({version} if version else set())
 
     def _runs(self) -> set[str]:
@@ -87,7 +87,8 @@ async def test_an_application_is_planned_a_few_times_while_it_settles() -> None:
     await server.start()
     await lab.put("another")
     await lab.ask("deploy.another")  # from now on somebody looks after the lattice
-    await until(lambda: "default" in server.lattices.owners() and not server.lattices.owners()["default"].looking)
+    owners = server.lattices.owners
+    await until(lambda: "default" in owners() and owners()["default"].controller.taken_over)
     here = Counting(lab, server)
     assert await here.plans_until("deployed", "1") <= MOST
     assert await here.plans_until("deployed", "2") <= MOST

@@ -12,11 +12,11 @@ import pytest
 from tests.server.lab import Lab, component, in_virtual_time, manifest, until
 from tests.server.test_silence import World
 from wadm.background import BackgroundTasks, report_unexpected
-from wadm.engine import planning
+from wadm.engine import intake, planning
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.metrics import exposition
-from wadm.server import commands, inquiries, logging, owner, records
+from wadm.server import commands, driver, inquiries, logging, records
 from wadm.server.app import Server
 from wadm.server.metrics import ServerMetrics, families
 from wadm.server.unexpected import UnexpectedErrors
@@ -69,8 +69,8 @@ async def test_a_task_that_is_cancelled_is_no_error() -> None:
         (commands, "request_for"),
         (records, "encode_record"),
         (inquiries, "decode_inventory"),
-        (owner, "observe"),
-        (owner, "observe_inventory"),
+        (intake, "observe"),
+        (intake, "observe_inventory"),
         (planning, "plan_all"),
     ],
 )
@@ -104,14 +104,14 @@ def said(server: Server) -> str:
 async def test_an_error_that_comes_back_does_not_keep_the_hosts_busy(
     monkeypatch: pytest.MonkeyPatch, unexpected_errors: Errors
 ) -> None:
-    fold = owner.LatticeOwner._fold_event
+    read = driver.HeartbeatFilter.news
 
-    def fail(self: owner.LatticeOwner, data: bytes, *rest: Any) -> None:
+    def fail(self: driver.HeartbeatFilter, data: bytes) -> Any:
         if data == b"bad":
             raise KeyError("a mistake")
-        fold(self, data, *rest)
+        return read(self, data)
 
-    monkeypatch.setattr(owner.LatticeOwner, "_fold_event", fail)
+    monkeypatch.setattr(driver.HeartbeatFilter, "news", fail)
     world = World()
     await world.start()
     await asyncio.sleep(40)

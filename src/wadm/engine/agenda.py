@@ -17,6 +17,7 @@ Planning depends on what is, not on which event led to it, so planning a moment 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from wadm.engine.compile import Desired
 from wadm.engine.in_flight import InFlight
@@ -65,9 +66,13 @@ class Agenda:
         while (due := self.next_due) is not None and due <= now:
             self.add([next(iter(self._waiting))])
 
+    def peek(self, most: int) -> list[str]:
+        """Return the applications that are ready, as :meth:`take` would."""
+        return list(islice(self._ready, most))
+
     def take(self, most: int) -> Iterator[str]:
         """Take applications that are ready, one after the other; those that are added meanwhile are left for later."""
-        for application in list(self._ready)[:most]:
+        for application in self.peek(most):
             del self._ready[application]
             yield application
 

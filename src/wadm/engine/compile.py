@@ -166,6 +166,12 @@ def compile_manifest(
     return _Compiler(manifest, shared).desired()
 
 
+def shared_applications(manifest: Manifest) -> frozenset[str]:
+    """Return the names of the applications to whose components a manifest refers."""
+    references = (component.properties.application for component in manifest.spec.components)
+    return frozenset(reference.name for reference in references if reference is not None)
+
+
 class _UnresolvedError(Exception):
     """A component names neither an image nor a shared application, or both."""
 
@@ -184,13 +190,12 @@ class _Compiler:
 
     def desired(self) -> Desired:
         scalers = [scaler for component in self.manifest.spec.components for scaler in self.component(component)]
-        references = (c.properties.application for c in self.manifest.spec.components)
         desired = Desired(
             self.application,
             self.manifest.version,
             tuple(_merge_links(scalers)),
             self.configs,
-            frozenset(r.name for r in references if r is not None),
+            shared_applications(self.manifest),
         )
         _ = desired.trials, desired.links_at, desired.wanted_links, desired.own_configs
         return desired

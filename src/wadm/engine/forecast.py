@@ -15,7 +15,7 @@ from wadm.engine.compile import Desired
 from wadm.engine.conflicts import conflicts, uses_of
 from wadm.engine.history import with_version
 from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
+from wadm.engine.interests import Interests, StoredVersions
 from wadm.engine.observe import News
 from wadm.engine.plan import Record, Work, describe
 from wadm.engine.reconcile import plan_all, reconcile
@@ -69,8 +69,15 @@ def to_plan(manifest: Manifest) -> Manifest:
     return manifest if manifest.version is not None else with_version(manifest, UNSTORED)
 
 
-def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: float) -> Steps[Forecast]:
+def forecast(
+    desired: Desired,
+    interests: Interests,
+    lattice: Lattice,
+    now: float,
+    versions: StoredVersions = lambda _: (),
+) -> Steps[Forecast]:
     """Foresee what ``desired`` in place of what its application wants now would do. Nothing passed in is changed.
+    ``versions`` returns the stored versions of the application.
 
     Configurations that have not been asked for are taken as absent.
     """
@@ -79,7 +86,7 @@ def forecast(desired: Desired, interests: Interests, lattice: Lattice, now: floa
     record = interests.record(desired.application)
     record = replace(record, swaps=tuple(replace(swap, given_up="") for swap in record.swaps))
     before_record, steps = record, []
-    needed = interests.needed_by_others(desired.application)
+    needed = interests.needed_by_others(desired.application, versions)
     news = News()
     plan = None
     for round_ in range(1, ROUNDS + 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -17,14 +17,13 @@ from wadm.model.link_puts import LinkAt
 from wadm.model.manifest import Manifest
 
 _K = TypeVar("_K")
+StoredVersions: TypeAlias = Callable[[str], Iterable[Manifest]]
 
 
 class Interests:
     """Indexes over all applications of a lattice, kept as they are deployed, planned and undeployed."""
 
-    def __init__(self, stored: Callable[[str], Iterable[Manifest]] = lambda _: ()) -> None:
-        self._stored = stored
-        """Returns the stored versions of an application."""
+    def __init__(self) -> None:
         self._desired: dict[str, Desired] = {}
         self._too_large: set[str] = set()
         self._records: dict[str, Record] = {}
@@ -234,8 +233,9 @@ class Interests:
         small = len(lattice.hosts) <= HOSTS_COUNTED
         return small or host is None or host_id in news.relabelled or host.meets(requirements)
 
-    def needed_by_others(self, application: str) -> Needed:
-        """Return the answers to what the other applications need, for planning this one."""
+    def needed_by_others(self, application: str, versions: StoredVersions = lambda _: ()) -> Needed:
+        """Return the answers to what the other applications need, for planning this one. ``versions`` returns the
+        stored versions of an application."""
 
         def config(name: str) -> bool:
             return bool(self._configs.get(name, set()) - {application}) or self._is_kept(name, application)
@@ -249,7 +249,7 @@ class Interests:
 
         def earlier(scaler_id: str) -> WorkloadScaler | None:
             if not stored:
-                for manifest in self._stored(application):
+                for manifest in versions(application):
                     for workload in compile_manifest(manifest).workloads:
                         stored.setdefault(workload.id, workload)
             return stored.get(scaler_id)

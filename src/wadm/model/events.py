@@ -28,6 +28,12 @@ class HostHeartbeat(Struct, frozen=True):
     inventory: Inventory
 
 
+class Unchanged(Struct, frozen=True):
+    """A heartbeat that says of its host what the one before said: the host is alive, and that is all."""
+
+    host_id: str
+
+
 class LabelsChanged(Struct, frozen=True):
     """A host's labels are now these, all of them."""
 

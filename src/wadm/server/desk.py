@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct, json
 
 from wadm.background import BackgroundTasks, report_unexpected
-from wadm.engine.compile import Desired, compile_manifest, nothing
-from wadm.engine.explain import explain_application
-from wadm.engine.forecast import Forecast, forecast, to_plan
+from wadm.engine.forecast import Forecast
+from wadm.engine.planning import Planning
 from wadm.engine.steps import Steps
 from wadm.errors import Malformed, WadmError
 from wadm.model.manifest import Manifest
@@ -91,7 +90,7 @@ class Desk:
 
     def _ready(self) -> LatticeOwner:
         """Return the owner once it knows the lattice; until then whoever asks is told what it waits for."""
-        if self._owner.looking:
+        if not self._owner.controller.taken_over:
             raise Malformed(
                 f"{STARTING}: {len(self._owner.lattice.hosts)} have answered so far. Try again in a few seconds."
             )
@@ -103,25 +102,26 @@ class Desk:
     async def foresee(self, name: str, builtins: Any) -> Forecast:
         """Foresee what deploying a manifest (as plain data), or undeploying, would do; ask for what is not known."""
         owner = self._ready()
-        desired: Desired = nothing(name)
-        if builtins is not None:
-            manifest: Manifest = manifest_from_builtins(builtins)
-            desired = compile_manifest(to_plan(manifest), owner.shared)
+        manifest = None if builtins is None else manifest_from_builtins(builtins)
+        related = {} if manifest is None else owner.reader.shared(manifest)
+        desired = owner.controller.desired(name, manifest, related)
         await owner.learn_configs(desired.configs)
-        return await _in_turns(forecast(desired, owner.interests, owner.lattice, owner.now()))
+        facts = owner.reader.facts(name, versions=True)
+        return await _in_turns(owner.controller.forecast(desired, facts, owner.now()))
 
     async def _resume(self, question: Question) -> bytes:
         return resumed(self._ready().resume())
 
     async def _explain(self, question: Question) -> bytes:
-        owner = self._ready()
-        desired = owner.interests.desired(question.name) or nothing(question.name)
-        plan = await owner.plan(question.name)
-        if plan is None:
-            raise Malformed(f"Nothing is known of application {question.name}: it is not deployed in this lattice")
-        said = owner.said(question.name)
-        statuses = {s.id: s for s in said.scalers} if said is not None else {}
-        return encode_explanation(explain_application(desired, plan, statuses, owner.lattice, owner.in_flight))
+        owner, name = self._ready(), question.name
+        planning: Planning | None = None
+        while planning is None or planning.plan is None:
+            planning = owner.controller.plan(owner.reader.facts(name, versions=True), owner.now(), planning)
+            if planning is None:
+                raise Malformed(f"Nothing is known of application {name}: it is not deployed in this lattice")
+            planning.advance(STEPS_AT_ONCE, owner.now())
+            await asyncio.sleep(0)
+        return encode_explanation(owner.controller.explain(name, planning.plan))
 
 
 async def _in_turns(steps: Steps[Forecast]) -> Forecast:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
-from msgspec import Struct
-
 from wadm.background import BackgroundTasks, report_unexpected
+from wadm.engine.inputs import ConfigReply, InventoryReply, LinksReply, ListeningReply, PingSweep, Reply
+from wadm.engine.intake import READ_LAG
 from wadm.engine.plan import Questions
 from wadm.errors import Malformed, NoResponders, NotPermitted, TimedOut, Unavailable, WadmError
-from wadm.model.lattice import Inventory, Link
+from wadm.model.lattice import Link
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Entry, Transport
 from wadm.wire import control, subjects
@@ -26,11 +26,9 @@ from wadm.wire.inventory import decode_inventory
 from wadm.wire.links import decode_links, decode_stored_links
 
 ANSWER_TIMEOUT = 2.0
-PROBE_TIMEOUT = 6.0
-"""Seconds in which a silent host may answer; longer than the time between two tries."""
-ROLL_CALL_QUIET = 0.5
+PING_SWEEP_QUIET = 0.5
 ANSWERS_PER_SECOND = 1000
-"""How many answers to a roll call are expected at least; thousands of them take their time."""
+"""How many answers to a ping of all hosts are expected at least; thousands of them take their time."""
 AT_A_TIME = 128
 PAUSE = 2.0
 """Seconds before an unanswered question is asked again."""
@@ -40,54 +38,7 @@ LISTENS_PAUSE = 0.25
 """Seconds before it is asked again whether a provider listens that did not."""
 NOT_PERMITTED_FOR = 600.0
 """Seconds for which no provider is asked after NATS has not permitted it."""
-COPIES_LAG = 2.0
-"""Seconds for which what another host says of links and configurations may lack what was just put
-(docs/protocol/lattice.md#link-reads-lag)."""
-
-
-class InventoryAnswer(Struct, frozen=True):
-    """A host's inventory, ``None`` where it did not answer. ``asked`` is the owner's time of asking."""
-
-    host_id: str
-    inventory: Inventory | None
-    asked: float
-
-
-class LinksAnswer(Struct, frozen=True):
-    """All links of the lattice, ``None`` where nobody could tell."""
-
-    links: list[Link] | None
-    asked: float
-
-
-class ConfigAnswer(Struct, frozen=True):
-    """What a configuration holds (``None``: it does not exist). ``unknown``: nobody could tell."""
-
-    name: str
-    properties: dict[str, str] | None
-    unknown: bool = False
-
-
-class ListeningAnswer(Struct, frozen=True):
-    """How many providers of an id have answered; ``None`` where that could not be found out. ``permitted``: whether
-    NATS lets providers be asked."""
-
-    provider_id: str
-    answers: int | None
-    permitted: bool = True
-
-
-class RollCall(Struct, frozen=True):
-    """Who has answered when all hosts were called at ``asked``, because those of ``called`` had answered nothing;
-    ``present`` is ``None`` where the call itself failed."""
-
-    called: frozenset[str]
-    present: frozenset[str] | None
-    asked: float
-
-
-Answer = InventoryAnswer | LinksAnswer | ConfigAnswer | ListeningAnswer | RollCall
-Question: TypeAlias = Callable[[], Coroutine[Any, Any, Answer]]
+Question: TypeAlias = Callable[[], Coroutine[Any, Any, Reply]]
 
 
 class Inquiries:
@@ -98,7 +49,7 @@ class Inquiries:
         transport: Transport,
         lattice: str,
         account: str | None,
-        tell: Callable[[Answer], None],
+        tell: Callable[[Reply], None],
         now: Callable[[], float],
         log: Logger,
     ) -> None:
@@ -125,17 +76,17 @@ class Inquiries:
     def ask(self, questions: Questions) -> None:
         """Ask what is not being asked already."""
         for name in sorted(questions.configs):
-            self._start(("config", name), partial(self._config, name), ConfigAnswer(name, None, unknown=True))
+            self._start(("config", name), partial(self._config, name), ConfigReply(name, None, unknown=True))
         for host_id in sorted(questions.hosts):
             self.inventory(host_id)
         for provider_id, hosts in sorted(questions.listening.items()):
             self.listening(provider_id, hosts)
         if questions.links:
-            self._start(("links", ""), self._links, LinksAnswer(None, self._now()))
+            self._start(("links", ""), self._links, LinksReply(None, self._now()))
 
     def inventory(self, host_id: str, timeout: float = ANSWER_TIMEOUT) -> None:
         """Ask a host for its inventory. A probe (a longer timeout) is asked beside one that is under way."""
-        unanswered = InventoryAnswer(host_id, None, self._now())
+        unanswered = InventoryReply(host_id, None, self._now())
         if timeout != ANSWER_TIMEOUT:
             self._start((f"probe {self._now()}", host_id), partial(self._inventory, host_id, timeout), unanswered)
         elif ("host", host_id) in self._asking:
@@ -147,27 +98,27 @@ class Inquiries:
         """Ask whether a provider that some hosts have listens, unless NATS has said lately that it does not permit
         that."""
         if self._now() >= self._ask_no_provider_before and subjects.is_token(provider_id):
-            unknown = ListeningAnswer(provider_id, None)
+            unknown = ListeningReply(provider_id, None)
             self._start(("listening", provider_id), partial(self._listening, provider_id, hosts), unknown)
 
-    def call_roll(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
-        """Call all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
-        image for a live update tells no inventory meanwhile, but answers a call to all.
+    def ping_all(self, host_ids: Iterable[str], hosts: Collection[str]) -> None:
+        """Ping all hosts, to learn whether some are there that did not answer for themselves: a host that pulls an
+        image for a live update tells no inventory meanwhile, but answers a ping to all.
 
-        ``hosts`` are those that may answer. One call at a time, for each brings an answer from every host: who is to be
+        ``hosts`` are those that may answer. One ping at a time, for each brings an answer from every host: who is to be
         called while one is under way is called with the next.
         """
         self._to_call.update(host_ids)
         timeout = ANSWER_TIMEOUT + len(hosts) / ANSWERS_PER_SECOND
-        call = partial(self._roll_call, frozenset(hosts), timeout)
-        self._start(("roll", ""), call, RollCall(frozenset(), None, self._now()))
+        call = partial(self._ping_sweep, frozenset(hosts), timeout)
+        self._start(("roll", ""), call, PingSweep(frozenset(), None, self._now()))
 
     def config_was_put(self, name: str) -> None:
         """Take note that a configuration was put just now: a host that does not know it yet is not believed."""
         now, put = self._now(), self._configs_put
         put[name] = now
         put.move_to_end(name)
-        while now - next(iter(put.values())) > COPIES_LAG:
+        while now - next(iter(put.values())) > READ_LAG:
             put.popitem(last=False)
 
     async def hosts(self, timeout: float, quiet: float) -> list[control.HostPing]:
@@ -181,12 +132,12 @@ class Inquiries:
                 self._limited.warning("ping", "a host answered a ping with what cannot be read", error=str(error))
         return found
 
-    def _start(self, key: tuple[str, str], question: Question, unanswered: Answer) -> None:
+    def _start(self, key: tuple[str, str], question: Question, unanswered: Reply) -> None:
         if key not in self._asking:
             self._asking.add(key)
             self._tasks.start(self._run(key, question, unanswered))
 
-    async def _run(self, key: tuple[str, str], question: Question, unanswered: Answer) -> None:
+    async def _run(self, key: tuple[str, str], question: Question, unanswered: Reply) -> None:
         try:
             answer = await question()
         except Exception as error:  # noqa: BLE001 - whoever waits for the answer must not wait for ever
@@ -208,7 +159,7 @@ class Inquiries:
         async with self._free:
             return control.decode_reply((await self._transport.request(subject, b"", timeout)).data)
 
-    async def _inventory(self, host_id: str, timeout: float) -> Answer:
+    async def _inventory(self, host_id: str, timeout: float) -> Reply:
         asked = self._now()
         inventory = None
         try:
@@ -219,9 +170,9 @@ class Inquiries:
             self._limited.warning("inventory", "an inventory that cannot be read", host=host_id, error=str(error))
         except Unavailable:
             pass
-        return InventoryAnswer(host_id, inventory, asked)
+        return InventoryReply(host_id, inventory, asked)
 
-    async def _listening(self, provider_id: str, hosts: int) -> Answer:
+    async def _listening(self, provider_id: str, hosts: int) -> Reply:
         subject = subjects.health(self._lattice, provider_id)
         answers: int | None = None
         try:
@@ -235,14 +186,14 @@ class Inquiries:
             answers = 0
         except NotPermitted:
             self._ask_no_provider_before = self._now() + NOT_PERMITTED_FOR
-            return ListeningAnswer(provider_id, None, permitted=False)
+            return ListeningReply(provider_id, None, permitted=False)
         except Unavailable:  # no answer in time, or the connection is away
             await self._transport.sleep(PAUSE)
         if answers is not None and answers < hosts:
             await self._transport.sleep(LISTENS_PAUSE)
-        return ListeningAnswer(provider_id, answers)
+        return ListeningReply(provider_id, answers)
 
-    async def _roll_call(self, hosts: frozenset[str], timeout: float) -> Answer:
+    async def _ping_sweep(self, hosts: frozenset[str], timeout: float) -> Reply:
         called = frozenset(self._to_call)
         self._to_call.clear()
         asked = self._now()
@@ -251,30 +202,30 @@ class Inquiries:
             if len(hosts - present) * 2 > len(hosts):  # too bad to be believed at once
                 present |= await self._present(timeout)
         except WadmError:
-            return RollCall(called, None, asked)  # not the hosts' fault
-        return RollCall(called, present, asked)
+            return PingSweep(called, None, asked)  # not the hosts' fault
+        return PingSweep(called, present, asked)
 
     async def _present(self, timeout: float) -> frozenset[str]:
-        return frozenset(host.host_id for host in await self.hosts(timeout, ROLL_CALL_QUIET))
+        return frozenset(host.host_id for host in await self.hosts(timeout, PING_SWEEP_QUIET))
 
-    async def _config(self, name: str) -> Answer:
+    async def _config(self, name: str) -> Reply:
         asked = self._now()
         try:
             reply = await self._request(control.get_config(name), ANSWER_TIMEOUT)
             if reply.success:
                 properties = control.decode_config(reply.response)
-                if properties is not None or asked > self._configs_put.get(name, -math.inf) + COPIES_LAG:
-                    return ConfigAnswer(name, properties)
+                if properties is not None or asked > self._configs_put.get(name, -math.inf) + READ_LAG:
+                    return ConfigReply(name, properties)
         except Malformed as error:
             self._limited.warning("config", "a configuration that cannot be read", config=name, error=str(error))
             # What is there cannot be used as it is: it is put again.
-            return ConfigAnswer(name, {})
+            return ConfigReply(name, {})
         except WadmError:
             pass
         await self._transport.sleep(PAUSE)
-        return ConfigAnswer(name, None, unknown=True)
+        return ConfigReply(name, None, unknown=True)
 
-    async def _links(self) -> Answer:
+    async def _links(self) -> Reply:
         asked = self._now()
         links = None
         try:
@@ -290,7 +241,7 @@ class Inquiries:
             self._limited.warning("links", "cannot read the links of the lattice", error=str(error))
         if links is None:
             await self._transport.sleep(PAUSE)
-        return LinksAnswer(links, asked)
+        return LinksReply(links, asked)
 
     async def _links_from_bucket(self) -> list[Link] | None:
         found: dict[str, list[Link]] = {}

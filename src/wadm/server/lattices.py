@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from wadm.background import cancelled, report_unexpected
+from wadm.engine.controller import ControllerSettings
+from wadm.engine.inputs import Lifecycle
 from wadm.errors import Unreadable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
@@ -22,7 +24,7 @@ from wadm.server.resources import names
 from wadm.server.settings import Settings
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
-from wadm.server.view import Evidence, Place
+from wadm.server.view import Place
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.lattice_state import encode_state
@@ -274,13 +276,13 @@ class PlaceApplications:
         except Unreadable:
             return ()
 
-    def evidence(self, name: str) -> Evidence:
+    def lifecycle(self, name: str) -> Lifecycle:
         """Return what is known of an application's fate."""
         return self._store.view.evidence(self._place, name)
 
-    def doubt(self, name: str) -> str:
-        """Say why nothing of an application is to be changed, ``""`` where nothing speaks against it."""
-        return self._store.doubt(self._place, name)
+    def doubts(self) -> dict[str, str]:
+        """Return why nothing of some applications is to be changed, by name."""
+        return self._store.doubts(self._place)
 
 
 class PlaceStatuses:
@@ -319,11 +321,13 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
     at_a_time = OwnerSettings().at_a_time
     owner_settings = OwnerSettings(
         command_stream=called.commands,
-        overdue=overdue,
         reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
-        heartbeat=settings.heartbeat_interval,
-        pause=settings.silence_pause,
-        limits=settings.planning_limits,
+        control=ControllerSettings(
+            overdue=overdue,
+            heartbeat=settings.heartbeat_interval,
+            pause=settings.silence_pause,
+            limits=settings.planning_limits,
+        ),
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 

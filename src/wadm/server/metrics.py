@@ -199,7 +199,7 @@ def _hosts(owner: LatticeOwner) -> list[tuple[str, int]]:
 
 
 def _applications(owner: LatticeOwner) -> list[tuple[str, int]]:
-    counts = Counter(status.type for _, status in owner.statuses())
+    counts = Counter(status.type for _, status in owner.controller.statuses())
     return [(state, counts[state]) for state in STATES]
 
 
@@ -207,14 +207,14 @@ def _instances(owner: LatticeOwner) -> list[tuple[str, int, int]]:
     """Return each application with its wanted and its running instances."""
     return [
         (name, sum(e.wanted for e in told), sum(e.running for e in told))
-        for name, status in owner.statuses()
+        for name, status in owner.controller.statuses()
         if (told := [scaler.explanation for scaler in status.scalers if scaler.kind in RUN_SOMETHING])
     ]
 
 
 def _in_flight(owner: LatticeOwner) -> list[tuple[str, int]]:
     held = total = 0
-    for pending in tuple(owner.in_flight):
+    for pending in tuple(owner.controller.in_flight):
         total += 1
         held += pending.held
     return [("asked", total - held), ("held", held)]

@@ -204,10 +204,12 @@ class Store:
         """Say what will make the bucket lose applications, or refuse them, and what to do."""
         return losses.warnings(self._bucket.name, self.state)
 
-    def doubt(self, place: Place, name: str) -> str:
-        """Say why nothing of an application is to be changed, ``""`` where nothing speaks against it."""
-        record = self.view.record(place, name)
-        return losses.doubt(self._bucket.name, self.is_gone) if record is not None and record.missing else ""
+    def doubts(self, place: Place) -> dict[str, str]:
+        """Return why nothing of some applications of a lattice is to be changed, by name."""
+        if not self.view.is_anything_missing:
+            return {}
+        why = losses.doubt(self._bucket.name, self.is_gone)
+        return {record.name: why for record in self.view.records(place) if record.missing}
 
     async def store_again(self, place: Place) -> tuple[str, ...]:
         """Store again what the bucket lacks of a lattice; return the names of what was stored by this.

@@ -9,14 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
-from wadm.engine.plan import describe
-from wadm.engine.telling import tell, tell_host, tell_outcome
 from wadm.errors import WadmError
-from wadm.model.commands import Action, Outcome
-from wadm.model.events import Event
-from wadm.model.lattice import Lattice
 from wadm.model.text import cut
 from wadm.model.timeline import Entry, EntryKind
 from wadm.server import tracing
@@ -75,45 +68,3 @@ class Timeline:
                     self._transport.publish(subject, moment, headers=self._headers)
             except WadmError as error:
                 self._limited.warning("timeline", "A part of a timeline cannot be told", subject=subject, reason=error)
-
-
-class Narrator:
-    """Notes commands, answers and events in the timelines of the applications that they are about."""
-
-    def __init__(self, timeline: Timeline, lattice: Lattice, interests: Interests, in_flight: InFlight) -> None:
-        self._timeline = timeline
-        self._lattice = lattice
-        self._interests = interests
-        self._in_flight = in_flight
-
-    def command(self, action: Action) -> None:
-        """Note what a host is asked to do, and why."""
-        host_id = getattr(action.command, "host_id", "")
-        text = f"{describe(action.command, self._lattice)}, because {action.reason}"
-        self._timeline.note(action.application, "command", text, action.command.key[-1], self._called(host_id))
-
-    def outcome(self, outcome: Outcome) -> None:
-        """Note what became of a command, before it is folded."""
-        pending = self._in_flight.get(outcome.command.key)
-        if pending is not None:
-            host_id = getattr(outcome.command, "host_id", "")
-            text, about = tell_outcome(outcome, self._lattice), outcome.command.key[-1]
-            self._timeline.note(pending.application, "answer", text, about, self._called(host_id))
-
-    def event(self, event: Event) -> None:
-        """Note what a host says, before it is folded."""
-        told = tell(event, self._lattice)
-        if told is not None:
-            for name in self._interests.about(told.entity, told.link, told.config):
-                self._timeline.note(name, "event", told.text, told.about, self._called(told.host_id))
-        elif (text := tell_host(event)) is not None:
-            self.host(getattr(event, "host_id", ""), text)
-
-    def host(self, host_id: str, text: str) -> None:
-        """Note what concerns all that runs on a host."""
-        for name in self._lattice.owners_on(host_id):
-            self._timeline.note(name, "event", text, "", self._called(host_id))
-
-    def _called(self, host_id: str) -> str:
-        host = self._lattice.hosts.get(host_id)
-        return host.called if host is not None else host_id

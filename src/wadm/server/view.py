@@ -191,6 +191,11 @@ class View:
         """Whether no application is known."""
         return not self._applications
 
+    @property
+    def is_anything_missing(self) -> bool:
+        """Whether the bucket does not hold any more what nobody has deleted."""
+        return bool(self._missing)
+
     def missing(self, scope: str | None = None) -> list[Record]:
         """Return the applications, of one lattice or of all, that the bucket does not hold any more though nobody has
         deleted them, by key."""

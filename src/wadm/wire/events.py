@@ -31,6 +31,7 @@ from wadm.model.events import (
     ProviderStarted,
     ProviderStartFailed,
     ProviderStopped,
+    Unchanged,
 )
 from wadm.model.names import DEFAULT_LINK_NAME, MANAGER
 from wadm.wire import host_events
@@ -90,12 +91,6 @@ def _decode_unusual(data: bytes, error: Exception) -> HostMessage | None:
         return _message.decode(json.encode(fields))
     except UNREADABLE as inner:
         raise Malformed(f"event {attributes.type}: {inner}") from inner
-
-
-class Unchanged(Struct, frozen=True):
-    """A heartbeat that says of its host what the one before said: the host is alive, and that is all."""
-
-    host_id: str
 
 
 class HeartbeatFilter:

@@ -18,6 +18,7 @@ from wadm.engine import (
     observe,
     plan,
     reconcile,
+    status_reports,
     swaps,
     workloads,
 )
@@ -25,7 +26,7 @@ from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
 from wadm.model.status import ApplicationStatus
-from wadm.server import lattices, owner, ownership, records, roster, store
+from wadm.server import lattices, ownership, records, roster, store
 from wadm.sim.manifests import Manifest
 from wadm.sim.scenario import Scenario, application, component, link, play, provider
 from wadm.sim.simulation import simulate
@@ -154,13 +155,13 @@ def confirmed_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def statuses_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
     """A status once said is never said to have changed."""
-    before = owner.LatticeOwner._say
+    before = status_reports.StatusReports.report
 
-    def say(self: Any, name: str, status: ApplicationStatus, now: float) -> None:
-        if name not in self._said:
+    def report(self: Any, name: str, status: ApplicationStatus, now: float) -> None:
+        if not self.has_published(name):
             before(self, name, status, now)
 
-    monkeypatch.setattr(owner.LatticeOwner, "_say", say)
+    monkeypatch.setattr(status_reports.StatusReports, "report", report)
 
 
 def moved_though_most_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from wadm.engine import garbage, observe, reconcile
+from wadm.engine import garbage, intake, observe, reconcile
+from wadm.engine.inputs import InventoryReply
 from wadm.engine.interests import Interests
 from wadm.engine.plan import Needed
 from wadm.errors import TooLarge, WadmError
 from wadm.hosts.habits import HEALTHY, Habits
 from wadm.model.lattice import Inventory
-from wadm.server import commands, inquiries, lattices, owner, records
+from wadm.server import commands, executor, inquiries, lattices, records
 from wadm.sim.network import Trouble
 from wadm.sim.options import Options, Rates, draw_options
 from wadm.sim.simulation import simulate
@@ -40,7 +41,7 @@ def saved_beside_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
         saves = (self._save(name, record) for name, record in to_save.items())
         await asyncio.gather(self._commands.send(actions), *saves)
 
-    monkeypatch.setattr(owner.LatticeOwner, "_save_then_send", beside)
+    monkeypatch.setattr(executor.Executor, "_save_then_send", beside)
 
 
 def saved_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,13 +65,13 @@ def failed_stream_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def absent_is_undeployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application that is not in the store counts as deleted, whatever is known of that."""
-    before = lattices.PlaceApplications.evidence
+    before = lattices.PlaceApplications.lifecycle
 
-    def evidence(self: Any, name: str) -> Any:
+    def lifecycle(self: Any, name: str) -> Any:
         found = before(self, name)
         return "deleted" if found == "unknown" else found
 
-    monkeypatch.setattr(lattices.PlaceApplications, "evidence", evidence)
+    monkeypatch.setattr(lattices.PlaceApplications, "lifecycle", lifecycle)
 
 
 def leftovers_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +93,7 @@ def links_of_others_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that another application wants, too, is deleted."""
     before = Interests.needed_by_others
 
-    def needed(self: Any, application: str) -> Needed:
+    def needed(self: Any, application: str, *_: Any) -> Needed:
         return Needed(before(self, application).config, lambda _key, _target: False)
 
     monkeypatch.setattr(Interests, "needed_by_others", needed)
@@ -116,7 +117,7 @@ def inventories_overrule_events(monkeypatch: pytest.MonkeyPatch) -> None:
     def observed(inventory: Any, lattice: Any, in_flight: Any, news: Any, now: float, *_: Any) -> None:
         before(inventory, lattice, in_flight, news, now)
 
-    monkeypatch.setattr(owner, "observe_inventory", observed)
+    monkeypatch.setattr(intake, "observe_inventory", observed)
 
 
 def written_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def hosts_not_asked_at_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def inventory(self: Any, host_id: str, *arguments: Any) -> None:
         if self._now() - self.__dict__.setdefault("began", self._now()) < 5:
             empty = Inventory(host_id, host_id, {}, "1.4.0", 1, (), ())
-            self._tell(inquiries.InventoryAnswer(host_id, empty, self._now()))
+            self._tell(InventoryReply(host_id, empty, self._now()))
         else:
             before(self, host_id, *arguments)
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from wadm.engine.carrying_out import PlanExecution
 from wadm.engine.observe import STANDS_STILL
-from wadm.engine.plan import Plan
+from wadm.engine.planning import Decided
+from wadm.engine.rereading import READ_LINKS_EVERY
 from wadm.errors import Unavailable
 from wadm.hosts.habits import HEALTHY, Habits, containing
 from wadm.hosts.providers import RunningProvider
-from wadm.server.owner import READ_LINKS_EVERY, LatticeOwner
 from wadm.sim import checks
 from wadm.sim.manifests import Manifest
 from wadm.sim.order import COMMANDS
@@ -64,9 +65,9 @@ async def test_a_link_whose_put_the_command_stream_refused_is_put_a_few_seconds_
 
 def test_many_applications_that_are_touched_at_once_are_planned_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[int] = []
-    carry_out = LatticeOwner._carry_out
+    carry_out = PlanExecution.carry_out
 
-    def carry_out_and_count(self: LatticeOwner, plans: list[Plan], now: float) -> None:
+    def carry_out_and_count(self: PlanExecution, plans: list[Decided], now: float) -> None:
         planned.append(len(plans))
         carry_out(self, plans, now)
 
@@ -86,8 +87,8 @@ def test_many_applications_that_are_touched_at_once_are_planned_in_turns(monkeyp
         await scene.deploy(application("app9", component("api", 2)))
         await scene.until_whole(within=5)
 
-    monkeypatch.setattr("wadm.server.owner.PLANNED_AT_ONCE", 2)
-    monkeypatch.setattr(LatticeOwner, "_carry_out", carry_out_and_count)
+    monkeypatch.setattr("wadm.engine.planner.PLANNED_AT_ONCE", 2)
+    monkeypatch.setattr(PlanExecution, "carry_out", carry_out_and_count)
     play(script)
     assert max(planned) == 2
     assert planned[:5] == [2, 2, 2, 2, 1]
