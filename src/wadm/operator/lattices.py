@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.background import end_if_cancelled
+from wadm.backoff import Backoff
 from wadm.client import Client, Settings, Summary
 from wadm.client.connection import open_client
 from wadm.client.news import follow_news
@@ -25,7 +26,6 @@ from wadm.operator import names
 from wadm.operator.credentials import credentials_in, split_credentials
 from wadm.operator.endpoints import Placement
 from wadm.operator.kube import Kube, KubeError
-from wadm.operator.queue import backoff
 from wadm.operator.roster import ALL_AGAIN, Roster
 from wadm.operator.targets import Target
 
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 GATHER: Final = 0.15
 """Seconds in which further news join the question that the first one leads to."""
+FIRST_PAUSE: Final = 0.5
 REFRESH: Final = 5.0
 """Seconds after which a server is asked without any news."""
 RETRY: Final = 1.0
@@ -95,18 +96,17 @@ class LatticeView:
             self._roster.close()
 
     async def _keep(self) -> None:
-        failures = 0
+        backoff = Backoff(FIRST_PAUSE, REFRESH, spread=0.25)
         while True:
             try:
                 credentials = await self._credentials()
                 client = await open_client(self._settings(credentials))
             except (WadmError, OSError) as error:
                 end_if_cancelled()
-                failures += 1
                 self._lost(str(error))
-                await asyncio.sleep(min(backoff(failures), REFRESH))
+                await asyncio.sleep(backoff.next())
                 continue
-            failures = 0
+            backoff.reset()
             try:
                 await self._follow(client, credentials)
             finally:

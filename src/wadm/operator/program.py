@@ -28,7 +28,7 @@ from wadm.operator.metrics import Metrics, State, families
 from wadm.operator.mirrors import Mirrors
 from wadm.operator.names import Key, key_of
 from wadm.operator.ownership import places_of_record
-from wadm.operator.queue import WorkQueue, backoff
+from wadm.operator.queue import BACKOFF, WorkQueue
 from wadm.operator.recorder import Recorder
 from wadm.operator.reflector import Both, Reflector
 from wadm.operator.services import Services
@@ -408,4 +408,5 @@ def pause(error: Exception, failures: int) -> float:
     """Return the seconds before a pass that has failed so often in a row is made again."""
     error = first_of(error)
     conflict = isinstance(error, KubeError) and error.conflict
-    return min(backoff(failures), CONFLICT_PAUSE) if conflict else backoff(failures)
+    seconds = BACKOFF.after(failures)
+    return min(seconds, CONFLICT_PAUSE) if conflict else seconds

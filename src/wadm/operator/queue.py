@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from wadm.background import end_if_cancelled
+from wadm.backoff import Backoff
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
+BACKOFF: Final = Backoff(FIRST_PAUSE, LONGEST_PAUSE, spread=0.25)
 """Seconds to wait after the first failure, and at most."""
 
 
@@ -31,7 +32,7 @@ class WorkQueue(Generic[K]):
         handle: Callable[[K], Awaitable[float | None]],
         failed: Callable[[K, Exception, float], Awaitable[None]],
         waited: Callable[[float], None] = lambda seconds: None,
-        pause: Callable[[Exception, int], float] = lambda error, failures: backoff(failures),
+        pause: Callable[[Exception, int], float] = lambda error, failures: BACKOFF.after(failures),
     ) -> None:
         self.waited = waited
         self._pause = pause
@@ -119,9 +120,3 @@ class WorkQueue(Generic[K]):
             self._wake.set()
         if again is not None:
             self.add(key, again)
-
-
-def backoff(failures: int) -> float:
-    """Return the pause after that many failures in a row, in seconds, a little by chance."""
-    pause: float = min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE)
-    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - nothing secret

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Collection
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -16,6 +15,7 @@ import aiohttp
 import msgspec
 
 from wadm.background import end_if_cancelled
+from wadm.backoff import Backoff
 from wadm.operator.kube import Kube, KubeError, Object
 from wadm.operator.names import Key, Kind, key_of
 
@@ -116,16 +116,16 @@ class Reflector:
         """Follow until cancelled. May be called again after that."""
         self.synced.clear()
         loop = asyncio.get_running_loop()
-        pause, version = FIRST_PAUSE, ""
+        backoff, version = Backoff(FIRST_PAUSE, LONGEST_PAUSE, spread=0.25), ""
         while True:
             try:
                 version = version or await self._take_all()
-                pause = FIRST_PAUSE
+                backoff.reset()
                 while True:
                     begun = loop.time()
                     version = await self._take_changes(version)
                     if loop.time() - begun < FIRST_PAUSE:  # something on the way ends watches at once
-                        await asyncio.sleep(pause)
+                        await asyncio.sleep(FIRST_PAUSE)
             except (KubeError, aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
                 end_if_cancelled()
                 self.breaks += 1
@@ -136,15 +136,14 @@ class Reflector:
                 if isinstance(error, KubeError) and error.status == 410:
                     version = ""  # too old to go on from
                     log.info("Watching %s: listing anew, the place was lost", self.kind.plural)
-                    if pause == FIRST_PAUSE:
-                        pause *= 2
+                    if not backoff.failures:
+                        backoff.next()
                         continue
                 else:
                     version = ""
                     self.problem = f"{self.kind.plural} cannot be watched: {error or 'no answer'}"
                     log.info("Watching %s broke off: %s", self.kind.plural, error)
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - nothing secret
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(backoff.next())
 
     async def _take_all(self) -> str:
         found, version = await self._kube.list(*self._where)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Final
 
 from wadm.background import end_if_cancelled
+from wadm.backoff import Backoff
 from wadm.client import Client
 from wadm.errors import NotFound, Unavailable, WadmError
 from wadm.model.lattice import Inventory
 from wadm.operator.endpoints import Placement
-from wadm.operator.queue import backoff
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ ABSENT_FOR: Final = 10.0
 NEVER: Final = float("-inf")
 ASK_AGAIN: Final = 2.0
 """Seconds in which nobody is asked after nobody could be."""
+FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 3.0
 """Seconds at most until a silent host is asked again."""
 
@@ -143,13 +144,12 @@ class Roster:
 
     async def _ask_until_heard(self, host_id: str, absent: bool) -> None:
         loop = asyncio.get_running_loop()
-        since, failures = loop.time(), 0
+        since, backoff = loop.time(), Backoff(FIRST_PAUSE, LONGEST_PAUSE, spread=0.25)
         heard: Inventory | None = None
         while loop.time() - since < (ABSENT_FOR if absent else SILENT_FOR):
             if absent:
                 self._absent.add(host_id)
-            failures += 1
-            await asyncio.sleep(min(backoff(failures), LONGEST_PAUSE))
+            await asyncio.sleep(backoff.next())
             try:
                 heard = await self._client().inventory(host_id)
             except WadmError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from wadm.background import cancelled, report_unexpected
+from wadm.backoff import Backoff
 from wadm.engine.controller import ControllerSettings
 from wadm.engine.inputs import Lifecycle
 from wadm.errors import Unreadable, WadmError
@@ -228,7 +229,7 @@ class Lattices:
 
     async def _look_after(self, place: Place, epoch: int, bound: Logger) -> None:
         """Run the owner of a lattice; whatever ends it, begin again."""
-        delay = AGAIN_FIRST
+        backoff = Backoff(AGAIN_FIRST, AGAIN_MOST)
         tenure = Tenure(epoch, lambda: self.shares is not None and self.shares.holds(place.scope, epoch))
         while True:
             began = self._clock()
@@ -241,8 +242,9 @@ class Lattices:
                 report_unexpected(error, "The owner of the lattice failed, it begins again", lattice=place.scope)
             if cancelled():
                 return
-            delay = AGAIN_FIRST if self._clock() - began > AGAIN_MOST else min(delay * 2, AGAIN_MOST)
-            await self._transport.sleep(delay)
+            if self._clock() - began > AGAIN_MOST:
+                backoff.reset()
+            await self._transport.sleep(backoff.next())
 
 
 # -- what owners work with ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from wadm.backoff import Backoff
 from wadm.errors import Misconfigured, Unavailable
 from wadm.transport.nats.connection import Connection, OnEvent
 from wadm.transport.nats.credentials import read_identity
@@ -83,7 +84,7 @@ async def connect(
         identity, _tls_context(options), options.tls_first, options.name, options.inbox_prefix.rstrip(".")
     )
     connection = Connection(pool, dialling, on_event)
-    said, delay = "", _RETRY_FIRST
+    said, backoff = "", Backoff(_RETRY_FIRST, _RETRY_MOST)
     while True:
         try:
             await connection.open()
@@ -98,8 +99,7 @@ async def connect(
                 on_waiting(f"{reason}; waiting for it")
         else:
             return NatsTransport(connection, options.domain)
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, _RETRY_MOST)
+        await asyncio.sleep(backoff.next())
 
 
 def _tls_context(options: ConnectOptions) -> ssl.SSLContext | None:

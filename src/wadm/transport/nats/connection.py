@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,6 +13,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import SlowConsumerError
 
 from wadm.background import BackgroundTasks, end_if_cancelled, report_unexpected
+from wadm.backoff import Backoff
 from wadm.errors import NoResponders, NotPermitted, Unavailable
 from wadm.transport.base import Handler, Headers, Message
 from wadm.transport.nats.inbox import Call, Expectation, Inbox, is_no_responders, new_inbox
@@ -211,7 +211,8 @@ class Connection:
 
     async def _come_back(self) -> None:
         """Dial until a server is there; say why not when the reason changes, and now and then."""
-        said, said_at, delay = "", 0.0, _BACKOFF_FIRST
+        said, said_at = "", 0.0
+        backoff = Backoff(_BACKOFF_FIRST, _BACKOFF_MOST, spread=0.3)
         while True:
             try:
                 await self._begin(await self._dial_round())
@@ -224,9 +225,7 @@ class Connection:
                 end_if_cancelled()
             else:
                 return
-            # Spread, so that a thousand clients do not come back in the same instant.
-            await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
-            delay = min(delay * 2, _BACKOFF_MOST)
+            await asyncio.sleep(backoff.next())
 
     def _learn_payload(self, session: Session) -> None:
         """Send no message as large again as the largest one that the session sent: the server closed it for one."""

@@ -16,6 +16,7 @@ import msgspec
 from nats.nuid import NUID
 
 from wadm.background import end_if_cancelled
+from wadm.backoff import Backoff
 from wadm.transport.base import Message
 from wadm.transport.nats.jetstream import Answer, JetStream
 from wadm.transport.nats.streams import SECOND
@@ -96,7 +97,7 @@ async def silence(broken: asyncio.Event, heard_at: Callable[[], float]) -> None:
 
 async def until_done(work: Callable[[], Awaitable[None]], on_event: Callable[..., None], doing: str) -> None:
     """Try until it succeeds, with pauses; say why not when the reason changes."""
-    said, delay = "", _RETRY_FIRST
+    said, backoff = "", Backoff(_RETRY_FIRST, _RETRY_MOST)
     while True:
         try:
             await work()
@@ -107,8 +108,7 @@ async def until_done(work: Callable[[], Awaitable[None]], on_event: Callable[...
             end_if_cancelled()
         else:
             return
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, _RETRY_MOST)
+        await asyncio.sleep(backoff.next())
 
 
 def now() -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from wadm.backoff import Backoff
 from wadm.errors import NotFound
 from wadm.transport.base import Delivery, Message
 from wadm.transport.nats.connection import CoreSubscription
@@ -102,17 +103,16 @@ class DurableConsumer:
 
     async def _keep(self) -> None:
         doing = f"consuming {self._name}"
-        delay = _RETRY_FIRST
+        backoff = Backoff(_RETRY_FIRST, _RETRY_MOST)
         while True:
             if self._connection.connected:
                 self._ask()
                 await silence(self._ended, lambda: self._heard_at)
                 if self._ended.is_set() and not self._lost:
-                    delay = _RETRY_FIRST
+                    backoff.reset()
                     continue
             await until_done(self._ensure, self._connection.report_trouble, doing)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _RETRY_MOST)
+            await asyncio.sleep(backoff.next())
 
     async def _ensure(self) -> None:
         """Have the consumer; one that is there is used as it is."""
