@@ -98,7 +98,7 @@ def forecast(
         if not plan.actions:
             break
         for number, action in enumerate(plan.actions):
-            if number % SHARES_A_STEP == 0:
+            if number % SHARES_A_STEP == SHARES_A_STEP - 1:
                 yield
             steps.append(_step(round_, action, world))
             apply(action.command, world, news, now)

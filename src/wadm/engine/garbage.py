@@ -151,7 +151,7 @@ def _addresses(link: Link, work: Work) -> list[str]:
 def _under_way(work: Work, left: Leftovers) -> Steps[None]:
     """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
     for number, pending in enumerate(work.in_flight.of(work.desired.application)):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         key = pending.command.key
         if key[0] != "config" and key not in work.seen and creates(pending.command) and work.under_way(key):
@@ -168,7 +168,7 @@ def _settle_the_rest(work: Work) -> Steps[None]:
     it is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
     """
     for number, pending in enumerate(work.in_flight.of(work.desired.application)):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         key = pending.command.key
         if key in work.seen:

@@ -94,7 +94,8 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
     names = link.configs
-    trouble = [text for name in dict.fromkeys(names) if (text := work.config_trouble.get(name))]
+    troubles = work.config_trouble
+    trouble = [text for name in dict.fromkeys(names) if (text := troubles.get(name))] if troubles else []
     outdated = again = False
     if link.at in work.record.untold and same_target is None:
         work.untold.add(link.at)  # It was deleted to be put anew, and is not yet.

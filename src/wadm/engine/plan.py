@@ -196,7 +196,7 @@ class Work:
     def look_at_pending(self) -> Steps[None]:
         """Take in what is pending for the application; to be done first."""
         for number, pending in enumerate(self.in_flight.one_by_one(self.desired.application)):
-            if number % SHARES_A_STEP == 0:
+            if number % SHARES_A_STEP == SHARES_A_STEP - 1:
                 yield
             key, start = pending.command.key, starting(pending.command)
             if start is not None and pending.moves:

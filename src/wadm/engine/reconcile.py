@@ -49,7 +49,7 @@ def plan_all(work: Work) -> Steps[Plan]:
     yield from plan_configs(work)
     turns: list[int] = []
     for scaler in desired.scalers:
-        if len(turns) % SHARES_A_STEP == 0:
+        if len(turns) % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         turns.append(_turn(scaler, work))
     statuses = {}

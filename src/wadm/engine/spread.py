@@ -166,7 +166,7 @@ def place_component(
     plan = _Placing(entity_id, shares, lattice, mine, bars)
     homeless = []
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         if share.target:
             homes = _homes(share, plan)
@@ -176,13 +176,13 @@ def place_component(
     # The pickiest choose first. Those for which no host can be freed share one, once all others have theirs.
     left = []
     for number, share in enumerate((yield from plan.pickiest_first(homeless))):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         if not (yield from plan.house(share, share.target)):
             left.append(share)
     missing = []
     for number, share in enumerate(left):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         if not plan.crowd(share):
             missing.append(Missing(share, 0))
@@ -211,7 +211,7 @@ def place_provider(
     plan = _Placing(entity_id, shares, lattice, mine, bars)
     lacking: dict[str, int] = {}
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         # By id, not by turns: the same stay while the others are being stopped one after the other.
         kept = sorted(plan.may_stay(share))[: share.target]
@@ -221,11 +221,11 @@ def place_provider(
     # what has been started already.
     wanting = yield from plan.pickiest_first([share for share in shares if lacking[share.name]])
     for number, share in enumerate(wanting):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         lacking[share.name] = plan.house_many(share, lacking[share.name])
     for number, share in enumerate(wanting):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         while lacking[share.name] and (yield from plan.house(share, 1)):
             lacking[share.name] -= 1
@@ -467,7 +467,7 @@ def place_daemon(
     taken: set[Requirements] = set()
     """Labels whose hosts all have a share."""
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         key, barred = share.requirements, 0
         if key not in hosts_with or (share.target and key not in taken):

@@ -32,7 +32,7 @@ from wadm.engine.links import awaited
 from wadm.engine.plan import Work, describe, errors_of, explain, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
-from wadm.engine.spread import Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.engine.spread import OPEN, Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.swaps import is_wanted, open_swaps, same_image
 from wadm.engine.trial import is_called_over_lattice, next_trial
@@ -64,15 +64,17 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
     foreign = {host: entity for host, entity in present.items() if host not in mine}
     place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
     failed = _failed(scaler, work)
-    bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
+    bars = OPEN
+    if foreign or failed or work.lattice.silent:
+        bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
     placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
-    attempts = max((pending.attempts for pending in failed.values()), default=0)
+    attempts = max(pending.attempts for pending in failed.values()) if failed else 0
     progress = Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
     if scaler.entity_kind == "provider":
         progress.judge_swaps()
     for number, (host, wanted) in enumerate(placement.places.items()):
-        if number % SHARES_A_STEP == 0:
+        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))
@@ -176,7 +178,8 @@ class Progress:
         """Whether there is one on which it never said that it is well."""
         self.swaps: dict[str, Swap] = {}
         """Swaps of it that are not over, by host."""
-        self.unreached = sorted(work.lattice.silent.keys() & placement.places.keys() & mine.keys())
+        silent = work.lattice.silent
+        self.unreached = sorted(silent.keys() & placement.places.keys() & mine.keys()) if silent else []
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
         """Whether no more of it are started because they may run on a host of which it is not known what it runs."""
@@ -211,8 +214,8 @@ class Progress:
         self.earlier = self._earlier()
         if self.earlier:
             self.work.still_serving.add(thing)
-        wanted = any(share.target for share in self.scaler.shares)
-        if wanted and self.mine.keys() <= self.serving.keys() and (not self.serving or self._starts_more()):
+        nothing_else = self.mine.keys() <= self.serving.keys() and (not self.serving or self._starts_more())
+        if nothing_else and any(share.target for share in self.scaler.shares):
             self.work.not_serving.add(thing)
 
     def _starts_more(self) -> bool:
@@ -427,7 +430,7 @@ def _status(
     leaving: list[str],
 ) -> ScalerStatus:
     scaler, work = progress.scaler, progress.work
-    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))]
+    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))] if scaler.config else []
     wanted = sum(p.count for p in placement.places.values())
     wanted += sum(missing.lacking for missing in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
