@@ -24,12 +24,10 @@ from typing import Final, TypeVar
 from msgspec.structs import fields, replace
 
 from wadm.errors import WadmError
-from wadm.server import logging
 from wadm.sim.attack import Attack
 from wadm.sim.options import Options, Rates, draw_options
-from wadm.sim.simulation import CALM, REST, Result, Simulation
-from wadm.sim.world import LATTICE, TimelineHandler, World
-from wadm.transport import virtual_time
+from wadm.sim.simulation import CALM, REST, Result, Simulation, run_alone, see_through
+from wadm.sim.world import LATTICE, World
 from wadm.transport.base import Message
 
 T = TypeVar("T")
@@ -72,14 +70,7 @@ def draw_neighbours(seed: int) -> tuple[Options, ...]:
 
 def simulate_neighbours(seed: int) -> Result:
     """Run the simulation of several lattices that belongs to a seed."""
-    state = random.getstate()
-    random.seed(f"neighbours {seed}")  # the server draws from it
-    put_back = logging.divert(None)
-    try:
-        return virtual_time.run(Neighbours(draw_neighbours(seed)).run())
-    finally:
-        put_back()
-        random.setstate(state)
+    return run_alone(f"neighbours {seed}", Neighbours(draw_neighbours(seed)).run)
 
 
 class Border:
@@ -150,33 +141,8 @@ class Neighbours:
             world.room = options.room
             self.worlds.append(world)
             self.attacks.append(Attack(world, options))
-        first = self.worlds[0]
-        first.observer = Border(self.worlds)
-        logging.divert(TimelineHandler(first))
-        asyncio.get_running_loop().set_exception_handler(first.unexpected)
-        whole_after = None
-        phases = asyncio.ensure_future(self._run_phases())
-        failing = asyncio.ensure_future(first.has_failed.wait())
-        try:
-            await asyncio.wait({phases, failing}, return_when=asyncio.FIRST_COMPLETED)
-            if phases.done():
-                whole_after = await phases
-        finally:
-            phases.cancel()
-            failing.cancel()
-            for attack in self.attacks:
-                await attack.end()
-            for world in self.worlds:
-                await world.end()
-        return Result(
-            self.simulations[0].options,
-            tuple(first.failures),
-            tuple(first.timeline.lines),
-            first.timeline.digest,
-            first.now(),
-            sum(len(world.calls.all) for world in self.worlds),
-            whole_after,
-        )
+        self.worlds[0].observer = Border(self.worlds)
+        return await see_through(self._run_phases(), self.worlds, self.attacks, self.simulations[0].options)
 
     async def _run_phases(self) -> float | None:
         whole = list(zip(self.simulations, self.worlds, self.attacks, strict=True))

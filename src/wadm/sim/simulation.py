@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -72,14 +72,52 @@ class Result(Struct, frozen=True):
 def simulate(options: Options | int) -> Result:
     """Run a simulation to its end."""
     options = draw_options(options) if isinstance(options, int) else options
+    return run_alone(f"simulation {options.seed}", Simulation(options).run)
+
+
+def run_alone(name: str, simulation: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run something in virtual time, with chance that its name decides, and without a word in the log."""
     state = random.getstate()
-    random.seed(f"simulation {options.seed}")  # the server draws from it
+    random.seed(name)  # the server draws from it
     put_back = logging.divert(None)
     try:
-        return virtual_time.run(Simulation(options).run())
+        return virtual_time.run(simulation())
     finally:
         put_back()
         random.setstate(state)
+
+
+async def see_through(
+    phases: Coroutine[Any, Any, float | None], worlds: Sequence[World], attacks: Sequence[Attack], options: Options
+) -> Result:
+    """Go through the phases of a simulation to their end, or to the first check that fails. The first of the worlds
+    keeps the books of all."""
+    first = worlds[0]
+    logging.divert(TimelineHandler(first))
+    asyncio.get_running_loop().set_exception_handler(first.unexpected)
+    whole_after = None
+    going = asyncio.ensure_future(phases)
+    failing = asyncio.ensure_future(first.has_failed.wait())
+    try:
+        await asyncio.wait({going, failing}, return_when=asyncio.FIRST_COMPLETED)
+        if going.done():
+            whole_after = await going
+    finally:
+        going.cancel()
+        failing.cancel()
+        for attack in attacks:
+            await attack.end()
+        for world in worlds:
+            await world.end()
+    return Result(
+        options,
+        tuple(first.failures),
+        tuple(first.timeline.lines),
+        first.timeline.digest,
+        first.now(),
+        sum(len(world.calls.all) for world in worlds),
+        whole_after,
+    )
 
 
 def _turns(world: World) -> int:
@@ -110,31 +148,9 @@ class Simulation:
     async def run(self) -> Result:
         """Run it to its end, or to the first check that fails."""
         world = World(self.options.seed, self.options.persistence)
-        logging.divert(TimelineHandler(world))
         world.room = self.options.room
-        asyncio.get_running_loop().set_exception_handler(world.unexpected)
         attack = Attack(world, self.options)
-        whole_after = None
-        phases = asyncio.ensure_future(self._run_phases(world, attack))
-        failing = asyncio.ensure_future(world.has_failed.wait())
-        try:
-            await asyncio.wait({phases, failing}, return_when=asyncio.FIRST_COMPLETED)
-            if phases.done():
-                whole_after = await phases
-        finally:
-            phases.cancel()
-            failing.cancel()
-            await attack.end()
-            await world.end()
-        return Result(
-            self.options,
-            tuple(world.failures),
-            tuple(world.timeline.lines),
-            world.timeline.digest,
-            world.now(),
-            len(world.calls.all),
-            whole_after,
-        )
+        return await see_through(self._run_phases(world, attack), (world,), (attack,), self.options)
 
     async def _run_phases(self, world: World, attack: Attack) -> float | None:
         self.watch(world)
