@@ -35,7 +35,7 @@ class Page(Struct, frozen=True):
     after: str = ""
 
 
-class _Entry(Struct, gc=False):
+class _Entry(Struct):
     """An application in a list, in full and, once that was needed, in brief."""
 
     record: Record

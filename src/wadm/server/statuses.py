@@ -26,8 +26,11 @@ ROOM_FOR_REPLY = 4096
 log = get_logger("wadm.server.statuses")
 
 
-class Told(Struct, frozen=True, gc=False):
-    """A status as it was published."""
+class Told(Struct, frozen=True):
+    """A status as it was published.
+
+    The garbage collector has to see it: a tenure leads to all that its owner holds, and back here.
+    """
 
     raw: bytes
     type: StatusType

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from wadm.sim import __main__ as command_line
-from wadm.sim import checks
+from wadm.sim import checks, simulation
 from wadm.sim.__main__ import main, story
 from wadm.sim.simulation import simulate
+from wadm.sim.world import World
 
 
 def test_a_failure_travels_between_processes_and_tells_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +23,21 @@ def test_a_failure_travels_between_processes_and_tells_its_seed(monkeypatch: pyt
     again = pickle.loads(pickle.dumps(result))
     assert str(again) == str(result)
     assert list(story(again, everything=False))[-1].endswith(f"--seed {result.seed} --timeline")
+
+
+def test_nothing_of_a_simulation_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else thousands of them in one process take gigabytes."""
+    worlds = []
+
+    class Noted(World):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            worlds.append(weakref.ref(self))
+
+    monkeypatch.setattr(simulation, "World", Noted)
+    simulate(700)
+    gc.collect()
+    assert [world() for world in worlds] == [None]
 
 
 def test_one_seed_from_the_command_line() -> None:
