@@ -174,15 +174,21 @@ def sharing(seed: int) -> Options:
     return replace(draw_options(seed), hosts=2, servers=1, applications=3, shared=True, rates=rates, habits=HEALTHY)
 
 
+def slowly_written(seed: int) -> Options:
+    """What is written takes its time, and people do a lot."""
+    rates, trouble = Rates(put=8, deploy=20, undeploy=6), Trouble(write_slow=0.5)
+    return replace(draw_options(seed), hosts=2, servers=1, rates=rates, habits=HEALTHY, trouble=trouble)
+
+
 PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (saved_beside_the_commands, as_drawn, 0, {"order"}),
-    (saved_in_any_order, as_drawn, 0, {"order"}),
+    (saved_in_any_order, slowly_written, 0, {"order"}),
     (failed_stream_not_reported, as_drawn, 4, {"convergence"}),
     (absent_is_undeployed, forgetful, 3, {"ignorance"}),
     (leftovers_not_counted, unanswered, 40, {"honesty"}),
     (links_of_others_deleted, sharing, 7, {"restraint", "honesty", "convergence"}),
     (configurations_deleted_in_use, as_drawn, 20, {"restraint"}),
-    (inventories_overrule_events, unanswered, 62, {"restraint"}),
+    (inventories_overrule_events, unanswered, 0, {"restraint"}),
     (written_whatever_is_there, as_drawn, 0, {"writers"}),
     (hosts_not_asked_at_take_over, as_drawn, 0, {"take-over", "composure", "restraint"}),
 )
@@ -197,7 +203,7 @@ def test_a_planted_bug_is_found(
     assert any(check in checks for check in found), f"{plant.__doc__} Nobody noticed."
 
 
-@pytest.mark.parametrize("draw", [forgetful, unanswered, sharing])
+@pytest.mark.parametrize("draw", [forgetful, unanswered, sharing, slowly_written])
 def test_nothing_is_found_where_nothing_is_planted(draw: Callable[[int], Options]) -> None:
     """What finds the bugs above is not the simulation itself."""
     assert [failure for seed in range(3) for failure in simulate(draw(seed)).failures] == []
