@@ -227,7 +227,11 @@ class Stage:
 
     def changes(self) -> int:
         """Return how many control calls that change something the hosts have heard."""
-        return sum(count for call, count in self._heard.calls.items() if call in CHANGING)
+        return sum(self.changes_by_call().values())
+
+    def changes_by_call(self) -> dict[str, int]:
+        """Return how often the hosts have heard each control call that changes something."""
+        return {call: count for call, count in self._heard.calls.items() if call in CHANGING}
 
     def configs(self) -> set[str]:
         """Return the configurations that have been put and not deleted."""
