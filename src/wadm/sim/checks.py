@@ -359,8 +359,11 @@ def leftovers(world: World, view: View) -> list[str]:
     workloads = {(workload.application, workload.kind, workload.id) for one in wants for workload in one.workloads}
     left = []
     waiting = set(_waiting(view))
+    led_to = _led_to_by_what_goes_on(view)
     for name, kind, id_, entity in _running(view):
-        if (owner := _owner(entity)) is not None and (owner, kind, id_) not in workloads and owner not in waiting:
+        if (owner := _owner(entity)) is None or (owner, kind, id_) in workloads or owner in waiting:
+            continue
+        if (owner, kind, id_) not in led_to:
             left.append(f"{kind} {id_} of {owner} is left on {name}")
     # What went with a NATS server that kept it in memory is found again only where an application is still deployed.
     if world.forgot:
@@ -388,6 +391,19 @@ def _waiting(view: View) -> Iterator[str]:
     for name, (_, _, wants) in view.applications.items():
         if any(_wants_any(one) and not _mine(view, one) for one in wants.workloads):
             yield name
+
+
+def _led_to_by_what_goes_on(view: View) -> set[tuple[str, str, str]]:
+    """Return the components, as application, kind and id, to which a provider leads that goes on in an earlier version,
+    as the image that was to replace it was given up: it would answer nothing without them, nor could it go back."""
+    return {
+        (name, "component", link.target)
+        for name, (_, _, wants) in view.applications.items()
+        for one in wants.workloads
+        if one.kind == "provider" and any(f"{one.image} {GIVEN_UP}" in text for text in view.given_up)
+        for link in view.links
+        if link.source == one.id
+    }
 
 
 def _wants_any(workload: Workload) -> bool:
