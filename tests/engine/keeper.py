@@ -1,10 +1,12 @@
-"""The engine driven as the server drives it, without a server: what is heard is folded, what is touched is planned.
+"""A controller driven against a model lattice: the very object that the server ships, without a server.
 
     keeper = Keeper(world)
     keeper.deploy(an_app("shop", a_component("web")))
     keeper.calm_down()
 
-After every turn it checks what must hold at any time, apart from the code it judges:
+It feeds what happens, performs what is decided, and decides nothing. Signs of life (probes, pings, health) are answered
+as they are asked; commands and questions wait until the test says. Whenever applications were planned it checks what
+must hold at any time, apart from the code it judges:
 
 *restraint*   what is under way is not asked again;
 *ownership*   no command names what is not ours;
@@ -15,28 +17,44 @@ After every turn it checks what must hold at any time, apart from the code it ju
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.engine.model_lattice import ModelLattice
-from wadm.engine.compile import Desired, compile_manifest, nothing
-from wadm.engine.in_flight import InFlight, creates, patience
-from wadm.engine.interests import Interests
-from wadm.engine.observe import (
-    News,
-    Touched,
-    observe,
-    observe_config,
-    observe_desired,
-    observe_due,
-    observe_inventory,
-    observe_links,
-    observe_no_effect,
-    observe_outcome,
-    remove_host,
+from wadm.engine.compile import compile_manifest
+from wadm.engine.controller import LatticeController
+from wadm.engine.effects import (
+    Effect,
+    NotPlanned,
+    PingHosts,
+    Planned,
+    ProbeHost,
+    PublishStatus,
+    QueryHealth,
+    QueryHosts,
+    ReadApplications,
+    RememberHosts,
+    SendCommands,
+    StoreRecords,
 )
-from wadm.engine.plan import Plan, Questions, carry_since
-from wadm.engine.reconcile import reconcile
-from wadm.engine.workloads import HOSTS_GATHER
+from wadm.engine.in_flight import InFlight, creates, patience
+from wadm.engine.inputs import (
+    ApplicationRead,
+    ApplicationsListed,
+    ConfigReply,
+    DesiredChanged,
+    HostEvent,
+    Input,
+    InventoryReply,
+    Lifecycle,
+    LinksReply,
+    ListeningReply,
+    PingSweep,
+    RecordStored,
+    TakeOver,
+)
+from wadm.engine.interests import Interests
+from wadm.engine.liveness import Remembered
+from wadm.engine.plan import Plan
 from wadm.model.commands import (
     Action,
     Command,
@@ -55,11 +73,17 @@ from wadm.model.events import ConfigDeleted, ConfigSet, Event, HostStarted, Link
 from wadm.model.lattice import Component, Lattice, LinkKey, owner, scaler_of, spread_of
 from wadm.model.manifest import Manifest
 from wadm.model.names import strip_reference
-from wadm.model.status import UNDEPLOYED, ApplicationStatus
+from wadm.model.status import ApplicationStatus
 
 STORED = (PutLink, DeleteLink, PutConfig, DeleteConfig)
 TOLD_OF_THE_STORE = (LinkSet, LinkDeleted, ConfigSet, ConfigDeleted)
 Said = tuple[str, str, list[tuple[str, str]]]
+CALM = 150.0
+"""Seconds without a change after which none will come: the longest pause between two tries, twice, and readings."""
+HEARTBEAT = 30.0
+"""Seconds between two heartbeats of a host."""
+LONGEST = 3600.0
+"""Seconds within which there is calm."""
 
 
 class Keeper:
@@ -68,10 +92,7 @@ class Keeper:
     def __init__(self, world: ModelLattice) -> None:
         self.world = world
         self.now = 1000.0
-        self.lattice = Lattice()
-        self.in_flight = InFlight()
-        self.interests = Interests()
-        self.touched = Touched()
+        self.controller = LatticeController("default")
         self.manifests: dict[str, Manifest] = {}
         self.known: set[str] = set()
         """Applications that have been deployed at some time; what bears the name of others is not ours."""
@@ -82,12 +103,23 @@ class Keeper:
         self.asking: dict[str, float] = {}
         """Hosts that are being asked for their inventory, and since when."""
         self.asking_configs: set[str] = set()
-        self.asking_links = False
+        self.asking_links: float | None = None
         self._log: deque[tuple[float, str, object]] = deque(maxlen=80)
-        self._gathered = 0.0
-        self._due: dict[str, float] = {}
         self._unheard: dict[Key, tuple[Command, float]] = {}
         self._put: dict[str, set[LinkKey | str]] = {}
+        self._feed(TakeOver(self.now, {}, Remembered({}), {}), ApplicationsListed())
+
+    @property
+    def lattice(self) -> Lattice:
+        return self.controller.lattice
+
+    @property
+    def in_flight(self) -> InFlight:
+        return self.controller.in_flight
+
+    @property
+    def interests(self) -> Interests:
+        return self.controller.interests
 
     def _note(self, what: str, of: object) -> None:
         self._log.append((self.now, what, of))
@@ -102,7 +134,6 @@ class Keeper:
     def deploy(self, manifest: Manifest) -> None:
         self.manifests[manifest.name] = manifest
         self.known.add(manifest.name)
-        self.interests.try_again(manifest.name)
         self._changed(manifest.name)
 
     def undeploy(self, name: str) -> None:
@@ -110,18 +141,12 @@ class Keeper:
         self._changed(name)
 
     def _changed(self, name: str) -> None:
-        news = News()
-        for application in [name, *self.interests.dependents(name)]:
-            if application == name or application in self.manifests:
-                desired = self._desired(application)
-                observe_desired(self.interests.desired(application), desired, news, self.lattice)
-                self.interests.put(desired)
-                self._forget(lambda key, command: True)
-        self._turn(news)
+        self._forget(lambda key, command: True)
+        manifest, related = self.manifests.get(name), {k: m for k, m in self.manifests.items() if k != name}
+        self._feed(DesiredChanged(name, manifest, self._lifecycle(name), related=related))
 
-    def _desired(self, name: str) -> Desired:
-        manifest = self.manifests.get(name)
-        return nothing(name) if manifest is None else compile_manifest(manifest, self.manifests.get)
+    def _lifecycle(self, name: str) -> Lifecycle:
+        return "deployed" if name in self.manifests else "undeployed" if name in self.known else "unknown"
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -131,11 +156,9 @@ class Keeper:
 
     def hear(self, event: Event) -> None:
         self._note("heard", event)
-        news = News()
         host = getattr(event, "host_id", None) or getattr(getattr(event, "inventory", None), "host_id", "")
         self._forget(lambda key, _: host in key or key[0] in ("link", "config"))
-        observe(event, self.lattice, self.in_flight, news, self.touched, self.now)
-        self._turn(news)
+        self._feed(HostEvent(event))
 
     def carry(self, number: int = 0, *, answered: bool = True) -> None:
         """Have a command carried out, as long as it is waited for. Without an answer it is done all the same."""
@@ -145,8 +168,7 @@ class Keeper:
         for event in [event for event in self.world.wire if isinstance(event, about)]:
             self.world.wire.remove(event)
             self.hear(event)
-        pending = self.in_flight.get(command.key)
-        if pending is None or pending.held or pending.command != command:
+        if not self.controller.is_wanted(command):
             return
         outcome = self.world.call(command)
         if not answered:
@@ -154,119 +176,120 @@ class Keeper:
         self._note("carried out", outcome)
         if outcome.result != "accepted" or isinstance(command, STORED):
             self._forget(lambda key, _: key == command.key)
-        news = News()
-        observe_outcome(outcome, self.lattice, self.in_flight, news, self.touched, self.now)
-        self._turn(news)
+        self._feed(outcome)
 
     def answer(self) -> None:
-        """Answer all questions. A host that does not answer is lost."""
+        """Answer all questions."""
         hosts, self.asking = self.asking, {}
         configs, self.asking_configs = self.asking_configs, set()
-        links, self.asking_links = self.asking_links, False
-        news = News()
-        for host_id, asked in sorted(hosts.items()):
-            self._forget(lambda key, _, host_id=host_id: host_id in key)  # type: ignore[misc]
-            if (host := self.world.hosts.get(host_id)) is None:
-                remove_host(host_id, self.lattice, self.in_flight, news)
-            else:
-                observe_inventory(host.inventory(), self.lattice, self.in_flight, news, self.now, self.touched, asked)
-                observe_no_effect(host_id, self.lattice, self.in_flight, news, self.now)
+        links, self.asking_links = self.asking_links, None
+        inputs: list[Input] = [self._inventory(host_id, asked) for host_id, asked in sorted(hosts.items())]
         if self.world.hosts:
             self._forget(lambda key, _: key[0] in ("link", "config"))
-            for name in sorted(configs):
-                observe_config(name, self.world.configs.get(name), self.lattice, news)
-            if links:
-                observe_links(self.world.links, self.lattice, news)
+            inputs += [ConfigReply(name, self.world.configs.get(name)) for name in sorted(configs)]
+            inputs += [] if links is None else [LinksReply(list(self.world.links), links)]
         else:
             self.asking_configs, self.asking_links = configs, links
-        self._turn(news)
+        self._feed(*inputs)
+
+    def _inventory(self, host_id: str, asked: float) -> InventoryReply:
+        host = self.world.hosts.get(host_id)
+        if host is not None:
+            self._forget(lambda key, _: host_id in key)
+        return InventoryReply(host_id, None if host is None else host.inventory(), asked)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, waking whenever something is due."""
         end = self.now + seconds
-        while (due := self.next_due()) is not None and due <= end:
+        while (due := self.controller.next_deadline()) <= end:
             self.now = max(self.now, due)
-            news = News()
-            observe_due(self.lattice, self.in_flight, news, self.now)
-            for name in [name for name, at in self._due.items() if at <= self.now]:
-                del self._due[name]
-                news.applications.add(name)
-            if self._gathered < self.lattice.last_joined <= self.now - HOSTS_GATHER:
-                self._gathered = self.lattice.last_joined
-                news.applications |= self.interests.wanting()
-            self._turn(news)
+            self._decide()
         self.now = end
 
-    def next_due(self) -> float | None:
-        """Return when something is to be done although nothing is heard."""
-        planned = min(self._due.values(), default=None)
-        gathered = self.lattice.last_joined + HOSTS_GATHER if self._gathered < self.lattice.last_joined else None
-        return min((at for at in (planned, gathered, self.in_flight.next_due()) if at is not None), default=None)
+    # -- what is decided -------------------------------------------------------------------------
 
-    # -- a turn ----------------------------------------------------------------------------------
+    def _feed(self, *inputs: Input) -> None:
+        for one in inputs:
+            self.controller.feed(one, self.now)
+        self._decide()
+        while self.controller.next_deadline() <= self.now:
+            self._decide()
 
-    def _turn(self, news: News) -> None:
-        touched = self.interests.touched(news, self.lattice) & self.known
-        plans = [self._plan(name) for name in sorted(touched)]
-        self._question(news.questions)
-        rivals: set[str] = set()
-        for plan in plans:
-            self._note("planned", plan)
-            self._question(plan.questions)
-            self._carry_out(plan)
-            rivals |= self.interests.rivals(plan)
-        if rivals:
-            self._turn(News(applications=rivals))
-        else:
+    def _decide(self) -> None:
+        effects = self.controller.decide(self.now)
+        answers = [answer for effect in effects for answer in self._perform(effect)]
+        if answers:
+            self._feed(*answers)
+        elif any(isinstance(effect, Planned) for effect in effects):
             self.check()
 
-    def _plan(self, name: str) -> Plan:
-        desired = self.interests.desired(name) or nothing(name)
-        record, others = self.interests.record(name), self.interests.needed_by_others(name)
-        return reconcile(desired, record, self.lattice, self.in_flight, self.now, others)
+    def _perform(self, effect: Effect) -> Iterator[Input]:
+        """Perform an effect; yield what comes of it at once."""
+        match effect:
+            case SendCommands():
+                self._send(effect.actions)
+            case StoreRecords():
+                yield from (RecordStored(name, record) for name, record in effect.records.items())
+                self._send(effect.then)
+            case PublishStatus():
+                self.said[effect.application] = effect.status
+            case QueryHosts(questions=questions):
+                for host_id in questions.hosts:
+                    self.asking.setdefault(host_id, self.now)
+                self.asking_configs |= questions.configs
+                if questions.links and self.asking_links is None:
+                    self.asking_links = self.now
+                for provider_id in questions.listening:
+                    yield self._listening(provider_id)
+            case ProbeHost():
+                yield self._inventory(effect.host_id, self.now)
+            case PingHosts():
+                yield PingSweep(frozenset(effect.called), frozenset(self.world.hosts), self.now)
+            case QueryHealth():
+                yield self._listening(effect.provider_id)
+            case ReadApplications():
+                yield from (ApplicationRead(name, self._lifecycle(name)) for name in effect.names)
+            case NotPlanned():
+                raise effect.error
+            case RememberHosts():
+                pass
+            case _:
+                self._note("decided", effect)
 
-    def _question(self, questions: Questions) -> None:
-        for host_id in questions.hosts:
-            self.asking.setdefault(host_id, self.now)
-        self.asking_configs |= questions.configs
-        self.asking_links = self.asking_links or questions.links
+    def _listening(self, provider_id: str) -> ListeningReply:
+        return ListeningReply(provider_id, sum(provider_id in host.providers for host in self.world.hosts.values()))
 
-    def _carry_out(self, plan: Plan) -> None:
-        name = plan.application
-        self.in_flight.settle(plan.settled, name)
-        self.interests.wants_hosts(name, plan.wants_hosts)
-        self._due.pop(name, None)
-        if plan.due is not None:
-            self._due[name] = plan.due
-        self.interests.put_record(name, plan.record)
-        self.said[name] = carry_since(self.said.get(name), plan.status, self.now)
-        for action in plan.actions:
-            if self.in_flight.ask(action, self.now):
-                self._check_restraint(action.command)
-                self._check_ownership(action)
-                self.sent.append(action.command)
-                self.everything_sent.append(action.command)
-        for pending in plan.put_off:
-            self.in_flight.keep(pending)
-        if plan.status == UNDEPLOYED and not plan.record:
-            self.interests.remove(name)
+    def _send(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            self._note("sent", action)
+            self._check_restraint(action.command)
+            self._check_ownership(action)
+            self.sent.append(action.command)
+            self.everything_sent.append(action.command)
 
     # -- calm ------------------------------------------------------------------------------------
 
-    def calm_down(self, rounds: int = 120) -> int:
-        """Carry out, end and deliver everything, in order, until nothing happens any more; return the rounds it took.
+    def calm_down(self) -> None:
+        """Carry out, end and deliver everything, in order, and let time pass, until nothing changes any more.
 
-        Time passes whenever nothing else happens, so that what was lost is looked for. What is refused again and again,
-        with growing pauses, while nothing changes, is as calm as it gets.
+        Hosts send heartbeats meanwhile, so that one of which nothing else was heard is known by then. What is refused
+        again and again, with growing pauses, while nothing changes, is as calm as it gets.
         """
-        last, same = "", 0
-        for number in range(rounds):
-            if not self.work() and not self._wait():
-                return number
-            state = f"{[_say(status) for status in self.said.values()]} {self.world}"
-            last, same = state, same + 1 if state == last else 0
-            if same == 20:
-                return number
+        last, since, began, heartbeat = "", self.now, self.now, self.now
+        while self.now < began + LONGEST:
+            busy = self.work()
+            state = f"{[_say(status) for status in self.said.values()]} {self.world} {sorted(self.lattice.hosts)}"
+            waits = self.lattice.silent or self.lattice.given_up  # which may be put yet, and is on record until then
+            if state != last or waits or self.lattice.pause is not None:
+                last, since = state, self.now
+            elif self.now - since >= CALM:
+                return
+            if not busy and self.now - heartbeat >= HEARTBEAT:
+                heartbeat = self.now
+                for host_id in self.world.hosts:
+                    self.world.heartbeat(host_id)
+            elif not busy:
+                self.advance(max(0.0, self.controller.next_deadline() - self.now))
         raise AssertionError(f"no calm\n{self.story}")
 
     def work(self) -> bool:
@@ -284,34 +307,26 @@ class Keeper:
             self.answer()
         return busy
 
-    def _wait(self) -> bool:
-        """Let time pass until something is due; once nothing is, let all hosts say what they are and look again."""
-        due = self.next_due()
-        if due is not None and self.world.hosts:
-            self.advance(max(0.0, due - self.now))
-            return True
-        before = dict(self.said)
-        for host_id in list(self.lattice.hosts):
-            self.asking.setdefault(host_id, self.now)
-        for host_id in self.world.hosts:
-            self.asking.setdefault(host_id, self.now)
-        self.asking_configs |= self.lattice.configs.keys()
-        self.asking_links = True
-        if self.world.hosts or self.asking:
-            self.answer()
-        return bool(self.sent) or before != self.said
-
     # -- checks ----------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Check what must hold at any time."""
-        names = {*self.interests, *self.interests.recorded(), *self.lattice.owners()} & self.said.keys()
-        for name in sorted(names):
+        interests = self.interests
+        names = {*interests, *interests.recorded(), *self.lattice.owners()} & self.said.keys()
+        for name in sorted(name for name in names if not self.controller.is_to_be_planned(name)):
             self._check_neglect(name)
             self._check_honesty(name)
 
+    def _plan(self, name: str) -> Plan | None:
+        planning = self.controller.plan(ApplicationRead(name, self._lifecycle(name)), self.now)
+        while planning is not None and not planning.done:
+            planning.advance(1000, self.now)
+        return planning.plan if planning is not None else None
+
     def _check_neglect(self, name: str) -> None:
         plan = self._plan(name)
+        if plan is None:
+            return
         undone = [action for action in plan.actions if self._would_be_sent(action)]
         assert not undone, f"something was left undone:\n{plan}\n{self.story}"
         assert _say(plan.status) == _say(self.said[name]), (
@@ -321,7 +336,9 @@ class Keeper:
     def _would_be_sent(self, action: Action) -> bool:
         """Whether this is more than what another application has asked for in the same breath."""
         pending = self.in_flight.get(action.command.key)
-        return pending is None or pending.held or pending.command != action.command
+        if pending is None or pending.held or pending.command != action.command:
+            return True
+        return pending.application == action.application
 
     def _check_honesty(self, name: str) -> None:
         if name in self.manifests and self.said[name].type == "deployed":
@@ -335,9 +352,8 @@ class Keeper:
             assert self.now >= before[1] + patience(command), f"{command} was asked again\n{self.story}"
         self._unheard[command.key] = (command, self.now)
 
-    def _forget(self, told: object) -> None:
+    def _forget(self, told: Callable[[Key, Command], bool]) -> None:
         """Forget what was asked about that which has just been told of."""
-        assert callable(told)
         self._unheard = {key: sent for key, sent in self._unheard.items() if not told(key, sent[0])}
 
     def _check_ownership(self, action: Action) -> None:

@@ -27,7 +27,7 @@ from tests.engine.builders import (
 )
 from wadm.engine.in_flight import InFlight
 from wadm.engine.plan import Needed, Record
-from wadm.model.commands import PutLink
+from wadm.model.commands import PutLink, ScaleComponent
 from wadm.model.lattice import Lattice, Link
 from wadm.model.manifest import Manifest, Trait
 
@@ -129,6 +129,24 @@ def test_before_the_links_are_known_they_are_asked_for() -> None:
     assert asks(planned) == []
     assert planned.questions.links
     assert planned.status.scalers[1].explanation.waiting_for == "a host to say which links there are"
+
+
+def test_a_refused_link_still_tells_why_while_it_waits_for_the_start_of_its_source() -> None:
+    app = shop(a_link("kv"))
+    lattice = a_lattice("h1")
+    first = plan(app, lattice)
+    in_flight = asked(*first.actions)
+    [put] = [command for command in commands(first) if isinstance(command, PutLink)]
+    in_flight.hold(put.key, "no such wit", 0.0)
+    again = plan(app, lattice, in_flight=in_flight, now=100.0)
+    for action in again.actions:
+        in_flight.ask(action, 100.0)
+    assert "put link" in asks(again)[0]
+    assert any(isinstance(command, ScaleComponent) for command in commands(again))
+    status = plan(app, lattice, in_flight=in_flight, now=100.0).status
+    [link] = [scaler for scaler in status.scalers if "Link" in scaler.kind]
+    assert (link.type, link.message) == ("failed", "no such wit")
+    assert link.explanation.waiting_for == "shop-web to start"
 
 
 def test_a_refusal_is_the_status_and_is_tried_again_later() -> None:

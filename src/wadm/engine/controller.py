@@ -35,6 +35,7 @@ from wadm.engine.effects import Effect
 from wadm.engine.explain import explain_application
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.forecast import Forecast, forecast, to_plan
+from wadm.engine.forking import fork as forked
 from wadm.engine.in_flight import InFlight
 from wadm.engine.inputs import (
     ApplicationRead,
@@ -157,6 +158,10 @@ class LatticeController:
             return False
         return not pending.held and not pending.delivered and pending.command == command
 
+    def is_to_be_planned(self, name: str) -> bool:
+        """Whether an application is planned by one of the next decisions."""
+        return name in self._planner
+
     # -- inputs ------------------------------------------------------------------------------
 
     def feed(self, input: Input, now: float) -> None:  # noqa: A002 - the word of the field
@@ -261,3 +266,9 @@ class LatticeController:
         desired, last = self.interests.desired(name) or nothing(name), self.last_status(name)
         statuses = {scaler.id: scaler for scaler in last.scalers} if last is not None else {}
         return explain_application(desired, plan, statuses, self.lattice, self.in_flight)
+
+    def fork(self) -> LatticeController:
+        """Return a controller that knows the same and can be fed something else, to see what would be decided."""
+        other = forked(self)
+        other._planner.drop_begun()  # they are planned anew
+        return other

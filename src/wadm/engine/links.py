@@ -133,7 +133,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     if waiting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=_configurations(waiting)))
     if link.source_id in work.starting:
-        return work.status(scaler, "reconciling", message, Explanation(waiting_for=f"{link.source_id} to start"))
+        return _waiting(scaler, work, key, message, f"{link.source_id} to start")
 
     if (before := _led_to_before(link, work)) is not None:
         waiting_for = f"{link.target} to run; until then {link.source_id} leads to {before}"

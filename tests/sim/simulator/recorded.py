@@ -33,10 +33,13 @@ class Recording:
         self.settings = settings
         self.entries: list[Entry] = []
 
-    def replay(self) -> Iterator[str]:
-        """Feed a new controller the same inputs; say where it decides otherwise."""
+    def replay(self, fork_every: int = 0) -> Iterator[str]:
+        """Feed a new controller the same inputs; say where it decides otherwise. With ``fork_every``, a fork of the
+        controller goes on in its place after so many entries each."""
         controller = LatticeController(self.name, self.settings)
-        for entry in self.entries:
+        for number, entry in enumerate(self.entries):
+            if fork_every and number % fork_every == 0:
+                controller = controller.fork()
             if entry.fed is not None:
                 controller.feed(journal.decode(entry.fed), entry.now)
                 continue

@@ -21,6 +21,14 @@ def test_the_inputs_of_a_simulation_decide_the_same_once_more(seed: int, monkeyp
         assert not different
 
 
+def test_a_fork_goes_on_as_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    recordings = record(monkeypatch)
+    simulate(12)
+    for recording in recordings:
+        different = next(recording.replay(fork_every=40), "")
+        assert not different
+
+
 def test_another_rule_decides_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """What compares effects finds where they differ."""
     recordings = record(monkeypatch)
