@@ -128,7 +128,7 @@ async def test_an_owner_that_fails_begins_again(unexpected_errors: list[dict[str
     await lab.ask("deploy.shop")
     await asyncio.sleep(30)
     pauses = [round(after - before) for before, after in pairwise(began)]
-    assert pauses == [2, 4, 8]
+    assert pauses == [1, 2, 4, 8]
     assert {type(error["exception"]) for error in unexpected_errors} == {RuntimeError}
     unexpected_errors.clear()
 
