@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from bench.driven import obey
 from bench.shapes import ZONES, Holdings
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.hosts.habits import Habits
 from wadm.hosts.host import CONTROL_PREFIX, ModelHost
 from wadm.model.events import ComponentScaled
 from wadm.model.lattice import Component
@@ -206,7 +206,7 @@ class Orders:
 
 async def _run(nats: str, lattice: str, count: int, heartbeat: float) -> None:
     transport = Counted(await connect(ConnectOptions(servers=(nats,), name="bench hosts"), wait=True))
-    habits = Habits(heartbeat_interval=heartbeat)
+    habits = HostBehaviour(heartbeat_interval=heartbeat)
     hosts = simulated_hosts(count, {}, habits, "bench", spread_heartbeats=True)
     hosts = [
         replace(host, labels=host.labels | {"zone": zone}) for host, zone in zip(hosts, cycle(ZONES), strict=False)

@@ -26,9 +26,9 @@ from bench.hosts import CHANGING, Counted
 from bench.processes import Manager, ManagerProcess, start_manager
 from wadm.cli.embedded_nats import embedded_nats
 from wadm.errors import WadmError
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import Habits
 from wadm.hosts.host import ModelHost
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
@@ -112,7 +112,7 @@ class World:
             fleet = Fleet(heard, LATTICE)  # type: ignore[arg-type]
             await fleet.start()
             first = heartbeat * (number + 1) / hosts
-            habits = Habits(heartbeat_interval=heartbeat, first_heartbeat=first)
+            habits = HostBehaviour(heartbeat_interval=heartbeat, first_heartbeat=first)
             host = await fleet.add(HostSpec(f"host-{number}", {"zone": str(number)}, habits))
             self.places.append(Place(proxy, transport, host, heard))
 

@@ -1,6 +1,6 @@
 """Pauses between attempts at the same thing: each twice as long as the one before, up to a limit.
 
-The engine has a rule of its own (:func:`wadm.engine.in_flight.backoff`): its pauses are drawn from what is tried, so
+The engine has a rule of its own (:func:`wadm.engine.expectations.backoff`): its pauses are drawn from what is tried, so
 that a replay waits as long.
 """
 

@@ -17,8 +17,8 @@ from wadm.cli import query
 from wadm.cli.facts import timed
 from wadm.cli.main import main
 from wadm.cli.selectors import read
+from wadm.hosts.behaviour import HostBehaviour, containing
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits, containing
 
 MakeWorld = Callable[..., World]
 
@@ -191,7 +191,7 @@ def test_a_provider_that_runs_nowhere_was_told_nothing(make_world: MakeWorld) ->
     nowhere = make_world()
     nowhere.wadm("deploy", "-", stdin=with_provider("a"))
     assert "was told of the link" not in nowhere.wadm("status", "a").out
-    unfetchable = make_world(HostSpec("host-a", {}, Habits(images=containing("http:1", error="not found"))))
+    unfetchable = make_world(HostSpec("host-a", {}, HostBehaviour(images=containing("http:1", error="not found"))))
     failed = unfetchable.wadm("deploy", "-", "--wait", "--fail-fast", stdin=with_provider("a"))
     assert failed.code == 1
     assert "was told of the link" not in unfetchable.wadm("status", "a").out
@@ -380,7 +380,7 @@ def a_provider(tmp_path: Path, version: str) -> str:
 def test_waiting_ends_with_an_error_where_a_provider_runs_as_before_and_a_retry_tries_it_again(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    broken = Habits(provider_crash=containing("http:2"))
+    broken = HostBehaviour(provider_crash=containing("http:2"))
     world = make_world(HostSpec("host-a", {}, broken))
     assert world.wadm("deploy", a_provider(tmp_path, "1"), "--wait").code == 0
     world.run(asyncio.sleep(60))
@@ -396,7 +396,7 @@ def test_waiting_ends_with_an_error_where_a_provider_runs_as_before_and_a_retry_
     assert "registry.example/http:2 was given up on" in told
 
     [host] = world.fleet.hosts.values()
-    host.habits = Habits()
+    host.habits = HostBehaviour()
     assert world.wadm("deploy", "shop", "--retry", "--wait").code == 0
     assert host.providers["shop-http"].image == "registry.example/http:2"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.world import World
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits
 
 NOT_YET = "shop-http has not reported its health yet"
 
@@ -43,7 +43,7 @@ def test_a_provider_that_reports_is_waited_for(world: World, file: Callable[[str
 def test_one_that_does_not_report_is_deployed_and_that_is_said(
     make_world: Callable[..., World], file: Callable[[str], str]
 ) -> None:
-    world = make_world(HostSpec("host", {}, Habits(provider_lifetime=0.1)))
+    world = make_world(HostSpec("host", {}, HostBehaviour(provider_lifetime=0.1)))
     began = world.loop.time()
     done = world.wadm("deploy", file("x/http:1"), "--wait")
     assert (done.code, done.out) == (0, f"Deployed shop version v1.\n{NOT_YET}.\n")

@@ -16,8 +16,8 @@ from tests.cli import test_views
 from tests.cli.world import World
 from wadm.cli.output import render
 from wadm.cli.visible import visible
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits
 from wadm.model.status import StatusType
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\x9b31m\r\x08\x7f\u202egnp\u2028x"
@@ -154,7 +154,7 @@ COMMANDS = (
 
 @pytest.fixture(scope="module")
 def hostile_world() -> Iterator[World]:
-    habits = Habits(images=lambda image: f"cannot fetch {image}{HOSTILE}")
+    habits = HostBehaviour(images=lambda image: f"cannot fetch {image}{HOSTILE}")
     world = World(HostSpec("host-a", {"zone": "a" + HOSTILE, "l" + HOSTILE: HOSTILE}, habits))
     yield world
     world.close()

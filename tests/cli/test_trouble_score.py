@@ -24,8 +24,8 @@ from tests.cli.test_troubles import (
     the_host,
 )
 from tests.cli.world import World
+from wadm.hosts.behaviour import containing
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import containing
 
 Hosts = tuple[str | HostSpec, ...]
 SECRET = {"name": "password", "properties": {"policy": "vault", "key": "db-password"}}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Result, World
+from wadm.hosts.behaviour import HostBehaviour, containing
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits, containing
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.settings import Settings
@@ -56,7 +56,7 @@ def an_application(*components: dict[str, Any], name: str = "shop", version: str
 
 
 def a_host(zone: str = "a", **habits: Any) -> HostSpec:
-    return HostSpec(f"host-{zone}", {"zone": zone}, Habits(**habits))
+    return HostSpec(f"host-{zone}", {"zone": zone}, HostBehaviour(**habits))
 
 
 def the_host(world: World) -> ModelHost:
@@ -435,11 +435,11 @@ def test_the_original_beside_this_one(make_world: MakeWorld, deploy: Deploy) -> 
 
 def test_server_just_started_and_still_asking_hosts(make_world: MakeWorld, deploy: Deploy) -> None:
     world = make_world("a")
-    the_host(world).habits = Habits(images=containing("web"))
+    the_host(world).habits = HostBehaviour(images=containing("web"))
     deploy(world, an_application(a_component()))
     assert world.server is not None
     world.run(world.server.stop())
-    the_host(world).habits = Habits(ack_delay=(1.4, 1.5))  # a host that takes long to say what it runs
+    the_host(world).habits = HostBehaviour(ack_delay=(1.4, 1.5))  # a host that takes long to say what it runs
 
     async def start() -> Server:
         server = Server(world.transport("next"), Settings(), "next")
@@ -453,7 +453,7 @@ def test_server_just_started_and_still_asking_hosts(make_world: MakeWorld, deplo
 
 def test_nobody_looks_after_the_lattice(make_world: MakeWorld, deploy: Deploy) -> None:
     world = make_world("a")
-    the_host(world).habits = Habits(images=containing("web"))
+    the_host(world).habits = HostBehaviour(images=containing("web"))
     deploy(world, an_application(a_component()))
     assert world.server is not None
     world.run(world.server.lattices.lost("default"))

@@ -18,9 +18,9 @@ from wadm.client.settings import Settings as ClientSettings
 from wadm.dashboard.listener import Listener
 from wadm.dashboard.options import Options
 from wadm.dashboard.tokens import Bearer, Tokens
+from wadm.hosts.behaviour import HostBehaviour, containing
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.hosts.habits import Habits, containing
 from wadm.server.app import Server, new_instance
 from wadm.server.settings import Settings
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
@@ -28,7 +28,7 @@ from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 FULL = "full-token-for-tests-only"
 READ = "read-token-for-tests-only"
 TOKENS = Tokens([(FULL, Bearer("full", "ada")), (READ, Bearer("read"))])
-FAILING = Habits(images=containing("broken"))
+FAILING = HostBehaviour(images=containing("broken"))
 
 
 def some_hosts() -> list[HostSpec]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from wadm.dashboard.board import Board
 from wadm.dashboard.recorder import Recorder
+from wadm.dashboard.snapshot import LatticeSnapshot
 from wadm.dashboard.trends import Trends
 from wadm.errors import Unavailable
 
@@ -37,7 +37,7 @@ class Stubborn:
 
 
 def loops(client: Any) -> dict[str, Any]:
-    board = Board(client)
+    board = LatticeSnapshot(client)
     return {
         "the list of a board": board._keep_list,
         "the hosts of a board": board._keep_hosts,

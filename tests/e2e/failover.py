@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 from tests.e2e.stage import Stage, until
 from tests.natsd import NatsServer
-from wadm.hosts.habits import Habits
+from wadm.hosts.behaviour import HostBehaviour
 
 APPLICATIONS = 12
-SLOW = Habits(pull_delay=(0.2, 1.0))
+SLOW = HostBehaviour(pull_delay=(0.2, 1.0))
 
 
 async def once(directory: Path) -> float:

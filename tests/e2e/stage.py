@@ -19,9 +19,9 @@ from tests.natsd import NatsServer
 from tests.server.lab import component, manifest
 from tests.transport.worlds import free_port
 from wadm.errors import WadmError
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import Habits
 from wadm.transport.base import BucketSpec
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
@@ -79,12 +79,16 @@ class Stage:
         self.fleet: Fleet
         self._heard: Counted
 
-    async def start(self, hosts: int = 3, habits: Habits | None = None, options: ConnectOptions | None = None) -> None:
+    async def start(
+        self, hosts: int = 3, habits: HostBehaviour | None = None, options: ConnectOptions | None = None
+    ) -> None:
         """Connect, and start hosts."""
         options = options or ConnectOptions(self.urls)
         self.client = await connect(options)
         self._heard = Counted(await connect(options))
-        specs = [HostSpec(f"host-{number}", {"zone": str(number)}, habits or Habits()) for number in range(hosts)]
+        specs = [
+            HostSpec(f"host-{number}", {"zone": str(number)}, habits or HostBehaviour()) for number in range(hosts)
+        ]
         self.fleet = Fleet(self._heard, LATTICE, specs)  # type: ignore[arg-type]
         await until(self._fleet_starts)
 

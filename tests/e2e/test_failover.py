@@ -14,11 +14,11 @@ from tests.e2e.conftest import SetUp
 from tests.e2e.stage import WITHIN, Stage, application, start_cluster, until
 from tests.natsd import NatsServer
 from wadm.errors import WadmError
-from wadm.hosts.habits import Habits
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.transport.base import StreamSpec
 
 NAMES = [f"app-{number}" for number in range(12)]
-SLOW = Habits(pull_delay=(0.2, 1.0))
+SLOW = HostBehaviour(pull_delay=(0.2, 1.0))
 """Hosts that take their time, so that a deployment can be met in its middle."""
 
 
@@ -50,7 +50,7 @@ async def test_an_owner_frozen_past_its_lease_does_nothing_when_it_goes_on(
 ) -> None:
     stage = set_up([nats_server_factory().url])
     stage.configured = True
-    await stage.start(habits=Habits(pull_delay=(2.0, 3.0)))
+    await stage.start(habits=HostBehaviour(pull_delay=(2.0, 3.0)))
     await stage.serve("a", "b")
     owner = await in_the_middle(stage)
     # What the event loop is writing in the moment of the stop goes out as it goes on: no fence is behind that one.

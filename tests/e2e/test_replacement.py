@@ -18,7 +18,7 @@ from tests.e2e.conftest import SetUp
 from tests.e2e.stage import PATIENCE, Instance, Stage, application, until
 from tests.real import real_program
 from wadm.errors import WadmError
-from wadm.hosts.habits import Habits
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, connect
 
@@ -222,7 +222,7 @@ async def test_what_one_deployed_the_other_leaves_as_it_is(
     nats_server_factory: NatsServerFactory, begin_original: Begin, set_up: SetUp
 ) -> None:
     stage = set_up([nats_server_factory().url])
-    await stage.start(hosts=3, habits=Habits(heartbeat_interval=1))  # the original learns of hosts by heartbeats
+    await stage.start(hosts=3, habits=HostBehaviour(heartbeat_interval=1))  # the original learns of hosts by heartbeats
     original = begin_original(stage.urls[0])
     await is_there(stage.client)
     await deploy(stage, "theirs")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from wadm.engine.compile import Desired, LinkScaler, WorkloadScaler, compile_manifest, nothing
-from wadm.engine.in_flight import InFlight
-from wadm.engine.plan import NOBODY, Needed, Plan, Record, describe, links_and_configs
+from wadm.engine.expectations import Expectations
+from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, describe, links_and_configs
 from wadm.engine.reconcile import reconcile
 from wadm.model import manifest as m
 from wadm.model.commands import Action, Command
@@ -181,7 +181,7 @@ def link_scaler(manifest: Manifest | Desired, number: int = 0) -> LinkScaler:
     return compiled(manifest).links[number]
 
 
-def recorded(manifest: Manifest | Desired) -> Record:
+def recorded(manifest: Manifest | Desired) -> OwnedResources:
     """What is on record for an application that has been deployed."""
     return links_and_configs(compiled(manifest))
 
@@ -190,23 +190,23 @@ def plan(
     wanted: Manifest | Desired | str,
     lattice: Lattice,
     *,
-    in_flight: InFlight | None = None,
-    record: Record | None = None,
+    in_flight: Expectations | None = None,
+    record: OwnedResources | None = None,
     now: float = 0.0,
-    needed: Needed = NOBODY,
+    needed: OtherApplications = NO_OTHERS,
 ) -> Plan:
     """Plan one application; one that is not deployed is given by its name."""
     desired = nothing(wanted) if isinstance(wanted, str) else compiled(wanted)
-    return reconcile(desired, record or Record(), lattice, in_flight or InFlight(), now, needed)
+    return reconcile(desired, record or OwnedResources(), lattice, in_flight or Expectations(), now, needed)
 
 
 def commands(planned: Plan) -> list[Command]:
     return [action.command for action in planned.actions]
 
 
-def asked(*actions: Action, now: float = 0.0) -> InFlight:
+def asked(*actions: Action, now: float = 0.0) -> Expectations:
     """What is in flight after these have been asked."""
-    in_flight = InFlight()
+    in_flight = Expectations()
     for action in actions:
         in_flight.ask(action, now)
     return in_flight

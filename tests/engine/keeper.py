@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from tests.engine.model_lattice import ModelLattice
 from wadm.engine.compile import compile_manifest
 from wadm.engine.controller import LatticeController
+from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.effects import (
     Effect,
     NotPlanned,
@@ -36,7 +37,7 @@ from wadm.engine.effects import (
     SendCommands,
     StoreRecords,
 )
-from wadm.engine.in_flight import InFlight, creates, patience
+from wadm.engine.expectations import Expectations, creates, patience
 from wadm.engine.inputs import (
     ApplicationRead,
     ApplicationsListed,
@@ -52,7 +53,6 @@ from wadm.engine.inputs import (
     RecordStored,
     TakeOver,
 )
-from wadm.engine.interests import Interests
 from wadm.engine.liveness import Remembered
 from wadm.engine.plan import Plan
 from wadm.model.commands import (
@@ -114,11 +114,11 @@ class Keeper:
         return self.controller.lattice
 
     @property
-    def in_flight(self) -> InFlight:
+    def in_flight(self) -> Expectations:
         return self.controller.in_flight
 
     @property
-    def interests(self) -> Interests:
+    def interests(self) -> DependencyIndex:
         return self.controller.interests
 
     def _note(self, what: str, of: object) -> None:

@@ -15,7 +15,7 @@ from tests.engine.builders import (
     owned,
 )
 from wadm.engine.agenda import GATHER, Agenda, expects_more
-from wadm.engine.in_flight import PATIENCE_REPLY, InFlight
+from wadm.engine.expectations import PATIENCE_REPLY, Expectations
 from wadm.model.commands import Action, Command, DeleteLink, PutConfig, ScaleComponent, StartProvider, StopProvider
 from wadm.model.lattice import Component, Lattice, Provider
 
@@ -89,8 +89,8 @@ def test_what_need_not_wait_any_more_is_ready_and_waits_no_longer() -> None:
 # -- the rule -------------------------------------------------------------------------------------------
 
 
-def under_way(*commands: Command, scaler: str = "scaler") -> InFlight:
-    in_flight = InFlight()
+def under_way(*commands: Command, scaler: str = "scaler") -> Expectations:
+    in_flight = Expectations()
     for command in commands:
         in_flight.ask(Action(command, "shop", scaler, "reason"), 1.0)
     return in_flight
@@ -103,13 +103,13 @@ def known(lattice: Lattice | None = None) -> Lattice:
     return lattice
 
 
-def expects(lattice: Lattice, in_flight: InFlight, now: float = 1.0) -> bool:
+def expects(lattice: Lattice, in_flight: Expectations, now: float = 1.0) -> bool:
     return expects_more("shop", SHOP, lattice, in_flight, now)
 
 
 def test_nothing_is_expected_where_nothing_is_under_way() -> None:
-    assert not expects(known(), InFlight())
-    assert not expects_more("gone", None, known(), InFlight(), 1.0)
+    assert not expects(known(), Expectations())
+    assert not expects_more("gone", None, known(), Expectations(), 1.0)
 
 
 def test_commands_are_expected_to_show_until_all_have() -> None:
@@ -132,7 +132,7 @@ def test_what_is_overdue_is_not_expected() -> None:
 
 
 def test_what_others_have_asked_for_is_not_expected() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     in_flight.ask(Action(PUT_C, "other", "scaler", "reason"), 1.0)
     assert not expects(known(), in_flight)
 
@@ -160,9 +160,9 @@ def test_what_was_only_left_over_is_in_no_hurry() -> None:
 
 
 def test_what_configurations_hold_is_expected_to_be_told_where_there_are_hosts() -> None:
-    assert expects(a_lattice(a_host("h1")), InFlight())
-    assert not expects(a_lattice(), InFlight())
-    assert not expects(known(), InFlight())
+    assert expects(a_lattice(a_host("h1")), Expectations())
+    assert not expects(a_lattice(), Expectations())
+    assert not expects(known(), Expectations())
 
 
 def test_starts_of_which_some_run_are_expected_to_show() -> None:

@@ -22,8 +22,15 @@ from tests.engine.builders import (
     link_scaler,
     workload,
 )
-from wadm.engine.compile import Hopeless, LinkScaler, WorkloadScaler, compile_manifest, nothing, secret_reference
-from wadm.engine.spread import Share
+from wadm.engine.compile import (
+    LinkScaler,
+    UnsatisfiableScaler,
+    WorkloadScaler,
+    compile_manifest,
+    nothing,
+    secret_reference,
+)
+from wadm.engine.spread import SpreadTarget
 from wadm.model import manifest as m
 from wadm.model.manifest import Custom, Manifest, Trait
 from wadm.model.names import entity_id, scaler_id
@@ -169,14 +176,14 @@ def test_the_implicit_scaler_of_a_provider_comes_after_its_links() -> None:
 
 
 def test_a_provider_runs_once_anywhere_by_default() -> None:
-    assert workload(an_app("shop", KV), "kv").shares == (Share("default", (), 1),)
+    assert workload(an_app("shop", KV), "kv").shares == (SpreadTarget("default", (), 1),)
 
 
 # -- what cannot be done, and says so ---------------------------------------------------------------
 
 
 def hopes(manifest: Manifest) -> dict[str, str]:
-    return {s.name: s.message for s in compile_manifest(manifest).scalers if isinstance(s, Hopeless)}
+    return {s.name: s.message for s in compile_manifest(manifest).scalers if isinstance(s, UnsatisfiableScaler)}
 
 
 @pytest.mark.parametrize(

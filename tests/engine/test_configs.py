@@ -19,7 +19,7 @@ from tests.engine.builders import (
     plan,
     recorded,
 )
-from wadm.engine.in_flight import InFlight
+from wadm.engine.expectations import Expectations
 from wadm.model.commands import Action, PutConfig
 
 APP = an_app("shop", a_component("web", config=[a_config("c", k="v")]))
@@ -112,7 +112,7 @@ def test_after_a_put_that_nobody_answered_its_content_is_asked_for_until_it_is_k
 
 def test_a_refused_put_fails_what_needs_it_in_the_hosts_words() -> None:
     lattice = a_lattice("h1", configs={"shop-c": None})
-    in_flight = InFlight()
+    in_flight = Expectations()
     in_flight.ask(Action(PutConfig("shop-c", {"k": "v"}, "shop"), "shop", "", ""), 0.0)
     in_flight.hold(PUT, "unable to store config data", 1.0)
     assert str(plan(APP, lattice, in_flight=in_flight, now=1.0)) == "shop: failed unable to store config data"

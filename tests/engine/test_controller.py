@@ -21,7 +21,7 @@ from wadm.engine.inputs import (
     TakeOver,
 )
 from wadm.engine.liveness import KnownHost, Remembered
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.model.events import HostStarted
 from wadm.model.lattice import Inventory
 
@@ -33,7 +33,7 @@ def of_shop(lifecycle: str = "deployed") -> DesiredChanged:
     return DesiredChanged("shop", SHOP if lifecycle == "deployed" else None, lifecycle)  # type: ignore[arg-type]
 
 
-def a_controller(*hosts: str, records: dict[str, Record] | None = None) -> LatticeController:
+def a_controller(*hosts: str, records: dict[str, OwnedResources] | None = None) -> LatticeController:
     """A controller that has taken over a lattice of empty hosts."""
     controller = LatticeController("default")
     known = {host: KnownHost("", {}) for host in hosts}
@@ -96,7 +96,7 @@ def test_nothing_of_an_application_is_changed_that_the_store_has_lost() -> None:
 
 
 def test_what_is_on_record_of_an_unknown_application_is_asked_about_before_it_is_planned() -> None:
-    record = Record(configs=frozenset({"settings"}))
+    record = OwnedResources(configs=frozenset({"settings"}))
     controller = LatticeController("default")
     controller.feed(TakeOver(NOW, {"gone": record}, Remembered({}), {}), NOW)
     controller.feed(HostEvent(HostStarted("h1", "", {}, "1.9.2")), NOW)
@@ -117,7 +117,7 @@ def test_commands_wait_for_the_record_of_what_they_put_and_it_is_stored_once() -
     controller.feed(ConfigReply(name, None), NOW + 61)
     effects = controller.decide(NOW + 61)
     [stored] = [effect for effect in effects if isinstance(effect, StoreRecords)]
-    assert stored.records == {"shop": Record(configs=frozenset({name}))}
+    assert stored.records == {"shop": OwnedResources(configs=frozenset({name}))}
     assert [action.command.key for action in stored.then] == [("config", name)]
     assert not any(isinstance(effect, SendCommands) for effect in effects)
     controller.feed(RecordStored("shop", stored.records["shop"]), NOW + 61)

@@ -28,11 +28,11 @@ from tests.engine.builders import (
     running,
 )
 from wadm.engine.delivery import delivery
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import forecast
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
-from wadm.engine.observe import News, Touched, observe, observe_config, observe_links, observe_outcome
-from wadm.engine.plan import Record
+from wadm.engine.observe import ChangeSet, LastEventTimes, observe, observe_config, observe_links, observe_outcome
+from wadm.engine.plan import OwnedResources
 from wadm.engine.steps import finish
 from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartProvider
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted
@@ -58,17 +58,19 @@ class World:
     def __init__(self, *hosts: str, provider: bool = False) -> None:
         runs = (running(APP, "ui"), providing(APP, "http")) if provider else (running(APP, "ui"),)
         self.lattice = a_lattice(*(a_host(h, *runs) for h in hosts or ("h1",)), configs=configs_of(APP))
-        self.in_flight = InFlight()
-        self.news = News()
+        self.in_flight = Expectations()
+        self.news = ChangeSet()
         self.now = 100.0
 
     def hear(self, event: object) -> None:
-        observe(event, self.lattice, self.in_flight, self.news, Touched(), self.now)  # type: ignore[arg-type]
+        observe(event, self.lattice, self.in_flight, self.news, LastEventTimes(), self.now)  # type: ignore[arg-type]
 
     def put(self, link: Link = LINK) -> None:
         put = PutLink(*_fields(link))
         self.in_flight.ask(Action(put, "hello", "", ""), self.now)
-        observe_outcome(Outcome(put, "accepted"), self.lattice, self.in_flight, self.news, Touched(), self.now + 0.01)
+        observe_outcome(
+            Outcome(put, "accepted"), self.lattice, self.in_flight, self.news, LastEventTimes(), self.now + 0.01
+        )
         self.in_flight.settle([put.key])
 
     def put_by_others(self, link: Link = LINK) -> None:
@@ -337,7 +339,7 @@ def test_links_with_secrets_are_told_as_others() -> None:
 # -- planning ---------------------------------------------------------------------------------------
 
 
-def apart(lattice: Lattice, **more: object) -> tuple[list[str], str, Record]:
+def apart(lattice: Lattice, **more: object) -> tuple[list[str], str, OwnedResources]:
     planned = plan(APP, lattice, **more)  # type: ignore[arg-type]
     return asks(planned), planned.status.type, planned.record
 
@@ -533,7 +535,7 @@ def test_components_are_linked_anew_without_an_interruption() -> None:
 def test_a_forecast_names_the_interruption() -> None:
     world = World(provider=True)
     world.lattice.put_link(LINK)
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(APP))
     interests.put_record("hello", recorded(APP))
     new = an_app("hello", a_component("ui"), a_provider("http", links=[_to_ui("new")]), version="v2")
@@ -555,4 +557,4 @@ def _carry_out(actions, world: World) -> None:  # type: ignore[no-untyped-def]
         world.in_flight.ask(action, world.now)
         world.now += 0.01
         outcome = Outcome(action.command, "accepted")
-        observe_outcome(outcome, world.lattice, world.in_flight, world.news, Touched(), world.now)
+        observe_outcome(outcome, world.lattice, world.in_flight, world.news, LastEventTimes(), world.now)

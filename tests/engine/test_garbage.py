@@ -28,10 +28,10 @@ from tests.engine.builders import (
     recorded,
     running,
 )
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
-from wadm.engine.observe import STANDS_STILL, News, observe_given_up, observe_outlived
-from wadm.engine.plan import Needed, Record
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.expectations import Expectations
+from wadm.engine.observe import STANDS_STILL, ChangeSet, observe_given_up, observe_outlived
+from wadm.engine.plan import OtherApplications, OwnedResources
 from wadm.model.commands import Action, Command, DeleteConfig, PutConfig, ScaleComponent
 from wadm.model.lattice import Component, Lattice, Provider
 from wadm.model.manifest import Manifest
@@ -48,9 +48,9 @@ def deployed(app: Manifest = SHOP) -> Lattice:
     return a_lattice(host, links=linked(app), configs=configs_of(app))
 
 
-def uses(*configs: str, link: bool = False) -> Needed:
+def uses(*configs: str, link: bool = False) -> OtherApplications:
     """What others need."""
-    return Needed(lambda name: name in configs, lambda _key, _target: link)
+    return OtherApplications(lambda name: name in configs, lambda _key, _target: link)
 
 
 # -- undeploying ------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_a_refusal_is_told_while_something_stays() -> None:
 def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
     lattice = a_lattice("h1")
     lattice.links_known = False
-    record = Record(links=recorded(SHOP).links)
+    record = OwnedResources(links=recorded(SHOP).links)
     planned = plan("shop", lattice, record=record)
     assert (asks(planned), planned.record, planned.questions.links) == ([], record, True)
     assert planned.status.type == "reconciling"
@@ -125,7 +125,7 @@ def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
 
 def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_have_been_read() -> None:
     """Another change of the same source may bring it back, or have been told of late."""
-    record = Record(links=recorded(SHOP).links)
+    record = OwnedResources(links=recorded(SHOP).links)
     lattice = a_lattice("h1")
     lattice.unread[linked(SHOP)[0].source_id] = 1.0
     planned = plan("shop", lattice, record=record)
@@ -137,11 +137,11 @@ def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_ha
 
     lattice.drop_link(linked(SHOP)[0].key)
     lattice.unread.clear()
-    assert plan("shop", lattice, record=record).record == Record()
+    assert plan("shop", lattice, record=record).record == OwnedResources()
 
 
 def test_while_it_is_not_known_whether_a_link_was_deleted_its_failures_are_remembered() -> None:
-    record = Record(links=recorded(SHOP).links)
+    record = OwnedResources(links=recorded(SHOP).links)
     lattice = a_lattice("h1", links=linked(SHOP))
     actions = plan("shop", lattice, record=record).actions
     in_flight = asked(*actions)
@@ -163,7 +163,7 @@ def test_what_a_host_may_still_put_stays_on_record() -> None:
     lattice.given_up[("link", linked(SHOP)[0].source_id)] = lattice.given_up["config", "shop-url"] = 1.0
     planned = plan("shop", lattice, record=record)
     assert str(planned) == "shop: undeployed Manifest has been undeployed"
-    assert planned.record == Record(record.links, frozenset({"shop-url"}))
+    assert planned.record == OwnedResources(record.links, frozenset({"shop-url"}))
 
     lattice.set_config("shop-url", {"u": "1"})
     assert asks(plan("shop", lattice, record=planned.record)) == ["delete configuration shop-url"]
@@ -173,7 +173,7 @@ def test_so_does_what_an_earlier_owner_has_left_for_as_long_as_a_host_may_stand_
     """That owner may have asked for it to be put a moment ago."""
     record = recorded(SHOP)
     lattice = a_lattice("h1", configs=dict.fromkeys(record.configs))
-    interests, news = Interests(), News()
+    interests, news = DependencyIndex(), ChangeSet()
     interests.put_record("shop", record)
     observe_outlived(interests.outlived(), lattice, 100.0)
     planned = plan("shop", lattice, record=record)
@@ -184,11 +184,11 @@ def test_so_does_what_an_earlier_owner_has_left_for_as_long_as_a_host_may_stand_
     lattice.drop_link(linked(SHOP)[0].key)
     observe_given_up(lattice, news, 100.1 + STANDS_STILL)
     assert news.sources == {"shop-web"}
-    assert plan("shop", lattice, record=planned.record).record == Record()
+    assert plan("shop", lattice, record=planned.record).record == OwnedResources()
 
 
 def test_a_configuration_that_is_not_known_is_asked_for_before_it_is_deleted() -> None:
-    record = Record(configs=frozenset({"shop-url"}))
+    record = OwnedResources(configs=frozenset({"shop-url"}))
     planned = plan("shop", a_lattice("h1"), record=record)
     assert (asks(planned), planned.questions.configs, planned.record) == ([], {"shop-url"}, record)
     assert planned.status.type == "reconciling"
@@ -239,7 +239,7 @@ def test_a_link_that_is_being_put_is_waited_for_and_then_deleted() -> None:
     in_flight = asked(*put.actions)
     lattice.drop("component", "h1", "shop-web")
     lattice.drop("provider", "h1", "shop-kv")
-    record = Record(links=put.record.links)
+    record = OwnedResources(links=put.record.links)
     waiting = plan("shop", lattice, in_flight=in_flight, record=record)
     assert (asks(waiting), waiting.record, waiting.settled) == ([], record, ())
     assert waiting.status.message.endswith(": 1 to go")
@@ -252,7 +252,7 @@ def test_a_link_that_is_being_put_is_waited_for_and_then_deleted() -> None:
 def test_a_configuration_that_is_being_put_is_waited_for_and_then_deleted() -> None:
     lattice = a_lattice("h1", configs={"shop-url": None})
     in_flight = asked(Action(PutConfig("shop-url", {"u": "1"}, "shop"), "shop", "", ""))
-    record = Record(configs=frozenset({"shop-url"}))
+    record = OwnedResources(configs=frozenset({"shop-url"}))
     waiting = plan("shop", lattice, in_flight=in_flight, record=record)
     assert (asks(waiting), waiting.record, waiting.settled) == ([], record, ())
     assert waiting.status.message.endswith(": 1 to go")
@@ -302,7 +302,7 @@ def test_what_a_version_leaves_out_goes() -> None:
 def test_a_configuration_stays_as_long_as_it_is_used(new: object, kept: bool) -> None:
     app = an_app("shop", new, version="v2")  # type: ignore[arg-type]
     lattice = a_lattice(a_host("h1", running(app, "web")), configs={"shop-url": {"u": "1"}})
-    record = Record(configs=frozenset({"shop-url"}))
+    record = OwnedResources(configs=frozenset({"shop-url"}))
     planned = plan(app, lattice, record=record)
     assert (asks(planned) == []) is kept
     assert planned.record == record, "on record until it is gone"
@@ -387,7 +387,7 @@ def test_a_provider_waits_for_a_link_only_as_long_as_its_new_target_may_run(firs
     before, after = shop("ui", 1), shop("ui2", 2, *([a_spread("moon", zone="moon")] if why == "no host" else []))
     host = a_host("h1", running(before, "ui"), providing(before, "http"))
     lattice = a_lattice(host, a_host("h2", running(before, "ui")), links=linked(before))
-    in_flight = InFlight()
+    in_flight = Expectations()
     if why != "no host":
         start = next(action for action in plan(after, lattice, record=recorded(before)).actions if "ui2" in str(action))
         in_flight = asked(start)
@@ -440,8 +440,8 @@ def test_a_provider_that_is_to_listen_where_another_does_waits_for_it_to_go() ->
         pytest.param(uses("shop-url"), [], id="another application uses the configuration"),
     ],
 )
-def test_a_configuration_that_another_application_uses_stays(needed: Needed, asked_for: list[str]) -> None:
-    record = Record(configs=frozenset({"shop-url"}))
+def test_a_configuration_that_another_application_uses_stays(needed: OtherApplications, asked_for: list[str]) -> None:
+    record = OwnedResources(configs=frozenset({"shop-url"}))
     planned = plan("shop", a_lattice("h1", configs={"shop-url": {"u": "1"}}), record=record, needed=needed)
     assert asks(planned) == asked_for
     assert planned.record == record, "it goes when that application does not use it any more"
@@ -449,7 +449,7 @@ def test_a_configuration_that_another_application_uses_stays(needed: Needed, ask
 
 
 def test_a_link_that_another_application_wants_stays() -> None:
-    record = Record(links=recorded(SHOP).links)
+    record = OwnedResources(links=recorded(SHOP).links)
     lattice = a_lattice("h1", links=linked(SHOP))
     planned = plan("shop", lattice, record=record, needed=uses(link=True))
     assert (asks(planned), planned.record, planned.status.type) == ([], record, "undeployed")

@@ -13,17 +13,17 @@ from bench.large_applications import SHAPES
 from tests.engine.builders import AHost, a_lattice
 from wadm.engine import history, steps
 from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import apply, forecast
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
-from wadm.engine.observe import News
-from wadm.engine.plan import NOBODY, Record, Work, carry_since
+from wadm.engine.observe import ChangeSet
+from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder, carry_since
 from wadm.engine.planning import Planning
 from wadm.engine.reconcile import plan_all
 from wadm.engine.validate import validate
 from wadm.model.lattice import Lattice
 from wadm.server.statuses import fitting
-from wadm.wire.glance import glance
+from wadm.wire.application_header import glance
 from wadm.wire.manifests import read_manifest
 from wadm.wire.stored import decode_application, encode_application
 
@@ -84,26 +84,28 @@ def cost(shape: str, size: int) -> Cost:
     spent.of("decode", lambda: decode_application("pill", value))
     spent.of("glance", lambda: glance(value))
     desired = spent.of("compile", lambda: compile_manifest(manifest))
-    interests, lattice = Interests(), six_hosts(desired)
+    interests, lattice = DependencyIndex(), six_hosts(desired)
     spent.of("index", lambda: interests.put(desired))
     spent.of("index again", lambda: interests.put(desired))
-    record = start(desired, Record(), lattice, interests, spent, "plan")
+    record = start(desired, OwnedResources(), lattice, interests, spent, "plan")
     spent.of_steps("forecast", forecast(desired, interests, lattice, NOW))
     newer = compile_manifest(read_manifest(body.replace(b"x/y:1", b"x/y:2")))
     spent.of_steps("forecast of newer", forecast(newer, interests, lattice, NOW))
     interests.put(newer)
     record = start(newer, record, lattice, interests, spent, "plan of newer")
-    spent.of("touched", lambda: interests.touched(News(), lattice))
-    work = Work(nothing("pill"), record, lattice, InFlight(), NOW, interests.needed_by_others("pill"))
+    spent.of("touched", lambda: interests.touched(ChangeSet(), lattice))
+    work = PlanBuilder(nothing("pill"), record, lattice, Expectations(), NOW, interests.needed_by_others("pill"))
     spent.of_steps("garbage", plan_all(work))
     return spent
 
 
-def start(desired: Desired, record: Record, lattice: Lattice, interests: Interests, spent: Cost, what: str) -> Record:
+def start(
+    desired: Desired, record: OwnedResources, lattice: Lattice, interests: DependencyIndex, spent: Cost, what: str
+) -> OwnedResources:
     """Plan and carry out until everything has been asked for once."""
-    in_flight = InFlight()
+    in_flight = Expectations()
     for turn in (f"first {what}", f"second {what}", f"third {what}"):
-        work = Work(desired, record, lattice, in_flight, NOW, interests.needed_by_others("pill"))
+        work = PlanBuilder(desired, record, lattice, in_flight, NOW, interests.needed_by_others("pill"))
         plan = spent.of_steps(turn, plan_all(work))
         record = plan.record
         spent.of(f"{turn}: record", lambda plan=plan: interests.put_record("pill", plan.record))  # type: ignore[misc]
@@ -112,7 +114,7 @@ def start(desired: Desired, record: Record, lattice: Lattice, interests: Interes
         status = spent.of(f"{turn}: status", lambda plan=plan: carry_since(None, plan.status, NOW))  # type: ignore[misc]
         spent.of(f"{turn}: told", lambda status=status: fitting(status, 1 << 20))  # type: ignore[misc]
         for action in plan.actions:
-            apply(action.command, lattice, News(), NOW)
+            apply(action.command, lattice, ChangeSet(), NOW)
     return record
 
 
@@ -139,10 +141,10 @@ def test_no_step_is_long(shape: str) -> None:
 def test_what_is_on_record_is_put_together_once_for_all_turns(shape: str) -> None:
     """Else each turn costs as much as the whole application has links and configurations."""
     desired = compile_manifest(read_manifest(json.dumps(SHAPES[shape][0]("pill", SMALL)).encode()))
-    planning = Planning(desired, Record(), six_hosts(desired), InFlight(), NOW)
+    planning = Planning(desired, OwnedResources(), six_hosts(desired), Expectations(), NOW)
     records = set()
     while not planning.done:
-        assert not planning.is_outdated(desired, Record())
+        assert not planning.is_outdated(desired, OwnedResources())
         planning.advance(10, NOW)
         records.add(id(planning.take().record))
     assert len(records) <= 2  # one while it is planned, and that of the plan
@@ -151,7 +153,7 @@ def test_what_is_on_record_is_put_together_once_for_all_turns(shape: str) -> Non
 def _calls_of_steps(shape: str, size: int) -> list[int]:
     make, _ = SHAPES[shape]
     desired = compile_manifest(read_manifest(json.dumps(make("pill", size)).encode()))
-    planning: Any = plan_all(Work(desired, Record(), six_hosts(desired), InFlight(), NOW, NOBODY))
+    planning: Any = plan_all(PlanBuilder(desired, OwnedResources(), six_hosts(desired), Expectations(), NOW, NO_OTHERS))
     spent, calls = Cost(), []
     while True:
         ended = spent.of("step", lambda: next(planning, "ended"))

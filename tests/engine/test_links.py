@@ -25,8 +25,8 @@ from tests.engine.builders import (
     recorded,
     running,
 )
-from wadm.engine.in_flight import InFlight
-from wadm.engine.plan import Needed, Record
+from wadm.engine.expectations import Expectations
+from wadm.engine.plan import OtherApplications, OwnedResources
 from wadm.model.commands import PutLink, ScaleComponent
 from wadm.model.lattice import Lattice, Link
 from wadm.model.manifest import Manifest, Trait
@@ -210,7 +210,7 @@ def test_a_link_that_is_not_ours_is_not_deleted_though_it_is_in_the_way() -> Non
 
 def test_a_link_of_ours_that_another_application_wants_stays_though_it_is_in_the_way() -> None:
     before, after = shop(a_link("kv")), shop(a_link("kv2"), version="v2")
-    needed = Needed(lambda _: False, lambda _key, target: target == "shop-kv")
+    needed = OtherApplications(lambda _: False, lambda _key, target: target == "shop-kv")
     planned = plan(after, all_running(after, *linked(before)), record=recorded(before), needed=needed)
     assert asks(planned) == [PUT_KV2], "the host refuses it, and the status will say so"
 
@@ -234,7 +234,7 @@ def test_links_of_one_source_are_put_one_after_another() -> None:
 
 def test_each_target_has_its_own_failures() -> None:
     lattice = all_running(TWO)
-    in_flight = InFlight()
+    in_flight = Expectations()
     now = 0.0
     for _ in range(4):
         planned = plan(TWO, lattice, in_flight=in_flight, now=now)
@@ -290,6 +290,6 @@ def test_a_link_that_is_being_deleted_is_put_again_when_that_is_done() -> None:
 
 
 def test_links_are_recorded_before_they_are_put() -> None:
-    assert plan(APP, all_running(APP)).record == Record(
+    assert plan(APP, all_running(APP)).record == OwnedResources(
         frozenset({(LINK.key, "shop-kv")}), frozenset({"shop-s", "shop-t"})
     )

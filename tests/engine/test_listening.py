@@ -22,8 +22,8 @@ from tests.engine.builders import (
     recorded,
     running,
 )
-from wadm.engine.interests import Interests
-from wadm.engine.observe import News
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import Plan
 from wadm.model import manifest as m
 from wadm.model.addresses import AddressConfigs, clash
@@ -172,10 +172,10 @@ def test_one_provider_cannot_listen_twice_either() -> None:
 
 @pytest.mark.parametrize("what", ["the provider", "its link"])
 def test_whoever_waits_is_planned_when_the_other_goes(what: str) -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(B))
     interests.wait_for_addresses("b", ["a-http"])
-    news = News()
+    news = ChangeSet()
     if what == "the provider":
         news.entities.add(("provider", "a-http"))
     else:

@@ -21,11 +21,11 @@ from tests.engine.builders import (
     owned,
 )
 from wadm.engine.compile import nothing
-from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.observe import (
     STANDS_STILL,
-    News,
-    Touched,
+    ChangeSet,
+    LastEventTimes,
     observe,
     observe_config,
     observe_desired,
@@ -37,7 +37,7 @@ from wadm.engine.observe import (
     observe_outcome,
     remove_host,
 )
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.model.commands import (
     Action,
     Command,
@@ -93,9 +93,9 @@ class World:
 
     def __init__(self, *runs: Entity, asked: Command | None = None) -> None:
         self.lattice = a_lattice(a_host("h1", *runs))
-        self.in_flight = InFlight()
-        self.news = News()
-        self.touched = Touched()
+        self.in_flight = Expectations()
+        self.news = ChangeSet()
+        self.touched = LastEventTimes()
         if asked is not None:
             self.in_flight.ask(Action(asked, "shop", "scaler", "reason"), 0.0)
 
@@ -133,7 +133,7 @@ def test_a_first_start_tells_twice_and_is_news_once() -> None:
     assert world.runs() == WEB
     assert world.news.entities == {("component", "web")}
     assert world.news.applications == {"shop"}
-    world.news = News()
+    world.news = ChangeSet()
     assert not world.hear(scaled(3)).news
 
 
@@ -356,7 +356,7 @@ def test_changed_labels_concern_those_who_want_hosts_and_those_who_are_there() -
     world = World(WEB).hear(LabelsChanged("h1", {"zone": "b"}))
     assert world.lattice.hosts["h1"].labels == {"zone": "b"}
     assert (world.news.hosts, world.news.relabelled, world.news.applications) == ({"h1"}, {"h1"}, {"shop"})
-    world.news = News()
+    world.news = ChangeSet()
     assert not world.hear(LabelsChanged("h1", {"zone": "b"})).news
 
 
@@ -391,7 +391,7 @@ def test_a_heartbeat_that_tells_nothing_new_is_no_news() -> None:
 
 def test_a_heartbeat_makes_a_host_known() -> None:
     world = World().hear(ComponentScaled("h2", WEB))
-    world.news = News()
+    world.news = ChangeSet()
     world.hear(HostHeartbeat(inventory(WEB, host="h2", zone="a")))
     assert world.lattice.hosts["h2"].known
     assert (world.news.hosts, world.news.relabelled) == ({"h2"}, {"h2"})
@@ -424,7 +424,7 @@ def test_nor_does_it_bring_back_what_was_seen_to_stop() -> None:
 
 def test_after_an_inventory_a_request_without_effect_may_be_made_again() -> None:
     world = World(WEB, asked=replace(START, annotations=NEW)).hear(scaled(3))
-    world.news = News()
+    world.news = ChangeSet()
     observe_no_effect("h1", world.lattice, world.in_flight, world.news, 2.0)
     pending = world.pending(START)
     assert pending is not None
@@ -479,7 +479,7 @@ def test_a_refused_link_is_told_to_whom_it_concerns_by_the_reply() -> None:
 
 def test_the_list_of_links_replaces_all_and_tells_what_changed() -> None:
     world = World().hear(LinkSet(LINK))
-    world.news = News()
+    world.news = ChangeSet()
     other = replace(LINK, name="other")
     observe_links([other], world.lattice, world.news)
     assert world.lattice.links == {other.key: (other,)}
@@ -507,7 +507,7 @@ def test_after_a_put_that_failed_it_is_not_known_whether_the_link_is_there_until
     """Also where it was refused: the host's store may have taken it without telling the host."""
     world = World(asked=PUT_LINK).outcome(PUT_LINK, result)
     assert not world.lattice.knows_link(LINK.key)
-    world.news = News()
+    world.news = ChangeSet()
     observe_links([], world.lattice, world.news)
     assert world.lattice.knows_link(LINK.key)
     assert world.news.links == {LINK.key}, "somebody may have waited to know"
@@ -525,7 +525,7 @@ def test_a_list_that_may_be_too_old_settles_a_doubt_only_if_it_has_the_link() ->
 @pytest.mark.parametrize("event", [LinkSet(LINK), LinkDeleted(LINK.key, "kv")])
 def test_an_event_settles_a_doubt(event: Event) -> None:
     world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
-    world.news = News()
+    world.news = ChangeSet()
     world.hear(event)
     assert world.lattice.knows_link(LINK.key)
     assert world.news.links == {LINK.key}
@@ -558,17 +558,17 @@ def test_links_of_a_source_that_changed_are_certain_once_they_were_read_as_of_la
 @pytest.mark.parametrize(
     ("command", "thing", "news"),
     [
-        (PUT_LINK, ("link", LINK.source_id), News(sources={LINK.source_id})),
-        (PUT_CONFIG, ("config", "c"), News(configs={"c"})),
+        (PUT_LINK, ("link", LINK.source_id), ChangeSet(sources={LINK.source_id})),
+        (PUT_CONFIG, ("config", "c"), ChangeSet(configs={"c"})),
     ],
 )
 def test_a_put_that_got_no_answer_may_come_as_long_as_a_host_may_stand_still(
-    command: Command, thing: tuple[str, str], news: News
+    command: Command, thing: tuple[str, str], news: ChangeSet
 ) -> None:
     lattice = World(asked=command).outcome(command, "unanswered").lattice
-    at, heard = lattice.given_up[thing], News()
+    at, heard = lattice.given_up[thing], ChangeSet()
     observe_given_up(lattice, heard, at + STANDS_STILL)
-    assert (thing in lattice.given_up, heard) == (True, News())
+    assert (thing in lattice.given_up, heard) == (True, ChangeSet())
     observe_given_up(lattice, heard, at + STANDS_STILL + 1)
     assert (lattice.given_up, heard) == ({}, news)
 
@@ -609,7 +609,7 @@ def test_the_content_of_a_configuration_is_news_once() -> None:
     world = World()
     observe_config("c", {"k": "v"}, world.lattice, world.news)
     assert world.news.configs == {"c"}
-    world.news = News()
+    world.news = ChangeSet()
     observe_config("c", {"k": "v"}, world.lattice, world.news)
     assert not world.news
 
@@ -657,7 +657,7 @@ def test_a_reply_is_no_news_after_an_event_that_was_planned_for(event: Event, co
         world.hear(LinkSet(LINK))
     world.hear(event)
     world.in_flight.settle([command.key])  # as a plan does that finds it in the lattice
-    world.news = News()
+    world.news = ChangeSet()
     world.outcome(command, "accepted")
     assert not world.news
 
@@ -736,17 +736,19 @@ def test_it_does_tell_of_a_link_of_which_it_was_not_known_whether_it_was_put() -
 @pytest.mark.parametrize(
     ("command", "questions"),
     [
-        (START, Questions(set(), {"h1"})),
-        (UPDATE, Questions(set(), {"h1"})),
-        (STOP_KV, Questions(set(), {"h1"})),
-        (PUT_LINK, Questions(set(), set(), True)),
-        (DELETE_LINK, Questions(set(), set(), True)),
-        (PUT_CONFIG, Questions({"c"}, set())),
-        (DELETE_CONFIG, Questions({"c"}, set())),
+        (START, InformationRequests(set(), {"h1"})),
+        (UPDATE, InformationRequests(set(), {"h1"})),
+        (STOP_KV, InformationRequests(set(), {"h1"})),
+        (PUT_LINK, InformationRequests(set(), set(), True)),
+        (DELETE_LINK, InformationRequests(set(), set(), True)),
+        (PUT_CONFIG, InformationRequests({"c"}, set())),
+        (DELETE_CONFIG, InformationRequests({"c"}, set())),
     ],
 )
 @pytest.mark.parametrize("result", ["refused", "unanswered", "unreachable"])
-def test_what_was_not_done_is_held_and_looked_into(command: Command, questions: Questions, result: str) -> None:
+def test_what_was_not_done_is_held_and_looked_into(
+    command: Command, questions: InformationRequests, result: str
+) -> None:
     world = World(asked=command)
     world.lattice.set_config("c", {"k": "old"})
     world.outcome(command, result, "because")
@@ -799,12 +801,12 @@ def test_what_became_of_a_command_that_nobody_waits_for_any_more_is_nothing() ->
 @pytest.mark.parametrize(
     ("command", "questions"),
     [
-        (START, Questions(set(), {"h1"})),
-        (PUT_LINK, Questions(set(), set(), True)),
-        (PUT_CONFIG, Questions({"c"}, set())),
+        (START, InformationRequests(set(), {"h1"})),
+        (PUT_LINK, InformationRequests(set(), set(), True)),
+        (PUT_CONFIG, InformationRequests({"c"}, set())),
     ],
 )
-def test_what_does_not_show_is_looked_for(command: Command, questions: Questions) -> None:
+def test_what_does_not_show_is_looked_for(command: Command, questions: InformationRequests) -> None:
     world = World(asked=command)
     observe_due(world.lattice, world.in_flight, world.news, 2.9)
     assert not world.news
@@ -815,7 +817,7 @@ def test_what_does_not_show_is_looked_for(command: Command, questions: Questions
 
 def test_another_wish_concerns_whoever_wants_or_has_put_the_same() -> None:
     before = an_app("shop", a_component("web", links=[a_link("kv", config=[a_config("c", k="v")])]), a_provider("kv"))
-    news, lattice = News(), a_lattice()
+    news, lattice = ChangeSet(), a_lattice()
     lattice.set_config("shop-c", {"k": "v"})
     observe_desired(compiled(before), nothing("shop"), news, lattice)
     assert news.applications == {"shop"}
@@ -823,7 +825,7 @@ def test_another_wish_concerns_whoever_wants_or_has_put_the_same() -> None:
     assert news.links == {linked(before)[0].key}
     assert news.configs == {"shop-c"}
 
-    after = News()
+    after = ChangeSet()
     observe_desired(None, compiled(before), after, lattice)
     assert after == news
     assert not after.questions, "what its configuration holds is known"
@@ -831,35 +833,35 @@ def test_another_wish_concerns_whoever_wants_or_has_put_the_same() -> None:
 
 def test_configurations_of_a_new_wish_are_read_at_once_where_they_are_not_known() -> None:
     wish = compiled(an_app("shop", a_component("web", config=[a_config("c", k="v"), an_external_config("d")])))
-    news, lattice = News(), a_lattice()
+    news, lattice = ChangeSet(), a_lattice()
     lattice.set_config("d", None)
     observe_desired(None, wish, news, lattice)
-    assert news.questions == Questions({"shop-c"}, set())
+    assert news.questions == InformationRequests({"shop-c"}, set())
 
 
 # -- news -------------------------------------------------------------------------------------------
 
 
 def test_no_news_is_false() -> None:
-    assert not News()
+    assert not ChangeSet()
     assert not Lattice().hosts
 
 
 @pytest.mark.parametrize(
     "news",
     [
-        News(applications={"shop"}),
-        News(entities={("component", "web")}),
-        News(links={LINK.key}),
-        News(all_links=True),
-        News(configs={"c"}),
-        News(hosts={"h1"}),
-        News(questions=Questions({"c"}, set())),
-        News(questions=Questions(set(), {"h1"})),
-        News(questions=Questions(set(), set(), True)),
+        ChangeSet(applications={"shop"}),
+        ChangeSet(entities={("component", "web")}),
+        ChangeSet(links={LINK.key}),
+        ChangeSet(all_links=True),
+        ChangeSet(configs={"c"}),
+        ChangeSet(hosts={"h1"}),
+        ChangeSet(questions=InformationRequests({"c"}, set())),
+        ChangeSet(questions=InformationRequests(set(), {"h1"})),
+        ChangeSet(questions=InformationRequests(set(), set(), True)),
     ],
 )
-def test_any_news_is_true(news: News) -> None:
+def test_any_news_is_true(news: ChangeSet) -> None:
     assert news
 
 
@@ -877,7 +879,7 @@ def test_any_news_is_true(news: News) -> None:
 def test_a_start_of_a_builtin_provider_that_gets_no_answer_says_what_that_means(image: str, why: str) -> None:
     start = StartProvider("shop-http", "h1", image, "shop", {})
     world = World(asked=start)
-    observe_outcome(Outcome(start, "unanswered"), world.lattice, world.in_flight, News(), Touched(), 2.0)
+    observe_outcome(Outcome(start, "unanswered"), world.lattice, world.in_flight, ChangeSet(), LastEventTimes(), 2.0)
     pending = world.in_flight.get(start.key)
     assert pending is not None
     assert pending.error == f"Host h1 did not answer in time{why}"

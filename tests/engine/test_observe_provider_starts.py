@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.engine.builders import a_host, a_lattice, owned
-from wadm.engine.in_flight import InFlight
-from wadm.engine.observe import News, Touched, observe, observe_inventory, remove_host
+from wadm.engine.expectations import Expectations
+from wadm.engine.observe import ChangeSet, LastEventTimes, observe, observe_inventory, remove_host
 from wadm.model.commands import Action, StartProvider
 from wadm.model.events import Event, ProviderHealth, ProviderStarted, ProviderStopped
 from wadm.model.lattice import Inventory, Lattice, Provider
@@ -19,11 +19,11 @@ REPORT = ProviderHealth("h1", "kv", "running", unchanged=True)
 class World:
     def __init__(self, lattice: Lattice | None = None) -> None:
         self.lattice = lattice or a_lattice("h1")
-        self.in_flight = InFlight()
-        self.news = News()
+        self.in_flight = Expectations()
+        self.news = ChangeSet()
 
     def hear(self, event: Event, now: float) -> World:
-        observe(event, self.lattice, self.in_flight, self.news, Touched(), now)
+        observe(event, self.lattice, self.in_flight, self.news, LastEventTimes(), now)
         return self
 
     def read(self, now: float, *providers: Provider) -> World:
@@ -56,7 +56,7 @@ def test_a_start_after_a_stop_is_another() -> None:
 def test_the_first_report_is_news_to_those_whose_provider_it_is_and_the_next_is_not() -> None:
     world = World().hear(STARTED, 10.0)
     for now, told in ((15.0, {"shop"}), (45.0, set())):
-        world.news = News()
+        world.news = ChangeSet()
         world.hear(REPORT, now)
         assert world.news.applications == told
 

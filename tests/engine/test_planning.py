@@ -9,12 +9,12 @@ import pytest
 from bench.large_applications import SHAPES
 from tests.engine.builders import AHost, a_host, a_lattice
 from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import apply
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
 from wadm.engine.limits import Limits, excess, refusal, size_of
-from wadm.engine.observe import News
-from wadm.engine.plan import Plan, Record
+from wadm.engine.observe import ChangeSet
+from wadm.engine.plan import OwnedResources, Plan
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.reconcile import reconcile
 from wadm.engine.validate import validate
@@ -48,8 +48,8 @@ def in_turns(planning: Planning, budget: int) -> list[Decided]:
 def test_the_plan_is_the_same_wherever_it_is_interrupted(shape: str, budget: int) -> None:
     desired = a_large_one(shape, 60)
     lattice = six_hosts(desired)
-    whole = reconcile(desired, Record(), lattice, InFlight(), NOW)
-    turns = in_turns(Planning(desired, Record(), lattice, InFlight(), NOW), budget)
+    whole = reconcile(desired, OwnedResources(), lattice, Expectations(), NOW)
+    turns = in_turns(Planning(desired, OwnedResources(), lattice, Expectations(), NOW), budget)
     last = turns[-1]
     assert [action for turn in turns for action in turn.actions] == list(whole.actions)
     assert sorted(key for turn in turns for key in turn.settled) == list(whole.settled)
@@ -59,7 +59,7 @@ def test_the_plan_is_the_same_wherever_it_is_interrupted(shape: str, budget: int
 
 def test_what_may_be_put_is_on_record_with_the_first_turn() -> None:
     desired = a_large_one("components and links", 60)
-    turns = in_turns(Planning(desired, Record(), six_hosts(desired), InFlight(), NOW), 10)
+    turns = in_turns(Planning(desired, OwnedResources(), six_hosts(desired), Expectations(), NOW), 10)
     whole = turns[-1].record
     assert len(turns) > 10
     assert all(whole.links <= turn.record.links for turn in turns)
@@ -67,7 +67,7 @@ def test_what_may_be_put_is_on_record_with_the_first_turn() -> None:
 
 def test_a_turn_takes_no_more_than_its_budget_and_says_what_is_left() -> None:
     desired = a_large_one("components", 60)
-    planning = Planning(desired, Record(), six_hosts(desired), InFlight(), NOW)
+    planning = Planning(desired, OwnedResources(), six_hosts(desired), Expectations(), NOW)
     assert planning.advance(10, NOW) == 0
     assert not planning.done
     left = planning.advance(10_000, NOW)
@@ -78,27 +78,27 @@ def test_a_turn_takes_no_more_than_its_budget_and_says_what_is_left() -> None:
 def test_other_hosts_or_another_wish_or_record_make_a_planning_outdated() -> None:
     desired = a_large_one("components", 60)
     lattice = six_hosts(desired)
-    planning = Planning(desired, Record(), lattice, InFlight(), NOW)
+    planning = Planning(desired, OwnedResources(), lattice, Expectations(), NOW)
     planning.advance(10, NOW)
-    assert not planning.is_outdated(desired, Record())
+    assert not planning.is_outdated(desired, OwnedResources())
     assert not planning.is_outdated(desired, planning.take().record)
-    assert planning.is_outdated(nothing("shop"), Record())
-    assert planning.is_outdated(desired, Record(configs=frozenset({"found"})))
+    assert planning.is_outdated(nothing("shop"), OwnedResources())
+    assert planning.is_outdated(desired, OwnedResources(configs=frozenset({"found"})))
     lattice.remove_host("h0")
-    assert planning.is_outdated(desired, Record())
+    assert planning.is_outdated(desired, OwnedResources())
 
 
 @pytest.mark.parametrize("change", ["join", "leave", "labels"])
 def test_a_planning_notices_every_change_of_the_hosts(change: str) -> None:
     lattice = a_lattice(a_host("a"), a_host("b"))
-    planning = Planning(nothing("shop"), Record(), lattice, InFlight(), NOW)
+    planning = Planning(nothing("shop"), OwnedResources(), lattice, Expectations(), NOW)
     if change == "join":
         lattice.put_host("c", "", {}, "1", NOW)
     elif change == "leave":
         lattice.remove_host("a")
     else:
         lattice.set_labels("a", {"zone": "east"})
-    assert planning.is_outdated(nothing("shop"), Record())
+    assert planning.is_outdated(nothing("shop"), OwnedResources())
 
 
 # -- limits ---------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def too_large(name: str = "shop") -> Desired:
 def test_of_one_that_is_too_large_nothing_is_touched_and_nothing_forgotten() -> None:
     earlier = a_large_one("components and links", 10)
     lattice, record = runs(earlier)
-    plan = reconcile(too_large(), record, lattice, InFlight(), NOW)
+    plan = reconcile(too_large(), record, lattice, Expectations(), NOW)
     assert (plan.actions, plan.settled, plan.record) == ((), (), record)
     assert plan.status.type == "failed"
     assert plan.status.message.startswith("3 components, this server plans 2")
@@ -134,24 +134,26 @@ def test_of_one_that_is_too_large_nothing_is_touched_and_nothing_forgotten() -> 
 def test_one_that_is_too_large_can_be_undeployed() -> None:
     earlier = a_large_one("components and links", 10)
     lattice, record = runs(earlier)
-    assert len(reconcile(nothing("shop"), record, lattice, InFlight(), NOW).actions) >= 10
+    assert len(reconcile(nothing("shop"), record, lattice, Expectations(), NOW).actions) >= 10
 
 
-def runs(desired: Desired) -> tuple[Lattice, Record]:
+def runs(desired: Desired) -> tuple[Lattice, OwnedResources]:
     """Return a lattice in which an application runs as it wants, and what is on record for it."""
-    lattice, record = six_hosts(desired), Record()
+    lattice, record = six_hosts(desired), OwnedResources()
     for _ in range(10):
-        plan: Plan = reconcile(desired, record, lattice, InFlight(), NOW)
+        plan: Plan = reconcile(desired, record, lattice, Expectations(), NOW)
         record = plan.record
         for action in plan.actions:
-            apply(action.command, lattice, News(), NOW)
+            apply(action.command, lattice, ChangeSet(), NOW)
     return lattice, record
 
 
 def test_what_one_that_is_too_large_has_put_is_not_removed_by_another() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(too_large())
-    interests.put_record("shop", Record(frozenset({(("a", "n", "p", "default"), "b")}), frozenset({"settings"})))
+    interests.put_record(
+        "shop", OwnedResources(frozenset({(("a", "n", "p", "default"), "b")}), frozenset({"settings"}))
+    )
     needed = interests.needed_by_others("blog")
     assert needed.config("settings")
     assert needed.link(("a", "n", "p", "default"), "b")

@@ -25,7 +25,7 @@ from tests.engine.builders import (
     recorded,
     running,
 )
-from wadm.engine.plan import Questions, Record, carry_since, describe
+from wadm.engine.plan import InformationRequests, OwnedResources, carry_since, describe
 from wadm.model.commands import (
     Command,
     DeleteConfig,
@@ -49,7 +49,7 @@ HELLO = an_app(
 
 
 def test_the_plainest_hello_world_from_nothing_to_deployed() -> None:
-    lattice, record, told = a_lattice("h1"), Record(), []
+    lattice, record, told = a_lattice("h1"), OwnedResources(), []
     while not told or told[-1] != "hello: deployed":
         planned = plan(HELLO, lattice, record=record)
         told.append(str(planned))
@@ -166,7 +166,7 @@ def test_unknown_things_are_asked_for_and_nothing_is_guessed() -> None:
     lattice = a_lattice(a_host("h1", running(HELLO, "ui"), providing(HELLO, "http")))
     lattice.links_known = False
     planned = plan(HELLO, lattice)
-    assert (asks(planned), planned.questions) == ([], Questions({"hello-addr"}, set(), True))
+    assert (asks(planned), planned.questions) == ([], InformationRequests({"hello-addr"}, set(), True))
     assert planned.status.type == "reconciling"
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from tests.engine.builders import a_host, a_lattice, a_spread, join, owned
 from wadm.engine.spread import (
-    Bars,
+    HostExclusions,
     Missing,
     Placement,
     Placer,
-    Share,
+    SpreadTarget,
     allocate,
     everywhere,
     place_component,
@@ -55,8 +55,8 @@ def test_allocation(instances: int, weights: list[int | None], expected: list[tu
 
 
 def test_without_spreads_there_is_one_of_all_instances() -> None:
-    assert allocate(SpreadProperties(12)) == (Share("default", (), 12),)
-    assert everywhere(SpreadProperties(12)) == (Share("default", (), 12),)
+    assert allocate(SpreadProperties(12)) == (SpreadTarget("default", (), 12),)
+    assert everywhere(SpreadProperties(12)) == (SpreadTarget("default", (), 12),)
 
 
 def test_a_daemon_wants_all_instances_in_each_spread_whatever_the_weights() -> None:
@@ -72,8 +72,8 @@ def test_spreads_of_one_name_are_told_apart() -> None:
 # -- worlds -------------------------------------------------------------------------------------
 
 
-def a_share(name: str, target: int, **labels: str) -> Share:
-    return Share(name, requirements(labels), target)
+def a_share(name: str, target: int, **labels: str) -> SpreadTarget:
+    return SpreadTarget(name, requirements(labels), target)
 
 
 def some(count: int, share: str = "default") -> Component:
@@ -84,10 +84,10 @@ def one(share: str = "default") -> Provider:
     return Provider("kv", "x/kv:1", owned("shop", share=share))
 
 
-def place(placer: Placer, lattice: Lattice, *shares: Share, shut: tuple[str, ...] = ()) -> Placement:
+def place(placer: Placer, lattice: Lattice, *shares: SpreadTarget, shut: tuple[str, ...] = ()) -> Placement:
     name = "kv" if placer is place_provider else "web"
     mine = dict(lattice.where("provider" if placer is place_provider else "component", name))
-    return finish(placer(name, shares, lattice, mine, Bars(shut)))
+    return finish(placer(name, shares, lattice, mine, HostExclusions(shut)))
 
 
 def carried_out(placer: Placer, placement: Placement, lattice: Lattice) -> None:
@@ -219,7 +219,7 @@ def test_the_worked_example() -> None:
         ),
     ],
 )
-def test_components(hosts: list, shares: list[Share], expected: dict[str, str] | None) -> None:  # type: ignore[type-arg]
+def test_components(hosts: list, shares: list[SpreadTarget], expected: dict[str, str] | None) -> None:  # type: ignore[type-arg]
     lattice = a_lattice(*hosts)
     first = place(place_component, lattice, *shares)
     if expected is not None:
@@ -327,7 +327,7 @@ def test_hosts_that_come_do_not_move_what_is_right(placer: Placer) -> None:
         ),
     ],
 )
-def test_providers(hosts: list, shares: list[Share], expected: dict[str, str]) -> None:  # type: ignore[type-arg]
+def test_providers(hosts: list, shares: list[SpreadTarget], expected: dict[str, str]) -> None:  # type: ignore[type-arg]
     lattice = a_lattice(*hosts)
     first = place(place_provider, lattice, *shares)
     assert shown(first) == expected
@@ -382,7 +382,7 @@ def test_a_provider_on_very_many_hosts_is_placed_at_once() -> None:
         ),
     ],
 )
-def test_daemons(hosts: list, shares: list[Share], expected: dict[str, str]) -> None:  # type: ignore[type-arg]
+def test_daemons(hosts: list, shares: list[SpreadTarget], expected: dict[str, str]) -> None:  # type: ignore[type-arg]
     assert shown(place(place_daemon, a_lattice(*hosts), *shares)) == expected
 
 

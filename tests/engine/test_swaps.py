@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from tests.engine.builders import a_config, a_host, a_lattice, a_provider, an_app, asks, configs_of, plan, providing
 from wadm.engine.compile import compile_manifest
-from wadm.engine.in_flight import PATIENCE_WORKLOAD, InFlight
-from wadm.engine.observe import News, Touched, observe_outcome
-from wadm.engine.plan import Needed, Plan, Record
+from wadm.engine.expectations import PATIENCE_WORKLOAD, Expectations
+from wadm.engine.observe import ChangeSet, LastEventTimes, observe_outcome
+from wadm.engine.plan import OtherApplications, OwnedResources, Plan
 from wadm.engine.swaps import reference_of
 from wadm.model.commands import Outcome, StartProvider, StopProvider
 from wadm.model.lattice import Lattice, Provider
@@ -22,10 +22,10 @@ OLD = an_app("store", a_provider("kv", image="oci://x/kv:1", config=[a_config("c
 NEW = an_app("store", a_provider("kv", image="oci://x/kv:2"), version="v2")
 
 
-def versions(*manifests: Manifest) -> Needed:
+def versions(*manifests: Manifest) -> OtherApplications:
     """Know these stored versions."""
     scalers = {w.id: w for manifest in manifests for w in compile_manifest(manifest).workloads}
-    return Needed(lambda _: False, lambda _key, _target: False, scalers.get)
+    return OtherApplications(lambda _: False, lambda _key, _target: False, scalers.get)
 
 
 def shown(manifest: Manifest) -> Provider:
@@ -43,8 +43,8 @@ class Story:
         self.new = an_app("store", replace(NEW.spec.components[0], traits=a_provider("kv", hosts).traits), version="v2")
         self.wanted = self.new
         self.lattice = a_lattice(*(a_host(name, shown(self.old)) for name in names), configs=configs_of(self.old))
-        self.in_flight = InFlight()
-        self.record = Record()
+        self.in_flight = Expectations()
+        self.record = OwnedResources()
         self.now = 1000.0
         for name in names:
             self.lattice.provider_starts.started(name, "store-kv", "x/kv:1", self.now)
@@ -137,7 +137,7 @@ def test_where_the_old_one_never_reported_its_health_the_new_one_need_not() -> N
 
 def test_the_configuration_of_the_old_one_stays_until_the_swap_is_over() -> None:
     story = Story()
-    story.record = Record(configs=frozenset({"store-c"}))
+    story.record = OwnedResources(configs=frozenset({"store-c"}))
     story.swapped()
     assert story.asks() == []
     story.reported()
@@ -345,7 +345,7 @@ def test_while_a_new_one_is_ill_no_other_host_begins() -> None:
     story = Story(hosts=2, reported=False)
     story.swapped("h1")
     story.lattice.set_health("h1", "store-kv", "silent")
-    story.record = Record()
+    story.record = OwnedResources()
     assert story.asks() == []
 
 
@@ -403,7 +403,7 @@ def test_a_new_image_is_not_given_up_because_its_host_cannot_be_reached() -> Non
     story.stopped()
     [start] = story.plan().actions
     outcome = Outcome(start.command, "unreachable")
-    observe_outcome(outcome, story.lattice, story.in_flight, News(), Touched(), story.now)
+    observe_outcome(outcome, story.lattice, story.in_flight, ChangeSet(), LastEventTimes(), story.now)
     story.plan()
     assert [swap.given_up for swap in story.record.swaps] == [""]
     story.wait(PATIENCE_WORKLOAD + 1)
@@ -419,7 +419,7 @@ def test_nothing_is_started_on_a_host_of_which_it_is_not_known_what_it_runs(give
     story.plan()
     story.record = replace(story.record, swaps=(replace(story.record.swaps[0], given_up=given_up),))
     story.stopped()
-    story.in_flight = InFlight()
+    story.in_flight = Expectations()
     story.lattice.silent["h1"], story.lattice.unseen["h1"] = story.now, story.now + 60
     assert story.asks() == []
     story.lattice.silent.clear()

@@ -23,8 +23,8 @@ from tests.engine.builders import (
     running,
     workload,
 )
+from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.forecast import forecast
-from wadm.engine.interests import Interests
 from wadm.engine.steps import finish
 from wadm.model.commands import ScaleComponent, UpdateComponent
 from wadm.model.lattice import Component, Lattice
@@ -169,7 +169,7 @@ def test_whoever_of_another_application_is_linked_counts_too() -> None:
 
 def test_a_forecast_calls_it_a_restart() -> None:
     lattice = serving(OLD, "h1")
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(OLD))
     interests.put_record("hello", recorded(OLD))
     steps = finish(forecast(compiled(NEW), interests, lattice, 100.0)).steps
@@ -184,7 +184,7 @@ def test_a_forecast_calls_it_a_restart() -> None:
 
 def test_a_forecast_says_that_other_hosts_serve_meanwhile() -> None:
     old, new = app(1, everywhere=True), app(2, everywhere=True)
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(old))
     interests.put_record("hello", recorded(old))
     steps = finish(forecast(compiled(new), interests, serving(old, "h1", "h2"), 100.0)).steps

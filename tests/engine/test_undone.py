@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wadm.engine.compile import nothing
-from wadm.engine.in_flight import BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, InFlight
-from wadm.engine.plan import NOBODY, Record, Work
+from wadm.engine.expectations import BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, Expectations
+from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder
 from wadm.model.commands import Action, ScaleComponent
 from wadm.model.lattice import Lattice
 
@@ -16,7 +16,7 @@ def wanted(command: ScaleComponent) -> Action:
     return Action(command, "shop", "s", "it is wanted")
 
 
-def asked(in_flight: InFlight, times: int, *commands: ScaleComponent, pause: float = 5.0) -> float:
+def asked(in_flight: Expectations, times: int, *commands: ScaleComponent, pause: float = 5.0) -> float:
     """Ask and settle the commands in turn, so many times; return the time after that."""
     now = 0.0
     for _ in range(times):
@@ -28,7 +28,7 @@ def asked(in_flight: InFlight, times: int, *commands: ScaleComponent, pause: flo
 
 
 def test_what_is_undone_a_few_times_is_simply_asked_again() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     now = asked(in_flight, UNDONE_FREE - 1, UP)
     assert in_flight.undone(wanted(UP), now) == (0, 0.0)
 
@@ -36,7 +36,7 @@ def test_what_is_undone_a_few_times_is_simply_asked_again() -> None:
 def test_the_pauses_grow() -> None:
     pauses = []
     for times in (UNDONE_FREE, UNDONE_FREE + 2, UNDONE_FREE + 4, UNDONE_FREE + 20):
-        in_flight = InFlight()
+        in_flight = Expectations()
         now = asked(in_flight, times, UP, pause=1.0)
         pauses.append(in_flight.undone(wanted(UP), now)[1] - (now - 1.0))
     assert pauses == sorted(pauses)
@@ -45,13 +45,13 @@ def test_the_pauses_grow() -> None:
 
 
 def test_a_pair_of_opposite_commands_is_seen_in_both() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     now = asked(in_flight, UNDONE_FREE, UP, DOWN)
     assert in_flight.undone(wanted(UP), now)[0] == in_flight.undone(wanted(DOWN), now)[0] == UNDONE_FREE
 
 
 def test_a_failure_that_is_tried_again_is_not_undone() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     for number in range(20):
         in_flight.ask(wanted(UP), number * 100.0)
         in_flight.hold(UP.key, "no", number * 100.0)
@@ -59,13 +59,13 @@ def test_a_failure_that_is_tried_again_is_not_undone() -> None:
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     now = asked(in_flight, 20, UP)
     assert in_flight.undone(wanted(UP), now + UNDONE_WINDOW) == (0, 0.0)
 
 
 def test_what_people_decide_anew_is_not_undone_by_somebody() -> None:
-    in_flight, now = InFlight(), 0.0
+    in_flight, now = Expectations(), 0.0
     for _ in range(3 * UNDONE_FREE):
         for command in (UP, DOWN):
             in_flight.decide("shop", now)
@@ -76,9 +76,9 @@ def test_what_people_decide_anew_is_not_undone_by_somebody() -> None:
 
 
 def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() -> None:
-    in_flight, lattice = InFlight(), Lattice()
+    in_flight, lattice = Expectations(), Lattice()
     now = asked(in_flight, UNDONE_FREE + 3, UP, pause=1.0)
-    work = Work(nothing("shop"), Record(), lattice, in_flight, now, NOBODY)
+    work = PlanBuilder(nothing("shop"), OwnedResources(), lattice, in_flight, now, NO_OTHERS)
     put_off = work.want(UP, "s", "it is wanted")
     assert (work.actions, work.put_off) == ([], [put_off])
     assert put_off.held
@@ -86,6 +86,6 @@ def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() 
 
     in_flight.keep(put_off)
     assert in_flight.next_due() == put_off.retry_at
-    later = Work(nothing("shop"), Record(), lattice, in_flight, put_off.retry_at, NOBODY)
+    later = PlanBuilder(nothing("shop"), OwnedResources(), lattice, in_flight, put_off.retry_at, NO_OTHERS)
     later.want(UP, "s", "it is wanted")
     assert [action.command for action in later.actions] == [UP]

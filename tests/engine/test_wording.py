@@ -8,14 +8,14 @@ import pytest
 
 from bench.large_applications import SHAPES
 from wadm.engine.compile import compile_manifest, nothing
-from wadm.engine.spread import Missing, Share
+from wadm.engine.spread import Missing, SpreadTarget
 from wadm.engine.wording import HOSTS_COUNTED, how_much, missing_hosts, paused
 from wadm.model.lattice import Lattice, Pause
 from wadm.wire.manifests import read_manifest
 
-ANYWHERE = Share("default", (), 3)
-MOON = Share("moon", (("zone", "moon"),), 2)
-MOON_AND_SSD = Share("moon", (("zone", "moon"), ("disk", "ssd")), 2)
+ANYWHERE = SpreadTarget("default", (), 3)
+MOON = SpreadTarget("moon", (("zone", "moon"),), 2)
+MOON_AND_SSD = SpreadTarget("moon", (("zone", "moon"), ("disk", "ssd")), 2)
 
 
 def a_lattice(*labels: dict[str, str]) -> Lattice:
@@ -48,7 +48,7 @@ def a_lattice(*labels: dict[str, str]) -> Lattice:
         (ANYWHERE, 0, [{}], "a host (spread default); 1 host is there, and something is in the way"),
     ],
 )
-def test_missing_hosts(share: Share, found: int, labels: list[dict[str, str]], said: str) -> None:
+def test_missing_hosts(share: SpreadTarget, found: int, labels: list[dict[str, str]], said: str) -> None:
     assert missing_hosts(Missing(share, found), "provider", a_lattice(*labels)) == said
 
 

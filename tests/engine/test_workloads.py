@@ -30,9 +30,9 @@ from tests.engine.builders import (
     running,
     workload,
 )
-from wadm.engine.in_flight import PATIENCE_UPDATE, InFlight
+from wadm.engine.expectations import PATIENCE_UPDATE, Expectations
 from wadm.engine.plan import Plan
-from wadm.engine.workloads import HOSTS_GATHER
+from wadm.engine.workloads import HOST_JOIN_WINDOW
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent
 from wadm.model.lattice import Component, Lattice, Pause, Provider
 from wadm.model.manifest import Manifest
@@ -191,7 +191,7 @@ def test_the_code_of_another_image_gets_its_name_back_and_is_updated_from_there(
 def test_an_update_after_a_re_scale_that_was_accepted_and_has_not_shown_names_no_scaler() -> None:
     """Its event tells the annotations from before."""
     lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
-    in_flight = InFlight()
+    in_flight = Expectations()
     [rescale] = plan(NEW_CONFIG, lattice).actions
     in_flight.ask(rescale, 0.0)
     in_flight.deliver(rescale.command.key, 0.5)
@@ -205,7 +205,7 @@ def test_an_update_after_a_re_scale_that_was_not_answered_names_no_scaler() -> N
     """The host may have the other configuration by now. Had the update the annotations from before, nothing would show
     that."""
     lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
-    in_flight = InFlight()
+    in_flight = Expectations()
     [rescale] = plan(NEW_CONFIG, lattice).actions
     in_flight.ask(rescale, 0.0)
     in_flight.hold(rescale.command.key, "nobody answered", 2.0, lingering=True)
@@ -273,7 +273,7 @@ def test_a_request_that_the_host_ignored_is_made_again_with_one_more_for_a_momen
 
 def test_a_host_that_refuses_the_change_is_asked_with_growing_pauses() -> None:
     lattice = a_lattice(a_host("h1", WEB), configs=configs_of(NEW_CONFIG))
-    in_flight = InFlight()
+    in_flight = Expectations()
     pauses = []
     now = 0.0
     for _ in range(5):
@@ -493,7 +493,7 @@ def test_another_image_need_not_wait_for_a_start_that_may_take_for_ever(changed:
 def test_a_start_asked_beside_another_is_kept_to_until_it_is_seen_what_became_of_it() -> None:
     """That it was not answered says nothing of the first one, which may still come, and must not find another number or
     configuration then."""
-    lattice, in_flight = a_lattice("h1"), InFlight()
+    lattice, in_flight = a_lattice("h1"), Expectations()
     changed = an_app("shop", a_component("web", 4, image="x/web:2"))
     for manifest in (SHOP, changed):
         [action] = plan(manifest, lattice, in_flight=in_flight).actions
@@ -653,14 +653,14 @@ def test_words_for_too_few_hosts(manifest: Manifest, hosts: list[AHost], message
 def test_what_can_be_placed_is_placed_although_something_cannot() -> None:
     app = an_app("shop", a_component("web", 10, a_spread("east", zone="east"), a_spread("moon", zone="moon")))
     lattice = a_lattice(a_host("h1", zone="east"))
-    planned = plan(app, lattice, now=HOSTS_GATHER)
+    planned = plan(app, lattice, now=HOST_JOIN_WINDOW)
     assert asks(planned) == ["scale shop-web to 5 on h1 (x/web:1)"]
     assert planned.status.type == "failed"
     assert (
         the_status(planned).explanation.waiting_for
         == "a host with zone=moon (spread moon); 1 host is there: h1 has zone=east"
     )
-    assert asks(plan(app, lattice, now=HOSTS_GATHER - 0.1)) == [], "the host that lacks may be about to join"
+    assert asks(plan(app, lattice, now=HOST_JOIN_WINDOW - 0.1)) == [], "the host that lacks may be about to join"
 
 
 def test_a_failure_is_told_in_the_hosts_words() -> None:
@@ -763,7 +763,7 @@ def test_the_name_of_a_spread_is_handed_over_like_any_annotation() -> None:
 
 
 def test_after_three_failures_another_host_is_tried_and_the_first_is_not_forgotten() -> None:
-    lattice, in_flight, now = a_lattice("h1", "h2"), InFlight(), 0.0
+    lattice, in_flight, now = a_lattice("h1", "h2"), Expectations(), 0.0
     tried = []
     for _ in range(6):
         (action,) = plan(SHOP, lattice, in_flight=in_flight, now=now).actions
@@ -781,7 +781,7 @@ def test_after_three_failures_another_host_is_tried_and_the_first_is_not_forgott
 
 
 def test_once_it_runs_elsewhere_the_failures_are_forgotten() -> None:
-    lattice, in_flight = a_lattice("h1", "h2"), InFlight()
+    lattice, in_flight = a_lattice("h1", "h2"), Expectations()
     for now in (0.0, 100.0, 200.0):
         (action,) = plan(SHOP, lattice, in_flight=in_flight, now=now).actions
         in_flight.ask(action, now)

@@ -22,7 +22,7 @@ from wadm.errors import Malformed, ManifestInvalid, Misconfigured
 from wadm.server.records import decode_record, encode_record
 from wadm.transport.nats.credentials import read_identity
 from wadm.transport.nats.jetstream import parse_headers, parse_position
-from wadm.wire import api, commands, control, glance, insight, inventory, links, status, stored, subjects
+from wadm.wire import api, application_header, commands, control, insight, inventory, links, status, stored, subjects
 from wadm.wire import timeline as timelines
 from wadm.wire.events import HeartbeatFilter, decode_event
 from wadm.wire.manifests import encode_manifest, read_manifest, read_manifest_with_positions
@@ -95,11 +95,11 @@ def stored_values(data: bytes) -> None:
     if application is not None:
         written = stored.encode_application(application)
         assert stored.encode_application(stored.decode_application("shop", written)) == written
-        assert glance.glance(written).versions == tuple(application.versions)
-    seen = _read(glance.glance, data)
+        assert application_header.glance(written).versions == tuple(application.versions)
+    seen = _read(application_header.glance, data)
     if seen is not None and seen.versions:
-        glance.version_of(data, seen.versions[-1])
-    glance.is_list(data)
+        application_header.version_of(data, seen.versions[-1])
+    application_header.is_list(data)
     for reader in (
         stored.decode_names, status.decode_status, timelines.decode_change, timelines.decode_moment,
         commands.decode_command, links.decode_stored_links,

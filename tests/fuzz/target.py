@@ -18,8 +18,8 @@ from wadm.hosts.fleet import Fleet
 from wadm.server import logging
 from wadm.server.app import Server
 from wadm.server.logging import StandardError
-from wadm.server.owner import LatticeOwner
-from wadm.server.view import Place
+from wadm.server.owner import LatticeRunner
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 
@@ -63,9 +63,9 @@ class Target:
         await self.fleet.stop()
 
     @property
-    def owner(self) -> LatticeOwner:
-        owner = self.server.lattices.owner(Place("default"))
-        assert isinstance(owner, LatticeOwner)
+    def owner(self) -> LatticeRunner:
+        owner = self.server.lattices.owner(LatticeRef("default"))
+        assert isinstance(owner, LatticeRunner)
         return owner
 
     async def deploy(self, name: str) -> None:

@@ -14,7 +14,7 @@ import yaml
 from tests.fuzz.mutations import Fuzzer
 from tests.fuzz.target import INPUTS, SEED, Target
 from tests.server.lab import component, in_virtual_time, manifest
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.errors import WadmError
 from wadm.model.commands import PutLink, ScaleComponent
 from wadm.server.logging import get_logger
@@ -156,7 +156,7 @@ async def test_answers_of_hosts() -> None:
     async def send() -> None:
         kind = fuzzer.chance.randrange(4)
         if kind == 0:
-            inquiries.ask(Questions({"lie"}, {"liar"}, links=True))
+            inquiries.ask(InformationRequests({"lie"}, {"liar"}, links=True))
         elif kind == 1:
             await inquiries.hosts(0.2, 0.1)
         elif kind == 2:

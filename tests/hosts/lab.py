@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import Habits
 from wadm.hosts.host import ModelHost
 from wadm.transport.base import Message, Transport
 
@@ -123,4 +123,4 @@ def line(event: Json) -> str:
 
 
 def a_host(seed: str = SEED, *, labels: dict[str, str] | None = None, **habits: Json) -> HostSpec:
-    return HostSpec(seed, labels or {}, Habits(**habits))
+    return HostSpec(seed, labels or {}, HostBehaviour(**habits))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hosts.conftest import LabFactory
 from tests.hosts.lab import HOST, Lab, a_host
-from wadm.hosts.habits import containing
+from wadm.hosts.behaviour import containing
 
 OLD, NEW = {"by": "old"}, {"by": "new"}
 FAILS = containing("absent", error="manifest unknown")

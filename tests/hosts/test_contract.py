@@ -15,7 +15,7 @@ from tests.hosts.lab import Lab, a_host
 from tests.natsd import NatsServer
 from tests.real import real_program
 from wadm.errors import TimedOut
-from wadm.hosts.habits import containing
+from wadm.hosts.behaviour import containing
 from wadm.transport import virtual_time
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryBroker, MemoryTransport

@@ -10,8 +10,8 @@ import pytest
 from tests.hosts.conftest import LabFactory
 from tests.hosts.lab import PREFIX, a_host
 from wadm.errors import NoResponders, TimedOut
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.fleet import SIMULATED_LABEL, Fleet, simulated_hosts
-from wadm.hosts.habits import Habits
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.transport.virtual_time import run
 
@@ -89,7 +89,7 @@ async def test_two_fleets_share_a_lattice(transport: MemoryTransport) -> None:
 
 
 def test_simulated_hosts_say_so_and_beat_one_after_the_other() -> None:
-    hosts = simulated_hosts(3, {"zone": "a"}, Habits(heartbeat_interval=30), spread_heartbeats=True)
+    hosts = simulated_hosts(3, {"zone": "a"}, HostBehaviour(heartbeat_interval=30), spread_heartbeats=True)
     assert all(host.labels == {"zone": "a", SIMULATED_LABEL: "true"} for host in hosts)
     assert [host.habits.first_heartbeat for host in hosts] == [10, 20, 30]
     assert len({host.id for host in hosts}) == 3
@@ -102,7 +102,7 @@ def a_day(seed: int) -> list[tuple[str, bytes]]:
         transport = MemoryTransport(MemoryBroker())
         heard: list[tuple[str, bytes]] = []
         await transport.subscribe("wasmbus.evt.>", lambda message: heard.append((message.subject, message.data)))
-        habits = Habits(
+        habits = HostBehaviour(
             heartbeat_interval=7,
             pull_delay=(0.0, 3.0),
             event_lost=0.1,

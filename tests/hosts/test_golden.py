@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.hosts.lab import HOST, PREFIX, Lab, a_host
 from tests.real import shared
-from wadm.hosts.habits import containing
+from wadm.hosts.behaviour import containing
 from wadm.transport.base import Message
 from wadm.transport.memory import MemoryTransport
 

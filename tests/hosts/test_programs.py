@@ -15,8 +15,8 @@ from tests.conftest import NatsServerFactory
 from tests.hosts.lab import until
 from tests.natsd import NatsServer
 from tests.real import real_program
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.hosts.habits import Habits
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 pytestmark = pytest.mark.real
@@ -102,7 +102,9 @@ async def place(nats_server_factory: NatsServerFactory, tmp_path: Path) -> Async
         real_program(program)
     server = nats_server_factory()
     transport = await connect(ConnectOptions(servers=(server.url,)))
-    fleet = Fleet(transport, "default", simulated_hosts(3, habits=Habits(heartbeat_interval=2)), address=server.url)
+    fleet = Fleet(
+        transport, "default", simulated_hosts(3, habits=HostBehaviour(heartbeat_interval=2)), address=server.url
+    )
     await fleet.start()
     yield Place(server, transport, fleet, tmp_path)
     await fleet.stop()

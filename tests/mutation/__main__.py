@@ -32,7 +32,12 @@ NOT_MAPPED = (
 )
 CORE = (
     *("wadm/server/ownership.py", "wadm/server/records.py", "wadm/server/commands.py", "wadm/server/owner.py"),
-    *("wadm/server/lattices.py", "wadm/server/statuses.py", "wadm/server/store.py", "wadm/engine/in_flight.py"),
+    *(
+        "wadm/server/lattice_manager.py",
+        "wadm/server/statuses.py",
+        "wadm/server/store.py",
+        "wadm/engine/expectations.py",
+    ),
     *("wadm/engine/reconcile.py", "wadm/engine/garbage.py", "wadm/engine/plan.py", "wadm/engine/observe.py"),
 )
 """The modules that leases, records, order and honesty stand on: these the simulator has to judge alone."""

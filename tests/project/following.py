@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.cli.world import World
+from wadm.hosts.behaviour import HostBehaviour, containing
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits, containing
 from wadm.hosts.host import ModelHost
 
 COLUMNS = 100
@@ -167,7 +167,7 @@ class Reader:
     def _unfetchable(self, text: str) -> None:
         assert self.world is not None
         for host in self.world.fleet.hosts.values():
-            host.habits = Habits(images=containing(text))
+            host.habits = HostBehaviour(images=containing(text))
 
 
 def _beside(text: str) -> tuple[str, str]:

@@ -11,9 +11,9 @@ from typing import Any, ParamSpec
 
 from wadm.server.app import Server
 from wadm.server.fencing import Tenure
-from wadm.server.lattices import MakeOwner
+from wadm.server.lattice_manager import MakeOwner
 from wadm.server.settings import Settings
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport import virtual_time
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 
@@ -58,7 +58,7 @@ class Lab:
         """Start a server whose owners do nothing, unless told otherwise."""
         name = name or f"server-{next(self._numbers)}"
 
-        def idle(place: Place, tenure: Tenure) -> Idle:
+        def idle(place: LatticeRef, tenure: Tenure) -> Idle:
             return self.owners.setdefault((name, place.scope), Idle())
 
         server = Server(MemoryTransport(self.broker, name), self.settings, name, make_owner or idle)

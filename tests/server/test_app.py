@@ -17,11 +17,11 @@ from wadm.model.status import UNDEPLOYED, ApplicationStatus
 from wadm.server import logging
 from wadm.server.app import ENSURE_EVERY, Server, new_version
 from wadm.server.fencing import EPOCH, Tenure
-from wadm.server.lattices import IDLE, PlaceStatuses
+from wadm.server.lattice_manager import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
 from wadm.server.settings import Settings
 from wadm.server.store import Store
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import BucketSpec, Handler, StreamSpec, Subscription
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.wire.status import decode_status, encode_status
@@ -88,7 +88,9 @@ async def test_lattices_are_shared_by_the_servers_and_each_has_one_owner() -> No
         await lab.put("shop", lattice=f"l{number}")
         await lab.ask("deploy.shop", lattice=f"l{number}")
     await asyncio.sleep(10)
-    loads = [[scope for scope in map(str, range(6)) if server.lattices.owner(Place(f"l{scope}"))] for server in servers]
+    loads = [
+        [scope for scope in map(str, range(6)) if server.lattices.owner(LatticeRef(f"l{scope}"))] for server in servers
+    ]
     assert sorted(map(len, loads)) == [2, 2, 2]
     assert sorted(chain(*loads)) == list(map(str, range(6)))
 
@@ -101,13 +103,13 @@ async def test_an_idle_lattice_is_let_go_of_and_one_with_an_application_is_not()
     await lab.put("shop", lattice="busy")
     await lab.ask("deploy.shop", lattice="busy")
     await asyncio.sleep(IDLE / 2)
-    assert server.lattices.owner(Place("idle"))
+    assert server.lattices.owner(LatticeRef("idle"))
     await asyncio.sleep(IDLE)
-    assert server.lattices.owner(Place("idle")) is None
-    assert server.lattices.owner(Place("busy"))
+    assert server.lattices.owner(LatticeRef("idle")) is None
+    assert server.lattices.owner(LatticeRef("busy"))
     lab.client.publish("wasmbus.evt.idle.host_heartbeat", b"{}")
     await asyncio.sleep(5)
-    assert server.lattices.owner(Place("idle"))
+    assert server.lattices.owner(LatticeRef("idle"))
 
 
 @in_virtual_time
@@ -119,7 +121,7 @@ async def test_an_owner_that_fails_begins_again(unexpected_errors: list[dict[str
             began.append(asyncio.get_running_loop().time())
             raise RuntimeError("broken") if len(began) < 3 else Unavailable("away")
 
-    def make(place: Place, tenure: Tenure) -> Failing:
+    def make(place: LatticeRef, tenure: Tenure) -> Failing:
         return Failing()
 
     lab = Lab()
@@ -153,7 +155,7 @@ async def test_an_owner_may_act_only_while_its_lease_holds() -> None:
 
     may: list[Callable[[], bool]] = []
 
-    def make(place: Place, tenure: Tenure) -> Idle:
+    def make(place: LatticeRef, tenure: Tenure) -> Idle:
         may.append(tenure.holds)
         return Idle()
 
@@ -289,7 +291,7 @@ def test_versions_are_ulids_that_begin_with_the_time(now: float) -> None:
 async def test_no_statuses_are_kept_of_applications_that_were_deleted() -> None:
     lab = Lab()
     server = await lab.server()
-    statuses = PlaceStatuses(server.statuses, server.store, Place("default"))
+    statuses = PlaceStatuses(server.statuses, server.store, LatticeRef("default"))
     for name in ("undeployed", "deployed"):
         await lab.put(name)
         statuses.publish(name, ApplicationStatus("reconciling"))
@@ -317,7 +319,7 @@ async def test_a_status_of_an_earlier_owner_that_came_while_the_server_was_cut_o
     lab = Lab(broker=MemoryBroker(network=network))
     tenures: list[Tenure] = []
 
-    def make(place: Place, tenure: Tenure) -> Idle:
+    def make(place: LatticeRef, tenure: Tenure) -> Idle:
         tenures.append(tenure)
         return Idle()
 
@@ -326,7 +328,7 @@ async def test_a_status_of_an_earlier_owner_that_came_while_the_server_was_cut_o
     await lab.ask("deploy.shop")
     await asyncio.sleep(5)
     right, late = ApplicationStatus("deployed"), ApplicationStatus("failed", "late")
-    PlaceStatuses(server.statuses, server.store, Place("default"), tenures[0]).publish("shop", right)
+    PlaceStatuses(server.statuses, server.store, LatticeRef("default"), tenures[0]).publish("shop", right)
     await asyncio.sleep(1)
     server._transport.go_away()  # type: ignore[attr-defined]
     lab.client.publish("wadm.status.default.shop", encode_status(late), headers={EPOCH: "1"})

@@ -9,11 +9,11 @@ import pytest
 
 from tests.server.lab import Idle, Lab, in_virtual_time
 from tests.server.test_store import HOME, a_store, adding
-from wadm.engine.in_flight import UNDONE_WINDOW, InFlight
+from wadm.engine.expectations import UNDONE_WINDOW, Expectations
 from wadm.model.commands import Action, Outcome, PutConfig, ScaleComponent
 from wadm.server.commands import Commands
 from wadm.server.inbox import Inbox
-from wadm.server.lattices import MOST_WITHOUT_APPLICATIONS
+from wadm.server.lattice_manager import MOST_WITHOUT_APPLICATIONS
 from wadm.server.logging import get_logger
 from wadm.sim.scenario import Scenario, application, component, play
 from wadm.transport.base import Message, StreamSpec
@@ -94,7 +94,7 @@ async def test_so_many_calls_are_unanswered_at_a_time_and_no_more() -> None:
 @in_virtual_time
 async def test_lattices_without_applications_are_looked_after_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_WITHOUT_APPLICATIONS > 5
-    monkeypatch.setattr("wadm.server.lattices.MOST_WITHOUT_APPLICATIONS", 5)
+    monkeypatch.setattr("wadm.server.lattice_manager.MOST_WITHOUT_APPLICATIONS", 5)
     lab = Lab()
     await lab.server(make_owner=lambda place, tenure: lab.owners.setdefault(("", place.scope), Idle()))
     for number in range(10):
@@ -109,7 +109,7 @@ async def test_lattices_without_applications_are_looked_after_up_to_a_number(mon
 
 
 def test_what_was_asked_before_is_remembered_while_it_matters() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     for number in range(20_000):
         in_flight.ask(Action(PutConfig(f"c{number}", {}), "shop", "scaler", "why"), number * UNDONE_WINDOW / 100)
     assert len(in_flight._repeats) <= 2000

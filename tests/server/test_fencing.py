@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.lab import Lab, in_virtual_time, until
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.errors import NotSent, Unavailable
 from wadm.model.commands import Action, Outcome, ScaleComponent
 from wadm.model.status import UNDEPLOYED, ApplicationStatus
@@ -23,9 +23,9 @@ from wadm.transport.base import BucketSpec, Message, StreamSpec
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.transport.nats import ConnectOptions, connect
 
-A = Record(frozenset(), frozenset({"a"}))
-B = Record(frozenset(), frozenset({"b"}))
-A_AND_B = Record(frozenset(), frozenset({"a", "b"}))
+A = OwnedResources(frozenset(), frozenset({"a"}))
+B = OwnedResources(frozenset(), frozenset({"b"}))
+A_AND_B = OwnedResources(frozenset(), frozenset({"a", "b"}))
 DEPLOYED = ApplicationStatus("deployed", "")
 FAILED = ApplicationStatus("failed", "no host fits")
 
@@ -56,12 +56,12 @@ class Shelf:
         await records.load()
         return records
 
-    async def stored(self) -> Record | None:
+    async def stored(self) -> OwnedResources | None:
         entry = await MemoryTransport(self.broker, "reader").bucket("state").get("owned.default.shop")
         return None if entry is None or entry.value is None else decode_record(entry.value)
 
 
-async def save(records: Records, record: Record) -> Record:
+async def save(records: Records, record: OwnedResources) -> OwnedResources:
     return await asyncio.create_task(records.save("shop", record))
 
 
@@ -83,7 +83,7 @@ async def test_a_late_removal_of_an_earlier_owner_does_not_remove_what_its_succe
     await save(zombie, A)
     successor = await shelf.owner("successor")
     await save(successor, A)
-    await save(zombie, Record())
+    await save(zombie, OwnedResources())
     assert await shelf.stored() == A
 
 

@@ -6,9 +6,9 @@ import io
 import json
 
 from tests.server.lab import Lab, component, in_virtual_time, manifest, until
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import Habits
 from wadm.server import logging
 from wadm.server.app import Server
 from wadm.server.logging import StandardError
@@ -29,7 +29,7 @@ async def test_the_values_of_configurations_stay_where_they_belong() -> None:
     heard: list[Message] = []
     for subject in TOLD:
         await lab.client.subscribe(subject, heard.append)
-    habits = Habits(request_lost=0.3, ack_lost=0.2)
+    habits = HostBehaviour(request_lost=0.3, ack_lost=0.2)
     fleet = Fleet(
         MemoryTransport(lab.broker, "hosts"), "default", [HostSpec(f"host-{n}", {}, habits) for n in range(2)]
     )

@@ -6,7 +6,7 @@ from tests.server.lab import Lab, in_virtual_time, until
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.server.app import Server
-from wadm.server.owner import LatticeOwner
+from wadm.server.owner import LatticeRunner
 from wadm.transport.memory import MemoryTransport
 
 NAMES = [f"shop-{number}" for number in range(10)]
@@ -52,7 +52,7 @@ class Counting:
         self._server = server
 
     @property
-    def owner(self) -> LatticeOwner:
+    def owner(self) -> LatticeRunner:
         return self._server.lattices.owners()["default"]
 
     def _are(self, status: str, version: str) -> bool:

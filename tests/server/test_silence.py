@@ -10,9 +10,9 @@ import pytest
 
 from bench.hosts import CHANGING, Counted
 from tests.server.lab import Lab, component, in_virtual_time, manifest
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import Habits
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.settings import Settings
@@ -50,7 +50,7 @@ class World:
         self.fleet = Fleet(self.heard, "default")  # type: ignore[arg-type]
         self.server: Server
 
-    async def start(self, hosts: int = 3, habits: Habits | None = None) -> None:
+    async def start(self, hosts: int = 3, habits: HostBehaviour | None = None) -> None:
         """Start everything and have the applications run."""
         await self.fleet.start()
         for number in range(hosts):
@@ -58,9 +58,9 @@ class World:
         if hosts:
             await self.start_applications()
 
-    async def add_host(self, number: int, habits: Habits | None = None) -> None:
+    async def add_host(self, number: int, habits: HostBehaviour | None = None) -> None:
         """Start a further host."""
-        await self.fleet.add(HostSpec(f"host-{number}", {}, habits or Habits()))
+        await self.fleet.add(HostSpec(f"host-{number}", {}, habits or HostBehaviour()))
 
     async def start_applications(self) -> None:
         """Start the server, and have the applications run."""
@@ -157,7 +157,7 @@ async def test_a_slow_host_that_lives_is_not_taken_for_lost(probe: float | None)
     await world.start()
     before = world.changes()
     for host in world.hosts:
-        host.habits = Habits(ack_delay=2.5, event_delay=4.0)
+        host.habits = HostBehaviour(ack_delay=2.5, event_delay=4.0)
     await asyncio.sleep(600)
     assert world.changes() == before
     assert world.is_whole()

@@ -15,13 +15,13 @@ from wadm.engine import history
 from wadm.errors import AlreadyExists, NotFound, OutcomeUnknown, TimedOut, Unavailable, Unreadable
 from wadm.model.manifest import Application, Manifest
 from wadm.server.store import Store
-from wadm.server.view import Garbled, Marker, Names, Place, Record, View, keys_of, slot_of
+from wadm.server.view import Garbled, LatticeRef, Marker, Names, StoredApplication, View, keys_of, slot_of
 from wadm.transport.base import BucketSpec, Entry
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.wire.manifests import encode_manifest, manifest_from_builtins
 
 BUCKET = "wadm_manifests"
-HOME = Place("default")
+HOME = LatticeRef("default")
 
 
 def stored(name: str, *versions: str, deployed: str | None = None, **kwargs: Any) -> bytes:
@@ -41,8 +41,8 @@ def a_manifest(name: str, version: str = "v1") -> Manifest:
     [
         ("default", b'["a"]', Names),
         ("default", b" []", Names),
-        ("default-shop", stored("shop"), Record),
-        ("default/shop", stored("shop"), Record),
+        ("default-shop", stored("shop"), StoredApplication),
+        ("default/shop", stored("shop"), StoredApplication),
         ("default-shop", stored("other"), Garbled),
         ("default-shop", None, Marker),
         ("default-shop", b"{", Garbled),
@@ -68,7 +68,7 @@ def test_what_is_stored_says_what_it_is(key: str, value: bytes | None, kind: typ
 )
 def test_the_name_an_application_bears_says_whose_it_is(key: str, name: str, scope: str) -> None:
     slot = slot_of(Entry(key, stored(name), 1))
-    assert isinstance(slot, Record)
+    assert isinstance(slot, StoredApplication)
     assert (slot.scope, slot.name) == (scope, name)
 
 
@@ -85,7 +85,7 @@ def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, s
     """However it came about, the view answers as one that was only told how things are in the end."""
     view, last = View(), {}
     for revision, ((key, name), what) in enumerate(changes, 1):
-        if what == "same" and key in last and isinstance(last[key], Record):
+        if what == "same" and key in last and isinstance(last[key], StoredApplication):
             slot = slot_of(Entry(key, last[key].value, revision))
         else:
             components = [{"name": "x", "type": "component", "properties": {"image": "i", "id": f"id-{name}"}}]
@@ -99,11 +99,11 @@ def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, s
         view.put(key, slot)
         last[key] = slot
         if revision % 2:
-            view.records(Place("l"))  # from then on, names are kept sorted
+            view.records(LatticeRef("l"))  # from then on, names are kept sorted
     fresh = View()
     for key, slot in sorted(last.items(), key=lambda item: item[1].revision):
         fresh.put(key, slot)
-    for place in (Place("l"), Place("l-b"), Place("m")):
+    for place in (LatticeRef("l"), LatticeRef("l-b"), LatticeRef("m")):
         records = fresh.records(place)
         assert view.records(place) == records
         assert view.count(place) == len(records)
@@ -159,9 +159,9 @@ def test_evidence_of_what_became_of_an_application(value: bytes | None, evidence
 def test_lattices_in_multi_tenant_mode_have_their_account() -> None:
     view = View(multitenant=True)
     view.put("ACME-my-lattice-a", slot_of(Entry("ACME-my-lattice-a", stored("a", deployed="v1"), 1)))
-    assert list(view.places()) == [Place("my-lattice", "ACME")]
-    assert [record.name for record in view.records(Place("my-lattice", "ACME"))] == ["a"]
-    assert keys_of(Place("my-lattice", "ACME"), "a")[0] == "ACME-my-lattice-a"
+    assert list(view.places()) == [LatticeRef("my-lattice", "ACME")]
+    assert [record.name for record in view.records(LatticeRef("my-lattice", "ACME"))] == ["a"]
+    assert keys_of(LatticeRef("my-lattice", "ACME"), "a")[0] == "ACME-my-lattice-a"
 
 
 # -- the store ------------------------------------------------------------------------------
@@ -309,8 +309,8 @@ async def test_what_exists_already_stays_so() -> None:
 
 
 @in_virtual_time
-@pytest.mark.parametrize("place", [Place("a b"), Place("é"), Place("a$")])
-async def test_nothing_can_be_stored_under_what_is_no_key(place: Place) -> None:
+@pytest.mark.parametrize("place", [LatticeRef("a b"), LatticeRef("é"), LatticeRef("a$")])
+async def test_nothing_can_be_stored_under_what_is_no_key(place: LatticeRef) -> None:
     store = await a_store()
     with pytest.raises(Unreadable):
         await store.change(place, "shop", adding("shop", "v1"))

@@ -16,7 +16,7 @@ from wadm.engine import intake, planning
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.metrics import exposition
-from wadm.server import commands, driver, inquiries, logging, records
+from wadm.server import commands, driver, host_queries, logging, records
 from wadm.server.app import Server
 from wadm.server.metrics import ServerMetrics, families
 from wadm.server.unexpected import UnexpectedErrors
@@ -68,7 +68,7 @@ async def test_a_task_that_is_cancelled_is_no_error() -> None:
         (commands, "encode_command"),
         (commands, "request_for"),
         (records, "encode_record"),
-        (inquiries, "decode_inventory"),
+        (host_queries, "decode_inventory"),
         (intake, "observe"),
         (intake, "observe_inventory"),
         (planning, "plan_all"),

@@ -17,7 +17,7 @@ from wadm.client.client import Client
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings
 from wadm.client.watch import NotReached
-from wadm.hosts.habits import Habits
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.model.lattice import Inventory
 from wadm.model.status import ApplicationStatus, ScalerStatus
 
@@ -33,7 +33,7 @@ def hello() -> Path:
 class Demonstration:
     """Deploys a manifest and tells of it. ``over``: what was to be shown has been shown."""
 
-    habits = Habits(pull_delay=(0.2, 0.8))
+    habits = HostBehaviour(pull_delay=(0.2, 0.8))
     """Of the simulated hosts: fetching an image takes a moment, so that there is something to be seen."""
 
     def __init__(self, manifest: Path, once: bool, timeout: float) -> None:

@@ -26,8 +26,8 @@ from wadm.client.connection import open_client
 from wadm.client.settings import Settings as ClientSettings
 from wadm.client.urls import safe_url
 from wadm.errors import Misconfigured, NotFound, WadmError
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour, containing
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.hosts.habits import HEALTHY, Habits, containing
 from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
 from wadm.server.logging import configure
 from wadm.server.resources import names
@@ -49,7 +49,7 @@ class Wanted(Struct, frozen=True):
     port: int = 4222
     data_dir: Path | None = None
     hosts: tuple[HostGroup, ...] = ()
-    habits: Habits = HEALTHY
+    habits: HostBehaviour = HEALTHY
     log_level: str | None = "warn"
     """As in ``RUST_LOG``; ``None``: what that variable says, else ``info``."""
     http: int | None = None
@@ -193,12 +193,12 @@ def run_simulated(settings: ClientSettings, groups: Sequence[HostGroup], unfetch
 
     Being stopped is how it ends: that is no failure.
     """
-    habits = Habits(images=containing(*unfetchable)) if unfetchable else HEALTHY
+    habits = HostBehaviour(images=containing(*unfetchable)) if unfetchable else HEALTHY
     code = asyncio.run(_until_signal(_simulated(settings, groups, habits)))
     return DONE if code == INTERRUPTED else code
 
 
-async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup], habits: Habits) -> int:
+async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup], habits: HostBehaviour) -> int:
     client = await open_client(settings)
     specs = [spec for group in groups for spec in simulated_hosts(group.count, group.labels, habits, token_hex(8))]
     fleet = Fleet(client.transport, settings.lattice, specs, address=safe_url(settings.servers[0]))

@@ -21,8 +21,8 @@ from wadm.model.manifest import Manifest
 
 async def foresee(client: Client, name: str, manifest: Manifest | None) -> Planned:
     """Return what deploying a manifest (``None``: undeploying the application) would do."""
+    from wadm.engine.dependency_index import DependencyIndex
     from wadm.engine.forecast import forecast, to_plan  # a fifth of a command, which conflicts do without
-    from wadm.engine.interests import Interests
     from wadm.engine.plan import links_and_configs
     from wadm.engine.steps import finish
 
@@ -33,7 +33,7 @@ async def foresee(client: Client, name: str, manifest: Manifest | None) -> Plann
         return found if found is not None and found.shared else None
 
     desired = nothing(name) if manifest is None else compile_manifest(to_plan(manifest), shared)
-    interests = Interests()
+    interests = DependencyIndex()
     for other in deployed.values():
         interests.put(compile_manifest(other, shared))
     current = interests.desired(name)

@@ -102,7 +102,7 @@ async def _lattices_stored(client: Client) -> set[str]:
     those of the applications begin with it."""
     from wadm.server.resources import names as resource_names
     from wadm.server.settings import Settings
-    from wadm.wire.glance import is_list
+    from wadm.wire.application_header import is_list
 
     bucket = client.transport.bucket(resource_names(Settings()).manifests)
     keys = set(await bucket.keys())

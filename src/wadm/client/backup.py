@@ -19,7 +19,7 @@ from wadm.errors import Malformed, NoResponders, NotFound, StaleRevision
 from wadm.transport.base import Bucket, Stored, Transport
 from wadm.transport.rules import is_expired, is_marker
 from wadm.wire import subjects
-from wadm.wire.glance import glance
+from wadm.wire.application_header import glance
 from wadm.wire.reading import read
 from wadm.wire.stored import OWNED
 

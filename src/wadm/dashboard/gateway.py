@@ -21,7 +21,6 @@ from starlette.types import ASGIApp
 
 from wadm.client.client import Client
 from wadm.dashboard import streams
-from wadm.dashboard.board import Boards, HostRow, row_of
 from wadm.dashboard.guard import Guard, TooMuch, read_body
 from wadm.dashboard.limits import Limits
 from wadm.dashboard.meter import Meter
@@ -44,6 +43,7 @@ from wadm.dashboard.pages import pages
 from wadm.dashboard.pulse import Pulse
 from wadm.dashboard.recorder import Recorder
 from wadm.dashboard.replies import as_json, carried, failed, failed_as
+from wadm.dashboard.snapshot import HostRow, LatticeSnapshots, row_of
 from wadm.dashboard.tokens import Bearer
 from wadm.dashboard.trend_views import TrendViews
 from wadm.dashboard.trends import Trends
@@ -88,7 +88,7 @@ class Gateway:
         self.options = options
         self.meter = Meter()
         self.limits = Limits(options.allowance)
-        self.boards = Boards(client)
+        self.boards = LatticeSnapshots(client)
         self.webhooks = Webhooks(client, options.hooks)
         self.pulse = Pulse(client, options.ready)
         self.lattices: dict[str, float] = {options.lattice: inf}

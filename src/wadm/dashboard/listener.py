@@ -35,7 +35,7 @@ START_TIMEOUT: Final = 10.0
 Connect = Callable[[], Awaitable[Client]]
 
 
-class Impatient(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """HTTP/1.1 as uvicorn speaks it, for clients that finish a head soon and within reason."""
 
     _timer: asyncio.TimerHandle | None = None
@@ -147,7 +147,7 @@ class Listener:
         config = uvicorn.Config(
             self._serve,
             interface="asgi3",
-            http=Impatient,
+            http=TimeoutProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

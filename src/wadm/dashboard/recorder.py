@@ -12,8 +12,8 @@ from typing import Final
 from wadm.background import end_if_cancelled
 from wadm.client.client import Client
 from wadm.client.live import Subscription, follow_all_hosts, follow_all_statuses, follow_all_timelines
-from wadm.dashboard.board import instances_of
 from wadm.dashboard.slots import DAY
+from wadm.dashboard.snapshot import instances_of
 from wadm.dashboard.trends import Trends
 from wadm.errors import WadmError
 from wadm.model.events import Event, HostHeartbeat, HostStarted, HostStopped

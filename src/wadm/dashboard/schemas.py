@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import json
 
-from wadm.dashboard.board import HostRow, Row
+from wadm.dashboard.snapshot import HostRow, Row
 from wadm.dashboard.trend_views import Sparklines, Trend
 from wadm.dashboard.webhooks import Notification
 from wadm.model.insight import ApplicationView, Planned

@@ -30,8 +30,8 @@ from starlette.responses import StreamingResponse
 from wadm.background import BackgroundTasks, end_if_cancelled
 from wadm.client.client import Client
 from wadm.client.live import follow_timeline
-from wadm.dashboard.board import Board, Topic, follow_page
 from wadm.dashboard.limits import Limits
+from wadm.dashboard.snapshot import LatticeSnapshot, Topic, follow_page
 from wadm.dashboard.tokens import Bearer, Tokens
 from wadm.errors import WadmError
 from wadm.model.timeline import Entry
@@ -61,7 +61,7 @@ def event(kind: str, data: bytes, topic: str = "") -> bytes:
 # -- what is told of one topic -----------------------------------------------------------------
 
 
-async def page_events(board: Board, topic: Topic) -> Events:
+async def page_events(board: LatticeSnapshot, topic: Topic) -> Events:
     """Yield what a page that shows a topic of a lattice is to be told."""
     page = await board.open(topic)
     try:

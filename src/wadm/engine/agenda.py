@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from wadm.engine.compile import Desired
-from wadm.engine.in_flight import InFlight
+from wadm.engine.expectations import Expectations
 from wadm.engine.plan import has_come_true
 from wadm.model.commands import Command, DeleteLink, ScaleComponent, StopProvider
 from wadm.model.lattice import Lattice
@@ -77,7 +77,9 @@ class Agenda:
             yield application
 
 
-def expects_more(application: str, desired: Desired | None, lattice: Lattice, in_flight: InFlight, now: float) -> bool:
+def expects_more(
+    application: str, desired: Desired | None, lattice: Lattice, in_flight: Expectations, now: float
+) -> bool:
     """Whether more is about to come for an application before it need be planned, by the table above."""
     under_way = [p for p in in_flight.unordered(application) if not p.held and p.waits(now)]
     if any(p.scaler and removes(p.command) and has_come_true(p.command, lattice, p.asked) for p in under_way):

@@ -7,7 +7,7 @@ import math
 from wadm.engine.context import Context
 from wadm.engine.effects import Planned, SendCommands, StoreRecords
 from wadm.engine.ownership_records import OwnershipRecords
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.engine.planner import Planner
 from wadm.engine.planning import Decided
 from wadm.engine.status_reports import StatusReports
@@ -61,7 +61,7 @@ class PlanExecution:
             self._deferred.update(plan.application for plan in plans)
             self._planner.drop_begun()  # what they had decided so far is not done
             return
-        to_store: dict[str, Record] = {}
+        to_store: dict[str, OwnedResources] = {}
         actions: list[Action] = []
         concerned: set[str] = set()
         for plan in plans:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.limits import Limits, refusal
-from wadm.engine.spread import Share, allocate, everywhere
+from wadm.engine.spread import SpreadTarget, allocate, everywhere
 from wadm.model import names
 from wadm.model.lattice import EntityKind, Link
 from wadm.model.link_puts import LinkAt
@@ -49,7 +49,7 @@ class WorkloadScaler(Struct, frozen=True):
     entity_kind: EntityKind
     entity_id: str
     image: str
-    shares: tuple[Share, ...]
+    shares: tuple[SpreadTarget, ...]
     config: tuple[str, ...]
     daemon: bool
 
@@ -79,7 +79,7 @@ class LinkScaler(Struct, frozen=True):
     link: Link
 
 
-class Hopeless(Struct, frozen=True):
+class UnsatisfiableScaler(Struct, frozen=True):
     """A part of the manifest that nothing can be done for; its status says why."""
 
     id: str
@@ -88,7 +88,7 @@ class Hopeless(Struct, frozen=True):
     message: str
 
 
-Scaler: TypeAlias = WorkloadScaler | LinkScaler | Hopeless
+Scaler: TypeAlias = WorkloadScaler | LinkScaler | UnsatisfiableScaler
 
 
 class Desired(Struct, frozen=True, dict=True):
@@ -204,7 +204,7 @@ class _Compiler:
         try:
             self.resolve(component)
         except _UnresolvedError as why:
-            yield Hopeless(f"{self.application}/{component.name}", "SpreadScaler", component.name, str(why))
+            yield UnsatisfiableScaler(f"{self.application}/{component.name}", "SpreadScaler", component.name, str(why))
             return
         has_image = component.properties.image is not None
         scaled = False
@@ -252,7 +252,9 @@ class _Compiler:
         identifier = names.scaler_id(kind, self.application, name, entity_id, image, *config)
         if (first := self.scaled.get((entity_kind, entity_id))) is not None:
             reason = "it has several scaler traits" if first == component.name else f"{first} has the same id"
-            return Hopeless(identifier, kind, entity_id, f"Only the first scaler of {entity_id} is used: {reason}")
+            return UnsatisfiableScaler(
+                identifier, kind, entity_id, f"Only the first scaler of {entity_id} is used: {reason}"
+            )
         self.scaled[(entity_kind, entity_id)] = component.name
         if daemon and entity_kind == "provider":
             spread = replace(spread, instances=min(spread.instances, 1))  # a host runs a provider once
@@ -269,13 +271,13 @@ class _Compiler:
             # Refused at put; only data stored long ago can be so. The original says nothing of it.
             name = f"{source_id} -({protocol})-> {link.target.name}"
             reason = f"{component.name} is linked to {link.target.name}, which the manifest does not have"
-            yield Hopeless(f"{self.application}/{component.name}/{name}", "LinkScaler", name, reason)
+            yield UnsatisfiableScaler(f"{self.application}/{component.name}/{name}", "LinkScaler", name, reason)
             return
         try:
             _, _, target_id = self.resolve(target)
         except _UnresolvedError as why:
             name = f"{target.name} -({protocol})-> {target.name}"
-            yield Hopeless(f"{self.application}/{component.name}/{name}", "LinkScaler", name, str(why))
+            yield UnsatisfiableScaler(f"{self.application}/{component.name}/{name}", "LinkScaler", name, str(why))
             return
         source = link.source
         source_config = self.config(source.config, source.secrets) if source is not None else ()
@@ -285,7 +287,7 @@ class _Compiler:
         name = f"{source_id} -({protocol})-> {target_id}"
         if component.kind == "capability" and target.kind == "capability":
             reason = f"A provider cannot be linked to a provider ({component.name} to {target.name})"
-            yield Hopeless(identifier, "LinkScaler", name, reason)
+            yield UnsatisfiableScaler(identifier, "LinkScaler", name, reason)
             return
         wanted = Link(
             source_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wadm.engine.plan import Work
+from wadm.engine.plan import PlanBuilder
 from wadm.engine.steps import Steps
 from wadm.model.commands import PutConfig
 
@@ -16,7 +16,7 @@ OUT_OF_SYNC = "Configuration out of sync"
 """The status of what runs, or is linked, as wanted while its configuration is being put."""
 
 
-def next_config(names: Iterable[str], work: Work) -> str:
+def next_config(names: Iterable[str], work: PlanBuilder) -> str:
     """Return what has to happen for configurations that somebody else must provide, nothing where that is not so."""
     missing = [name for name in names if name in work.config_trouble and work.desired.configs.get(name) is None]
     if not missing:
@@ -24,7 +24,7 @@ def next_config(names: Iterable[str], work: Work) -> str:
     return f"goes on as soon as somebody puts it (wash config put {missing[0]} KEY=VALUE)"
 
 
-def plan_configs(work: Work) -> Steps[None]:
+def plan_configs(work: PlanBuilder) -> Steps[None]:
     """Plan all configurations of an application; note in ``work`` which are ready and what is wrong with others."""
     for name, wanted in work.desired.configs.items():
         yield

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.effects import Effect
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests
-from wadm.engine.observe import News
+from wadm.engine.expectations import Expectations
+from wadm.engine.observe import ChangeSet
 from wadm.model.lattice import Lattice
 
 
@@ -15,9 +15,9 @@ class Context:
 
     def __init__(self, name: str) -> None:
         self.lattice = Lattice(name)
-        self.in_flight = InFlight()
-        self.interests = Interests()
-        self.changes = News()
+        self.in_flight = Expectations()
+        self.interests = DependencyIndex()
+        self.changes = ChangeSet()
         self.effects: list[Effect] = []
         self.may_act = True
         """Whether the server holds the lease of the lattice."""
@@ -35,9 +35,9 @@ class Context:
         effects, self.effects = self.effects, []
         return effects
 
-    def take_changes(self) -> News:
+    def take_changes(self) -> ChangeSet:
         """Return what has changed, and begin anew."""
-        changes, self.changes = self.changes, News()
+        changes, self.changes = self.changes, ChangeSet()
         return changes
 
     def verify(self) -> None:

@@ -30,13 +30,14 @@ from msgspec import Struct
 from wadm.engine.carrying_out import PlanExecution
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.context import Context
+from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.desired_state import DesiredState
 from wadm.engine.effects import Effect
+from wadm.engine.expectations import Expectations
 from wadm.engine.explain import explain_application
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.forecast import Forecast, forecast, to_plan
 from wadm.engine.forking import fork as forked
-from wadm.engine.in_flight import InFlight
 from wadm.engine.inputs import (
     ApplicationRead,
     ApplicationsListed,
@@ -55,7 +56,6 @@ from wadm.engine.inputs import (
     TakeOver,
 )
 from wadm.engine.intake import Intake
-from wadm.engine.interests import Interests
 from wadm.engine.limits import DEFAULT, Limits
 from wadm.engine.liveness import Liveness
 from wadm.engine.observe import observe_outlived
@@ -120,12 +120,12 @@ class LatticeController:
         return self._context.lattice
 
     @property
-    def in_flight(self) -> InFlight:
+    def in_flight(self) -> Expectations:
         """The commands that were sent and whose effect has not been seen. Do not change it."""
         return self._context.in_flight
 
     @property
-    def interests(self) -> Interests:
+    def interests(self) -> DependencyIndex:
         """What the applications want, and what was put for them. Do not change it."""
         return self._context.interests
 

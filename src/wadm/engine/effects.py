@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from wadm.engine.liveness import Remembered
-from wadm.engine.plan import Questions, Record
+from wadm.engine.plan import InformationRequests, OwnedResources
 from wadm.model.commands import Action
 from wadm.model.status import ApplicationStatus, StatusType
 from wadm.model.timeline import EntryKind
@@ -27,7 +27,7 @@ class SendCommands(Struct, frozen=True):
 class QueryHosts(Struct, frozen=True):
     """Ask the lattice what planning must know; each thing once at a time."""
 
-    questions: Questions
+    questions: InformationRequests
 
 
 class ProbeHost(Struct, frozen=True):
@@ -57,7 +57,7 @@ class PingHosts(Struct, frozen=True):
 class StoreRecords(Struct, frozen=True):
     """Store records by application; send the commands ``then``, each once the record of its application is stored."""
 
-    records: dict[str, Record]
+    records: dict[str, OwnedResources]
     then: tuple[Action, ...]
 
 

@@ -3,10 +3,10 @@ what was asked and when it is asked again. The same sentences as in plans and st
 
 from __future__ import annotations
 
-from wadm.engine.compile import Desired, Hopeless, LinkScaler, Scaler, WorkloadScaler
-from wadm.engine.in_flight import InFlight, Pending
+from wadm.engine.compile import Desired, LinkScaler, Scaler, UnsatisfiableScaler, WorkloadScaler
+from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.plan import Plan, describe
-from wadm.engine.spread import Share
+from wadm.engine.spread import SpreadTarget
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner
 from wadm.model.status import ScalerStatus
@@ -16,7 +16,7 @@ MOST_HOSTS = 50
 
 
 def explain_application(
-    desired: Desired, plan: Plan, statuses: dict[str, ScalerStatus], lattice: Lattice, in_flight: InFlight
+    desired: Desired, plan: Plan, statuses: dict[str, ScalerStatus], lattice: Lattice, in_flight: Expectations
 ) -> ApplicationView:
     """Explain an application. ``statuses`` are the published ones by scaler id, which know since when."""
     pendings = in_flight.of(desired.application)
@@ -54,7 +54,7 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
             state = "in force" if any(one.same_as(link) for one in there) else "not in force"
             interfaces = ", ".join(link.interfaces)
             wants = f"the link to {link.target} for {link.wit_namespace}:{link.wit_package}/{interfaces} ({state})"
-        case Hopeless():
+        case UnsatisfiableScaler():
             wants = "nothing that can be done"
     e = status.explanation
     return ScalerView(
@@ -89,7 +89,7 @@ def _running(scaler: WorkloadScaler, lattice: Lattice) -> tuple[OnHost, ...]:
     return tuple(found)
 
 
-def _share(share: Share, lattice: Lattice) -> ShareView:
+def _share(share: SpreadTarget, lattice: Lattice) -> ShareView:
     matching = lattice.eligible(share.requirements)
     unfit: list[Unfit] = []
     for host in sorted(lattice.hosts.values(), key=lambda h: h.id):
@@ -101,7 +101,7 @@ def _share(share: Share, lattice: Lattice) -> ShareView:
     return ShareView(share.name, share.target, dict(share.requirements), len(matching), names, tuple(unfit))
 
 
-def _missing_label(host: Host, share: Share) -> Unfit | None:
+def _missing_label(host: Host, share: SpreadTarget) -> Unfit | None:
     for label, wanted in share.requirements:
         has = host.labels.get(label)
         if has != wanted:

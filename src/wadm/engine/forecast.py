@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import Desired
 from wadm.engine.conflicts import conflicts, uses_of
+from wadm.engine.dependency_index import DependencyIndex, StoredVersions
+from wadm.engine.expectations import Expectations
 from wadm.engine.history import with_version
-from wadm.engine.in_flight import InFlight
-from wadm.engine.interests import Interests, StoredVersions
-from wadm.engine.observe import News
-from wadm.engine.plan import Record, Work, describe
+from wadm.engine.observe import ChangeSet
+from wadm.engine.plan import OwnedResources, PlanBuilder, describe
 from wadm.engine.reconcile import plan_all, reconcile
 from wadm.engine.steps import SHARES_A_STEP, Steps
-from wadm.engine.workloads import HOSTS_GATHER
+from wadm.engine.workloads import HOST_JOIN_WINDOW
 from wadm.model.commands import (
     Action,
     Command,
@@ -71,7 +71,7 @@ def to_plan(manifest: Manifest) -> Manifest:
 
 def forecast(
     desired: Desired,
-    interests: Interests,
+    interests: DependencyIndex,
     lattice: Lattice,
     now: float,
     versions: StoredVersions = lambda _: (),
@@ -82,18 +82,18 @@ def forecast(
     Configurations that have not been asked for are taken as absent.
     """
     world = lattice.copy()
-    world.last_joined = now - HOSTS_GATHER  # what may come is not waited for: it might as well not come
+    world.last_joined = now - HOST_JOIN_WINDOW  # what may come is not waited for: it might as well not come
     record = interests.record(desired.application)
     record = replace(record, swaps=tuple(replace(swap, given_up="") for swap in record.swaps))
     before_record, steps = record, []
     needed = interests.needed_by_others(desired.application, versions)
-    news = News()
+    news = ChangeSet()
     plan = None
     for round_ in range(1, ROUNDS + 1):
         for name in desired.configs:
             world.configs.setdefault(name, None)
         world.links_known = True
-        plan = yield from plan_all(Work(desired, record, world, InFlight(), now, needed, side_by_side=True))
+        plan = yield from plan_all(PlanBuilder(desired, record, world, Expectations(), now, needed, side_by_side=True))
         record = plan.record
         if not plan.actions:
             break
@@ -114,13 +114,13 @@ def forecast(
     )
 
 
-def _warnings(desired: Desired, interests: Interests, world: Lattice) -> tuple[str, ...]:
+def _warnings(desired: Desired, interests: DependencyIndex, world: Lattice) -> tuple[str, ...]:
     others = [other for name in interests if (other := interests.desired(name)) is not None]
     found = conflicts(desired, others, lambda kind, id_: [world.hosts[host].called for host in world.where(kind, id_)])
     return found if desired.version is not None else (*found, *uses_of(desired.application, others))
 
 
-def apply(command: Command, lattice: Lattice, news: News, now: float) -> None:
+def apply(command: Command, lattice: Lattice, news: ChangeSet, now: float) -> None:
     """Take a command as done at once, as a host would do it."""
     match command:
         case ScaleComponent(count=0):
@@ -191,7 +191,7 @@ def _restarts(steps: list[Step]) -> tuple[Step, ...]:
     )
 
 
-def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
+def _identify(desired: Desired, steps: list[Step], record: OwnedResources) -> str:
     """Return the id of an outcome: what is wanted, and every command that leads there, in order, with its reason."""
     # Not the version: a manifest without one gets one when it is put, and is planned before.
     text = "\n".join([repr(desired.scalers), *(repr((s.effect, s.reason, s.command)) for s in steps)])
@@ -199,7 +199,7 @@ def _identify(desired: Desired, steps: list[Step], record: Record) -> str:
 
 
 def _consequences(
-    desired: Desired, interests: Interests, lattice: Lattice, world: Lattice, news: News, now: float
+    desired: Desired, interests: DependencyIndex, lattice: Lattice, world: Lattice, news: ChangeSet, now: float
 ) -> Steps[tuple[Consequence, ...]]:
     """Return the other applications whose status would change."""
     found = []
@@ -213,8 +213,8 @@ def _consequences(
             continue
         record, needed = interests.record(name), interests.needed_by_others(name)
         yield
-        before = reconcile(other, record, lattice, InFlight(), now, needed).status
-        after = (yield from plan_all(Work(other, record, world, InFlight(), now, needed))).status
+        before = reconcile(other, record, lattice, Expectations(), now, needed).status
+        after = (yield from plan_all(PlanBuilder(other, record, world, Expectations(), now, needed))).status
         if (before.type, before.message) != (after.type, after.message):
             found.append(Consequence(name, _words(before), _words(after)))
     return tuple(found)

@@ -1,9 +1,9 @@
 """What is ours and no scaler wants any more. It is found by looking, not remembered.
 
 Components and providers bear the application's name. Links and configurations do not: what wadm put is on record
-(:class:`~wadm.engine.plan.Record`) until it is certain to be gone. Nothing that another application wants is touched:
-it stays on record, and goes when that application does not want it any more. A configuration goes only after everything
-of the application that could use it has gone.
+(:class:`~wadm.engine.plan.OwnedResources`) until it is certain to be gone. Nothing that another application wants is
+touched: it stays on record, and goes when that application does not want it any more. A configuration goes only after
+everything of the application that could use it has gone.
 
 While a part of the wanted version runs nowhere yet, all that runs of earlier versions stays: it may be what that part
 replaces, under another name. What a component uses that goes on in an earlier version stays with it. An earlier version
@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from wadm.engine.delivery import delivery
-from wadm.engine.in_flight import Pending, creates, starting
-from wadm.engine.plan import Record, Work
+from wadm.engine.expectations import Pending, creates, starting
+from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import Command, DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
@@ -31,7 +31,7 @@ NOT_WANTED = "the application does not want it any more"
 class Leftovers(Struct):
     """What is still to go, how many things that are, and why some of them do not."""
 
-    record: Record
+    record: OwnedResources
     count: int = 0
     errors: dict[str, None] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Leftovers(Struct):
             self.errors[pending.error] = None
 
 
-def plan_garbage(work: Work) -> Steps[Leftovers]:
+def plan_garbage(work: PlanBuilder) -> Steps[Leftovers]:
     """Plan the removal of what is left over."""
     wanted = work.wanted
     left = Leftovers(wanted)
@@ -51,14 +51,14 @@ def plan_garbage(work: Work) -> Steps[Leftovers]:
     yield from _under_way(work, left)
     configs = yield from _configs(work, wanted, left)
     untold = frozenset(work.untold & wanted.links)
-    left.record = Record(
+    left.record = OwnedResources(
         wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted), joined(*work.swaps.values())
     )
     yield from _settle_the_rest(work)
     return left
 
 
-def _changing(work: Work, wanted: Record) -> frozenset[str]:
+def _changing(work: PlanBuilder, wanted: OwnedResources) -> frozenset[str]:
     """Return the configurations that get other values, and those that have them but not everybody linked is told."""
     told = {
         name
@@ -72,7 +72,7 @@ def _changing(work: Work, wanted: Record) -> frozenset[str]:
     return frozenset((work.config_changes | (work.record.changing - told)) & wanted.configs)
 
 
-def _workloads(work: Work, left: Leftovers) -> Steps[None]:
+def _workloads(work: PlanBuilder, left: Leftovers) -> Steps[None]:
     application = work.desired.application
     led_to = _led_to(work)
     in_the_way = _in_the_way(work)
@@ -96,7 +96,7 @@ def _workloads(work: Work, left: Leftovers) -> Steps[None]:
             left.add(work.want(stop_component(entity, host, application), "", "the new image has been tried"))
 
 
-def _led_to(work: Work) -> set[str]:
+def _led_to(work: PlanBuilder) -> set[str]:
     """Return the targets of links of earlier versions that are still in force: a version that follows another has them
     deleted first, so that nothing calls what is gone. An application that is undeployed need not be called."""
     if work.desired.version is None:
@@ -108,7 +108,7 @@ def _led_to(work: Work) -> set[str]:
     }
 
 
-def _in_the_way(work: Work) -> set[str]:
+def _in_the_way(work: PlanBuilder) -> set[str]:
     """Return the ids of providers that must go before what replaces them can serve: a provider cannot listen on an
     address on which another still does."""
     new = {s.link for s in work.desired.links if ("provider", s.link.source_id) in work.not_serving}
@@ -119,12 +119,12 @@ def _in_the_way(work: Work) -> set[str]:
     return {link.source_id for link in links if not addresses.isdisjoint(_addresses(link, work))}
 
 
-def _same_address(some: Iterable[Link], others: Iterable[Link], work: Work) -> bool:
+def _same_address(some: Iterable[Link], others: Iterable[Link], work: PlanBuilder) -> bool:
     addresses = {address for link in others for address in _addresses(link, work)}
     return any(address in addresses for link in some for address in _addresses(link, work))
 
 
-def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
+def _serves_still(key: LinkKey, target: str, work: PlanBuilder) -> bool:
     """Whether a link serves what goes on in an earlier version: a component, as what that one calls or what leads to
     it, or a provider that may be started again. What leads to a component that the manifest still has goes at once: its
     provider can have been told another."""
@@ -142,13 +142,13 @@ def _serves_still(key: LinkKey, target: str, work: Work) -> bool:
     )
 
 
-def _addresses(link: Link, work: Work) -> list[str]:
+def _addresses(link: Link, work: PlanBuilder) -> list[str]:
     """Return the addresses that the source of a link is told to listen on."""
     configs = [work.desired.configs.get(name) or work.lattice.configs.get(name) or {} for name in link.source_config]
     return [config["address"] for config in configs if "address" in config]
 
 
-def _under_way(work: Work, left: Leftovers) -> Steps[None]:
+def _under_way(work: PlanBuilder, left: Leftovers) -> Steps[None]:
     """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
     for number, pending in enumerate(work.in_flight.of(work.desired.application)):
         if number % SHARES_A_STEP == SHARES_A_STEP - 1:
@@ -159,7 +159,7 @@ def _under_way(work: Work, left: Leftovers) -> Steps[None]:
             left.add()
 
 
-def _settle_the_rest(work: Work) -> Steps[None]:
+def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
     """Settle what is pending for things that this plan does not care for.
 
     A link that is being deleted is waited for all the same: others of its source must be. While it is not known whether
@@ -186,12 +186,12 @@ def _is_stop(command: Command) -> bool:
     return isinstance(command, StopProvider) or (isinstance(command, ScaleComponent) and not command.count)
 
 
-def _is_wanted(key: Key, work: Work) -> bool:
+def _is_wanted(key: Key, work: PlanBuilder) -> bool:
     kind: EntityKind = "provider" if key[0] == "provider" else "component"
     return (kind, key[2]) in work.desired.things
 
 
-def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple[LinkKey, str]]]:
+def _links(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[frozenset[tuple[LinkKey, str]]]:
     kept = set()
     for key, target in sorted(work.record.links - wanted.links):
         yield
@@ -221,13 +221,13 @@ def _links(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[tuple
     return frozenset(kept)
 
 
-def _is_named(config: str, work: Work) -> bool:
+def _is_named(config: str, work: PlanBuilder) -> bool:
     """Whether a link of the application that is in the lattice refers to a configuration still."""
     ours = work.record.links | work.wanted.links
     return any(at in ours for at in work.lattice.links_naming(config))
 
 
-def _configs(work: Work, wanted: Record, left: Leftovers) -> Steps[frozenset[str]]:
+def _configs(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
     wait = left.count > 0 or bool(work.still_serving or work.leaving or work.swaps or work.lattice.unseen)
     for name in sorted(work.record.configs - wanted.configs):

@@ -1,6 +1,6 @@
 """Providers whose health is not reported: whom to ask, and which to take for ill.
 
-:mod:`wadm.engine.pulse` says when a report is late; here that is applied to the lattice.
+:mod:`wadm.engine.provider_liveness` says when a report is late; here that is applied to the lattice.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from wadm.engine.context import Context
 from wadm.engine.effects import QueryHealth
 from wadm.engine.inputs import ListeningReply
 from wadm.engine.liveness import Liveness
-from wadm.engine.observe import Touched, observe
-from wadm.engine.pulse import Pulses
+from wadm.engine.observe import LastEventTimes, observe
+from wadm.engine.provider_liveness import ProviderLiveness
 from wadm.engine.timeline_recorder import TimelineRecorder
 from wadm.model.events import Event, ProviderHealth, ProviderStarted, ProviderStopped
 from wadm.model.lattice import Provider
@@ -19,12 +19,14 @@ from wadm.model.lattice import Provider
 class HealthChecks:
     """Which providers of a lattice tell of their health."""
 
-    def __init__(self, context: Context, liveness: Liveness, last_events: Touched, recorder: TimelineRecorder) -> None:
+    def __init__(
+        self, context: Context, liveness: Liveness, last_events: LastEventTimes, recorder: TimelineRecorder
+    ) -> None:
         self._context = context
         self._liveness = liveness
         self._last_events = last_events
         self._recorder = recorder
-        self._pulses = Pulses()
+        self._pulses = ProviderLiveness()
 
     def event(self, event: Event, host_id: str, now: float) -> None:
         """Take note of an event, before it is folded."""

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from wadm.engine.liveness import KnownHost, Remembered
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.model.commands import Outcome
 from wadm.model.events import Event, Unchanged
 from wadm.model.lattice import Inventory, Link
@@ -119,14 +119,14 @@ class RecordStored(Struct, frozen=True):
     """The record of an application is stored as decided."""
 
     name: str
-    record: Record
+    record: OwnedResources
 
 
 class RecordFound(Struct, frozen=True):
     """Another server had put more for an application than is on our record."""
 
     name: str
-    record: Record
+    record: OwnedResources
 
 
 class RecordsLost(Struct, frozen=True):
@@ -141,7 +141,7 @@ class TakeOver(Struct, frozen=True):
     answered a first ping, by id. This ``began`` before any of them was read."""
 
     began: float
-    records: dict[str, Record]
+    records: dict[str, OwnedResources]
     remembered: Remembered
     hosts: dict[str, KnownHost]
 

@@ -12,7 +12,7 @@ from wadm.engine.health_checks import HealthChecks
 from wadm.engine.inputs import ConfigReply, InventoryReply, LinksReply, ListeningReply, PingSweep, Reply
 from wadm.engine.liveness import Liveness
 from wadm.engine.observe import (
-    Touched,
+    LastEventTimes,
     observe,
     observe_config,
     observe_inventory,
@@ -46,7 +46,7 @@ class Intake:
         self._liveness = liveness
         self._rereading = rereading
         self._recorder = recorder
-        self._last_events = Touched()
+        self._last_events = LastEventTimes()
         self._links_changed: dict[LinkKey, float] = {}
         """When links were last put or deleted, as far as the last list of all links may lack that."""
         self._health = HealthChecks(context, liveness, self._last_events, recorder)

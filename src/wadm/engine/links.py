@@ -19,13 +19,13 @@ from wadm.engine.compile import LinkScaler, WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.delivery import Delivery, delivery, running_ends, starting
 from wadm.engine.listening import Taken, taken
-from wadm.engine.plan import Work, explain
+from wadm.engine.plan import PlanBuilder, explain
 from wadm.model.commands import DeleteLink, Key, PutLink
 from wadm.model.lattice import EntityKind, Link, owner
 from wadm.model.status import Explanation, ScalerStatus
 
 
-def goes_first(scaler: LinkScaler, work: Work) -> bool:
+def goes_first(scaler: LinkScaler, work: PlanBuilder) -> bool:
     """Whether a link is to be put before the workloads are started: a provider of this application that is its source
     or target runs nowhere, and no first start is under way that writes the record of the link too."""
     link = scaler.link
@@ -39,7 +39,7 @@ def goes_first(scaler: LinkScaler, work: Work) -> bool:
     )
 
 
-def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
+def awaited(scaler: WorkloadScaler, work: PlanBuilder) -> Link | None:
     """Return a link that is to be in the lattice before a workload is started, and is not.
 
     A provider is started with a list of its links. A host takes a new link into that list only between two starts of
@@ -56,12 +56,12 @@ def awaited(scaler: WorkloadScaler, work: Work) -> Link | None:
     return work.first_link[0]
 
 
-def _is_awaited(link: Link, work: Work) -> bool:
+def _is_awaited(link: Link, work: PlanBuilder) -> bool:
     there = work.lattice.link(link.at)
     return (there is None or not work.is_same(there, link)) and _is_coming(link, work)
 
 
-def _is_coming(link: Link, work: Work) -> bool:
+def _is_coming(link: Link, work: PlanBuilder) -> bool:
     """Whether a link will soon be in the lattice, as far as one can know."""
     if not work.config_trouble.keys().isdisjoint(link.configs):
         return False
@@ -73,7 +73,7 @@ def _is_coming(link: Link, work: Work) -> bool:
     return not any(pending.error for pending in pendings if pending is not None)
 
 
-def _is_expected(component: str, work: Work) -> bool:
+def _is_expected(component: str, work: PlanBuilder) -> bool:
     """Whether a component will soon run, as far as one can know: it does, or is being started without a failure, or a
     host for it is there."""
     wanted = work.desired.things.get(("component", component))
@@ -87,7 +87,7 @@ def _is_expected(component: str, work: Work) -> bool:
     return any(share.target and work.lattice.eligible(share.requirements) for share in wanted.shares)
 
 
-def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
+def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
     """Plan one link: add its action to ``work`` and return its status."""
     link = scaler.link
     key = ("link", *link.key, link.target)
@@ -158,7 +158,7 @@ def plan_link(scaler: LinkScaler, work: Work) -> ScalerStatus:
     return work.status(scaler, "reconciling", message, explanation)
 
 
-def _is_started_without(link: Link, work: Work) -> bool:
+def _is_started_without(link: Link, work: PlanBuilder) -> bool:
     """Whether a provider at an end of a link is being started, and that was asked for before the lattice had the link
     as it is: a later owner finds both, and cannot tell that the list of the provider may lack the link. So it stays
     where an earlier owner had noted that, and the provider has not been seen yet."""
@@ -172,7 +172,7 @@ def _is_started_without(link: Link, work: Work) -> bool:
     return any(put is None or start.since < put.since for start in starts)
 
 
-def _may_come_late(link: Link, work: Work) -> bool:
+def _may_come_late(link: Link, work: PlanBuilder) -> bool:
     """Whether a put that failed, or was not answered, may be done yet after the start of a provider at an end of the
     link, which does not wait for it: a later owner finds both, as above."""
     before = work.pending(("link", *link.key, link.target))
@@ -183,7 +183,7 @@ def _may_come_late(link: Link, work: Work) -> bool:
 
 
 def _change(
-    scaler: LinkScaler, same_target: Link | None, outdated: bool, work: Work
+    scaler: LinkScaler, same_target: Link | None, outdated: bool, work: PlanBuilder
 ) -> tuple[PutLink | DeleteLink, str]:
     """Return what to ask for next on the way to a link, and why."""
     link = scaler.link
@@ -212,7 +212,7 @@ def _change(
     return put, "it differs from the manifest"
 
 
-def _waiting(scaler: LinkScaler, work: Work, key: Key, message: str, waiting_for: str) -> ScalerStatus:
+def _waiting(scaler: LinkScaler, work: PlanBuilder, key: Key, message: str, waiting_for: str) -> ScalerStatus:
     """Return the status of a link for which nothing can be asked now: why it failed last, if it did."""
     before = work.pending(key)
     explanation = Explanation(waiting_for=waiting_for)
@@ -222,7 +222,7 @@ def _waiting(scaler: LinkScaler, work: Work, key: Key, message: str, waiting_for
 
 
 def _in_force(
-    scaler: LinkScaler, work: Work, names: tuple[str, ...], trouble: list[str], told: Delivery
+    scaler: LinkScaler, work: PlanBuilder, names: tuple[str, ...], trouble: list[str], told: Delivery
 ) -> ScalerStatus:
     explanation = Explanation(wanted=1, running=1)
     if trouble:
@@ -242,7 +242,7 @@ def _in_force(
     return work.status(scaler, "reconciling", message, explanation)
 
 
-def _in_vain(scaler: LinkScaler, work: Work, taken: Taken) -> ScalerStatus:
+def _in_vain(scaler: LinkScaler, work: PlanBuilder, taken: Taken) -> ScalerStatus:
     """Return the status of a link whose source was told to listen where another provider does."""
     mine, other = scaler.link, taken.other.source_id
     work.in_vain[mine.at] = other
@@ -261,7 +261,7 @@ def _in_vain(scaler: LinkScaler, work: Work, taken: Taken) -> ScalerStatus:
     return work.status(scaler, "unhealthy", message, explanation)
 
 
-def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
+def _in_the_way(link: Link, there: tuple[Link, ...], work: PlanBuilder) -> Link | None:
     """Return a link of ours that nobody wants any more, for which a host would refuse this one.
 
     Any other is left alone: the host's refusal, which names it, becomes the status.
@@ -276,7 +276,7 @@ def _in_the_way(link: Link, there: tuple[Link, ...], work: Work) -> Link | None:
     return None
 
 
-def _led_to_before(link: Link, work: Work) -> str | None:
+def _led_to_before(link: Link, work: PlanBuilder) -> str | None:
     """Return the component of an earlier version to which the link's source leads until its new target runs."""
     if ("component", link.target) not in work.not_serving:
         return None

@@ -1,7 +1,7 @@
 """Hosts that fall silent, are lost and come back, folded into the lattice: what the failure detector decides, applied.
 
-Functions of :class:`Liveness` change the lattice, note in :class:`~wadm.engine.observe.News` what to plan again, and
-return whom to ask; who asks is the owner.
+Functions of :class:`Liveness` change the lattice, note in :class:`~wadm.engine.observe.ChangeSet` what to plan again,
+and return whom to ask; who asks is the owner.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from wadm.engine.expectations import Expectations
 from wadm.engine.failure_detector import FailureDetector, Hosts
-from wadm.engine.in_flight import InFlight
-from wadm.engine.observe import News, remove_host
+from wadm.engine.observe import ChangeSet, remove_host
 from wadm.model.events import Event, HostHeartbeat, HostStarted, HostStopped
 from wadm.model.lattice import Host, Lattice
 
@@ -44,14 +44,14 @@ class Remembered(Struct, frozen=True):
 class Liveness:
     """Which hosts of a lattice answer."""
 
-    def __init__(self, lattice: Lattice, in_flight: InFlight, detector: FailureDetector) -> None:
+    def __init__(self, lattice: Lattice, in_flight: Expectations, detector: FailureDetector) -> None:
         self.lattice = lattice
         self.detector = detector
         self._in_flight = in_flight
 
     # -- signs of life -----------------------------------------------------------------------
 
-    def event(self, event: Event | None, host_id: str, news: News, now: float) -> None:
+    def event(self, event: Event | None, host_id: str, news: ChangeSet, now: float) -> None:
         """Take note of an event of a host; ``None``: a heartbeat that says what the last one said."""
         if isinstance(event, HostStopped):
             self.detector.stopped(host_id)
@@ -60,7 +60,7 @@ class Liveness:
         else:
             self.heard(host_id, news, now)
 
-    def heard(self, host_id: str, news: News, now: float) -> None:
+    def heard(self, host_id: str, news: ChangeSet, now: float) -> None:
         """Take note that a host gave a sign of life. One that had been silent is asked what it runs."""
         self.detector.heard(host_id, now)
         if self.lattice.answers(host_id, now):
@@ -69,20 +69,20 @@ class Liveness:
             news.questions.hosts.add(host_id)
         self._apply_pause(news)
 
-    def reported(self, host_id: str, news: News, now: float) -> None:
+    def reported(self, host_id: str, news: ChangeSet, now: float) -> None:
         """Take note that a host said what it runs."""
         self.heard(host_id, news, now)
         news.questions.hosts.discard(host_id)
         self.detector.reported(host_id, now)
         self._seen(host_id, news)
 
-    def _seen(self, host_id: str, news: News) -> None:
+    def _seen(self, host_id: str, news: ChangeSet) -> None:
         if self.lattice.unseen.pop(host_id, None) is not None and not self.lattice.unseen:
             news.everything = True
 
     # -- silence -----------------------------------------------------------------------------
 
-    def tick(self, news: News, now: float) -> tuple[list[str], list[str]]:
+    def tick(self, news: ChangeSet, now: float) -> tuple[list[str], list[str]]:
         """Return the hosts to ask now, and those because of which all are to be called."""
         lattice = self.lattice
         ask, call = self.detector.check(((host.id, host.last_heard) for host in lattice.hosts.values()), now)
@@ -94,7 +94,7 @@ class Liveness:
         return ask, sorted({*call, *given_up})
 
     def roll_call(
-        self, called: Collection[str], present: Collection[str], asked: float, news: News, now: float
+        self, called: Collection[str], present: Collection[str], asked: float, news: ChangeSet, now: float
     ) -> list[str]:
         """Fold the answers to a call to all hosts, sent at ``asked``; return the hosts that are lost."""
         lattice = self.lattice
@@ -107,7 +107,7 @@ class Liveness:
         self._apply_pause(news)
         return lost
 
-    def lose(self, host_id: str, news: News) -> None:
+    def lose(self, host_id: str, news: ChangeSet) -> None:
         """Forget a lost host."""
         if self._stays(self.lattice.hosts[host_id]):
             self.detector.gone(host_id)
@@ -117,13 +117,13 @@ class Liveness:
         self.lattice.lose_host(host_id)
         remove_host(host_id, self.lattice, self._in_flight, news)
 
-    def resume(self, news: News) -> list[str]:
+    def resume(self, news: ChangeSet) -> list[str]:
         """End the pause; return the hosts that are still silent, to be called once more."""
         call = self.detector.resume()
         self._apply_pause(news)
         return call
 
-    def _apply_pause(self, news: News) -> None:
+    def _apply_pause(self, news: ChangeSet) -> None:
         if self.lattice.pause != self.detector.pause:
             self.lattice.pause = self.detector.pause
             news.everything = True

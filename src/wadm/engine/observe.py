@@ -1,6 +1,6 @@
 """Folding what hosts say into the lattice, and finding out which applications care.
 
-Functions change the lattice and what is in flight, and note in :class:`News` what was touched, so that a batch of
+Functions change the lattice and what is in flight, and note in :class:`ChangeSet` what was touched, so that a batch of
 events is folded first and each touched application planned once after it. What an event leaves open (did this stop, or
 was it the odd last event of an update?) is not guessed: the host is asked for its inventory.
 """
@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired
-from wadm.engine.in_flight import InFlight, Pending
-from wadm.engine.plan import Questions
+from wadm.engine.expectations import Expectations, Pending
+from wadm.engine.plan import InformationRequests
 from wadm.model.commands import (
     Command,
     DeleteConfig,
@@ -61,7 +61,7 @@ STANDS_STILL = 300.0
 not answered it for four minutes."""
 
 
-class News(Struct):
+class ChangeSet(Struct):
     """What a batch of events touched. ``hosts`` came, went or changed their labels (the latter are ``relabelled``);
     ``all_links``: they were not known before, so that absent ones are news too; ``sources``: what seems gone of their
     links is now certain to be."""
@@ -76,7 +76,7 @@ class News(Struct):
     everything: bool = False
     """Whether all applications are to be planned: something has changed for the lattice as a whole."""
     relabelled: set[str] = field(default_factory=set)
-    questions: Questions = field(default_factory=lambda: Questions(set(), set()))
+    questions: InformationRequests = field(default_factory=lambda: InformationRequests(set(), set()))
 
     def touch(self, key: Key) -> None:
         """Note that something is new about what a command is about."""
@@ -103,12 +103,14 @@ class News(Struct):
         return bool(told or self.everything or self.all_links or self.sources or self.questions)
 
 
-class Touched(dict[tuple[str, EntityKind, str], float]):
+class LastEventTimes(dict[tuple[str, EntityKind, str], float]):
     """When a thing on a host (host, kind, id) was last told of by an event, so that an inventory that was asked for
     before then does not overrule it."""
 
 
-def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float) -> None:
+def observe(
+    event: Event, lattice: Lattice, in_flight: Expectations, news: ChangeSet, touched: LastEventTimes, now: float
+) -> None:
     """Fold one event into the lattice."""
     match event:
         case HostHeartbeat():
@@ -163,7 +165,7 @@ def observe(event: Event, lattice: Lattice, in_flight: InFlight, news: News, tou
             pass  # The reply to whoever put it says the same, and is heard by the one concerned.
 
 
-def observe_desired(before: Desired | None, after: Desired, news: News, lattice: Lattice) -> None:
+def observe_desired(before: Desired | None, after: Desired, news: ChangeSet, lattice: Lattice) -> None:
     """Note that an application wants something else than before. It is to be planned, and with it those that want the
     same (an id, a link), and those that have put what it uses: they keep it as long as it does. What its configurations
     hold must be known for that."""
@@ -176,7 +178,7 @@ def observe_desired(before: Desired | None, after: Desired, news: News, lattice:
             news.configs |= desired.configs.keys()
 
 
-def observe_due(lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def observe_due(lattice: Lattice, in_flight: Expectations, news: ChangeSet, now: float) -> None:
     """Note that time has passed: who must be planned again, and what must be looked at."""
     applications, looks = in_flight.due(now, lattice)
     news.applications |= applications
@@ -191,7 +193,7 @@ def observe_outlived(outlived: Iterable[tuple[str, str]], lattice: Lattice, now:
         lattice.given_up[thing] = now
 
 
-def observe_given_up(lattice: Lattice, news: News, now: float) -> None:
+def observe_given_up(lattice: Lattice, news: ChangeSet, now: float) -> None:
     """Note that time has passed: of which puts that got no answer nothing can come any more."""
     for kind, name in [thing for thing, at in lattice.given_up.items() if at < now - STANDS_STILL]:
         del lattice.given_up[kind, name]
@@ -201,8 +203,8 @@ def observe_given_up(lattice: Lattice, news: News, now: float) -> None:
 def observe_inventory(
     inventory: Inventory,
     lattice: Lattice,
-    in_flight: InFlight,
-    news: News,
+    in_flight: Expectations,
+    news: ChangeSet,
     now: float,
     touched: Mapping[tuple[str, EntityKind, str], float] | None = None,
     asked: float = 0.0,
@@ -252,7 +254,7 @@ def observe_inventory(
 
 
 def observe_outcome(
-    outcome: Outcome, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float
+    outcome: Outcome, lattice: Lattice, in_flight: Expectations, news: ChangeSet, touched: LastEventTimes, now: float
 ) -> None:
     """Fold what became of a command that was sent."""
     command = outcome.command
@@ -308,8 +310,8 @@ def _builtin(reference: str) -> str:
 def observe_no_effect(
     host_id: str,
     lattice: Lattice,
-    in_flight: InFlight,
-    news: News,
+    in_flight: Expectations,
+    news: ChangeSet,
     now: float,
     touched: Mapping[tuple[str, EntityKind, str], float] | None = None,
     asked: float = 0.0,
@@ -331,7 +333,7 @@ def observe_no_effect(
 def observe_links(
     links: Iterable[Link],
     lattice: Lattice,
-    news: News,
+    news: ChangeSet,
     newer: Collection[LinkKey] = frozenset(),
     as_of: float = math.inf,
     now: float | None = None,
@@ -357,14 +359,14 @@ def observe_links(
 
 
 def observe_config(
-    name: str, properties: dict[str, str] | None, lattice: Lattice, news: News, now: float | None = None
+    name: str, properties: dict[str, str] | None, lattice: Lattice, news: ChangeSet, now: float | None = None
 ) -> None:
     """Fold the content of a configuration; ``None``: there is none of that name."""
     if lattice.set_config(name, properties, now):
         news.configs.add(name)
 
 
-def remove_host(host_id: str, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+def remove_host(host_id: str, lattice: Lattice, in_flight: Expectations, news: ChangeSet) -> None:
     """Forget a host that has stopped or is lost, what ran there and what was asked of it."""
     if host_id not in lattice.hosts:
         return
@@ -376,7 +378,7 @@ def remove_host(host_id: str, lattice: Lattice, in_flight: InFlight, news: News)
 # -- single events ----------------------------------------------------------------------------
 
 
-def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: Expectations, news: ChangeSet) -> None:
     """Fold a scale event, minding a host's habits (docs/protocol/lattice.md#components).
 
     A re-scale tells the annotations and image from before, an update ends with an event that says 0 while all runs.
@@ -445,7 +447,7 @@ def _other_code(before: Component, name: str) -> str:
     return code if code != name else ""
 
 
-def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, news: News, now: float) -> None:
+def _failed_start(key: Key, reference: str, error: str, in_flight: Expectations, news: ChangeSet, now: float) -> None:
     """Note that a host could not do something, unless it speaks of an earlier try with another image."""
     pending = in_flight.get(key)
     asked = getattr(pending.command, "reference", reference) if pending is not None else reference
@@ -456,8 +458,8 @@ def _failed_start(key: Key, reference: str, error: str, in_flight: InFlight, new
 def _failed(
     key: Key,
     error: str,
-    in_flight: InFlight,
-    news: News,
+    in_flight: Expectations,
+    news: ChangeSet,
     now: float,
     lingering: bool = False,
     unasked: bool = False,
@@ -472,7 +474,7 @@ def _failed(
 
 
 def _accepted(
-    command: Command, lattice: Lattice, in_flight: InFlight, news: News, touched: Touched, now: float
+    command: Command, lattice: Lattice, in_flight: Expectations, news: ChangeSet, touched: LastEventTimes, now: float
 ) -> None:
     """Fold a command that is done, or taken on. What events have told of already is no news: nobody plans again."""
     pending = in_flight.get(command.key)
@@ -517,7 +519,9 @@ def _accepted(
                 in_flight.deliver(command.key, now)
 
 
-def _provider_started(event: ProviderStarted, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def _provider_started(
+    event: ProviderStarted, lattice: Lattice, in_flight: Expectations, news: ChangeSet, now: float
+) -> None:
     provider = event.provider
     known = lattice.find("provider", event.host_id, provider.id)
     if not isinstance(known, Provider) or (known.image, known.annotations) != (provider.image, provider.annotations):
@@ -527,7 +531,7 @@ def _provider_started(event: ProviderStarted, lattice: Lattice, in_flight: InFli
     _put(event.host_id, provider, lattice, news)
 
 
-def _when_put(link: Link, in_flight: InFlight) -> float | None:
+def _when_put(link: Link, in_flight: Expectations) -> float | None:
     """Return when this server asked for a put that has happened now, if it did. Not the event but the put is what
     providers hear, and that may have been long before the event came."""
     pending = in_flight.get(("link", *link.key, link.target))
@@ -536,7 +540,7 @@ def _when_put(link: Link, in_flight: InFlight) -> float | None:
     return pending.asked
 
 
-def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> tuple[float | None, float | None]:
+def _when_asked(host_id: str, provider: Provider, in_flight: Expectations) -> tuple[float | None, float | None]:
     """Return when this server asked a host for the start of a provider that the host tells of, and as of when links are
     certain to be in the list that it is started with; ``None`` where it did not ask."""
     pending = in_flight.get(("provider", host_id, provider.id))
@@ -546,7 +550,7 @@ def _when_asked(host_id: str, provider: Provider, in_flight: InFlight) -> tuple[
     return (pending.since, pending.links_as_of) if same else (None, None)
 
 
-def _health(event: ProviderHealth, lattice: Lattice, news: News, now: float) -> None:
+def _health(event: ProviderHealth, lattice: Lattice, news: ChangeSet, now: float) -> None:
     known = lattice.find("provider", event.host_id, event.provider_id)
     if event.health != "silent" and isinstance(known, Provider):
         passed = event.health == "running" and not event.unchanged
@@ -559,7 +563,7 @@ def _health(event: ProviderHealth, lattice: Lattice, news: News, now: float) -> 
         _touch("provider", known, news)
 
 
-def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: InFlight, news: News) -> None:
+def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: Expectations, news: ChangeSet) -> None:
     """Our own put or delete is confirmed by its reply; what anybody else did must be looked at.
 
     That is so of a deletion too: the event may be late or come twice, and what was put since would be forgotten.
@@ -571,7 +575,7 @@ def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: InFli
         news.configs.add(event.name)
 
 
-def _host_started(event: HostStarted, lattice: Lattice, in_flight: InFlight, news: News, now: float) -> None:
+def _host_started(event: HostStarted, lattice: Lattice, in_flight: Expectations, news: ChangeSet, now: float) -> None:
     known = lattice.hosts.get(event.host_id)
     changed = lattice.put_host(event.host_id, event.friendly_name, event.labels, event.version, now)
     if known is None:
@@ -583,7 +587,7 @@ def _host_started(event: HostStarted, lattice: Lattice, in_flight: InFlight, new
     _host_changed(event.host_id, lattice, news, relabelled=changed and known is not None)
 
 
-def _host_changed(host_id: str, lattice: Lattice, news: News, relabelled: bool = False) -> None:
+def _host_changed(host_id: str, lattice: Lattice, news: ChangeSet, relabelled: bool = False) -> None:
     """Note a host that changed: it concerns those who want hosts, and those whose things run there."""
     news.hosts.add(host_id)
     if relabelled:
@@ -595,7 +599,7 @@ def _host_changed(host_id: str, lattice: Lattice, news: News, relabelled: bool =
         _touch("provider", provider, news)
 
 
-def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: News) -> None:
+def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: ChangeSet) -> None:
     kind: EntityKind = "component" if isinstance(entity, Component) else "provider"
     before = lattice.find(kind, host_id, entity.id)
     new_host = host_id not in lattice.hosts
@@ -609,13 +613,13 @@ def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: New
     _touch(kind, entity, news)
 
 
-def _drop(kind: EntityKind, host_id: str, entity_id: str, lattice: Lattice, news: News) -> None:
+def _drop(kind: EntityKind, host_id: str, entity_id: str, lattice: Lattice, news: ChangeSet) -> None:
     before = lattice.find(kind, host_id, entity_id)
     if before is not None and lattice.drop(kind, host_id, entity_id):
         _touch(kind, before, news)
 
 
-def _touch(kind: EntityKind, entity: Component | Provider, news: News) -> None:
+def _touch(kind: EntityKind, entity: Component | Provider, news: ChangeSet) -> None:
     news.entities.add((kind, entity.id))
     if (application := owner(entity)) is not None:
         news.applications.add(application)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wadm.engine.context import Context
 from wadm.engine.effects import ForgetStoredHosts
 from wadm.engine.inputs import RecordFound, RecordStored
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 
 
 class OwnershipRecords:
@@ -19,7 +19,7 @@ class OwnershipRecords:
         """Applications whose record is as an earlier owner stored it. It is stored again before the first command, so
         that a late write of that owner fails."""
 
-    def load(self, records: dict[str, Record]) -> None:
+    def load(self, records: dict[str, OwnedResources]) -> None:
         """Take up what earlier owners have stored."""
         for name, record in records.items():
             self._context.interests.put_record(name, record)
@@ -30,7 +30,7 @@ class OwnershipRecords:
         """Note that a record is not stored as it was decided."""
         self._dirty.add(name)
 
-    def decide(self, name: str, record: Record, acts: bool) -> bool:
+    def decide(self, name: str, record: OwnedResources, acts: bool) -> bool:
         """Take a record for decided; return whether it is to be stored. ``acts``: whether commands follow."""
         changed = self._context.interests.put_record(name, record)
         if changed or (acts and name in self._unfenced):

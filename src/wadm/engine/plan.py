@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, Scaler, WorkloadScaler
-from wadm.engine.in_flight import InFlight, Pending, begin, starting
+from wadm.engine.expectations import Expectations, Pending, begin, starting
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.commands import (
     Action,
@@ -32,7 +32,7 @@ from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, Stat
 from wadm.model.swaps import Swap, Swaps, joined
 
 
-class Record(Struct, frozen=True):
+class OwnedResources(Struct, frozen=True):
     """The links and configurations that wadm has put for an application. They bear no annotation in the lattice, so
     this is stored before the first of them is put, and is how they are found again."""
 
@@ -49,8 +49,8 @@ class Record(Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.links or self.configs or self.swaps)
 
-    def __or__(self, other: Record) -> Record:
-        return Record(
+    def __or__(self, other: OwnedResources) -> OwnedResources:
+        return OwnedResources(
             self.links | other.links,
             self.configs | other.configs,
             self.untold | other.untold,
@@ -59,7 +59,7 @@ class Record(Struct, frozen=True):
         )
 
 
-class Questions(Struct):
+class InformationRequests(Struct):
     """What planning must know and does not: configurations by name, links, inventories of hosts, and whether providers
     that have just started listen by now, each with the number of hosts that it runs on."""
 
@@ -71,7 +71,7 @@ class Questions(Struct):
     def __bool__(self) -> bool:
         return bool(self.configs or self.hosts or self.links or self.listening)
 
-    def __ior__(self, other: Questions) -> Questions:
+    def __ior__(self, other: InformationRequests) -> InformationRequests:
         self.configs |= other.configs
         self.hosts |= other.hosts
         self.links = self.links or other.links
@@ -90,9 +90,9 @@ class Plan(Struct, frozen=True):
     application: str
     actions: tuple[Action, ...]
     status: ApplicationStatus
-    record: Record
+    record: OwnedResources
     settled: tuple[Key, ...]
-    questions: Questions
+    questions: InformationRequests
     wants_hosts: bool
     put_off: tuple[Pending, ...] = ()
     """What is not asked now, because somebody undoes it again and again; to be noted, so that its time comes."""
@@ -107,7 +107,7 @@ class Plan(Struct, frozen=True):
         return "\n".join(lines)
 
 
-class Needed(Struct, frozen=True):
+class OtherApplications(Struct, frozen=True):
     """What the rest of the lattice's applications need, as far as this one must know."""
 
     config: Callable[[str], bool]
@@ -118,20 +118,20 @@ class Needed(Struct, frozen=True):
     """The scaler of that id in whichever stored version of this application."""
 
 
-NOBODY = Needed(lambda _: False, lambda _key, _target: False)
+NO_OTHERS = OtherApplications(lambda _: False, lambda _key, _target: False)
 
 
-class Work:
+class PlanBuilder:
     """The planning of one application: collects actions, and asks each thing at most once."""
 
     def __init__(
         self,
         desired: Desired,
-        record: Record,
+        record: OwnedResources,
         lattice: Lattice,
-        in_flight: InFlight,
+        in_flight: Expectations,
         now: float,
-        needed: Needed,
+        needed: OtherApplications,
         *,
         side_by_side: bool = False,
     ) -> None:
@@ -155,7 +155,7 @@ class Work:
         self.settled: set[Key] = set()
         self.seen: set[Key] = set()
         self.put_off: list[Pending] = []
-        self.questions = Questions(set(), set())
+        self.questions = InformationRequests(set(), set())
         self.wants_hosts = False
         self.waits_for_silent = False
         """Whether something is as it is because hosts do not answer."""
@@ -337,7 +337,7 @@ class Work:
         return frozenset(entity.id for kind, _, entity in self.left_over if kind == "component")
 
     @cached_property
-    def wanted(self) -> Record:
+    def wanted(self) -> OwnedResources:
         """The links and configurations that must be on record."""
         return links_and_configs(self.desired)
 
@@ -507,6 +507,6 @@ def describe(command: Command, lattice: Lattice | None = None) -> str:
             return f"delete configuration {command.config_name}"
 
 
-def links_and_configs(desired: Desired) -> Record:
+def links_and_configs(desired: Desired) -> OwnedResources:
     """Return what must be on record for an application: its links and the configurations it provides itself."""
-    return Record(desired.wanted_links, desired.own_configs)
+    return OwnedResources(desired.wanted_links, desired.own_configs)

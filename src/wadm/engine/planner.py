@@ -11,7 +11,7 @@ from wadm.engine.context import Context
 from wadm.engine.desired_state import DesiredState
 from wadm.engine.effects import NotPlanned, QueryHosts, ReadApplications
 from wadm.engine.inputs import ApplicationRead
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.status_reports import StatusReports
 from wadm.engine.swaps import is_wanted
@@ -44,7 +44,7 @@ class Planner:
         """Those of their applications that something has happened to since they began."""
         self._read: dict[str, ApplicationRead] = {}
         """What was read for the plans of this turn, and for those that are begun."""
-        self._questions = Questions(set(), set())
+        self._questions = InformationRequests(set(), set())
         """What the next turn asks the lattice for."""
 
     def __contains__(self, name: object) -> bool:
@@ -138,7 +138,7 @@ class Planner:
             if budget <= 0:
                 break
         self._read = {name: facts for name, facts in self._read.items() if name in self._begun}
-        questions, self._questions = self._questions, Questions(set(), set())
+        questions, self._questions = self._questions, InformationRequests(set(), set())
         if questions and self._context.lattice.hosts:
             self._context.emit(QueryHosts(questions))
         return plans

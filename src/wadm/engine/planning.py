@@ -16,8 +16,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from wadm.engine.compile import Desired
-from wadm.engine.in_flight import InFlight, Pending
-from wadm.engine.plan import NOBODY, Needed, Plan, Questions, Record, Work
+from wadm.engine.expectations import Expectations, Pending
+from wadm.engine.plan import NO_OTHERS, InformationRequests, OtherApplications, OwnedResources, Plan, PlanBuilder
 from wadm.engine.reconcile import plan_all
 from wadm.model.commands import Action, Key
 from wadm.model.lattice import Lattice
@@ -33,12 +33,12 @@ class Decided(Struct, frozen=True):
 
     application: str
     actions: tuple[Action, ...]
-    record: Record
+    record: OwnedResources
     settled: tuple[Key, ...]
     status: ApplicationStatus | None = None
     wants_hosts: bool = True
     put_off: tuple[Pending, ...] = ()
-    questions: Questions | None = None
+    questions: InformationRequests | None = None
     due: float | None = None
     in_vain: tuple[tuple[LinkAt, str], ...] = ()
 
@@ -49,16 +49,16 @@ class Planning:
     def __init__(
         self,
         desired: Desired,
-        record: Record,
+        record: OwnedResources,
         lattice: Lattice,
-        in_flight: InFlight,
+        in_flight: Expectations,
         now: float,
-        needed: Needed = NOBODY,
+        needed: OtherApplications = NO_OTHERS,
     ) -> None:
         self._desired = desired
         self._lattice = lattice
         self._hosts = lattice.hosts_changed
-        self._work = Work(desired, record, lattice, in_flight, now, needed)
+        self._work = PlanBuilder(desired, record, lattice, in_flight, now, needed)
         self._steps = plan_all(self._work)
         self._plan: Plan | None = None
         self._actions = 0
@@ -78,13 +78,13 @@ class Planning:
         """Whether nothing is left to be planned."""
         return self._plan is not None
 
-    def is_outdated(self, desired: Desired, record: Record) -> bool:
+    def is_outdated(self, desired: Desired, record: OwnedResources) -> bool:
         """Whether to begin anew: something else is wanted or recorded now, or there are other hosts."""
         changed = desired is not self._desired or record not in (self._may_get, self._work.record)
         return changed or self._hosts != self._lattice.hosts_changed
 
     @cached_property
-    def _may_get(self) -> Record:
+    def _may_get(self) -> OwnedResources:
         """What is on record of the application while it is planned: what it had, and all that it may get."""
         return self._work.record | self._work.wanted
 

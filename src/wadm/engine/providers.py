@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wadm.engine.listening import idles
-from wadm.engine.spread import Place
+from wadm.engine.spread import Assignment
 from wadm.engine.swaps import begin_swap, is_wanted, same_image
 from wadm.engine.wording import serves_meanwhile
 from wadm.model.commands import StartProvider, StopProvider
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wadm.engine.workloads import Progress
 
 
-def plan_provider(progress: Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+def plan_provider(progress: Progress, host: str, wanted: Assignment, entity: Entity | None) -> None:
     """Plan one host that a provider is placed on."""
     scaler, work = progress.scaler, progress.work
     work.seen.add(("provider", host, scaler.entity_id))
@@ -72,7 +72,7 @@ def _running(progress: Progress, host: str, provider: Provider) -> None:
         progress.serving[host] = provider
 
 
-def _start(progress: Progress, host: str, wanted: Place) -> None:
+def _start(progress: Progress, host: str, wanted: Assignment) -> None:
     scaler, called = progress.scaler, progress.work.host(host)
     name, swap = scaler.entity_id, progress.swaps.get(host)
     if host in progress.work.lattice.unseen:

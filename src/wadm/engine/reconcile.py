@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.configs import plan_configs
+from wadm.engine.expectations import Expectations
 from wadm.engine.garbage import Leftovers, plan_garbage
-from wadm.engine.in_flight import InFlight
 from wadm.engine.links import goes_first, plan_link
-from wadm.engine.plan import NOBODY, Needed, Plan, Record, Work
+from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, PlanBuilder
 from wadm.engine.steps import SHARES_A_STEP, Steps, finish
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
@@ -31,16 +31,21 @@ ERRORS_TOLD = 10
 
 
 def reconcile(
-    desired: Desired, record: Record, lattice: Lattice, in_flight: InFlight, now: float, needed: Needed = NOBODY
+    desired: Desired,
+    record: OwnedResources,
+    lattice: Lattice,
+    in_flight: Expectations,
+    now: float,
+    needed: OtherApplications = NO_OTHERS,
 ) -> Plan:
     """Plan one application. Nothing that is passed in is changed.
 
     ``now`` is in seconds of the clock that ``in_flight`` was told. ``needed`` answers for the other applications.
     """
-    return finish(plan_all(Work(desired, record, lattice, in_flight, now, needed)))
+    return finish(plan_all(PlanBuilder(desired, record, lattice, in_flight, now, needed)))
 
 
-def plan_all(work: Work) -> Steps[Plan]:
+def plan_all(work: PlanBuilder) -> Steps[Plan]:
     """Plan an application step by step; :class:`~wadm.engine.planning.Planning` interrupts it."""
     desired = work.desired
     if desired.too_large:
@@ -71,20 +76,20 @@ def plan_all(work: Work) -> Steps[Plan]:
     )
 
 
-def _left_alone(work: Work) -> Plan:
+def _left_alone(work: PlanBuilder) -> Plan:
     """Return the plan for an application that is too large: nothing is asked, nothing is forgotten."""
     status = ApplicationStatus("failed", work.desired.too_large)
     return Plan(work.desired.application, (), status, work.record, (), work.questions, wants_hosts=False)
 
 
-def _turn(scaler: Scaler, work: Work) -> int:
+def _turn(scaler: Scaler, work: PlanBuilder) -> int:
     """Return when a scaler is planned: links of what is not started yet, then workloads, then other links."""
     if not isinstance(scaler, LinkScaler):
         return 1
     return 0 if goes_first(scaler, work) else 2
 
 
-def _plan(scaler: Scaler, work: Work) -> Steps[ScalerStatus]:
+def _plan(scaler: Scaler, work: PlanBuilder) -> Steps[ScalerStatus]:
     if isinstance(scaler, WorkloadScaler):
         return (yield from plan_workload(scaler, work))
     if isinstance(scaler, LinkScaler):
@@ -92,7 +97,7 @@ def _plan(scaler: Scaler, work: Work) -> Steps[ScalerStatus]:
     return work.status(scaler, "failed", scaler.message)
 
 
-def _status(work: Work, status: ApplicationStatus, left: Leftovers) -> ApplicationStatus:
+def _status(work: PlanBuilder, status: ApplicationStatus, left: Leftovers) -> ApplicationStatus:
     """Return the application's status: what its scalers add up to, and what is still to go of it."""
     deployed = work.desired.version is not None
     if work.waits_for_silent and work.lattice.pause is not None:

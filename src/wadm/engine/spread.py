@@ -40,7 +40,7 @@ from wadm.model.manifest import DEFAULT_WEIGHT, Spread, SpreadProperties
 from wadm.model.names import DEFAULT_SPREAD_NAME
 
 
-class Share(Struct, frozen=True):
+class SpreadTarget(Struct, frozen=True):
     """A spread with its target: instances of a component, or hosts of a provider (for daemons: on each host)."""
 
     name: str
@@ -48,7 +48,7 @@ class Share(Struct, frozen=True):
     target: int
 
 
-class Place(Struct, frozen=True):
+class Assignment(Struct, frozen=True):
     """What one host should run for a scaler: ``count`` instances, bearing the name of ``share``."""
 
     count: int
@@ -61,7 +61,7 @@ class Missing(Struct, frozen=True):
     For a daemon ``found`` are the hosts that it can use, ``barred`` those that match and that another has the id on.
     """
 
-    share: Share
+    share: SpreadTarget
     found: int
     barred: int = 0
 
@@ -78,13 +78,13 @@ class Placement(Struct, frozen=True):
     ``unheard``: what silent hosts should run of a daemon, where nobody knows whether they do.
     """
 
-    places: dict[str, Place]
+    places: dict[str, Assignment]
     missing: tuple[Missing, ...] = ()
     crowded: bool = False
-    unheard: dict[str, Place] = {}
+    unheard: dict[str, Assignment] = {}
 
 
-class Bars(Struct, frozen=True):
+class HostExclusions(Struct, frozen=True):
     """What speaks against hosts. ``shut`` cannot be used: another application has the id there. ``failed`` have failed
     to start the thing again and again: they come last, first the one for which that is longest ago (when, in seconds).
     """
@@ -95,10 +95,10 @@ class Bars(Struct, frozen=True):
     """Hosts that do not answer: what runs there stays, nothing is placed there."""
 
 
-OPEN = Bars()
+OPEN = HostExclusions()
 
 
-def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
+def allocate(spread: SpreadProperties) -> tuple[SpreadTarget, ...]:
     """Divide the instances over the spreads, heaviest first (docs/protocol/reconciliation.md#spread-arithmetic).
 
     Weights that are all 0 count as equal; the original divides by zero there.
@@ -107,7 +107,7 @@ def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
     [4, 3]
     """
     if not spread.spread:
-        return (Share(DEFAULT_SPREAD_NAME, (), spread.instances),)
+        return (SpreadTarget(DEFAULT_SPREAD_NAME, (), spread.instances),)
     weights = [DEFAULT_WEIGHT if s.weight is None else s.weight for s in spread.spread]
     if not any(weights):
         weights = [1] * len(weights)
@@ -117,16 +117,16 @@ def allocate(spread: SpreadProperties) -> tuple[Share, ...]:
     for i in order[: spread.instances - sum(targets.values())]:
         targets[i] += 1
     names = _names(spread.spread)
-    return tuple(Share(names[i], requirements(spread.spread[i].requirements), targets[i]) for i in order)
+    return tuple(SpreadTarget(names[i], requirements(spread.spread[i].requirements), targets[i]) for i in order)
 
 
-def everywhere(spread: SpreadProperties) -> tuple[Share, ...]:
+def everywhere(spread: SpreadProperties) -> tuple[SpreadTarget, ...]:
     """Return the shares of a daemon: each wants all instances on every host that it matches."""
     if not spread.spread:
-        return (Share(DEFAULT_SPREAD_NAME, (), spread.instances),)
+        return (SpreadTarget(DEFAULT_SPREAD_NAME, (), spread.instances),)
     names = _names(spread.spread)
     return tuple(
-        Share(name, requirements(s.requirements), spread.instances)
+        SpreadTarget(name, requirements(s.requirements), spread.instances)
         for name, s in zip(names, spread.spread, strict=True)
     )
 
@@ -157,7 +157,11 @@ def turn(thing: str, hosts: int) -> int:
 
 
 def place_component(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
+    entity_id: str,
+    shares: Sequence[SpreadTarget],
+    lattice: Lattice,
+    mine: Mapping[str, Entity],
+    bars: HostExclusions = OPEN,
 ) -> Steps[Placement]:
     """Place the shares of a component: whole on one host each, where they live already if they may.
 
@@ -189,23 +193,27 @@ def place_component(
     return plan.placement(missing, crowded=len(missing) < len(left))
 
 
-def _homes(share: Share, plan: _Placing) -> dict[str, Place]:
+def _homes(share: SpreadTarget, plan: _Placing) -> dict[str, Assignment]:
     """Return the hosts on which a share lives already and may stay."""
     may_stay = plan.may_stay(share)
     if not may_stay:
         return {}
     counts = {host_id: getattr(plan.mine[host_id], "count", 1) for host_id in may_stay}
     if len(counts) > 1 and sum(counts.values()) == share.target:
-        return {host_id: Place(count, share.name) for host_id, count in counts.items()}
+        return {host_id: Assignment(count, share.name) for host_id, count in counts.items()}
     home = min(counts, key=lambda host_id: (-counts[host_id], host_id))
-    return {home: Place(share.target, share.name)}
+    return {home: Assignment(share.target, share.name)}
 
 
 # -- providers --------------------------------------------------------------------------------
 
 
 def place_provider(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
+    entity_id: str,
+    shares: Sequence[SpreadTarget],
+    lattice: Lattice,
+    mine: Mapping[str, Entity],
+    bars: HostExclusions = OPEN,
 ) -> Steps[Placement]:
     """Place the shares of a provider: on ``target`` hosts each, first where it runs already. Arguments as above."""
     plan = _Placing(entity_id, shares, lattice, mine, bars)
@@ -248,7 +256,7 @@ class _Candidates:
         self._next: dict[int, int] = {}
         """For a place in the order that is taken: where to look for the next host that may be free."""
 
-    def free(self, begin: int, taken: Mapping[str, Place]) -> str | None:
+    def free(self, begin: int, taken: Mapping[str, Assignment]) -> str | None:
         """Return the free host to be taken next: one that runs the thing already, else the next from ``begin``."""
         for first in (self._running, self._failed):
             while first and first[0] in taken:
@@ -261,7 +269,7 @@ class _Candidates:
                 return self.hosts[place]
         return self._failed[0] if self._failed else None
 
-    def _find(self, place: int, taken: Mapping[str, Place]) -> int:
+    def _find(self, place: int, taken: Mapping[str, Assignment]) -> int:
         passed = []
         while place < len(self.hosts):
             if place in self._next:
@@ -285,17 +293,17 @@ class _Placing:
     def __init__(
         self,
         entity_id: str,
-        shares: Sequence[Share],
+        shares: Sequence[SpreadTarget],
         lattice: Lattice,
         mine: Mapping[str, Entity],
-        bars: Bars,
+        bars: HostExclusions,
     ) -> None:
         self.entity_id = entity_id
         self.shares = shares
         self.lattice = lattice
         self.mine = mine
         self.bars = bars
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Assignment] = {}
         self._serving: dict[str, list[str]] = {}
         """The hosts on which something runs, by the spread for which it does."""
         for host_id, entity in mine.items():
@@ -306,7 +314,7 @@ class _Placing:
         reached from them nothing is free, and nothing becomes free."""
 
     @cached_property
-    def _by_name(self) -> dict[str, Share]:
+    def _by_name(self) -> dict[str, SpreadTarget]:
         return {share.name: share for share in self.shares}
 
     @cached_property
@@ -321,7 +329,7 @@ class _Placing:
         by_share = sorted(missing, key=lambda m: order[m.share.name])
         return Placement(self.places, tuple(by_share), crowded)
 
-    def may_stay(self, share: Share) -> list[str]:
+    def may_stay(self, share: SpreadTarget) -> list[str]:
         """Return the hosts on which what runs counts for a share. A host whose labels are not known yet has the benefit
         of the doubt: nothing is moved away from it before it was asked."""
         hosts, serving = self.lattice.hosts, self._serving.get(share.name)
@@ -333,7 +341,7 @@ class _Placing:
             if host not in self.bars.shut and (hosts[host].meets(share.requirements) or not hosts[host].known)
         ]
 
-    def pickiest_first(self, shares: Sequence[Share]) -> Steps[list[Share]]:
+    def pickiest_first(self, shares: Sequence[SpreadTarget]) -> Steps[list[SpreadTarget]]:
         picky: dict[Requirements, int] = {}
         for share in shares:
             if share.requirements not in picky:
@@ -341,7 +349,7 @@ class _Placing:
                 yield
         return sorted(shares, key=lambda share: picky[share.requirements])
 
-    def candidates(self, share: Share) -> _Candidates:
+    def candidates(self, share: SpreadTarget) -> _Candidates:
         found = self._candidates.get(share.requirements)
         if found is None:
             bars, hosts = self.bars, self.lattice.eligible(share.requirements)
@@ -353,7 +361,7 @@ class _Placing:
             found = self._candidates[share.requirements] = _Candidates(hosts, running, failed)
         return found
 
-    def usable(self, share: Share) -> Iterator[str]:
+    def usable(self, share: SpreadTarget) -> Iterator[str]:
         """Yield the hosts that a share may use, beginning where its turn begins, those that failed last."""
         candidates = self.candidates(share)
         begin = self._begin(share, candidates)
@@ -361,7 +369,7 @@ class _Placing:
         yield from islice(candidates.hosts, 0, begin)
         yield from candidates.failed
 
-    def _begin(self, share: Share, candidates: _Candidates) -> int:
+    def _begin(self, share: SpreadTarget, candidates: _Candidates) -> int:
         """Return where a share's turn begins, counted in all hosts that fit: those that are barred are passed over."""
         hosts = self.lattice.eligible(share.requirements)
         if not hosts or not candidates.hosts:
@@ -369,28 +377,28 @@ class _Placing:
         begin = turn(f"{self.entity_id}/{share.name}", len(hosts))
         return begin if len(hosts) == len(candidates.hosts) else bisect_left(candidates.hosts, hosts[begin])
 
-    def free(self, share: Share) -> str | None:
+    def free(self, share: SpreadTarget) -> str | None:
         """Return a free host for a share: first one that runs the thing already, which serves without a start."""
         candidates = self.candidates(share)
         return candidates.free(self._begin(share, candidates), self.places)
 
-    def fits(self, host: str, share: Share) -> bool:
+    def fits(self, host: str, share: SpreadTarget) -> bool:
         # What runs on a silent host counts, as far as anybody knows; nothing else is placed there.
         answers = host not in self.bars.silent or host in self.mine
         return answers and host not in self.bars.shut and self.lattice.hosts[host].meets(share.requirements)
 
-    def settle(self, share: Share, hosts: Iterable[str], count: int) -> None:
+    def settle(self, share: SpreadTarget, hosts: Iterable[str], count: int) -> None:
         for host in hosts:
-            self.places[host] = Place(count, share.name)
+            self.places[host] = Assignment(count, share.name)
 
-    def house_many(self, share: Share, hosts: int) -> int:
+    def house_many(self, share: SpreadTarget, hosts: int) -> int:
         """Put a share of one each on free hosts. Return how many it lacks."""
         while hosts and (host := self.free(share)) is not None:
             self.settle(share, [host], 1)
             hosts -= 1
         return hosts
 
-    def house(self, share: Share, count: int) -> Steps[bool]:
+    def house(self, share: SpreadTarget, count: int) -> Steps[bool]:
         """Find a host for a share: a free one, else one that is freed by moving others on."""
         host = self.free(share)
         if host is None:
@@ -399,7 +407,7 @@ class _Placing:
             self.settle(share, [host], count)
         return host is not None
 
-    def make_room(self, wanting: Share) -> Steps[str | None]:
+    def make_room(self, wanting: SpreadTarget) -> Steps[str | None]:
         """Free a host for a share by moving the share that lives there to another, and, if need be, further shares in
         turn: the shortest way there is. Return the freed host, or ``None`` where hosts are fewer than shares."""
         leads_to: dict[str, tuple[str, str]] = {wanting.name: ("", "")}
@@ -436,16 +444,16 @@ class _Placing:
             self.places[free] = self.places.pop(left)
             mover, free = taker, left
 
-    def crowd(self, share: Share) -> bool:
+    def crowd(self, share: SpreadTarget) -> bool:
         """Let a share live on a host together with another, which then runs the instances of both."""
         host = next((host for host in self.usable(share) if self._takes(host, share)), None)
         if host is None:
             return False
         there = self.places[host]
-        self.places[host] = Place(there.count + share.target, there.share)
+        self.places[host] = Assignment(there.count + share.target, there.share)
         return True
 
-    def _takes(self, host: str, share: Share) -> bool:
+    def _takes(self, host: str, share: SpreadTarget) -> bool:
         """Whether a host can run a further share: a silent one only if it does so already."""
         runs: int = getattr(self.mine.get(host), "count", 0)
         return host not in self.bars.silent or runs >= self.places[host].count + share.target
@@ -455,11 +463,15 @@ class _Placing:
 
 
 def place_daemon(
-    entity_id: str, shares: Sequence[Share], lattice: Lattice, mine: Mapping[str, Entity], bars: Bars = OPEN
+    entity_id: str,
+    shares: Sequence[SpreadTarget],
+    lattice: Lattice,
+    mine: Mapping[str, Entity],
+    bars: HostExclusions = OPEN,
 ) -> Steps[Placement]:
     """Place a daemon: on every host that a share matches; of several matching shares the first counts."""
-    places: dict[str, Place] = {}
-    unheard: dict[str, Place] = {}
+    places: dict[str, Assignment] = {}
+    unheard: dict[str, Assignment] = {}
     missing = []
     refused: set[str] = set()
     hosts_with: dict[Requirements, int] = {}
@@ -481,10 +493,10 @@ def place_daemon(
                 barred = len(newly)
                 for host in hosts:
                     found = places if host in mine or host not in bars.silent else unheard
-                    found.setdefault(host, Place(share.target, share.name))
+                    found.setdefault(host, Assignment(share.target, share.name))
         if barred or not hosts_with[key]:
             missing.append(Missing(share, hosts_with[key], barred))
     return Placement(places, tuple(missing), unheard=unheard)
 
 
-Placer = Callable[[str, Sequence[Share], Lattice, Mapping[str, Entity], Bars], Steps[Placement]]
+Placer = Callable[[str, Sequence[SpreadTarget], Lattice, Mapping[str, Entity], HostExclusions], Steps[Placement]]

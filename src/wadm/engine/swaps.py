@@ -27,8 +27,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.compile import WorkloadScaler
-from wadm.engine.in_flight import PATIENCE_WORKLOAD, Pending
-from wadm.engine.plan import Work
+from wadm.engine.expectations import PATIENCE_WORKLOAD, Pending
+from wadm.engine.plan import PlanBuilder
 from wadm.model.commands import StartProvider
 from wadm.model.lattice import Entity, Provider, owner, scaler_of
 from wadm.model.names import is_builtin, strip_reference
@@ -79,7 +79,9 @@ def judge_start(swap: Swap, pending: Pending | None, image: str, now: float) -> 
     return Verdict("given up", pending.error) if pending.held and pending.error and not may_come else WAITS
 
 
-def open_swaps(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity], places: frozenset[str]) -> dict[str, Swap]:
+def open_swaps(
+    scaler: WorkloadScaler, work: PlanBuilder, mine: dict[str, Entity], places: frozenset[str]
+) -> dict[str, Swap]:
     """Return the swaps of a provider that are not over, by host, each with why it is given up if it is."""
     found = {}
     for swap in work.record.swaps:
@@ -107,7 +109,7 @@ def open_swaps(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity], plac
     return found
 
 
-def begin_swap(scaler: WorkloadScaler, work: Work, host: str, provider: Provider) -> Swap:
+def begin_swap(scaler: WorkloadScaler, work: PlanBuilder, host: str, provider: Provider) -> Swap:
     """Return what has to be recorded before a provider is stopped for another image, or for other settings."""
     earlier = work.needed.earlier(scaler_of(provider))
     if earlier is not None:
@@ -130,7 +132,7 @@ def begin_swap(scaler: WorkloadScaler, work: Work, host: str, provider: Provider
     )
 
 
-def _reports(start: ProviderStart, work: Work, host: str) -> bool:
+def _reports(start: ProviderStart, work: PlanBuilder, host: str) -> bool:
     """Whether a host has reported a provider's health. Of one that was started, or found by a new owner, a moment ago
     that is assumed where the host is known to report at all."""
     if start.reported is not None:

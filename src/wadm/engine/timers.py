@@ -12,7 +12,7 @@ from wadm.engine.liveness import Liveness
 from wadm.engine.observe import observe_due
 from wadm.engine.rereading import Rereading
 from wadm.engine.status_reports import StatusReports
-from wadm.engine.workloads import HOSTS_GATHER
+from wadm.engine.workloads import HOST_JOIN_WINDOW
 
 VERIFY_EVERY = 30.0
 """Seconds between two times that everything is verified after unexpected errors."""
@@ -76,7 +76,7 @@ class Timers:
         if context.may_act:
             context.emit(RememberHosts(self._liveness.remember()))
         self._intake.check_health(now)
-        if self._hosts_joined < context.lattice.last_joined <= now - HOSTS_GATHER:
+        if self._hosts_joined < context.lattice.last_joined <= now - HOST_JOIN_WINDOW:
             self._hosts_joined = context.lattice.last_joined
             context.changes.applications |= context.interests.wanting()
         if context.lattice.hosts:

@@ -21,24 +21,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wadm.engine.compile import WorkloadScaler
-from wadm.engine.plan import Work
+from wadm.engine.plan import PlanBuilder
 from wadm.model.commands import ScaleComponent
 from wadm.model.lattice import Component, Provider
 from wadm.model.names import is_builtin, trial_id
 
 
-def is_called_over_lattice(component_id: str, work: Work) -> bool:
+def is_called_over_lattice(component_id: str, work: PlanBuilder) -> bool:
     """Whether anything that is linked to a component calls it over the lattice."""
     return any(_calls_over_lattice(source, work) for source in _sources(component_id, work))
 
 
-def _sources(component_id: str, work: Work) -> Iterator[str]:
+def _sources(component_id: str, work: PlanBuilder) -> Iterator[str]:
     yield from {key[0]: None for key, _ in work.lattice.links_to(component_id)}
     links = (scaler.link for scaler in work.desired.links_at.get(component_id, ()))
     yield from {link.source_id: None for link in links if link.target == component_id}
 
 
-def _calls_over_lattice(source: str, work: Work) -> bool:
+def _calls_over_lattice(source: str, work: PlanBuilder) -> bool:
     if work.lattice.where("component", source) or ("component", source) in work.desired.things:
         return True
     running = work.lattice.where("provider", source).values()
@@ -48,7 +48,7 @@ def _calls_over_lattice(source: str, work: Work) -> bool:
     return not all(is_builtin(image) for image in images)
 
 
-def next_trial(scaler: WorkloadScaler, host: str, share: str, work: Work) -> ScaleComponent | None:
+def next_trial(scaler: WorkloadScaler, host: str, share: str, work: PlanBuilder) -> ScaleComponent | None:
     """Return what is to be asked for next so that the new image runs on trial on a host; ``None`` once it does."""
     name = trial_id(scaler.entity_id)
     annotations = scaler.annotations(share)

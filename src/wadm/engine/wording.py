@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from wadm.engine.compile import Desired, WorkloadScaler
-from wadm.engine.plan import Work
+from wadm.engine.plan import PlanBuilder
 from wadm.engine.spread import Missing
 from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Provider, Requirements, owner, scaler_of
 from wadm.model.names import SCALER
@@ -135,7 +135,7 @@ def _time_of_day(at: float) -> str:
 # -- what serves until then --------------------------------------------------------------------
 
 
-def until_then(earlier: Sequence[tuple[str, Entity]], work: Work) -> str:
+def until_then(earlier: Sequence[tuple[str, Entity]], work: PlanBuilder) -> str:
     """Return what goes on until its replacement runs, given with its host; nothing where nothing does.
 
     For example: ``until then x/web:1 goes on running on alpha (NAAAAAAA) and beta (NBBBBBBB)``.
@@ -147,7 +147,7 @@ def until_then(earlier: Sequence[tuple[str, Entity]], work: Work) -> str:
     return f"until then {images} {goes} on running on {some_hosts(sorted({host for host, _ in earlier}), work)}"
 
 
-def given_up_texts(swaps: Mapping[str, Swap], scaler: WorkloadScaler, work: Work) -> list[str]:
+def given_up_texts(swaps: Mapping[str, Swap], scaler: WorkloadScaler, work: PlanBuilder) -> list[str]:
     """Say of which hosts a new image was given up, and why, and what is with the one before."""
     texts = []
     for host, swap in sorted(swaps.items()):
@@ -161,7 +161,7 @@ def given_up_texts(swaps: Mapping[str, Swap], scaler: WorkloadScaler, work: Work
     return texts
 
 
-def some_hosts(hosts: Iterable[str], work: Work) -> str:
+def some_hosts(hosts: Iterable[str], work: PlanBuilder) -> str:
     """Return what hosts are called; after the first few, how many more there are."""
     names = [work.host(host) for host in hosts]
     if len(names) > HOSTS_NAMED:

@@ -27,12 +27,21 @@ from msgspec.structs import replace
 
 from wadm.engine.compile import WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
-from wadm.engine.in_flight import Pending, starting
+from wadm.engine.expectations import Pending, starting
 from wadm.engine.links import awaited
-from wadm.engine.plan import Work, describe, errors_of, explain, start_beside
+from wadm.engine.plan import PlanBuilder, describe, errors_of, explain, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
-from wadm.engine.spread import OPEN, Bars, Missing, Place, Placement, place_component, place_daemon, place_provider
+from wadm.engine.spread import (
+    OPEN,
+    Assignment,
+    HostExclusions,
+    Missing,
+    Placement,
+    place_component,
+    place_daemon,
+    place_provider,
+)
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.swaps import is_wanted, open_swaps, same_image
 from wadm.engine.trial import is_called_over_lattice, next_trial
@@ -53,11 +62,11 @@ from wadm.model.swaps import Swap
 
 TOLD = 20
 """Spreads, labels, or things that an earlier version runs, that are told of one by one. Of more the number is told."""
-HOSTS_GATHER = 5.0
+HOST_JOIN_WINDOW = 5.0
 """Seconds after a host joined in which more may follow: hosts of a lattice start together."""
 
 
-def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
+def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStatus]:
     """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
     present = work.lattice.where(scaler.entity_kind, scaler.entity_id)
     mine = {host: entity for host, entity in present.items() if _may_be_ours(scaler, entity)}
@@ -66,7 +75,7 @@ def plan_workload(scaler: WorkloadScaler, work: Work) -> Steps[ScalerStatus]:
     failed = _failed(scaler, work)
     bars = OPEN
     if foreign or failed or work.lattice.silent:
-        bars = Bars(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
+        bars = HostExclusions(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
     placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
 
     attempts = max(pending.attempts for pending in failed.values()) if failed else 0
@@ -104,7 +113,7 @@ def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
     return application == scaler.application
 
 
-def _failed(scaler: WorkloadScaler, work: Work) -> dict[str, Pending]:
+def _failed(scaler: WorkloadScaler, work: PlanBuilder) -> dict[str, Pending]:
     """Return the hosts that have failed too often to start what is wanted now."""
     failed = work.failed.get((scaler.entity_kind, scaler.entity_id), {})
     return {
@@ -116,7 +125,7 @@ def _failed(scaler: WorkloadScaler, work: Work) -> dict[str, Pending]:
     }
 
 
-def _expected(scaler: WorkloadScaler, work: Work, mine: dict[str, Entity]) -> dict[str, Entity]:
+def _expected(scaler: WorkloadScaler, work: PlanBuilder, mine: dict[str, Entity]) -> dict[str, Entity]:
     """Return what runs, and what is being started as if it ran: a start under way must not be placed anew
     because a host came that would have suited better."""
     starts = work.starts.get((scaler.entity_kind, scaler.entity_id), {})
@@ -140,7 +149,7 @@ class Progress:
 
     def __init__(
         self,
-        work: Work,
+        work: PlanBuilder,
         scaler: WorkloadScaler,
         placement: Placement,
         mine: dict[str, Entity],
@@ -163,7 +172,7 @@ class Progress:
         """When what an earlier version asked for is out of time, 0 where there is no such thing."""
         self.wrong: list[str] = []
         self.pending: list[Pending] = []
-        self.gathering = work.now < work.lattice.last_joined + HOSTS_GATHER and any(
+        self.gathering = work.now < work.lattice.last_joined + HOST_JOIN_WINDOW and any(
             not one.barred for one in placement.missing
         )
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
@@ -266,7 +275,7 @@ class Progress:
             self.work.starting.add(name)
 
 
-def _component(progress: Progress, host: str, wanted: Place, entity: Entity | None) -> None:
+def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity | None) -> None:
     scaler, work = progress.scaler, progress.work
     name, called = scaler.entity_id, work.host(host)
     annotations = scaler.annotations(wanted.share)
@@ -356,7 +365,7 @@ def _component(progress: Progress, host: str, wanted: Place, entity: Entity | No
         work.is_right(key)
 
 
-def _exchange(progress: Progress, host: str, wanted: Place, entity: Component) -> None:
+def _exchange(progress: Progress, host: str, wanted: Assignment, entity: Component) -> None:
     """Have another image run in place of one that is called over the lattice (:mod:`wadm.engine.trial`)."""
     scaler, work = progress.scaler, progress.work
     name, called = scaler.entity_id, work.host(host)
@@ -419,7 +428,7 @@ def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, 
     return leaving
 
 
-def _eligible(scaler: WorkloadScaler, host: str, work: Work) -> bool:
+def _eligible(scaler: WorkloadScaler, host: str, work: PlanBuilder) -> bool:
     return any(work.lattice.hosts[host].meets(wanted) for wanted in {share.requirements for share in scaler.shares})
 
 
@@ -521,7 +530,7 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
     return ""
 
 
-def _may_come_back(placement: Placement, work: Work) -> bool:
+def _may_come_back(placement: Placement, work: PlanBuilder) -> bool:
     """Whether a silent host would do for something that no other can be had for."""
     if not work.lattice.silent or not placement.missing:
         return False
@@ -538,7 +547,7 @@ def _next_host(placement: Placement) -> str:
 
 
 def _missing_texts(
-    scaler: WorkloadScaler, missing: Sequence[Missing], foreign: Mapping[str, Entity], work: Work
+    scaler: WorkloadScaler, missing: Sequence[Missing], foreign: Mapping[str, Entity], work: PlanBuilder
 ) -> list[str]:
     """Return the original's words for shares without enough hosts, and who is in the way."""
     texts = []

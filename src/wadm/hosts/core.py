@@ -15,7 +15,7 @@ from msgspec import Struct
 from wadm.background import BackgroundTasks
 from wadm.errors import WadmError
 from wadm.hosts import bodies
-from wadm.hosts.habits import Delay, Habits, draw
+from wadm.hosts.behaviour import Delay, HostBehaviour, draw
 from wadm.hosts.ids import event_id, friendly_name, host_id, timestamp
 from wadm.hosts.images import Kind, is_latest, latest_error, pull_error
 from wadm.hosts.store import LatticeStore, StoreFailed
@@ -41,7 +41,7 @@ class HostSpec(Struct, frozen=True):
 
     seed: str
     labels: dict[str, str] = {}
-    habits: Habits = Habits()
+    habits: HostBehaviour = HostBehaviour()
 
     @property
     def id(self) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import HEALTHY, Habits
 from wadm.hosts.host import CONTROL_PREFIX, ModelHost
 from wadm.hosts.provider_links import SUBJECT, decode
 from wadm.hosts.store import LatticeStore
@@ -26,7 +26,7 @@ _TO_ONE: Final = (("link.*", "link"), ("claims.get", "claims"), ("config.>", "co
 def simulated_hosts(
     count: int,
     labels: Mapping[str, str] = MappingProxyType({}),
-    habits: Habits = HEALTHY,
+    habits: HostBehaviour = HEALTHY,
     seed: str = "host",
     *,
     spread_heartbeats: bool = False,

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from wadm.hosts import bodies
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.bodies import Greeting, Inventory, Reply
 from wadm.hosts.components import Components, RunningComponent
 from wadm.hosts.core import HOST_VERSION, HostCore, HostSpec, Operation, Refusal, Request, decode
-from wadm.hosts.habits import Habits
 from wadm.hosts.ids import uptime_human
 from wadm.hosts.lattice_data import LatticeData
 from wadm.hosts.provider_links import ToldLink
@@ -102,12 +102,12 @@ class ModelHost:
         return self._core.gone
 
     @property
-    def habits(self) -> Habits:
+    def habits(self) -> HostBehaviour:
         """How it behaves; may be set at any time."""
         return self._core.habits
 
     @habits.setter
-    def habits(self, habits: Habits) -> None:
+    def habits(self, habits: HostBehaviour) -> None:
         self._core.habits = habits
 
     # -- life --------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from contextlib import suppress
 import click
 
 from wadm.errors import WadmError
+from wadm.hosts.behaviour import HEARTBEAT_INTERVAL, HostBehaviour, containing
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.hosts.habits import HEARTBEAT_INTERVAL, Habits, containing
 from wadm.hosts.host import ModelHost
 from wadm.transport.nats import ConnectOptions, connect
 
@@ -92,7 +92,7 @@ def main(
 ) -> None:
     """Run SIMULATED wasmCloud hosts: they answer and tell what real ones would, and run nothing."""
     seed = secrets.token_hex(8) if seed is None else seed
-    habits = Habits(heartbeat_interval=heartbeat, pull_delay=pull_delay, images=containing(*failing))
+    habits = HostBehaviour(heartbeat_interval=heartbeat, pull_delay=pull_delay, images=containing(*failing))
     hosts = simulated_hosts(count, labels, habits, seed, spread_heartbeats=True)
     options = ConnectOptions(servers=servers, creds_file=creds_file, name="simulated hosts")
     try:

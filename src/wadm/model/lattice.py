@@ -23,7 +23,7 @@ LinkKey: TypeAlias = tuple[str, str, str, str]
 
 EntityKind: TypeAlias = Literal["component", "provider"]
 Health: TypeAlias = Literal["pending", "running", "failed", "silent"]
-"""``silent``: it used to tell of its health and has stopped (:mod:`wadm.engine.pulse`)."""
+"""``silent``: it used to tell of its health and has stopped (:mod:`wadm.engine.provider_liveness`)."""
 
 Requirements: TypeAlias = tuple[tuple[str, str], ...]
 """Labels a host must have, as sorted pairs (a dict that can be a key)."""

@@ -18,11 +18,11 @@ from wadm.server.insights import NotAnswered
 from wadm.server.keyed_locks import KeyedLocks
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
-from wadm.server.operations import HANDLERS, Handler, Models, Refusal, Request, put, read_put
+from wadm.server.operations import HANDLERS, ApiContext, Handler, Refusal, Request, put, read_put
 from wadm.server.replies import Replies
 from wadm.server.requesters import LATTICES, requester
 from wadm.server.tracing import begin_chain, describe, span, trace_id
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, operations, subjects
 from wadm.wire.operations import PUT, Operation
@@ -45,7 +45,7 @@ class Api:
 
     def __init__(
         self,
-        models: Models,
+        models: ApiContext,
         prefix: str,
         multitenant: bool = False,
         handlers: Mapping[tuple[str, bool], Handler] = HANDLERS,
@@ -139,7 +139,7 @@ class Api:
 
     async def _answer(self, message: Message, admit: Admit) -> bytes:
         parsed = subjects.parse_api(message.subject, self._prefix, self._multitenant)
-        place = Place(parsed.lattice, parsed.account)
+        place = LatticeRef(parsed.lattice, parsed.account)
         request = Request(place, parsed.name or "", message.data, message.headers or {})
         operation = operations.find(parsed.category, parsed.operation, parsed.name is not None)
         assert operation is not None  # else parsing had refused the subject

@@ -24,11 +24,11 @@ from wadm.metrics import Part
 from wadm.server import tracing
 from wadm.server.api import Api
 from wadm.server.health import Health
-from wadm.server.lattices import Lattices, MakeOwner, owner_maker
+from wadm.server.lattice_manager import LatticeManager, MakeOwner, owner_maker
 from wadm.server.logging import Limited, get_logger
 from wadm.server.memory import Memory
 from wadm.server.metrics import ServerMetrics, families
-from wadm.server.operations import Models
+from wadm.server.operations import ApiContext
 from wadm.server.ownership import Leases, lease_clock
 from wadm.server.reading import InProcesses, Reading
 from wadm.server.resources import clear_away, ensure, names
@@ -84,7 +84,7 @@ class Server:
         self._names = called
         self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.multitenant)
         self.statuses = Statuses(transport, called.status)
-        self.models = Models(
+        self.models = ApiContext(
             transport,
             self.store,
             self.statuses,
@@ -108,7 +108,7 @@ class Server:
             transport=self._api_transport,
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
-        self.lattices = Lattices(transport, self.store, make_owner, settings.multitenant)
+        self.lattices = LatticeManager(transport, self.store, make_owner, settings.multitenant)
         self.leases = Leases(
             transport.bucket(called.leases),
             instance,
@@ -406,7 +406,7 @@ def _say_of_api(kind: str, **fields: object) -> None:
         _say(kind, connection="API", **fields)
 
 
-class Beside(Protocol):
+class Sidecar(Protocol):
     """Runs something beside the server, in the same process: the HTTP gateway, which the server does not know."""
 
     def __call__(self, settings: Settings, ready: Callable[[], str], metrics: Part) -> AbstractContextManager[object]:
@@ -419,7 +419,7 @@ class Beside(Protocol):
 class Process:
     """The process around a server."""
 
-    def __init__(self, settings: Settings, beside: Beside | None = None) -> None:
+    def __init__(self, settings: Settings, beside: Sidecar | None = None) -> None:
         self._settings = settings
         self._beside = beside
         self._server: Server | None = None
@@ -514,7 +514,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def serve(settings: Settings, beside: Beside | None = None) -> int:
+async def serve(settings: Settings, beside: Sidecar | None = None) -> int:
     """Run the process until a signal ends it; return the exit code."""
     for note in settings.notes:
         log.warning(note)
@@ -558,7 +558,7 @@ def _on_signals(stop: Callable[[], object]) -> None:
         loop.add_signal_handler(number, heard, number)
 
 
-def run(settings: Settings, beside: Beside | None = None) -> int:
+def run(settings: Settings, beside: Sidecar | None = None) -> int:
     """Run the server as this process; return its exit code (docs/protocol/api.md#exit-codes)."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

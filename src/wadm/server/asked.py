@@ -12,7 +12,7 @@ from wadm.model.text import cut
 from wadm.model.timeline import Entry
 from wadm.server.logging import get_logger
 from wadm.server.timeline import ROOM_FOR_HEADERS
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import encode_moments
@@ -31,7 +31,7 @@ class Asked:
         self._transport = transport
         self._left_out = left_out
 
-    def note(self, place: Place, application: str, what: str, author: str = "", message: str = "") -> None:
+    def note(self, place: LatticeRef, application: str, what: str, author: str = "", message: str = "") -> None:
         """Note what was done, by whom and what for (both may be empty).
 
         >>> tell("version v1 put", "ann", "more room")

@@ -19,7 +19,7 @@ from wadm.model.commands import Action, Command, Outcome
 from wadm.server import tracing
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Delivery, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.commands import decode_command, encode_command
@@ -55,7 +55,7 @@ class Commands:
         self._transport = transport
         self._lattice = lattice
         self._account = account
-        self._scope = Place(lattice, account).scope
+        self._scope = LatticeRef(lattice, account).scope
         self._stream = stream
         self._report = report
         self._is_wanted = is_wanted

@@ -24,7 +24,7 @@ from wadm.errors import Malformed
 from wadm.model.commands import Command, Outcome, PutConfig
 from wadm.model.events import ConfigSet, Unchanged
 from wadm.server.application_reader import ApplicationReader
-from wadm.server.inquiries import Inquiries
+from wadm.server.host_queries import HostQueries
 from wadm.server.logging import Limited
 from wadm.server.metrics import LatticeMetrics
 from wadm.wire.events import HeartbeatFilter
@@ -47,7 +47,7 @@ class Driver:
         self,
         controller: LatticeController,
         reader: ApplicationReader,
-        inquiries: Inquiries,
+        inquiries: HostQueries,
         now: Callable[[], float],
         holds: Callable[[], bool],
         metrics: LatticeMetrics,

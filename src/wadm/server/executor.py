@@ -32,20 +32,20 @@ from wadm.engine.effects import (
 from wadm.engine.inputs import ErrorMet, Input, RecordFound, RecordStored, TakeOver
 from wadm.engine.intake import PROBE_TIMEOUT
 from wadm.engine.liveness import KnownHost
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.errors import WadmError
 from wadm.model.commands import Action, Outcome
 from wadm.server import tracing
 from wadm.server.application_reader import Statuses
 from wadm.server.commands import Commands
 from wadm.server.driver import Driver
-from wadm.server.inquiries import ANSWER_TIMEOUT, Inquiries
+from wadm.server.host_queries import ANSWER_TIMEOUT, HostQueries
 from wadm.server.logging import Limited
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.records import Records
 from wadm.server.roster import Roster
 from wadm.server.timeline import Timeline
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Headers, Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import Change, encode_change
@@ -60,12 +60,12 @@ class Executor:
 
     def __init__(
         self,
-        place: Place,
+        place: LatticeRef,
         transport: Transport,
         headers: Headers,
         statuses: Statuses,
         commands: Commands,
-        inquiries: Inquiries,
+        inquiries: HostQueries,
         records: Records,
         roster: Roster,
         timeline: Timeline,
@@ -183,7 +183,7 @@ class Executor:
 
     # -- records -----------------------------------------------------------------------------
 
-    async def _save_then_send(self, records: dict[str, Record], actions: tuple[Action, ...]) -> None:
+    async def _save_then_send(self, records: dict[str, OwnedResources], actions: tuple[Action, ...]) -> None:
         saved = await asyncio.gather(*(self._save(name, record) for name, record in records.items()))
         failed = {name for name, ok in zip(records, saved, strict=True) if not ok}
         await self._commands.send(a for a in actions if a.application not in failed)
@@ -192,7 +192,7 @@ class Executor:
                 why = "what is put could not be recorded first"
                 self._report(Outcome(action.command, "unanswered", why))
 
-    async def _save(self, name: str, record: Record) -> bool:
+    async def _save(self, name: str, record: OwnedResources) -> bool:
         try:
             stored = await self._records.save(name, record)
         except WadmError as error:

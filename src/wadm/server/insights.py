@@ -16,9 +16,9 @@ from wadm.engine.history import version_before
 from wadm.errors import Malformed, NoResponders, NotFound, TimedOut, Unavailable, WadmError
 from wadm.model.manifest import Manifest
 from wadm.model.timeline import Entry, Revision
-from wadm.server.desk import ask_about
 from wadm.server.logging import get_logger
-from wadm.server.view import Place
+from wadm.server.query_service import ask_about
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Stored, Transport
 from wadm.wire import insight, subjects
 from wadm.wire.timeline import Change, decode_change, decode_moment, encode_change, revisions
@@ -50,7 +50,7 @@ class NobodyThere(NotAnswered):
 
 async def ask_owner(
     transport: Transport,
-    place: Place,
+    place: LatticeRef,
     question: str,
     name: str,
     manifest: Manifest | None,
@@ -81,7 +81,7 @@ async def ask_owner(
 
 
 async def read_events(
-    transport: Transport, stream: str, place: Place, name: str | None, ask: insight.Ask
+    transport: Transport, stream: str, place: LatticeRef, name: str | None, ask: insight.Ask
 ) -> tuple[list[Entry], bool]:
     """Return the newest events, oldest first, and whether there are earlier ones; none where there is no such stream:
     NATS may not let the server have it.
@@ -131,7 +131,7 @@ class Revisions:
         self._left_out = left_out
         self._noting = BackgroundTasks("A revision could not be kept")
 
-    async def note(self, place: Place, name: str, action: str, version: str | None, ask: insight.Ask) -> None:
+    async def note(self, place: LatticeRef, name: str, action: str, version: str | None, ask: insight.Ask) -> None:
         """Keep a change. That it cannot be kept is logged, and harms nothing else."""
         if self._left_out():
             return
@@ -145,7 +145,7 @@ class Revisions:
         except Unavailable as error:
             log.warning("A revision could not be kept", application=name, reason=error)
 
-    async def of(self, place: Place, name: str) -> list[Revision]:
+    async def of(self, place: LatticeRef, name: str) -> list[Revision]:
         """Return the revisions of an application, oldest first."""
         changes: list[tuple[int, Change]] = []
         if self._left_out():
@@ -159,7 +159,7 @@ class Revisions:
             changes.append((stored.sequence, change if change.time else replace(change, time=stored.time)))
         return revisions(changes)
 
-    async def before(self, place: Place, name: str, current: str | None, stored: list[str]) -> str:
+    async def before(self, place: LatticeRef, name: str, current: str | None, stored: list[str]) -> str:
         """Return the version that came up before the current one; raise :class:`~wadm.errors.NotFound`.
 
         Where no revision is known at all (they are not kept, or another server deployed it) it is the version that was

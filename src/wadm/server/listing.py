@@ -18,7 +18,7 @@ from wadm.model.status import ApplicationStatus
 from wadm.server.logging import Limited, get_logger
 from wadm.server.statuses import Statuses, Told
 from wadm.server.store import Store
-from wadm.server.view import Place, Record
+from wadm.server.view import LatticeRef, StoredApplication
 from wadm.wire import api
 from wadm.wire.reading import read
 
@@ -38,7 +38,7 @@ class Page(Struct, frozen=True):
 class _Entry(Struct):
     """An application in a list, in full and, once that was needed, in brief."""
 
-    record: Record
+    record: StoredApplication
     told: Told | None
     full: bytes
     brief: bytes = b""
@@ -61,18 +61,18 @@ class Listing:
         """Have replies fit into messages of so many bytes from now on."""
         self._room = max_payload - ROOM_FOR_FRAME
 
-    def reply(self, place: Place, body: bytes) -> bytes:
+    def reply(self, place: LatticeRef, body: bytes) -> bytes:
         """Return the answer to ``get`` without a name."""
         return api.listed(*self._fitting(place, _asked(body)))
 
-    def legacy_reply(self, place: Place) -> bytes:
+    def legacy_reply(self, place: LatticeRef) -> bytes:
         """Return the answer to ``list``, a bare array."""
         entries, more = self._fitting(place, Page())
         if more is not None:
             self._limited.warning("list", "A list does not fit into a message, its end was cut", lattice=place.lattice)
         return api.listed_legacy(entries)
 
-    def _fitting(self, place: Place, page: Page) -> tuple[list[Raw], str | None]:
+    def _fitting(self, place: LatticeRef, page: Page) -> tuple[list[Raw], str | None]:
         """Return the entries of a page and, where some are left out, the last name that is in it."""
         entries, last, more = self._page(place, page, _in_full)
         if more and len(entries) != page.limit:
@@ -80,7 +80,9 @@ class Listing:
         self._forget_deleted(place)
         return entries, last if more else None
 
-    def _page(self, place: Place, page: Page, shown: Callable[[_Entry], bytes]) -> tuple[list[Raw], str | None, bool]:
+    def _page(
+        self, place: LatticeRef, page: Page, shown: Callable[[_Entry], bytes]
+    ) -> tuple[list[Raw], str | None, bool]:
         """Return as many entries as are asked for and fit, the last name in them, and whether there are more.
 
         Nothing is made of applications beyond those: a page costs what is in it, however many there are.
@@ -102,7 +104,7 @@ class Listing:
             last = record.name
         return entries, last, False
 
-    def _forget_deleted(self, place: Place) -> None:
+    def _forget_deleted(self, place: LatticeRef) -> None:
         """Keep entries of lattices with applications only, at most twice as many as there are, and a few."""
         kept, view = self._entries[place.scope], self._store.view
         stored = view.count(place)
@@ -124,7 +126,7 @@ def _in_full(entry: _Entry) -> bytes:
     return entry.full
 
 
-def _full(record: Record, told: Told | None) -> bytes:
+def _full(record: StoredApplication, told: Told | None) -> bytes:
     if told is None:
         return _summary(record, record.glance.description, api.WAITING)
     return _summary(record, record.glance.description, ApplicationStatus(told.type, told.message), told.raw)
@@ -138,7 +140,9 @@ def _in_brief(entry: _Entry) -> bytes:
     return entry.brief
 
 
-def _summary(record: Record, description: str | None, status: ApplicationStatus, raw: bytes | None = None) -> bytes:
+def _summary(
+    record: StoredApplication, description: str | None, status: ApplicationStatus, raw: bytes | None = None
+) -> bytes:
     seen = record.glance
     return api.encode_summary(
         api.summary(record.name, seen.versions[-1], description, seen.deployed_version, status, raw)

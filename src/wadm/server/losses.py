@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from wadm.server.view import Record
+from wadm.server.view import StoredApplication
 from wadm.transport.base import BucketState
 
 NAMES_TOLD: Final = 5
@@ -16,7 +16,7 @@ SMALL_VALUE: Final = 128 * 1024
 RESTORE: Final = "`wadm restore --from-server` stores again what the servers remember"
 
 
-def trouble(bucket: str, missing: Sequence[Record], is_gone: bool) -> str:
+def trouble(bucket: str, missing: Sequence[StoredApplication], is_gone: bool) -> str:
     """Say what a bucket lacks, and what to do; ``""`` where it lacks nothing."""
     if not missing and not is_gone:
         return ""

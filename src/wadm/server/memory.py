@@ -17,7 +17,7 @@ from wadm.model.insight import Missing
 from wadm.server.logging import Limited, get_logger
 from wadm.server.replies import Replies
 from wadm.server.store import Store
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.reading import read
@@ -71,7 +71,7 @@ class Memory:
             await subscription.stop()
         self._tasks.cancel()
 
-    async def missing(self, place: Place) -> tuple[Missing, ...]:
+    async def missing(self, place: LatticeRef) -> tuple[Missing, ...]:
         """Return the applications of a lattice that the bucket has lost and some server remembers, by name."""
         found = list(self._own(place))
         if self._has_others():
@@ -85,7 +85,7 @@ class Memory:
             best[one.name] = one
         return tuple(best[name] for name in sorted(best))
 
-    async def restore(self, place: Place) -> tuple[str, ...]:
+    async def restore(self, place: LatticeRef) -> tuple[str, ...]:
         """Have every server store again what it remembers of a lattice; return the names of what was stored."""
         stored = set(await self._restore(place))
         if self._has_others():
@@ -95,11 +95,11 @@ class Memory:
                 stored.update(others)
         return tuple(sorted(stored))
 
-    def _own(self, place: Place) -> tuple[Missing, ...]:
+    def _own(self, place: LatticeRef) -> tuple[Missing, ...]:
         records = self._store.view.missing(place.scope)
         return tuple(Missing(one.name, one.glance.versions, one.glance.deployed_version) for one in records)
 
-    async def _restore(self, place: Place) -> tuple[str, ...]:
+    async def _restore(self, place: LatticeRef) -> tuple[str, ...]:
         if not self._own(place):
             return ()
         if self._store.is_gone:
@@ -112,22 +112,22 @@ class Memory:
 
     # -- answers to other servers ------------------------------------------------------------
 
-    def _handler(self, answer: Callable[[Place], Awaitable[bytes]]) -> Callable[[Message], None]:
+    def _handler(self, answer: Callable[[LatticeRef], Awaitable[bytes]]) -> Callable[[Message], None]:
         def handle(message: Message) -> None:
             if self._replies.permitted(message):
                 self._tasks.start(self._reply(message, answer))
 
         return handle
 
-    async def _reply(self, message: Message, answer: Callable[[Place], Awaitable[bytes]]) -> None:
+    async def _reply(self, message: Message, answer: Callable[[LatticeRef], Awaitable[bytes]]) -> None:
         place = self._store.view.place(message.subject.split(".")[2])
         try:
             self._replies.send(message, await answer(place))
         except WadmError as error:
             log.warning("What is remembered could not be stored again", lattice=place.scope, reason=error)
 
-    async def _tell(self, place: Place) -> bytes:
+    async def _tell(self, place: LatticeRef) -> bytes:
         return json.encode(self._own(place))
 
-    async def _restore_and_tell(self, place: Place) -> bytes:
+    async def _restore_and_tell(self, place: LatticeRef) -> bytes:
         return json.encode(await self._restore(place))

@@ -16,7 +16,7 @@ from wadm.metrics import Families, Histogram, of_process
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-    from wadm.server.owner import LatticeOwner
+    from wadm.server.owner import LatticeRunner
 
 PLANNING: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 REACTING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -85,7 +85,7 @@ class ServerMetrics:
         """Errors that nobody expects, wherever in the process they were met."""
 
 
-def families(metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connected: bool, ready: bool) -> list[Metric]:
+def families(metrics: ServerMetrics, owners: Mapping[str, LatticeRunner], connected: bool, ready: bool) -> list[Metric]:
     """Return everything. ``owners`` are those of the lattices that are this instance's."""
     out = Families()
     versions = {"version": __version__, "compatible_with": COMPATIBLE_WITH}
@@ -108,7 +108,7 @@ def families(metrics: ServerMetrics, owners: Mapping[str, LatticeOwner], connect
     return [*out.all, *of_process()]
 
 
-def _lattices(out: Families, owners: list[tuple[str, LatticeOwner]]) -> None:
+def _lattices(out: Families, owners: list[tuple[str, LatticeRunner]]) -> None:
     told = [({"lattice": name}, owner, owner.metrics) for name, owner in owners]
     out.gauge("wadm_lattice_owned", "Lattices that this instance looks after.", [(at, 1) for at, _, _ in told])
     out.gauge(
@@ -191,19 +191,19 @@ def _lattices(out: Families, owners: list[tuple[str, LatticeOwner]]) -> None:
     )
 
 
-def _hosts(owner: LatticeOwner) -> list[tuple[str, int]]:
+def _hosts(owner: LatticeRunner) -> list[tuple[str, int]]:
     now = owner.now()
     hosts = list(owner.lattice.hosts.values())
     silent = sum(now - host.last_heard > SILENT_AFTER for host in hosts)
     return [("heard", len(hosts) - silent), ("silent", silent)]
 
 
-def _applications(owner: LatticeOwner) -> list[tuple[str, int]]:
+def _applications(owner: LatticeRunner) -> list[tuple[str, int]]:
     counts = Counter(status.type for _, status in owner.controller.statuses())
     return [(state, counts[state]) for state in STATES]
 
 
-def _instances(owner: LatticeOwner) -> list[tuple[str, int, int]]:
+def _instances(owner: LatticeRunner) -> list[tuple[str, int, int]]:
     """Return each application with its wanted and its running instances."""
     return [
         (name, sum(e.wanted for e in told), sum(e.running for e in told))
@@ -212,7 +212,7 @@ def _instances(owner: LatticeOwner) -> list[tuple[str, int, int]]:
     ]
 
 
-def _in_flight(owner: LatticeOwner) -> list[tuple[str, int]]:
+def _in_flight(owner: LatticeRunner) -> list[tuple[str, int]]:
     held = total = 0
     for pending in tuple(owner.controller.in_flight):
         total += 1

@@ -17,7 +17,7 @@ import msgspec
 from wadm.background import BackgroundTasks
 from wadm.errors import Malformed, StaleRevision, WadmError
 from wadm.server.logging import Limited, get_logger
-from wadm.server.view import Names, Record, View
+from wadm.server.view import Names, StoredApplication, View
 from wadm.transport.base import Bucket
 from wadm.wire.stored import decode_names
 
@@ -97,7 +97,7 @@ class NameList:
                 value = msgspec.json.encode(names)
             if names == self._names():
                 return
-            if isinstance(self._view().slot(self._key), Record):
+            if isinstance(self._view().slot(self._key), StoredApplication):
                 return  # an application of another lattice has the key
             try:
                 try:

@@ -52,7 +52,7 @@ from wadm.server.memory import Memory
 from wadm.server.reading import Checked, InThreads, Reading
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
-from wadm.server.view import Place, Record
+from wadm.server.view import LatticeRef, StoredApplication
 from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
@@ -71,7 +71,7 @@ log = get_logger("wadm.server.api")
 class Request(Struct, frozen=True):
     """A request. ``name`` is ``""`` for operations that are not about one application."""
 
-    place: Place
+    place: LatticeRef
     name: str
     body: bytes
     headers: Headers
@@ -85,7 +85,7 @@ class Refusal(WadmError):
         self.problems = problems
 
 
-class Models:
+class ApiContext:
     """What operations work with."""
 
     def __init__(
@@ -119,12 +119,12 @@ class Models:
         """What servers remember that the bucket has lost; to be set before these are asked for."""
         self.limits = DEFAULT
         """How large an application this server plans."""
-        self.notice: Callable[[Place], None] = lambda place: None
+        self.notice: Callable[[LatticeRef], None] = lambda place: None
         """Called for a lattice that has no owner and is asked about."""
-        self.has_hosts: Callable[[Place], bool] = lambda place: True
+        self.has_hosts: Callable[[LatticeRef], bool] = lambda place: True
         """Whether hosts of a lattice are heard: nothing is said of applications in a lattice without hosts."""
 
-    async def ask_owner(self, place: Place, question: str, name: str, manifest: Manifest | None = None) -> bytes:
+    async def ask_owner(self, place: LatticeRef, question: str, name: str, manifest: Manifest | None = None) -> bytes:
         """Ask the owner of a lattice; one that nobody has looked after yet gets one.
 
         Where there is none yet, it is asked again until the time is up: a server may just be taking over.
@@ -140,7 +140,7 @@ class Models:
             self.notice(place)
             await self.transport.sleep(OWNER_PAUSE)
 
-    def deployed(self, place: Place, name: str) -> Manifest | None:
+    def deployed(self, place: LatticeRef, name: str) -> Manifest | None:
         """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read."""
         record = self.store.view.record(place, name)
         try:
@@ -148,7 +148,7 @@ class Models:
         except Unreadable:
             return None
 
-    async def publish_deployed(self, place: Place, manifest: Manifest) -> None:
+    async def publish_deployed(self, place: LatticeRef, manifest: Manifest) -> None:
         """Tell other programs what is to run. That it cannot be told is logged: what is stored is what counts."""
         if self.events in self.left_out:
             return
@@ -158,20 +158,20 @@ class Models:
         event = manifest_published(told, self.transport.now(), _event_id())
         await self._tell(place, MANIFEST_PUBLISHED, event, manifest.name)
 
-    async def publish_undeployed(self, place: Place, name: str) -> None:
+    async def publish_undeployed(self, place: LatticeRef, name: str) -> None:
         """Tell other programs what is not to run any more, as :meth:`publish_deployed`."""
         if self.events in self.left_out:
             return
         event = manifest_unpublished(name, self.transport.now(), _event_id())
         await self._tell(place, MANIFEST_UNPUBLISHED, event, name)
 
-    async def _tell(self, place: Place, kind: str, event: bytes, name: str) -> None:
+    async def _tell(self, place: LatticeRef, kind: str, event: bytes, name: str) -> None:
         """Tell other programs, and wait for that a moment: whoever deploys is not kept waiting for a stream that is
         gone, and what is stored is stored."""
         telling = self._telling.start(self._append(place, kind, event, name))
         await asyncio.wait({telling}, timeout=TOLD_WITHIN)
 
-    async def _append(self, place: Place, kind: str, event: bytes, name: str) -> None:
+    async def _append(self, place: LatticeRef, kind: str, event: bytes, name: str) -> None:
         try:
             await self.transport.append(subjects.manifest_event(place.lattice, kind), event)
         except (Unavailable, TooLarge) as error:
@@ -180,18 +180,18 @@ class Models:
                 self.store.on_doubt()
 
 
-Handler: TypeAlias = Callable[[Models, Request], Awaitable[bytes]]
+Handler: TypeAlias = Callable[[ApiContext, Request], Awaitable[bytes]]
 
 
 # -- put ------------------------------------------------------------------------------------
 
 
-async def read_put(models: Models, request: Request) -> Checked:
+async def read_put(models: ApiContext, request: Request) -> Checked:
     """Read the manifest of a put request; raise :class:`~wadm.errors.ManifestInvalid`."""
     return await models.reading.check(request.body, request.headers.get(CONTENT_TYPE))
 
 
-async def put(models: Models, request: Request, checked: Checked) -> bytes:
+async def put(models: ApiContext, request: Request, checked: Checked) -> bytes:
     """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
     _check_lattice(request.place)
     if checked.refused is not None:
@@ -203,7 +203,7 @@ async def put(models: Models, request: Request, checked: Checked) -> bytes:
     return await _store_version(models, request, manifest, problems, replacing)
 
 
-def _check_lattice(place: Place) -> None:
+def _check_lattice(place: LatticeRef) -> None:
     """Raise :class:`~wadm.errors.Malformed` for a lattice that no host can be in. What is stored for it can be read and
     deleted."""
     if not subjects.is_lattice(place.lattice):
@@ -214,7 +214,7 @@ def _check_lattice(place: Place) -> None:
 
 
 async def _store_version(
-    models: Models, request: Request, manifest: Manifest, warnings: list[Problem], replacing: bool = False
+    models: ApiContext, request: Request, manifest: Manifest, warnings: list[Problem], replacing: bool = False
 ) -> bytes:
     place, name, version = request.place, manifest.name, manifest.version
     assert version is not None
@@ -253,7 +253,7 @@ async def _store_version(
 # -- get, list, versions, status ------------------------------------------------------------
 
 
-async def get(models: Models, request: Request) -> bytes:
+async def get(models: ApiContext, request: Request) -> bytes:
     """Return the newest manifest, or the version asked for."""
     version = api.requested_version("get", request.body)
     record = await models.store.find(request.place, request.name)
@@ -267,17 +267,17 @@ async def get(models: Models, request: Request) -> bytes:
     return api.got(request.name, manifest, version)
 
 
-async def list_applications(models: Models, request: Request) -> bytes:
+async def list_applications(models: ApiContext, request: Request) -> bytes:
     """Return all applications of the lattice."""
     return models.listing.reply(request.place, request.body)
 
 
-async def list_legacy(models: Models, request: Request) -> bytes:
+async def list_legacy(models: ApiContext, request: Request) -> bytes:
     """Return all applications of the lattice as the bare array that ``wash`` asks for."""
     return models.listing.legacy_reply(request.place)
 
 
-async def versions(models: Models, request: Request) -> bytes:
+async def versions(models: ApiContext, request: Request) -> bytes:
     """Return the versions of an application, oldest first."""
     record = await models.store.find(request.place, request.name)
     if record is None:
@@ -285,13 +285,13 @@ async def versions(models: Models, request: Request) -> bytes:
     return api.versions_found(request.name, record.glance.versions, record.glance.deployed_version)
 
 
-async def status(models: Models, request: Request) -> bytes:
+async def status(models: ApiContext, request: Request) -> bytes:
     """Return the last status of an application, whether it is stored or not."""
     told = models.statuses.get(request.place.lattice, request.name)
     return api.status_found(request.name, None if told is None else told.raw)
 
 
-async def deployment_history(models: Models, request: Request) -> bytes:
+async def deployment_history(models: ApiContext, request: Request) -> bytes:
     """Return the revisions; where there are none say that there is no such thing, as the original does."""
     revisions = await models.revisions.of(request.place, request.name)
     return insight.history_found(request.name, revisions) if revisions else api.error(api.HISTORY_UNSUPPORTED)
@@ -300,7 +300,7 @@ async def deployment_history(models: Models, request: Request) -> bytes:
 # -- delete ---------------------------------------------------------------------------------
 
 
-async def delete(models: Models, request: Request) -> bytes:
+async def delete(models: ApiContext, request: Request) -> bytes:
     """Delete a version or the whole application; what is deployed of it is taken down."""
     version = api.requested_version("delete", request.body)
     try:
@@ -316,7 +316,9 @@ async def delete(models: Models, request: Request) -> bytes:
     return reply
 
 
-async def _delete(models: Models, request: Request, record: Record, version: str | None) -> tuple[bytes, bool]:
+async def _delete(
+    models: ApiContext, request: Request, record: StoredApplication, version: str | None
+) -> tuple[bytes, bool]:
     """Return the reply, and whether others are to be told that nothing of the application is to run."""
     name, before = request.name, record
 
@@ -344,7 +346,7 @@ async def _delete(models: Models, request: Request, record: Record, version: str
     return api.deleted_version(name, version, undeploy), undeploy
 
 
-def _nothing_deleted(models: Models, request: Request, version: str | None) -> tuple[bytes, bool]:
+def _nothing_deleted(models: ApiContext, request: Request, version: str | None) -> tuple[bytes, bool]:
     """Answer for what was not there. An application that is deployed stays so
     (docs/compatibility.md#unknown-version)."""
     record = models.store.view.record(request.place, request.name)
@@ -356,7 +358,7 @@ def _nothing_deleted(models: Models, request: Request, version: str | None) -> t
 # -- deploy and undeploy --------------------------------------------------------------------
 
 
-async def deploy(models: Models, request: Request) -> bytes:
+async def deploy(models: ApiContext, request: Request) -> bytes:
     """Have a version run, the newest if none is named."""
     place, name = request.place, request.name
     version = api.requested_version("deploy", request.body)
@@ -381,7 +383,7 @@ async def deploy(models: Models, request: Request) -> bytes:
 
 
 async def _deploy(
-    models: Models, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
+    models: ApiContext, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
 ) -> bytes:
     place, name, staged, before = request.place, request.name, version or "", None
     _check_lattice(place)
@@ -422,7 +424,7 @@ async def _deploy(
     return api.deployed(name, staged, shared_ids(manifest, lambda id_: models.store.view.deployed_as(place, id_)))
 
 
-async def undeploy(models: Models, request: Request) -> bytes:
+async def undeploy(models: ApiContext, request: Request) -> bytes:
     """Have nothing of an application run; its versions stay."""
     api.check_undeploy(request.body)
     ask = insight.decode_ask("undeploy", request.body)
@@ -464,7 +466,7 @@ async def undeploy(models: Models, request: Request) -> bytes:
 # -- plan, explain, events, rollback, resume, what is missing ------------------------------------------
 
 
-async def plan(models: Models, request: Request) -> bytes:
+async def plan(models: ApiContext, request: Request) -> bytes:
     """Say what deploying a stored version, rolling back or undeploying would do."""
     ask = insight.decode_ask("plan", request.body)
     record = await models.store.find(request.place, request.name)
@@ -481,7 +483,7 @@ async def plan(models: Models, request: Request) -> bytes:
     return await _plan(models, request.place, request.name, manifest)
 
 
-async def plan_manifest(models: Models, request: Request) -> bytes:
+async def plan_manifest(models: ApiContext, request: Request) -> bytes:
     """Say what deploying a manifest would do that has not been put."""
     checked = await read_put(models, request)
     if checked.refused is not None:
@@ -489,13 +491,13 @@ async def plan_manifest(models: Models, request: Request) -> bytes:
     return await _plan(models, request.place, checked.manifest.name, checked.manifest)
 
 
-async def _plan(models: Models, place: Place, name: str, manifest: Manifest | None) -> bytes:
+async def _plan(models: ApiContext, place: LatticeRef, name: str, manifest: Manifest | None) -> bytes:
     if manifest is not None and (conflicts := _conflicts(models, place, manifest)):
         return api.error(conflicts[0].message, conflicts)
     return insight.planned(name, await models.ask_owner(place, "plan", name, manifest))
 
 
-async def check_plan(models: Models, request: Request, manifest: Manifest | None, wanted: str) -> None:
+async def check_plan(models: ApiContext, request: Request, manifest: Manifest | None, wanted: str) -> None:
     """Raise :class:`Refusal` unless a plan of deploying the manifest (``None``: of undeploying), made before, would
     still come out the same."""
     if insight.plan_id(await models.ask_owner(request.place, "plan", request.name, manifest)) != wanted:
@@ -503,12 +505,12 @@ async def check_plan(models: Models, request: Request, manifest: Manifest | None
         raise Refusal([Problem(text, hint="Make a new plan, look at it, and carry out that.")])
 
 
-def _version(models: Models, record: Record, version: str | None) -> Manifest | None:
+def _version(models: ApiContext, record: StoredApplication, version: str | None) -> Manifest | None:
     application = models.store.decode(record)
     return application.newest if version in (None, LATEST) else application.versions.get(version or "")
 
 
-def _conflicts(models: Models, place: Place, manifest: Manifest) -> list[Problem]:
+def _conflicts(models: ApiContext, place: LatticeRef, manifest: Manifest) -> list[Problem]:
     return check_deploy(
         manifest,
         lambda taken: models.store.view.deployed_with_id(place, taken),
@@ -516,7 +518,7 @@ def _conflicts(models: Models, place: Place, manifest: Manifest) -> list[Problem
     )
 
 
-async def explain(models: Models, request: Request) -> bytes:
+async def explain(models: ApiContext, request: Request) -> bytes:
     """Say why an application is as it is, with the last of what happened to it."""
     insight.decode_ask("explain", request.body)
     if await models.store.find(request.place, request.name) is None:
@@ -527,7 +529,7 @@ async def explain(models: Models, request: Request) -> bytes:
     return insight.explained(request.name, view, entries)
 
 
-async def events(models: Models, request: Request) -> bytes:
+async def events(models: ApiContext, request: Request) -> bytes:
     """Return what has happened to an application, or to all of the lattice, the newest that a reply holds."""
     ask = insight.decode_ask("events", request.body)
     found, more = await read_events(models.transport, models.timeline, request.place, request.name or None, ask)
@@ -535,7 +537,7 @@ async def events(models: Models, request: Request) -> bytes:
     return fit_events(found, more, models.transport.max_payload, about)
 
 
-async def rollback(models: Models, request: Request) -> bytes:
+async def rollback(models: ApiContext, request: Request) -> bytes:
     """Deploy the version that ran before, or the one that is named."""
     ask = insight.decode_ask("rollback", request.body)
     record = await models.store.find(request.place, request.name)
@@ -549,7 +551,7 @@ async def rollback(models: Models, request: Request) -> bytes:
     return await _deploy(models, request, version, ask, "rollback")
 
 
-async def _version_before(models: Models, request: Request, record: Record) -> str:
+async def _version_before(models: ApiContext, request: Request, record: StoredApplication) -> str:
     """Return the version that a rollback goes back to; raise :class:`Refusal` where there is none."""
     versions, deployed = list(record.glance.versions), record.glance.deployed_version
     try:
@@ -558,19 +560,19 @@ async def _version_before(models: Models, request: Request, record: Record) -> s
         raise Refusal([Problem(str(error), hint="Name the version to go back to.")]) from error
 
 
-async def resume(models: Models, request: Request) -> bytes:
+async def resume(models: ApiContext, request: Request) -> bytes:
     """End the pause in which nothing of the lattice is moved, because most of its hosts fell silent."""
     insight.decode_ask("resume", request.body)
     return await models.ask_owner(request.place, "resume", "")
 
 
-async def missing(models: Models, request: Request) -> bytes:
+async def missing(models: ApiContext, request: Request) -> bytes:
     """Return the applications that the bucket has lost though nobody deleted them, as far as servers remember them."""
     found = await models.memory.missing(request.place) if models.memory is not None else ()
     return insight.missing_found(found)
 
 
-async def restore(models: Models, request: Request) -> bytes:
+async def restore(models: ApiContext, request: Request) -> bytes:
     """Store again what servers remember of applications that the bucket has lost."""
     insight.decode_ask("restore", request.body)
     return insight.restored(await models.memory.restore(request.place) if models.memory is not None else ())

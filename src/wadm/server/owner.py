@@ -20,25 +20,25 @@ from msgspec import Struct
 from wadm.engine.controller import AT_ONCE, ControllerSettings, LatticeController
 from wadm.engine.effects import Effect, Planned, QueryHosts, SendCommands, StoreRecords
 from wadm.engine.inputs import ApplicationsListed, EventsMissed, InventoryReply, PauseEnded, RecordsLost
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.engine.planner import PLANNED_AT_ONCE
 from wadm.errors import Unavailable
 from wadm.model.lattice import Lattice
 from wadm.server import tracing
 from wadm.server.application_reader import ApplicationReader, Applications, Statuses
 from wadm.server.commands import AT_A_TIME, Commands
-from wadm.server.desk import Desk
 from wadm.server.driver import Changed, Driver, Item
 from wadm.server.executor import Executor
 from wadm.server.fencing import ALWAYS, EPOCH, FencedBucket, FencedTransport, Tenure
+from wadm.server.host_queries import HostQueries
 from wadm.server.inbox import Inbox
-from wadm.server.inquiries import Inquiries
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
+from wadm.server.query_service import QueryService
 from wadm.server.records import Records
 from wadm.server.roster import Roster
 from wadm.server.timeline import Timeline
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Bucket, Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.reply_subjects import ReplyRules
@@ -56,7 +56,7 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
     control: ControllerSettings = ControllerSettings()
 
 
-class LatticeOwner:
+class LatticeRunner:
     """Keeps the applications of one lattice as they are declared, for as long as :meth:`run` runs."""
 
     def __init__(
@@ -73,7 +73,7 @@ class LatticeOwner:
     ) -> None:
         self.metrics = LatticeMetrics()
         self.controller = LatticeController(lattice, settings.control)
-        self._place = Place(lattice, account)
+        self._place = LatticeRef(lattice, account)
         self._clock = asyncio.get_running_loop().time
         self._epoch = transport.now() - self._clock()
         self._transport = transport
@@ -85,7 +85,7 @@ class LatticeOwner:
         """When the first of what is being taken up came."""
         scope = self._place.scope
         self.reader = ApplicationReader(self.controller, applications, statuses, limited)
-        inquiries = Inquiries(transport, lattice, account, self._inbox.put, self.now, log)
+        inquiries = HostQueries(transport, lattice, account, self._inbox.put, self.now, log)
         self._driver = Driver(
             self.controller, self.reader, inquiries, self.now, tenure.holds, self.metrics, limited, scope
         )
@@ -117,7 +117,7 @@ class LatticeOwner:
             self._driver,
             self._inbox.put,
         )
-        self._desk = Desk(self, transport, scope, log, settings.reply_rules)
+        self._desk = QueryService(self, transport, scope, log, settings.reply_rules)
 
     def now(self) -> float:
         """Return seconds since 1970 by a clock that never steps."""
@@ -163,7 +163,7 @@ class LatticeOwner:
         unknown = {name for name in names if name not in configs}
         if not unknown or not self.controller.lattice.hosts:
             return
-        self._executor.perform([QueryHosts(Questions(unknown, set()))])
+        self._executor.perform([QueryHosts(InformationRequests(unknown, set()))])
         for _ in range(20):
             await self._transport.sleep(0.05)
             if all(name in configs for name in unknown):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wadm.engine.plan import Record
+from wadm.engine.plan import OwnedResources
 from wadm.errors import Malformed, StaleRevision
 from wadm.model.link_puts import LinkAt
 from wadm.model.swaps import Swap, joined
@@ -36,7 +36,7 @@ class _Stored(Struct, frozen=True, omit_defaults=True):
 _decoder = msgspec.json.Decoder(_Stored)
 
 
-def encode_record(record: Record) -> bytes:
+def encode_record(record: OwnedResources) -> bytes:
     """Return a record as JSON: links as source, namespace, package, name, target."""
     stored = _Stored(
         _tuples(record.links),
@@ -48,13 +48,13 @@ def encode_record(record: Record) -> bytes:
     return msgspec.json.encode(stored)
 
 
-def decode_record(value: bytes) -> Record:
+def decode_record(value: bytes) -> OwnedResources:
     """Return the record that a value holds. Raises :class:`~wadm.errors.Malformed`."""
     try:
         stored = _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not a record of what was put: {error}") from error
-    return Record(
+    return OwnedResources(
         _links(stored.links),
         frozenset(stored.configs),
         _links(stored.untold),
@@ -90,9 +90,9 @@ class Records:
         self._unconfirmed: dict[str, set[bytes | None]] = {}
         """What was written of an application without an acknowledgement: it may be stored, and is ours."""
 
-    async def load(self) -> dict[str, Record]:
+    async def load(self) -> dict[str, OwnedResources]:
         """Return all records by application. One that cannot be read is logged and left as it is."""
-        found: dict[str, Record] = {}
+        found: dict[str, OwnedResources] = {}
 
         def note(entry: Entry) -> None:
             name = entry.key.removeprefix(self._prefix)
@@ -107,15 +107,15 @@ class Records:
         await watch.stop()
         return found
 
-    async def find(self, application: str) -> Record:
+    async def find(self, application: str) -> OwnedResources:
         """Return the record of an application that was not there when all were loaded: somebody has restored it."""
         entry = await self._bucket.get(f"{self._prefix}{application}")
         if entry is None or entry.revision <= self._revisions.get(application, 0):
-            return Record()
+            return OwnedResources()
         self._revisions[application] = entry.revision
         return self._read(application, entry.value)
 
-    async def save(self, application: str, record: Record) -> Record:
+    async def save(self, application: str, record: OwnedResources) -> OwnedResources:
         """Store an application's record, or remove it once there is nothing on it; return what is stored then, which is
         more where somebody else had put things on it.
 
@@ -132,7 +132,7 @@ class Records:
             if self._saving[application] is task:
                 del self._saving[application]
 
-    async def _write(self, application: str, record: Record) -> Record:
+    async def _write(self, application: str, record: OwnedResources) -> OwnedResources:
         key = f"{self._prefix}{application}"
         for _ in range(ATTEMPTS):
             value = encode_record(record) if record else None
@@ -150,7 +150,7 @@ class Records:
                 return record
         raise StaleRevision(f"others were first {ATTEMPTS} times in recording what was put for {application}")
 
-    async def _join(self, application: str, key: str, record: Record) -> Record:
+    async def _join(self, application: str, key: str, record: OwnedResources) -> OwnedResources:
         """Read what is stored in place of what we knew; return our record, joined with what others have put on it."""
         stored = await self._bucket.get(key)
         self._revisions[application] = 0 if stored is None else stored.revision
@@ -159,11 +159,11 @@ class Records:
         theirs = self._read(application, stored.value)
         return record | theirs
 
-    def _read(self, application: str, value: bytes | None) -> Record:
+    def _read(self, application: str, value: bytes | None) -> OwnedResources:
         if value is not None:
             try:
                 return decode_record(value)
             except Malformed as error:
                 said = "cannot read what was put for an application"
                 self._limited.warning("record", said, application=application, error=str(error))
-        return Record()
+        return OwnedResources()

@@ -37,10 +37,10 @@ from wadm.model.manifest import Application, Manifest
 from wadm.server import losses
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
-from wadm.server.view import Garbled, Marker, Names, Place, Record, Slot, View, keys_of, slot_of
+from wadm.server.view import Garbled, LatticeRef, Marker, Names, Slot, StoredApplication, View, keys_of, slot_of
 from wadm.transport.base import Bucket, BucketState, Entry, Subscription
 from wadm.wire import subjects
-from wadm.wire.glance import glance, version_of
+from wadm.wire.application_header import glance, version_of
 from wadm.wire.manifests import encode_manifest, manifest_from_builtins
 from wadm.wire.reading import read
 from wadm.wire.stored import decode_application, encode_application
@@ -204,14 +204,14 @@ class Store:
         """Say what will make the bucket lose applications, or refuse them, and what to do."""
         return losses.warnings(self._bucket.name, self.state)
 
-    def doubts(self, place: Place) -> dict[str, str]:
+    def doubts(self, place: LatticeRef) -> dict[str, str]:
         """Return why nothing of some applications of a lattice is to be changed, by name."""
         if not self.view.is_anything_missing:
             return {}
         why = losses.doubt(self._bucket.name, self.is_gone)
         return {record.name: why for record in self.view.records(place) if record.missing}
 
-    async def store_again(self, place: Place) -> tuple[str, ...]:
+    async def store_again(self, place: LatticeRef) -> tuple[str, ...]:
         """Store again what the bucket lacks of a lattice; return the names of what was stored by this.
 
         Nothing is written over: what somebody has stored under such a name in between stays as it is.
@@ -228,11 +228,11 @@ class Store:
         the same one it came after, and the versions that are gone were deleted."""
         records, is_another = 0, lost.is_another(self.state)
         for key, slot in lost.view.items():
-            if not isinstance(slot, Record | Names):
+            if not isinstance(slot, StoredApplication | Names):
                 continue
             if await self._put_where_nothing_is(key, slot.value):
-                records += isinstance(slot, Record)
-            elif isinstance(slot, Record) and is_another:
+                records += isinstance(slot, StoredApplication)
+            elif isinstance(slot, StoredApplication) and is_another:
                 await self._rejoin(slot)
         if records:
             log.info("The bucket is a new one, the applications were put back", applications=records)
@@ -240,7 +240,7 @@ class Store:
     async def _put_where_nothing_is(self, key: str, value: bytes) -> bool:
         """Store a value under a key that the bucket does not have yet; return ``False`` if it does."""
         there = self.view.slot(key)
-        if there.revision and not (isinstance(there, Record) and there.missing):
+        if there.revision and not (isinstance(there, StoredApplication) and there.missing):
             return False
         try:
             revision = await self._bucket.put(key, value, there.revision)
@@ -250,7 +250,7 @@ class Store:
         self._see(Entry(key, value, revision))
         return True
 
-    async def _rejoin(self, lost: Record) -> None:
+    async def _rejoin(self, lost: StoredApplication) -> None:
         """Give an application that was put anew before it could be put back the history that it had."""
         place = self.view.place(lost.scope)
         anew = self.view.record(place, lost.name)
@@ -267,7 +267,7 @@ class Store:
 
     # -- reading -----------------------------------------------------------------------------
 
-    async def find(self, place: Place, name: str) -> Record | None:
+    async def find(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Return an application, having asked the bucket where the view knows none.
 
         Raises :class:`~wadm.errors.Unreadable` and :class:`~wadm.errors.Unavailable`.
@@ -277,7 +277,7 @@ class Store:
             return record
         return await self.reload(place, name)
 
-    async def reload(self, place: Place, name: str) -> Record | None:
+    async def reload(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""
         _check_key(place, name)
         for key in keys_of(place, name):
@@ -289,7 +289,7 @@ class Store:
             raise Unreadable(reason)
         return record
 
-    def decode(self, record: Record) -> Application:
+    def decode(self, record: StoredApplication) -> Application:
         """Return an application as a whole; raise :class:`~wadm.errors.Unreadable`."""
         key = (record.key, record.revision)
         application = self._decoded.pop(key, None)
@@ -302,7 +302,7 @@ class Store:
             self._keep(key, application)
         return application
 
-    def manifest_json(self, record: Record, version: str) -> bytes:
+    def manifest_json(self, record: StoredApplication, version: str) -> bytes:
         """Return a version of an application as JSON, as this server writes it; raise ``Unreadable``.
 
         Stored just so, it is not read again each time: it is asked for more often than it changes.
@@ -316,7 +316,7 @@ class Store:
             self._as_written[record.key] = record.revision
         return version_of(record.value, version)
 
-    def deployed_manifest(self, record: Record) -> Manifest | None:
+    def deployed_manifest(self, record: StoredApplication) -> Manifest | None:
         """Return what is deployed of an application, reading no more than that; raise ``Unreadable``."""
         if record.glance.deployed is None:
             return None
@@ -331,8 +331,8 @@ class Store:
     # -- writing -----------------------------------------------------------------------------
 
     async def change(
-        self, place: Place, name: str, change: Change, shows: Shows = lambda _application: False
-    ) -> Record | None:
+        self, place: LatticeRef, name: str, change: Change, shows: Shows = lambda _application: False
+    ) -> StoredApplication | None:
         """Apply a change to an application; return what is stored then (``None``: nothing).
 
         Whatever ``change`` raises comes out of here, once the bucket has confirmed what it was decided on. Raises
@@ -381,13 +381,13 @@ class Store:
             self._encoded = (application, encode_application(application))
         return self._encoded[1]
 
-    def ensure_listed(self, place: Place, name: str) -> None:
+    def ensure_listed(self, place: LatticeRef, name: str) -> None:
         """Have a stored application in the list of names, whatever happened when it was written."""
         self._list(place, name, present=True)
 
     async def _write(
-        self, place: Place, name: str, record: Record | None, application: Application | None
-    ) -> Record | None:
+        self, place: LatticeRef, name: str, record: StoredApplication | None, application: Application | None
+    ) -> StoredApplication | None:
         if self.is_gone:
             raise BucketGone(self.trouble())
         if application is None:
@@ -407,7 +407,7 @@ class Store:
         key = record.key if record is not None else self._free_key(place, name)
         before = self.view.slot(key).revision
         revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
-        written = Record(key, revision, place.scope, value, glance(value))
+        written = StoredApplication(key, revision, place.scope, value, glance(value))
         self._keep((key, revision), application)
         self._as_written[key] = revision
         if revision > self.view.slot(key).revision:  # else the watch was quicker
@@ -442,7 +442,7 @@ class Store:
                 raise  # it is not there
             raise OutcomeUnknown(str(error)) from error
 
-    def _free_key(self, place: Place, name: str) -> str:
+    def _free_key(self, place: LatticeRef, name: str) -> str:
         """Return the key for an application that is not stored yet: its own, unless something else has that."""
         own, other = keys_of(place, name)
         if not self._is_taken(own, place, name):
@@ -450,11 +450,13 @@ class Store:
         log.warning("An application is stored beside its key, which is taken", key=own, instead=other)
         return other
 
-    def _is_taken(self, key: str, place: Place, name: str) -> bool:
+    def _is_taken(self, key: str, place: LatticeRef, name: str) -> bool:
         slot = self.view.slot(key)
-        return isinstance(slot, Names) or (isinstance(slot, Record) and (slot.scope, slot.name) != (place.scope, name))
+        return isinstance(slot, Names) or (
+            isinstance(slot, StoredApplication) and (slot.scope, slot.name) != (place.scope, name)
+        )
 
-    def _list(self, place: Place, name: str, present: bool) -> None:
+    def _list(self, place: LatticeRef, name: str, present: bool) -> None:
         scope = place.scope
         names = self._lists.get(scope)
         if names is None:
@@ -478,7 +480,7 @@ class Store:
             self._see(entry)
             return
         slot = self.view.slot(key)
-        if isinstance(slot, Record) and not slot.missing:  # a deletion would have left a marker
+        if isinstance(slot, StoredApplication) and not slot.missing:  # a deletion would have left a marker
             self.on_doubt()
             self._put(key, replace(slot, revision=0, missing=True))
         elif slot.revision:
@@ -501,7 +503,7 @@ class Store:
         known = self.view.slot(entry.key)
         if entry.revision <= known.revision:
             return
-        if entry.expired and isinstance(known, Record):
+        if entry.expired and isinstance(known, StoredApplication):
             self.on_doubt()
             self._put(entry.key, replace(known, revision=entry.revision, missing=True))
         else:
@@ -511,7 +513,7 @@ class Store:
         if isinstance(slot, Garbled):
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
         self._newest = max(self._newest, slot.revision)
-        if not isinstance(slot, Record):
+        if not isinstance(slot, StoredApplication):
             self._as_written.pop(key, None)
         self._tell(self.view.put(key, slot))
 
@@ -523,6 +525,6 @@ class Store:
             self.on_change(place.lattice, place.account, name)
 
 
-def _check_key(place: Place, name: str) -> None:
+def _check_key(place: LatticeRef, name: str) -> None:
     if not (subjects.is_token(place.scope) and subjects.is_token(name)):
         raise Unreadable(f"nothing can be stored under {place.scope}-{name}")

@@ -1,7 +1,8 @@
 """What the manifest bucket holds, indexed for what is asked of it. No I/O: entries are put in, questions answered.
 
-Each application is kept as the bytes that are stored, with a :class:`~wadm.wire.glance.Glance`; so thousands cost
-little, and what a question costs depends on the application it is about, never on how many there are.
+Each application is kept as the bytes that are stored, with an
+:class:`~wadm.wire.application_header.ApplicationHeader`; so thousands cost little, and what a question costs depends on
+the application it is about, never on how many there are.
 
 Layout of the bucket (docs/protocol/api.md#keys-of-manifests; ``{L}`` is ``{account}-{lattice}`` in multi-tenant
 mode, called *scope* here):
@@ -27,13 +28,13 @@ from msgspec.structs import replace
 
 from wadm.errors import Malformed
 from wadm.transport.base import Entry
-from wadm.wire.glance import Glance, glance, is_list
+from wadm.wire.application_header import ApplicationHeader, glance, is_list
 from wadm.wire.stored import manifest_key, names_key
 
 Evidence = Literal["deployed", "undeployed", "deleted", "unknown"]
 
 
-class Place(Struct, frozen=True):
+class LatticeRef(Struct, frozen=True):
     """A lattice, in multi-tenant mode of an account."""
 
     lattice: str
@@ -45,7 +46,7 @@ class Place(Struct, frozen=True):
         return names_key(self.lattice, self.account)
 
 
-class Record(Struct, frozen=True, gc=False):
+class StoredApplication(Struct, frozen=True, gc=False):
     """An application as stored; a ``missing`` one was, and the bucket does not hold it any more though nobody deleted
     it. Its revision is that of the marker in its place, 0 where there is none."""
 
@@ -53,7 +54,7 @@ class Record(Struct, frozen=True, gc=False):
     revision: int
     scope: str
     value: bytes
-    glance: Glance
+    glance: ApplicationHeader
     missing: bool = False
 
     @property
@@ -83,7 +84,7 @@ class Garbled(Struct, frozen=True, gc=False):
     reason: str
 
 
-Slot: TypeAlias = Record | Names | Marker | Garbled
+Slot: TypeAlias = StoredApplication | Names | Marker | Garbled
 NOTHING: Final = Marker(0)
 
 
@@ -99,10 +100,10 @@ def slot_of(entry: Entry) -> Slot:
         return Garbled(entry.revision, str(error))
     if not entry.key.endswith((f"-{seen.name}", f"/{seen.name}")):
         return Garbled(entry.revision, f"stored application: it bears the name {seen.name!r}")
-    return Record(entry.key, entry.revision, entry.key[: -len(seen.name) - 1], entry.value, seen)
+    return StoredApplication(entry.key, entry.revision, entry.key[: -len(seen.name) - 1], entry.value, seen)
 
 
-def keys_of(place: Place, name: str) -> tuple[str, str]:
+def keys_of(place: LatticeRef, name: str) -> tuple[str, str]:
     """Return the keys that an application may have: its own, and the one beside it."""
     return manifest_key(place.lattice, name, place.account), f"{place.scope}/{name}"
 
@@ -113,12 +114,12 @@ class View:
     def __init__(self, multitenant: bool = False) -> None:
         self._multitenant = multitenant
         self._slots: dict[str, Slot] = {}
-        self._applications: dict[str, dict[str, Record]] = {}
-        self._deployed: dict[str, dict[str, Record]] = {}
+        self._applications: dict[str, dict[str, StoredApplication]] = {}
+        self._deployed: dict[str, dict[str, StoredApplication]] = {}
         self._ids: dict[str, dict[str, set[str]]] = {}
         """Deployed applications by the ids under which they run something, and those that their manifests give."""
         self._sorted: dict[str, list[str]] = {}
-        self._missing: dict[str, Record] = {}
+        self._missing: dict[str, StoredApplication] = {}
         """Applications that the bucket does not hold any more, by key."""
         self._in_bucket = 0
         """How many of the keys the bucket has an entry of."""
@@ -131,20 +132,20 @@ class View:
         """Return what is under a key."""
         return self._slots.get(key, NOTHING)
 
-    def record(self, place: Place, name: str) -> Record | None:
+    def record(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Return an application."""
         return self._applications.get(place.scope, {}).get(name)
 
-    def garbled(self, place: Place, name: str) -> str:
+    def garbled(self, place: LatticeRef, name: str) -> str:
         """Return why what is stored in an application's place cannot be read, ``""`` where that is not so."""
         slot = self.slot(keys_of(place, name)[0])
         return slot.reason if isinstance(slot, Garbled) else ""
 
-    def records(self, place: Place) -> list[Record]:
+    def records(self, place: LatticeRef) -> list[StoredApplication]:
         """Return the applications of a lattice, by name."""
         return list(self.records_after(place, ""))
 
-    def records_after(self, place: Place, after: str) -> Iterator[Record]:
+    def records_after(self, place: LatticeRef, after: str) -> Iterator[StoredApplication]:
         """Yield the applications of a lattice whose names come after this one, by name; to be read before a change."""
         applications = self._applications.get(place.scope)
         if applications is None:
@@ -154,7 +155,7 @@ class View:
             names = self._sorted[place.scope] = sorted(applications)
         return (applications[names[index]] for index in range(bisect_right(names, after), len(names)))
 
-    def count(self, place: Place) -> int:
+    def count(self, place: LatticeRef) -> int:
         """Return how many applications a lattice has."""
         return len(self._applications.get(place.scope, ()))
 
@@ -166,16 +167,16 @@ class View:
         """Whether anything is stored in a lattice."""
         return scope in self._applications
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[LatticeRef]:
         """Yield the lattices in which something is deployed."""
         return map(self.place, sorted(self._deployed))
 
-    def place(self, scope: str) -> Place:
+    def place(self, scope: str) -> LatticeRef:
         """Return the lattice of a scope. Accounts have no dash in them."""
         if not self._multitenant:
-            return Place(scope)
+            return LatticeRef(scope)
         account, _, lattice = scope.partition("-")
-        return Place(lattice, account)
+        return LatticeRef(lattice, account)
 
     def items(self) -> Iterator[tuple[str, Slot]]:
         """Yield everything by key, in the order of keys."""
@@ -196,34 +197,34 @@ class View:
         """Whether the bucket does not hold any more what nobody has deleted."""
         return bool(self._missing)
 
-    def missing(self, scope: str | None = None) -> list[Record]:
+    def missing(self, scope: str | None = None) -> list[StoredApplication]:
         """Return the applications, of one lattice or of all, that the bucket does not hold any more though nobody has
         deleted them, by key."""
         return [record for _, record in sorted(self._missing.items()) if scope in (None, record.scope)]
 
-    def all_deployed(self) -> Iterator[Record]:
+    def all_deployed(self) -> Iterator[StoredApplication]:
         """Yield the deployed applications of all lattices."""
         return (record for deployed in self._deployed.values() for record in deployed.values())
 
-    def deployed(self, place: Place) -> list[Record]:
+    def deployed(self, place: LatticeRef) -> list[StoredApplication]:
         """Return the deployed applications of a lattice, by name."""
         deployed = self._deployed.get(place.scope, {})
         return [deployed[name] for name in sorted(deployed)]
 
-    def is_anything_deployed(self, place: Place) -> bool:
+    def is_anything_deployed(self, place: LatticeRef) -> bool:
         """Whether a lattice has a deployed application."""
         return place.scope in self._deployed
 
-    def deployed_with_id(self, place: Place, explicit: str) -> frozenset[str]:
+    def deployed_with_id(self, place: LatticeRef, explicit: str) -> frozenset[str]:
         """Return the deployed applications that give this explicit id to something."""
         names = self._ids.get(place.scope, {}).get(explicit, ())
         return frozenset(name for name in names if explicit in self._deployed[place.scope][name].glance.ids)
 
-    def deployed_as(self, place: Place, entity_id: str) -> frozenset[str]:
+    def deployed_as(self, place: LatticeRef, entity_id: str) -> frozenset[str]:
         """Return the deployed applications that run something under this id, be it explicit or generated."""
         return frozenset(self._ids.get(place.scope, {}).get(entity_id, ()))
 
-    def evidence(self, place: Place, name: str) -> Evidence:
+    def evidence(self, place: LatticeRef, name: str) -> Evidence:
         """Return what is known of an application's fate.
 
         ``deleted`` means that a key it could have had bears a deletion marker, or did in a bucket that is lost;
@@ -249,14 +250,18 @@ class View:
         self.remember_deleted(lost)
         for key, slot in lost.items():
             there = self.slot(key)
-            if isinstance(slot, Record) and isinstance(there, Marker) and (there.expired or not there.revision):
+            if (
+                isinstance(slot, StoredApplication)
+                and isinstance(there, Marker)
+                and (there.expired or not there.revision)
+            ):
                 self.put(key, replace(slot, revision=there.revision, missing=True))
 
     def lose_all(self) -> None:
         """Note that there is no bucket any more: what it held is missing."""
         self.remember_deleted(self)
         for key, slot in list(self._slots.items()):
-            self.put(key, replace(slot, revision=0, missing=True) if isinstance(slot, Record) else NOTHING)
+            self.put(key, replace(slot, revision=0, missing=True) if isinstance(slot, StoredApplication) else NOTHING)
 
     def put(self, key: str, slot: Slot) -> set[tuple[str, str]]:
         """Put something under a key; return scope and name of the applications whose deployment it concerns:
@@ -264,18 +269,20 @@ class View:
         before = self.slot(key)
         self._slots[key] = slot
         self._in_bucket += (slot.revision > 0) - (before.revision > 0)
-        if isinstance(slot, Record) and slot.missing:
+        if isinstance(slot, StoredApplication) and slot.missing:
             self._missing[key] = slot
         else:
             self._missing.pop(key, None)
-        for name in {(record.scope, record.name) for record in (before, slot) if isinstance(record, Record)}:
+        for name in {(record.scope, record.name) for record in (before, slot) if isinstance(record, StoredApplication)}:
             self._index(*name)
         return _concerned(before, slot)
 
     def _index(self, scope: str, name: str) -> None:
         """Bring the indexes in order for one application; under both of its keys, the one beside does not count."""
         slots = (self.slot(f"{scope}{separator}{name}") for separator in "-/")
-        mine = (slot for slot in slots if isinstance(slot, Record) and (slot.scope, slot.name) == (scope, name))
+        mine = (
+            slot for slot in slots if isinstance(slot, StoredApplication) and (slot.scope, slot.name) == (scope, name)
+        )
         after, before = next(mine, None), self._applications.get(scope, {}).get(name)
         if (before is None) is not (after is None):
             self._sort_in(scope, name, present=after is not None)
@@ -304,7 +311,7 @@ class View:
         if not names:
             del self._sorted[scope]
 
-    def _remove_ids(self, scope: str, record: Record) -> None:
+    def _remove_ids(self, scope: str, record: StoredApplication) -> None:
         ids = self._ids.get(scope, {})
         for one in record.glance.ids | record.glance.entity_ids:
             names = ids.get(one, set())
@@ -315,7 +322,7 @@ class View:
             self._ids.pop(scope, None)
 
 
-def _discard(table: dict[str, dict[str, Record]], scope: str, name: str) -> None:
+def _discard(table: dict[str, dict[str, StoredApplication]], scope: str, name: str) -> None:
     table[scope].pop(name, None)
     if not table[scope]:
         del table[scope]
@@ -323,11 +330,13 @@ def _discard(table: dict[str, dict[str, Record]], scope: str, name: str) -> None
 
 def _concerned(before: Slot, after: Slot) -> set[tuple[str, str]]:
     was, now = _deployment(before), _deployment(after)
-    again = isinstance(before, Record) and isinstance(after, Record) and before.value == after.value
+    again = (
+        isinstance(before, StoredApplication) and isinstance(after, StoredApplication) and before.value == after.value
+    )
     return {key for key in was.keys() | now.keys() if again or was.get(key) != now.get(key)}
 
 
 def _deployment(slot: Slot) -> dict[tuple[str, str], bytes]:
-    if not isinstance(slot, Record) or slot.glance.deployed is None:
+    if not isinstance(slot, StoredApplication) or slot.glance.deployed is None:
         return {}
     return {(slot.scope, slot.name): slot.glance.deployed}

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import fields, replace
 
 from wadm.errors import WadmError
-from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.hosts.host import ModelHost
 from wadm.hosts.images import Kind
 from wadm.sim import checks
@@ -205,7 +205,7 @@ class Attack:
 
     # -- hosts -------------------------------------------------------------------------------
 
-    def _habits(self) -> Habits:
+    def _habits(self) -> HostBehaviour:
         rng, failing = self._rng, self.options.failing_images
 
         def images(_reference: str) -> str | None:

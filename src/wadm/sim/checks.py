@@ -21,7 +21,7 @@ from wadm.hosts.providers import RunningProvider
 from wadm.sim import wanted
 from wadm.sim.calls import STRANGER, Call
 from wadm.sim.ledger import Stored
-from wadm.sim.wanted import NOTHING, Share, Wanted, Workload
+from wadm.sim.wanted import NOTHING, Wanted, WantedShare, Workload
 from wadm.sim.world import SimulatedHost, World
 
 MANAGED_BY: Final = "wasmcloud.dev/managed-by"
@@ -295,7 +295,7 @@ def _judge_daemon(view: View, workload: Workload, verdict: Verdict) -> None:
             verdict.wrong.append(f"{workload.id} runs {there} times on {name}, should {should}")
 
 
-def _is_of_another_share(entity: Running, share: Share | None) -> bool:
+def _is_of_another_share(entity: Running, share: WantedShare | None) -> bool:
     """Whether what runs also serves for a share of an earlier version: where a share has no host, as many go on as
     there were."""
     return share is not None and entity.annotations.get(SPREAD) != share.name
@@ -343,7 +343,9 @@ def _judge_short(view: View, workload: Workload, mine: Mapping[str, Running], le
         verdict.wrong.append(f"{workload.id} runs {there} times, should {least}")
 
 
-def _judge_share(view: View, workload: Workload, share: Share, mine: Mapping[str, Running], verdict: Verdict) -> None:
+def _judge_share(
+    view: View, workload: Workload, share: WantedShare, mine: Mapping[str, Running], verdict: Verdict
+) -> None:
     counted = {name: entity for name, entity in mine.items() if entity.annotations.get(SPREAD) == share.name}
     there = sum(_count(entity) for entity in counted.values())
     if there != share.target:

@@ -116,7 +116,7 @@ def read_line(text: str) -> Line:
 # -- what is reached --------------------------------------------------------------------------
 
 
-class Follower:
+class BranchTracer:
     """Follows which lines of the program are run one after the other."""
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ class Follower:
 
 def run_line(line: Line) -> tuple[Result, Branches]:
     """Run the simulation of a line; return what came of it, and what it reached."""
-    follower = Follower()
+    follower = BranchTracer()
     result: Result = follower.follow(lambda: simulate(options_of(line)))
     return result, frozenset(follower.reached)
 

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wadm.hosts.habits import Habits
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.sim.network import Trouble
 
 ROOM: Final = 1024 * 1024
@@ -71,7 +71,7 @@ class Options(Struct, frozen=True):
     """Bytes that an application may take; where there are few, the oldest versions are forgotten."""
     persistence: str
     """Where the server keeps its streams and buckets: ``file`` or ``memory``."""
-    habits: Habits
+    habits: HostBehaviour
     """How hosts behave during the attack."""
     failing_images: float
     """The chance that an image cannot be had, drawn for each pull during the attack."""
@@ -121,7 +121,7 @@ def draw_options(seed: int, minutes: float | None = None) -> Options:
         shared=rng.random() < 0.4,
         room=rng.choice((ROOM, ROOM, ROOM, LITTLE_ROOM)),
         persistence=rng.choice(("file", "file", "memory")),
-        habits=Habits(
+        habits=HostBehaviour(
             pull_delay=(0.0, maybe(20.0)),
             failing_updates=maybe(0.5),
             provider_subscribes=subscribes,
@@ -194,7 +194,7 @@ def _draw_succession(seed: int, rng: random.Random, attack: float) -> Options:
         shared=rng.random() < 0.3,
         room=ROOM,
         persistence="file",
-        habits=Habits(pull_delay=(0.0, maybe(3.0)), ack_lost=maybe(0.3, 0.3), event_lost=maybe(0.2, 0.3)),
+        habits=HostBehaviour(pull_delay=(0.0, maybe(3.0)), ack_lost=maybe(0.3, 0.3), event_lost=maybe(0.2, 0.3)),
         failing_images=0.0,
         trouble=Trouble(
             delivery_doubled=maybe(0.3, 0.3),

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from typing import Any, Protocol
 
 from wadm.errors import WadmError
-from wadm.sim.lives import Life
+from wadm.sim.sim_process import SimProcess
 from wadm.transport.base import Delivery, Handler, Headers, Message, Subscription
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.transport.virtual_time import LoopClock
@@ -37,7 +37,7 @@ class Observer(Protocol):
 class WatchedTransport(MemoryTransport):
     """The connection of one process, with its own clock. ``life`` is ``None`` where it cannot stand still or die."""
 
-    def __init__(self, broker: MemoryBroker, name: str, observer: Observer, life: Life | None = None) -> None:
+    def __init__(self, broker: MemoryBroker, name: str, observer: Observer, life: SimProcess | None = None) -> None:
         super().__init__(broker, name, LoopClock())
         self.life = life
         self.room = super().max_payload

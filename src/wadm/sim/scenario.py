@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.server import logging
 from wadm.sim import checks, early_stops
 from wadm.sim.manifests import Manifest
@@ -42,7 +42,7 @@ class Scenario:
         self._seen = 0
         self._written: dict[str, int] = {}
 
-    async def start(self, servers: int = 1, hosts: int = 0, habits: Habits = HEALTHY) -> None:
+    async def start(self, servers: int = 1, hosts: int = 0, habits: HostBehaviour = HEALTHY) -> None:
         """Have servers, and hosts without labels, and a moment in which they find each other."""
         self.world.habits = habits
         await self.world.lattice_buckets()

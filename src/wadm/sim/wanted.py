@@ -16,7 +16,7 @@ Kind = Literal["component", "provider"]
 DEFAULT_WEIGHT: Final = 100
 
 
-class Share(Struct, frozen=True):
+class WantedShare(Struct, frozen=True):
     """A part of the instances, for hosts with these labels."""
 
     name: str
@@ -36,7 +36,7 @@ class Workload(Struct, frozen=True):
     id: str
     image: str
     config: tuple[str, ...]
-    shares: tuple[Share, ...]
+    shares: tuple[WantedShare, ...]
     daemon: bool
 
 
@@ -128,7 +128,7 @@ def read(manifest: Mapping[str, Any]) -> Wanted:
     return Wanted(tuple(workloads), tuple(links), configs)
 
 
-def divide(properties: Mapping[str, Any], daemon: bool) -> tuple[Share, ...]:
+def divide(properties: Mapping[str, Any], daemon: bool) -> tuple[WantedShare, ...]:
     """Return the shares of a scaler.
 
     Each gets its part by weight, rounded down; what is left goes one by one to the heaviest: of 10 with weights
@@ -143,12 +143,12 @@ def divide(properties: Mapping[str, Any], daemon: bool) -> tuple[Share, ...]:
     for n in heaviest[: instances - sum(targets)]:
         targets[n] += 1
     return tuple(
-        Share(one["name"], dict(one.get("requirements") or {}), instances if daemon else target)
+        WantedShare(one["name"], dict(one.get("requirements") or {}), instances if daemon else target)
         for one, target in zip(spread, targets, strict=True)
     )
 
 
-def most_housed(shares: Sequence[tuple[Share, int]], hosts: Mapping[str, Mapping[str, str]]) -> int:
+def most_housed(shares: Sequence[tuple[WantedShare, int]], hosts: Mapping[str, Mapping[str, str]]) -> int:
     """Return how many places can be had at most, if each share needs so many hosts and each host serves one share.
 
     ``hosts`` are labels by host. The numbers are small, so the plain way of augmenting paths will do.

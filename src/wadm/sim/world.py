@@ -1,7 +1,7 @@
 """A simulated world: a NATS server, servers of wadm, model hosts, somebody who uses the API; and verbs to act on it.
 
-The servers are :class:`wadm.server.app.Server` as it is, each in a :class:`~wadm.sim.lives.Life` of its own. All that
-goes over connections is watched: it becomes the timeline, and some of it is judged at once.
+The servers are :class:`wadm.server.app.Server` as it is, each in a :class:`~wadm.sim.sim_process.SimProcess` of its
+own. All that goes over connections is watched: it becomes the timeline, and some of it is judged at once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.errors import NotFound, WadmError
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
-from wadm.hosts.habits import HEALTHY, Habits
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.logging import fields_of
@@ -28,10 +28,10 @@ from wadm.server.settings import Settings
 from wadm.sim.calls import STRANGER, Call, Calls
 from wadm.sim.health_heard import TELLING, HealthHeard
 from wadm.sim.known import Known
-from wadm.sim.lives import Life, drive_tasks, has_died
 from wadm.sim.network import TroubledNetwork
 from wadm.sim.order import COMMANDS, Lease, Order
 from wadm.sim.processes import Observer, WatchedTransport, closed
+from wadm.sim.sim_process import SimProcess, drive_tasks, has_died
 from wadm.sim.timeline import CHECK, Timeline
 from wadm.sim.users import REGISTRY, User
 from wadm.transport.base import BucketSpec, Message, Stored
@@ -159,7 +159,7 @@ class SimulatedServer:
 
     def __init__(self, world: World, name: str) -> None:
         self.name = name
-        self.life: Life | None = None
+        self.life: SimProcess | None = None
         self.server: Server | None = None
         self.transport: WatchedTransport | None = None
         self.cut = False
@@ -182,14 +182,14 @@ class SimulatedServer:
         self._lives += 1
         self.cut = self.stopping = False
         name = f"{self.name}.{self._lives}"
-        life = self.life = Life(name, lambda: self._died(transport), self._runs_in_circles)
+        life = self.life = SimProcess(name, lambda: self._died(transport), self._runs_in_circles)
         transport = self.transport = WatchedTransport(self._world.broker, name, self._world.observer, life)
         transport.room = min(transport.room, self._world.room)
         self._world.timeline.note(name, "starts")
         self._world.lives.append(life)
         life.begin(self._run(life, transport))
 
-    async def _run(self, life: Life, transport: WatchedTransport) -> None:
+    async def _run(self, life: SimProcess, transport: WatchedTransport) -> None:
         server = self.server = Server(transport, self._world.settings, life.name)
         try:
             await server.start()
@@ -257,7 +257,7 @@ class SimulatedServer:
         await asyncio.wait([stopping], timeout=5)
         life.die()
 
-    def _there(self) -> Life:
+    def _there(self) -> SimProcess:
         assert self.life is not None
         return self.life
 
@@ -318,8 +318,8 @@ class World:
         self.has_failed: asyncio.Event = asyncio.Event() if beside is None else beside.has_failed
         self.names: dict[str, str] = {}
         """What hosts are called here, by id."""
-        self.lives: list[Life] = [] if beside is None else beside.lives
-        self.habits: Habits = HEALTHY
+        self.lives: list[SimProcess] = [] if beside is None else beside.lives
+        self.habits: HostBehaviour = HEALTHY
         self.in_order_from = 0.0
         """From when on what a host tells last is the newest: no event is on its way that it has kept back."""
         self.settings = Settings(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from wadm.engine.in_flight import BACKOFF_MOST, backoff
+from wadm.engine.expectations import BACKOFF_MOST, backoff
 from wadm.sim.__main__ import main
-from wadm.sim.guided import Branches, Explorer, Follower, Line, explore, options_of, read_line, run_line, told
+from wadm.sim.guided import Branches, BranchTracer, Explorer, Line, explore, options_of, read_line, run_line, told
 from wadm.sim.options import Options, draw_options
 from wadm.sim.simulation import Result, simulate
 
@@ -43,13 +43,13 @@ def test_variations_can_be_run() -> None:
 
 def test_following_tells_branches_apart() -> None:
     def reached(attempts: int) -> set[int]:
-        follower = Follower()
+        follower = BranchTracer()
         follower.follow(lambda: backoff(("link", "a"), attempts))
         return follower.reached
 
     assert reached(1)
     assert reached(1) == reached(2)
-    follower = Follower()
+    follower = BranchTracer()
     assert follower.follow(lambda: sum(range(10))) == 45
     assert not follower.reached  # nothing of the servers
     assert backoff(("link", "a"), 99) <= 1.2 * BACKOFF_MOST
@@ -63,7 +63,7 @@ def test_each_new_way_through_a_function_counts() -> None:
     manifest = manifest_from_builtins(
         {"metadata": {"name": "a"}, "spec": {"components": parts}, "apiVersion": "", "kind": ""}
     )
-    small, large = Follower(), Follower()
+    small, large = BranchTracer(), BranchTracer()
     small.follow(lambda: excess(manifest, DEFAULT))
     large.follow(lambda: excess(manifest, Limits(components=0)))
     assert large.reached - small.reached  # a line in which it returns is reached from another

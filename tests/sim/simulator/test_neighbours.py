@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wadm.server import commands, lattices, owner, records, store
+from wadm.server import commands, lattice_manager, owner, records, store
 from wadm.sim.neighbours import LATTICES, OF_ALL, draw_neighbours, simulate_neighbours
 from wadm.sim.options import Rates
 from wadm.sim.users import REGISTRY, marked
@@ -35,13 +35,13 @@ def events_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def applications_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deployed of an application is looked up by its name alone, once it was looked up."""
     known: dict[str, Any] = {}
-    before = lattices.PlaceApplications.deployed
+    before = lattice_manager.PlaceApplications.deployed
 
-    def deployed(self: lattices.PlaceApplications, name: str) -> Any:
+    def deployed(self: lattice_manager.PlaceApplications, name: str) -> Any:
         found = before(self, name)
         return known.setdefault(f"{name} {found.version}", found) if found is not None else None
 
-    monkeypatch.setattr(lattices.PlaceApplications, "deployed", deployed)
+    monkeypatch.setattr(lattice_manager.PlaceApplications, "deployed", deployed)
 
 
 def versions_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def statuses_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def publish(self: Any, name: str, status: Any) -> None:
         self._statuses.publish(FIRST, name, status, self._tenure)
 
-    monkeypatch.setattr(lattices.PlaceStatuses, "publish", publish)
+    monkeypatch.setattr(lattice_manager.PlaceStatuses, "publish", publish)
 
 
 def records_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

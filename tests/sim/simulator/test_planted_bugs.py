@@ -10,9 +10,9 @@ import pytest
 from wadm.engine import compile as compiling
 from wadm.engine import (
     delivery,
+    expectations,
     failure_detector,
     garbage,
-    in_flight,
     links,
     liveness,
     observe,
@@ -26,7 +26,7 @@ from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
 from wadm.model.status import ApplicationStatus
-from wadm.server import lattices, ownership, records, roster, store
+from wadm.server import lattice_manager, ownership, records, roster, store
 from wadm.sim.manifests import Manifest
 from wadm.sim.scenario import Scenario, application, component, link, play, provider
 from wadm.sim.simulation import simulate
@@ -46,22 +46,22 @@ def no_fencing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def not_lost(*_: Any) -> None:
         pass
 
-    monkeypatch.setattr(lattices.Lattices, "lost", not_lost)
+    monkeypatch.setattr(lattice_manager.LatticeManager, "lost", not_lost)
 
 
 def nothing_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked for is forgotten at once."""
-    monkeypatch.setattr(plan.Work, "pending", lambda *_: None)
+    monkeypatch.setattr(plan.PlanBuilder, "pending", lambda *_: None)
 
 
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once, for ever."""
-    monkeypatch.setattr(in_flight, "backoff", lambda *_: 0.0)
+    monkeypatch.setattr(expectations, "backoff", lambda *_: 0.0)
 
 
 def timers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was refused or not answered is never looked at again."""
-    monkeypatch.setattr(in_flight.InFlight, "next_due", lambda _: None)
+    monkeypatch.setattr(expectations.Expectations, "next_due", lambda _: None)
 
 
 def odd_last_event_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def garbage_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is about to be put is not written down first."""
 
-    async def not_saved(_self: Any, _application: str, record: plan.Record) -> plan.Record:
+    async def not_saved(_self: Any, _application: str, record: plan.OwnedResources) -> plan.OwnedResources:
         return record
 
     monkeypatch.setattr(records.Records, "save", not_saved)
@@ -135,7 +135,7 @@ def annotations_misread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def links_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links of one source are put and deleted at the same time."""
-    monkeypatch.setattr(plan.Work, "must_wait", lambda *_: False)
+    monkeypatch.setattr(plan.PlanBuilder, "must_wait", lambda *_: False)
 
 
 def confirmed_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,9 @@ def values_untold(monkeypatch: pytest.MonkeyPatch) -> None:
 def telling_not_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """An owner does not write down which links it is telling providers of."""
     before = records.encode_record
-    monkeypatch.setattr(records, "encode_record", lambda record: before(plan.Record(record.links, record.configs)))
+    monkeypatch.setattr(
+        records, "encode_record", lambda record: before(plan.OwnedResources(record.links, record.configs))
+    )
 
 
 def surplus_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

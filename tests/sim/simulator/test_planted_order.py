@@ -14,13 +14,13 @@ import pytest
 from msgspec.structs import replace
 
 from wadm.engine import garbage, intake, observe, reconcile
+from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.inputs import InventoryReply
-from wadm.engine.interests import Interests
-from wadm.engine.plan import Needed
+from wadm.engine.plan import OtherApplications
 from wadm.errors import TooLarge, WadmError
-from wadm.hosts.habits import HEALTHY, Habits
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.model.lattice import Inventory
-from wadm.server import commands, executor, inquiries, lattices, records
+from wadm.server import commands, executor, host_queries, lattice_manager, records
 from wadm.sim.network import Trouble
 from wadm.sim.options import Options, Rates, draw_options
 from wadm.sim.simulation import simulate
@@ -65,13 +65,13 @@ def failed_stream_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def absent_is_undeployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application that is not in the store counts as deleted, whatever is known of that."""
-    before = lattices.PlaceApplications.lifecycle
+    before = lattice_manager.PlaceApplications.lifecycle
 
     def lifecycle(self: Any, name: str) -> Any:
         found = before(self, name)
         return "deleted" if found == "unknown" else found
 
-    monkeypatch.setattr(lattices.PlaceApplications, "lifecycle", lifecycle)
+    monkeypatch.setattr(lattice_manager.PlaceApplications, "lifecycle", lifecycle)
 
 
 def leftovers_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,12 +91,12 @@ def leftovers_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def links_of_others_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that another application wants, too, is deleted."""
-    before = Interests.needed_by_others
+    before = DependencyIndex.needed_by_others
 
-    def needed(self: Any, application: str, *_: Any) -> Needed:
-        return Needed(before(self, application).config, lambda _key, _target: False)
+    def needed(self: Any, application: str, *_: Any) -> OtherApplications:
+        return OtherApplications(before(self, application).config, lambda _key, _target: False)
 
-    monkeypatch.setattr(Interests, "needed_by_others", needed)
+    monkeypatch.setattr(DependencyIndex, "needed_by_others", needed)
 
 
 def configurations_deleted_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def written_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hosts_not_asked_at_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new owner takes the hosts that are there for empty, until they tell otherwise."""
-    before = inquiries.Inquiries.inventory
+    before = host_queries.HostQueries.inventory
 
     def inventory(self: Any, host_id: str, *arguments: Any) -> None:
         if self._now() - self.__dict__.setdefault("began", self._now()) < 5:
@@ -141,7 +141,7 @@ def hosts_not_asked_at_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             before(self, host_id, *arguments)
 
-    monkeypatch.setattr(inquiries.Inquiries, "inventory", inventory)
+    monkeypatch.setattr(host_queries.HostQueries, "inventory", inventory)
 
 
 # -- simulations in which a bug shows soon ---------------------------------------------------
@@ -162,7 +162,7 @@ def forgetful(seed: int) -> Options:
 
 def unanswered(seed: int) -> Options:
     """Answers of hosts are lost or late, so that hosts are asked what they run."""
-    habits = Habits(pull_delay=(0.0, 2.0), ack_lost=0.4)
+    habits = HostBehaviour(pull_delay=(0.0, 2.0), ack_lost=0.4)
     rates = Rates(put=6, deploy=15, undeploy=3)
     trouble = Trouble(reply_late=0.5)
     return replace(draw_options(seed), hosts=3, servers=1, habits=habits, rates=rates, trouble=trouble, attack=120)

@@ -33,6 +33,6 @@ def test_another_rule_decides_otherwise(monkeypatch: pytest.MonkeyPatch) -> None
     """What compares effects finds where they differ."""
     recordings = record(monkeypatch)
     simulate(0)
-    monkeypatch.setattr("wadm.engine.in_flight.BACKOFF_FIRST", 3.0)
+    monkeypatch.setattr("wadm.engine.expectations.BACKOFF_FIRST", 3.0)
     monkeypatch.setattr("wadm.engine.health_checks.HealthChecks.tick", lambda *_: None)
     assert any(True for recording in recordings for _ in recording.replay())

@@ -14,7 +14,7 @@ from wadm.engine.observe import STANDS_STILL
 from wadm.engine.planning import Decided
 from wadm.engine.rereading import READ_LINKS_EVERY
 from wadm.errors import Unavailable
-from wadm.hosts.habits import HEALTHY, Habits, containing
+from wadm.hosts.behaviour import HEALTHY, HostBehaviour, containing
 from wadm.hosts.providers import RunningProvider
 from wadm.sim import checks
 from wadm.sim.manifests import Manifest
@@ -197,7 +197,7 @@ async def test_a_label_that_changes_moves_what_ran_for_it(scene: Scenario) -> No
 
 @played
 async def test_a_slow_pull_is_waited_for_and_asked_for_once(scene: Scenario) -> None:
-    await scene.start(servers=1, hosts=1, habits=Habits(pull_delay=50.0))
+    await scene.start(servers=1, hosts=1, habits=HostBehaviour(pull_delay=50.0))
     await scene.deploy(application("shop", component("api", 6)))
     await scene.until_whole(within=52)
     assert scene.asked() == ["scale component host-1 shop-api x6 registry.example/api:1 for default"]
@@ -205,7 +205,7 @@ async def test_a_slow_pull_is_waited_for_and_asked_for_once(scene: Scenario) -> 
 
 @played
 async def test_an_image_that_cannot_be_had_is_tried_ever_more_rarely_and_said(scene: Scenario) -> None:
-    await scene.start(servers=1, hosts=1, habits=Habits(images=containing("api")))
+    await scene.start(servers=1, hosts=1, habits=HostBehaviour(images=containing("api")))
     await scene.deploy(application("shop", component("api", 6)))
     await scene.wait(120)
     assert 5 <= len(scene.asked()) <= 9
@@ -228,7 +228,7 @@ async def test_the_old_code_runs_again_though_an_update_away_from_it_was_done_af
     scene: Scenario,
 ) -> None:
     """The re-scale waits for the update, and gives the new code the old name, by which a host refuses to update it."""
-    await scene.start(servers=1, hosts=1, habits=Habits(pull_delay=20.0))
+    await scene.start(servers=1, hosts=1, habits=HostBehaviour(pull_delay=20.0))
     await scene.deploy(application("shop", component("api", 6)))
     await scene.until_whole(within=22)
     await scene.deploy(application("shop", component("api", 6, image="registry.example/api:2"), version="v2"))
@@ -338,7 +338,7 @@ async def test_a_link_that_goes_just_after_it_was_put_is_missed_soon(scene: Scen
     await scene.until_whole(within=2)
     host = scene.host(1).host
     assert host is not None
-    host.habits = Habits(event_lost=1.0)
+    host.habits = HostBehaviour(event_lost=1.0)
     link_id = {"source_id": "shop-api", "wit_namespace": "wasi", "wit_package": "incoming-handler", "name": "default"}
     await scene.world.stranger.request("wasmbus.ctl.v1.default.link.del", json.dumps(link_id).encode(), 2)
     assert scene.link_targets("shop-api") == []
@@ -385,10 +385,10 @@ async def test_what_is_put_long_after_it_was_given_up_is_removed_as_long_as_a_ho
     await scene.until_whole(within=2)
     host = scene.host(1).host
     assert host is not None
-    host.habits = Habits(ack_lost=1.0)
+    host.habits = HostBehaviour(ack_lost=1.0)
     await scene.deploy(shop("v2", link("sql", "query", config={"a": "c"}), link("kv")))
     await scene.wait(3)
-    host.habits = Habits()
+    host.habits = HostBehaviour()
     await scene.until_whole(within=30)
     assert await scene.world.user.delete("shop")
     await scene.until_whole(within=5)
@@ -500,7 +500,7 @@ async def ill_within(scene: Scenario, least: float, most: float) -> None:
 @played
 async def test_a_provider_that_crashes_as_soon_as_it_starts_is_ill_within_twenty_seconds(scene: Scenario) -> None:
     """Nobody listens for it, and others answer. Its host starts it again and again, and says nothing."""
-    await scene.start(servers=1, hosts=1, habits=Habits(provider_crash=containing("kv:crash")))
+    await scene.start(servers=1, hosts=1, habits=HostBehaviour(provider_crash=containing("kv:crash")))
     await scene.deploy(shop_with("registry.example/kv:crash"))
     await ill_within(scene, 8, 20)
     said = str(scene.world.status("shop"))
@@ -533,7 +533,7 @@ def test_a_link_put_while_its_provider_starts_is_in_force_soon_after_it_listens(
                     else network(client, operation, target)
                 )
             )
-        await scene.start(servers=1, hosts=1, habits=Habits(provider_subscribes=2.0))
+        await scene.start(servers=1, hosts=1, habits=HostBehaviour(provider_subscribes=2.0))
         await scene.deploy(application("shop", component("api", 1), provider("http")))
         await scene.until(lambda: bool(scene.where("shop-http")), 5)
         linked = application("shop", component("api", 1), provider("http", links=(link("api"),)), version="v2")
@@ -607,14 +607,14 @@ async def test_a_version_that_no_host_is_there_for_leaves_the_one_before_alone(s
 @pytest.mark.parametrize(
     ("habits", "within"),
     [
-        pytest.param(Habits(images=containing("http:2")), 10, id="no such image"),
-        pytest.param(Habits(provider_start=containing("http:2")), 10, id="does not start"),
-        pytest.param(Habits(provider_crash=containing("http:2")), 12, id="crashes"),
+        pytest.param(HostBehaviour(images=containing("http:2")), 10, id="no such image"),
+        pytest.param(HostBehaviour(provider_start=containing("http:2")), 10, id="does not start"),
+        pytest.param(HostBehaviour(provider_crash=containing("http:2")), 12, id="crashes"),
     ],
 )
 @pytest.mark.parametrize("hosts", [1, 2])
 def test_a_provider_whose_new_image_does_not_come_to_run_runs_again_as_before(
-    habits: Habits, within: float, hosts: int
+    habits: HostBehaviour, within: float, hosts: int
 ) -> None:
     async def script(scene: Scenario) -> None:
         await scene.start(servers=2, hosts=hosts, habits=habits)
@@ -633,10 +633,10 @@ def test_a_provider_whose_new_image_does_not_come_to_run_runs_again_as_before(
         scene.owner().kill()
         await scene.wait(60)
         assert scene.asked() == [], "another owner does not try again either"
-        scene.world.habits = Habits()
+        scene.world.habits = HostBehaviour()
         for host in scene.world.alive():
             assert host.host is not None
-            host.host.habits = Habits()
+            host.host.habits = HostBehaviour()
         await scene.world.user.deploy("shop", "v2")
         await scene.until(lambda: images(scene) == [OTHER] * hosts, within=60)
         await scene.until_whole(within=10)
@@ -647,7 +647,7 @@ def test_a_provider_whose_new_image_does_not_come_to_run_runs_again_as_before(
 @played
 async def test_an_owner_killed_while_a_provider_is_replaced_leaves_none_away(scene: Scenario) -> None:
     """What ran is recorded before it is stopped: the next owner knows what to start again."""
-    await scene.start(servers=2, hosts=1, habits=Habits(provider_crash=containing("http:2")))
+    await scene.start(servers=2, hosts=1, habits=HostBehaviour(provider_crash=containing("http:2")))
     await scene.deploy(serving())
     await scene.until_whole(within=5)
     await scene.wait(60)

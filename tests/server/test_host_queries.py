@@ -11,10 +11,10 @@ from msgspec import json
 
 from tests.server.lab import in_virtual_time
 from wadm.engine.inputs import ConfigReply, LinksReply, ListeningReply, PingSweep, Reply
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.errors import NotPermitted, Unavailable
 from wadm.model.lattice import Link
-from wadm.server.inquiries import NOT_PERMITTED_FOR, Inquiries
+from wadm.server.host_queries import NOT_PERMITTED_FOR, HostQueries
 from wadm.server.logging import get_logger
 from wadm.transport.base import BucketSpec, Message
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
@@ -32,7 +32,7 @@ class Lattice:
         self._transport = MemoryTransport(broker, "hosts")
         clock = asyncio.get_running_loop().time
         asking = MemoryTransport(broker, "asking")
-        self.inquiries = Inquiries(asking, "default", None, self.answers.append, clock, get_logger("test"))
+        self.inquiries = HostQueries(asking, "default", None, self.answers.append, clock, get_logger("test"))
 
     async def listen(self) -> None:
         await self._transport.subscribe("wasmbus.ctl.v1.default.host.ping", self._called)
@@ -148,7 +148,7 @@ async def test_a_host_that_does_not_know_what_was_just_put_is_not_believed() -> 
     await asyncio.sleep(10)
     lattice.inquiries.config_was_put("new")
     for _ in range(2):
-        lattice.inquiries.ask(Questions({"new", "old"}, set()))
+        lattice.inquiries.ask(InformationRequests({"new", "old"}, set()))
         await asyncio.sleep(3)
     assert lattice.answers == [
         ConfigReply("old", None),
@@ -187,7 +187,7 @@ async def test_what_was_put_long_ago_costs_nothing_when_more_is_put() -> None:
     assert steps(1500, 3000) <= 1.1 * first
     await asyncio.sleep(3)
     lattice.inquiries.config_was_put("last")
-    lattice.inquiries.ask(Questions({"config-7", "last"}, set()))
+    lattice.inquiries.ask(InformationRequests({"config-7", "last"}, set()))
     await asyncio.sleep(0.5)
     assert lattice.answers == [ConfigReply("config-7", None)]  # "last" may not have got about
 
@@ -201,7 +201,7 @@ async def test_links_that_no_answer_can_hold_are_read_where_hosts_keep_them() ->
     await lattice.keep("COMPONENT_web", b'{"url":"","links":[' + encode_link(link) + b"]}")
     await lattice.keep("COMPONENT_kv", b'{"url":"registry.example/kv:1","links":[]}')
     await lattice.keep("CLAIMS_web", b"something else")
-    lattice.inquiries.ask(Questions(set(), set(), links=True))
+    lattice.inquiries.ask(InformationRequests(set(), set(), links=True))
     await asyncio.sleep(5)
     assert len(asked) == 1
     (answer,) = lattice.answers

@@ -32,7 +32,7 @@ def containing(*parts: str, error: str = "Not authorized: url not found") -> Ver
     return verdict
 
 
-class Habits(Struct, frozen=True):
+class HostBehaviour(Struct, frozen=True):
     """How a model host behaves. The defaults are those of a healthy, quick host.
 
     Chances are between 0 (never) and 1 (always) and drawn anew each time.
@@ -83,7 +83,7 @@ class Habits(Struct, frozen=True):
     """How late events are sent; drawn from a range, they overtake one another."""
 
 
-HEALTHY: Final = Habits()
+HEALTHY: Final = HostBehaviour()
 
 
 def draw(delay: Delay, rng: random.Random) -> float:

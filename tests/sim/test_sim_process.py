@@ -10,8 +10,8 @@ import pytest
 from tests.hosts.conftest import LabFactory
 from tests.hosts.lab import HOST, PREFIX, SEED, Lab, a_host, line
 from wadm.errors import NoResponders
+from wadm.hosts.behaviour import HostBehaviour
 from wadm.hosts.core import HostSpec
-from wadm.hosts.habits import Habits
 from wadm.transport.memory import MemoryTransport
 
 BUILTIN_LABELS = {"hostcore.arch": "x86_64", "hostcore.os": "linux", "hostcore.osfamily": "unix"}
@@ -250,7 +250,7 @@ async def test_events_may_be_lost_or_doubled(a_lab: LabFactory, habits: dict[str
 
 
 async def test_events_may_overtake_one_another(lab: Lab) -> None:
-    lab.host.habits = Habits(event_delay=(0.0, 5.0))
+    lab.host.habits = HostBehaviour(event_delay=(0.0, 5.0))
     for number in range(9):
         await lab.ask(f"config.put.{number}", {})
     await lab.wait(5)
@@ -260,4 +260,4 @@ async def test_events_may_overtake_one_another(lab: Lab) -> None:
 
 
 def test_a_host_with_a_name_is_the_same_host_for_ever() -> None:
-    assert HostSpec(SEED).id == HostSpec(SEED, {"zone": "b"}, Habits(pull_delay=3)).id
+    assert HostSpec(SEED).id == HostSpec(SEED, {"zone": "b"}, HostBehaviour(pull_delay=3)).id

@@ -20,12 +20,12 @@ from wadm.model.manifest import Manifest
 from wadm.model.status import ApplicationStatus
 from wadm.server.fencing import Tenure
 from wadm.server.logging import Limited, Logger, get_logger
-from wadm.server.owner import LatticeOwner, OwnerSettings
+from wadm.server.owner import LatticeRunner, OwnerSettings
 from wadm.server.resources import names
 from wadm.server.settings import Settings
 from wadm.server.statuses import Statuses
 from wadm.server.store import Store
-from wadm.server.view import Place
+from wadm.server.view import LatticeRef
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import subjects
 from wadm.wire.lattice_state import encode_state
@@ -44,7 +44,7 @@ AGAIN_FIRST: Final = 1.0
 AGAIN_MOST: Final = 30.0
 STOP_TIMEOUT: Final = 1.5
 
-log = get_logger("wadm.server.lattices")
+log = get_logger("wadm.server.lattice_manager")
 
 
 class Owner(Protocol):
@@ -57,7 +57,7 @@ class Owner(Protocol):
         """Take note that what is deployed of an application changed."""
 
 
-MakeOwner = Callable[[Place, Tenure], Owner]
+MakeOwner = Callable[[LatticeRef, Tenure], Owner]
 """Makes the owner of a lattice, which may act for as long as the tenure holds."""
 
 
@@ -74,7 +74,7 @@ class Shares(Protocol):
         """Note that nobody need look after a lattice any more."""
 
 
-class Lattices:
+class LatticeManager:
     """The owners of the lattices that are ours."""
 
     def __init__(self, transport: Transport, store: Store, make_owner: MakeOwner, multitenant: bool) -> None:
@@ -126,25 +126,25 @@ class Lattices:
 
     def states(self) -> dict[str, bytes]:
         """Return what our lattices hold, as the original keeps it, by key of the state bucket."""
-        owners = [owner for owner in self._owners.values() if isinstance(owner, LatticeOwner)]
+        owners = [owner for owner in self._owners.values() if isinstance(owner, LatticeRunner)]
         return {key: value for owner in owners for key, value in encode_state(owner.lattice).items()}
 
-    def owners(self) -> dict[str, LatticeOwner]:
+    def owners(self) -> dict[str, LatticeRunner]:
         """Return the owners that are here, by scope."""
-        return {scope: owner for scope, owner in tuple(self._owners.items()) if isinstance(owner, LatticeOwner)}
+        return {scope: owner for scope, owner in tuple(self._owners.items()) if isinstance(owner, LatticeRunner)}
 
     def store_again(self) -> None:
         """Have every owner here store its records again: the bucket that they were in is a new one."""
         for owner in self.owners().values():
             owner.store_again()
 
-    def owner(self, place: Place) -> Owner | None:
+    def owner(self, place: LatticeRef) -> Owner | None:
         """Return the owner of a lattice, where that is here."""
         return self._owners.get(place.scope)
 
     # -- what makes a lattice known ----------------------------------------------------------
 
-    def notice(self, place: Place) -> None:
+    def notice(self, place: LatticeRef) -> None:
         """Note that somebody asks about a lattice: to be answered it needs an owner, for a while at least."""
         self._want(place)
 
@@ -152,23 +152,23 @@ class Lattices:
         subject = subjects.parse_host_event(message.subject, self._multitenant)
         if subject is None or (self._multitenant and subject.account is None):
             return
-        place = Place(subject.lattice, subject.account)
+        place = LatticeRef(subject.lattice, subject.account)
         self._want(place)
         if place.scope in self._heard:
             self._hosts_heard[place.scope] = self._clock()
 
-    def has_hosts(self, place: Place) -> bool:
+    def has_hosts(self, place: LatticeRef) -> bool:
         """Whether a host of a lattice has been heard lately."""
         return self._clock() - self._hosts_heard.get(place.scope, -math.inf) < HOSTS_ARE_HEARD_WITHIN
 
     def _changed(self, lattice: str, account: str | None, name: str) -> None:
-        place = Place(lattice, account)
+        place = LatticeRef(lattice, account)
         owner = self._owners.get(place.scope)
         if owner is not None:
             owner.notice(name)
         self._want(place)
 
-    def _want(self, place: Place) -> None:
+    def _want(self, place: LatticeRef) -> None:
         scope = place.scope
         if scope not in self._heard and not self._is_welcome(place):
             return
@@ -176,7 +176,7 @@ class Lattices:
         assert self.shares is not None
         self.shares.want(scope)
 
-    def _is_welcome(self, place: Place) -> bool:
+    def _is_welcome(self, place: LatticeRef) -> bool:
         if not subjects.is_lattice(place.lattice):
             return False  # no host can be in it
         if self._accounts.setdefault(place.lattice, place.account) != place.account:
@@ -227,7 +227,7 @@ class Lattices:
         if not done:
             log.warning("An owner takes long to end", scope=scope)
 
-    async def _look_after(self, place: Place, epoch: int, bound: Logger) -> None:
+    async def _look_after(self, place: LatticeRef, epoch: int, bound: Logger) -> None:
         """Run the owner of a lattice; whatever ends it, begin again."""
         backoff = Backoff(AGAIN_FIRST, AGAIN_MOST)
         tenure = Tenure(epoch, lambda: self.shares is not None and self.shares.holds(place.scope, epoch))
@@ -253,7 +253,7 @@ class Lattices:
 class PlaceApplications:
     """The stored applications of one lattice, as its owner asks for them."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, store: Store, place: LatticeRef) -> None:
         self._store = store
         self._place = place
 
@@ -290,7 +290,7 @@ class PlaceApplications:
 class PlaceStatuses:
     """The statuses of one lattice, as its owner tells them."""
 
-    def __init__(self, statuses: Statuses, store: Store, place: Place, tenure: Tenure | None = None) -> None:
+    def __init__(self, statuses: Statuses, store: Store, place: LatticeRef, tenure: Tenure | None = None) -> None:
         self._statuses = statuses
         self._store = store
         self._place = place
@@ -333,8 +333,8 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 
-    def make(place: Place, tenure: Tenure) -> Owner:
-        return LatticeOwner(
+    def make(place: LatticeRef, tenure: Tenure) -> Owner:
+        return LatticeRunner(
             place.lattice,
             place.account,
             transport,

@@ -27,7 +27,7 @@ from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 from wadm.wire.reply_subjects import ReplyRules
 
 if TYPE_CHECKING:
-    from wadm.server.owner import LatticeOwner
+    from wadm.server.owner import LatticeRunner
 
 
 STEPS_AT_ONCE: Final = 300
@@ -44,11 +44,11 @@ class Question(Struct, frozen=True):
 _question = json.Decoder(Question)
 
 
-class Desk:
+class QueryService:
     """Answers questions about one lattice for as long as its owner runs."""
 
     def __init__(
-        self, owner: LatticeOwner, transport: Transport, scope: str, log: Logger, reply_rules: ReplyRules | None = None
+        self, owner: LatticeRunner, transport: Transport, scope: str, log: Logger, reply_rules: ReplyRules | None = None
     ) -> None:
         self._owner = owner
         rules = (reply_rules or ReplyRules()).for_servers()
@@ -88,7 +88,7 @@ class Desk:
             reply = api.error("Internal error")
         self._replies.send(message, reply)
 
-    def _ready(self) -> LatticeOwner:
+    def _ready(self) -> LatticeRunner:
         """Return the owner once it knows the lattice; until then whoever asks is told what it waits for."""
         if not self._owner.controller.taken_over:
             raise Malformed(

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.engine.inputs import ConfigReply, InventoryReply, LinksReply, ListeningReply, PingSweep, Reply
 from wadm.engine.intake import READ_LAG
-from wadm.engine.plan import Questions
+from wadm.engine.plan import InformationRequests
 from wadm.errors import Malformed, NoResponders, NotPermitted, TimedOut, Unavailable, WadmError
 from wadm.model.lattice import Link
 from wadm.server.logging import Limited, Logger
@@ -41,7 +41,7 @@ NOT_PERMITTED_FOR = 600.0
 Question: TypeAlias = Callable[[], Coroutine[Any, Any, Reply]]
 
 
-class Inquiries:
+class HostQueries:
     """Asks for a lattice's owner. ``tell`` is called with each answer; ``now`` is the owner's clock."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Inquiries:
         """Let go of all that is unanswered."""
         await self._tasks.stop()
 
-    def ask(self, questions: Questions) -> None:
+    def ask(self, questions: InformationRequests) -> None:
         """Ask what is not being asked already."""
         for name in sorted(questions.configs):
             self._start(("config", name), partial(self._config, name), ConfigReply(name, None, unknown=True))

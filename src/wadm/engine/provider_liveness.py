@@ -31,7 +31,7 @@ At = tuple[str, str]
 """Host and id of a provider."""
 
 
-class Pulses:
+class ProviderLiveness:
     """When each provider of a lattice last told of its health, by host and id."""
 
     def __init__(self) -> None:

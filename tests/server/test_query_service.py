@@ -7,15 +7,15 @@ from types import SimpleNamespace
 from typing import cast
 
 from tests.server.lab import in_virtual_time
-from wadm.server.desk import Desk, Question
 from wadm.server.logging import get_logger
 from wadm.server.metrics import LatticeMetrics
-from wadm.server.owner import LatticeOwner
+from wadm.server.owner import LatticeRunner
+from wadm.server.query_service import QueryService, Question
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.wire import subjects
 
 
-class Talkative(Desk):
+class Talkative(QueryService):
     """Has more to say than a message holds."""
 
     async def _explain(self, question: Question) -> bytes:
@@ -27,7 +27,7 @@ async def test_an_answer_that_no_message_holds_is_an_answer_that_says_so() -> No
     broker = MemoryBroker()
     transport = MemoryTransport(broker, "server")
     owner = SimpleNamespace(metrics=LatticeMetrics())
-    desk = Talkative(cast(LatticeOwner, owner), transport, "default", get_logger("desk"))
+    desk = Talkative(cast(LatticeRunner, owner), transport, "default", get_logger("desk"))
     await desk.open()
     subject = subjects.owner("default", "explain")
     answer = await MemoryTransport(broker, "asker").request(subject, b'{"name":"shop"}', 5)

@@ -153,7 +153,7 @@ def host_of(inventory: Inventory, heard: float) -> HostRow:
     )
 
 
-class Page:
+class Subscriber:
     """One open page's share of what is told. ``lost``: it was too slow, and must be shown all anew."""
 
     def __init__(self, topic: Topic) -> None:
@@ -169,7 +169,7 @@ class Page:
             self.lost = True
 
 
-class Board:
+class LatticeSnapshot:
     """The picture of one lattice."""
 
     def __init__(self, client: Client) -> None:
@@ -180,7 +180,7 @@ class Board:
         """Why the picture may be out of date, in words."""
         self.truth: dict[Topic, asyncio.Event] = {"applications": asyncio.Event(), "hosts": asyncio.Event()}
         """Set once something has been asked for successfully, or has failed."""
-        self._pages: set[Page] = set()
+        self._pages: set[Subscriber] = set()
         self._changed: dict[Topic, set[str]] = {"applications": set(), "hosts": set()}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = BackgroundTasks("What a page shows is not followed any more")
@@ -197,17 +197,17 @@ class Board:
 
     # -- pages -------------------------------------------------------------------------------
 
-    async def open(self, topic: Topic) -> Page:
+    async def open(self, topic: Topic) -> Subscriber:
         """Return a page's share, after everything there is."""
         await self._wake()
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self.truth[topic].wait()
-        page = Page(topic)
+        page = Subscriber(topic)
         self._pages.add(page)
         return page
 
-    def close(self, page: Page) -> None:
+    def close(self, page: Subscriber) -> None:
         """Forget a page that was closed."""
         self._pages.discard(page)
         self._left = self._loop.time()
@@ -405,18 +405,18 @@ class Board:
             keys.clear()
 
 
-class Boards:
+class LatticeSnapshots:
     """The boards of all lattices that anybody looks at."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._boards: dict[str, Board] = {}
+        self._boards: dict[str, LatticeSnapshot] = {}
 
-    def of(self, lattice: str) -> Board:
+    def of(self, lattice: str) -> LatticeSnapshot:
         """Return the board of a lattice. Raises ValueError for what cannot be the name of one."""
         board = self._boards.get(lattice)
         if board is None:
-            board = self._boards[lattice] = Board(self._client.at(lattice))
+            board = self._boards[lattice] = LatticeSnapshot(self._client.at(lattice))
         return board
 
     def changed(self, lattice: str) -> None:
@@ -439,7 +439,9 @@ class Boards:
             await board.sleep()
 
 
-async def follow_page(board: Board, page: Page, refreshed: Callable[[], bytes]) -> AsyncIterator[tuple[str, bytes]]:
+async def follow_page(
+    board: LatticeSnapshot, page: Subscriber, refreshed: Callable[[], bytes]
+) -> AsyncIterator[tuple[str, bytes]]:
     """Yield the kind and the data of what a page is to be told, beginning with everything."""
     yield "snapshot", refreshed()
     while True:

@@ -23,9 +23,9 @@ from tests.engine.builders import (
     recorded,
 )
 from wadm.engine.compile import nothing
-from wadm.engine.interests import Interests
-from wadm.engine.observe import News
-from wadm.engine.plan import Record
+from wadm.engine.dependency_index import DependencyIndex
+from wadm.engine.observe import ChangeSet
+from wadm.engine.plan import OwnedResources
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.commands import Key
 
@@ -39,8 +39,8 @@ LINK_KEY = linked(SHOP)[0].key
 LATTICE = a_lattice(a_host("h1", zone="east"), a_host("h2", zone="west"))
 
 
-def both() -> Interests:
-    interests = Interests()
+def both() -> DependencyIndex:
+    interests = DependencyIndex()
     interests.put(compiled(SHOP))
     interests.put(compiled(USER))
     return interests
@@ -49,38 +49,42 @@ def both() -> Interests:
 @pytest.mark.parametrize(
     ("news", "touched"),
     [
-        pytest.param(News(), set(), id="nothing"),
-        pytest.param(News(applications={"gone"}), {"gone"}, id="an application by name, also one that wants nothing"),
-        pytest.param(News(entities={("component", "shop-web")}), {"shop"}, id="a component"),
-        pytest.param(News(entities={("provider", "shop-kv")}), {"shop"}, id="a provider"),
-        pytest.param(News(entities={("component", "shop-kv")}), set(), id="a component is not a provider"),
-        pytest.param(News(entities={("provider", "shop-web")}), {"shop"}, id="a provider that is the end of a link"),
-        pytest.param(News(links={LINK_KEY}), {"shop"}, id="a link"),
+        pytest.param(ChangeSet(), set(), id="nothing"),
         pytest.param(
-            News(links={("shop-web", "wasi", "http", "another")}),
+            ChangeSet(applications={"gone"}), {"gone"}, id="an application by name, also one that wants nothing"
+        ),
+        pytest.param(ChangeSet(entities={("component", "shop-web")}), {"shop"}, id="a component"),
+        pytest.param(ChangeSet(entities={("provider", "shop-kv")}), {"shop"}, id="a provider"),
+        pytest.param(ChangeSet(entities={("component", "shop-kv")}), set(), id="a component is not a provider"),
+        pytest.param(
+            ChangeSet(entities={("provider", "shop-web")}), {"shop"}, id="a provider that is the end of a link"
+        ),
+        pytest.param(ChangeSet(links={LINK_KEY}), {"shop"}, id="a link"),
+        pytest.param(
+            ChangeSet(links={("shop-web", "wasi", "http", "another")}),
             {"shop"},
             id="another link of a source: those of one source wait for each other",
         ),
-        pytest.param(News(all_links=True), {"shop"}, id="all links"),
-        pytest.param(News(sources={"shop-web"}), set(), id="the links of a source, read, if all are wanted"),
-        pytest.param(News(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
-        pytest.param(News(everything=True), {"shop", "user"}, id="the lattice as a whole"),
-        pytest.param(News(hosts={"h1"}), set(), id="a host, if nobody wants one"),
+        pytest.param(ChangeSet(all_links=True), {"shop"}, id="all links"),
+        pytest.param(ChangeSet(sources={"shop-web"}), set(), id="the links of a source, read, if all are wanted"),
+        pytest.param(ChangeSet(configs={"shop-url"}), {"shop", "user"}, id="a configuration, whoever provides it"),
+        pytest.param(ChangeSet(everything=True), {"shop", "user"}, id="the lattice as a whole"),
+        pytest.param(ChangeSet(hosts={"h1"}), set(), id="a host, if nobody wants one"),
     ],
 )
-def test_touched(news: News, touched: set[str]) -> None:
+def test_touched(news: ChangeSet, touched: set[str]) -> None:
     assert both().touched(news, LATTICE) == touched
 
 
 @pytest.mark.parametrize(
     ("news", "touched"),
     [
-        pytest.param(News(hosts={"h1"}), {"shop"}, id="one that matches a spread"),
-        pytest.param(News(hosts={"h2"}), {"shop"}, id="one for the spread without requirements"),
-        pytest.param(News(hosts={"gone"}), {"shop"}, id="one that has gone"),
+        pytest.param(ChangeSet(hosts={"h1"}), {"shop"}, id="one that matches a spread"),
+        pytest.param(ChangeSet(hosts={"h2"}), {"shop"}, id="one for the spread without requirements"),
+        pytest.param(ChangeSet(hosts={"gone"}), {"shop"}, id="one that has gone"),
     ],
 )
-def test_hosts_touch_those_who_want_them(news: News, touched: set[str]) -> None:
+def test_hosts_touch_those_who_want_them(news: ChangeSet, touched: set[str]) -> None:
     interests = both()
     interests.wants_hosts("shop", True)
     assert interests.touched(news, LATTICE) == touched
@@ -89,59 +93,61 @@ def test_hosts_touch_those_who_want_them(news: News, touched: set[str]) -> None:
 
 
 def test_hosts_with_other_labels_do_not_matter_unless_they_had_the_right_ones_before() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(an_app("shop", a_component("web", 2, a_spread("east", zone="east")))))
     interests.wants_hosts("shop", True)
     large = LATTICE.copy()
     for number in range(HOSTS_COUNTED):
         large.put_host(f"other-{number}", "", {}, "1.9.2", 0.0)
-    assert interests.touched(News(hosts={"h1"}), large) == {"shop"}
-    assert interests.touched(News(hosts={"h2"}), large) == set()
-    assert interests.touched(News(hosts={"h2"}, relabelled={"h2"}), large) == {"shop"}
-    assert interests.touched(News(hosts={"h2"}), LATTICE) == {"shop"}, "its status tells what each of few hosts lacks"
+    assert interests.touched(ChangeSet(hosts={"h1"}), large) == {"shop"}
+    assert interests.touched(ChangeSet(hosts={"h2"}), large) == set()
+    assert interests.touched(ChangeSet(hosts={"h2"}, relabelled={"h2"}), large) == {"shop"}
+    assert interests.touched(ChangeSet(hosts={"h2"}), LATTICE) == {"shop"}, (
+        "its status tells what each of few hosts lacks"
+    )
 
 
 def test_one_that_is_not_known_wants_no_hosts() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.wants_hosts("shop", True)
-    assert interests.touched(News(hosts={"h1"}), LATTICE) == set()
+    assert interests.touched(ChangeSet(hosts={"h1"}), LATTICE) == set()
 
 
 def test_what_is_on_record_touches_also_those_who_want_nothing_any_more() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(nothing("shop"))
     assert interests.put_record("shop", recorded(SHOP))
-    assert interests.touched(News(links={LINK_KEY}), LATTICE) == {"shop"}
-    assert interests.touched(News(all_links=True), LATTICE) == {"shop"}
-    assert interests.touched(News(configs={"shop-url"}), LATTICE) == {"shop"}
-    assert interests.touched(News(sources={"shop-web"}), LATTICE) == {"shop"}, "they may be gone for certain"
+    assert interests.touched(ChangeSet(links={LINK_KEY}), LATTICE) == {"shop"}
+    assert interests.touched(ChangeSet(all_links=True), LATTICE) == {"shop"}
+    assert interests.touched(ChangeSet(configs={"shop-url"}), LATTICE) == {"shop"}
+    assert interests.touched(ChangeSet(sources={"shop-web"}), LATTICE) == {"shop"}, "they may be gone for certain"
 
     assert not interests.put_record("shop", recorded(SHOP)), "nothing new"
     assert interests.recorded() == ["shop"]
-    assert interests.put_record("shop", Record())
+    assert interests.put_record("shop", OwnedResources())
     assert interests.recorded() == []
-    assert interests.record("shop") == Record()
-    assert interests.touched(News(links={LINK_KEY}, configs={"shop-url"}), LATTICE) == set()
+    assert interests.record("shop") == OwnedResources()
+    assert interests.touched(ChangeSet(links={LINK_KEY}, configs={"shop-url"}), LATTICE) == set()
 
 
 def test_the_lattice_as_a_whole_touches_also_what_is_only_on_record() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put_record("gone", recorded(SHOP))
-    assert interests.touched(News(everything=True), LATTICE) == {"gone"}
+    assert interests.touched(ChangeSet(everything=True), LATTICE) == {"gone"}
 
 
 def test_what_is_wanted_is_replaced_and_removed_as_a_whole() -> None:
     interests = both()
     interests.wants_hosts("shop", True)
     interests.put(compiled(an_app("shop", a_component("new"))))
-    everything = News(
+    everything = ChangeSet(
         entities={("component", "shop-web"), ("provider", "shop-kv")},
         links={LINK_KEY},
         configs={"shop-url"},
         hosts={"h1"},
     )
     assert interests.touched(everything, LATTICE) == {"user"}
-    assert interests.touched(News(entities={("component", "shop-new")}), LATTICE) == {"shop"}
+    assert interests.touched(ChangeSet(entities={("component", "shop-new")}), LATTICE) == {"shop"}
     interests.remove("user")
     interests.remove("user")
     assert interests.touched(everything, LATTICE) == set()
@@ -151,7 +157,7 @@ def test_what_is_wanted_is_replaced_and_removed_as_a_whole() -> None:
 
 
 def test_who_refers_to_a_shared_application() -> None:
-    interests = Interests()
+    interests = DependencyIndex()
     interests.put(compiled(an_app("user", a_component("web"), a_reference("kv", "base", "kv"))))
     assert interests.dependents("base") == ["user"]
     interests.remove("user")
@@ -206,7 +212,7 @@ def test_what_is_on_record_and_not_wanted_any_more_is_outlived() -> None:
     record = recorded(SHOP)
     interests.put_record("shop", record)
     assert interests.outlived() == set()
-    older = Record(frozenset({(("shop-old", "wasi", "http", "default"), "shop-kv")}), frozenset({"shop-older"}))
+    older = OwnedResources(frozenset({(("shop-old", "wasi", "http", "default"), "shop-kv")}), frozenset({"shop-older"}))
     interests.put_record("shop", record | older)
     assert interests.outlived() == {("link", "shop-old"), ("config", "shop-older")}
     interests.remove("shop")

@@ -8,8 +8,8 @@ from typing import TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from wadm.engine.compile import Desired, WorkloadScaler, compile_manifest
-from wadm.engine.observe import News
-from wadm.engine.plan import Needed, Plan, Record
+from wadm.engine.observe import ChangeSet
+from wadm.engine.plan import OtherApplications, OwnedResources, Plan
 from wadm.engine.planning import Decided
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
@@ -20,13 +20,13 @@ _K = TypeVar("_K")
 StoredVersions: TypeAlias = Callable[[str], Iterable[Manifest]]
 
 
-class Interests:
+class DependencyIndex:
     """Indexes over all applications of a lattice, kept as they are deployed, planned and undeployed."""
 
     def __init__(self) -> None:
         self._desired: dict[str, Desired] = {}
         self._too_large: set[str] = set()
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, OwnedResources] = {}
         self._recorded_links: dict[LinkKey, set[str]] = {}
         self._recorded_configs: dict[str, set[str]] = {}
         self._entities: dict[tuple[EntityKind, str], set[str]] = {}
@@ -62,9 +62,9 @@ class Interests:
         """Return what an application wants, as last put here."""
         return self._desired.get(application)
 
-    def record(self, application: str) -> Record:
+    def record(self, application: str) -> OwnedResources:
         """Return which links and configurations have been put for an application."""
-        return self._records.get(application, Record())
+        return self._records.get(application, OwnedResources())
 
     def try_again(self, application: str) -> bool:
         """Note that what was given up of an application is to be tried again; return whether anything was."""
@@ -123,7 +123,7 @@ class Interests:
         self.wants_hosts(application, False)
         self.wait_for_addresses(application, ())
 
-    def put_record(self, application: str, record: Record) -> bool:
+    def put_record(self, application: str, record: OwnedResources) -> bool:
         """Note what has been put for an application; return whether that is different from before."""
         before = self.record(application)
         if before is record or before == record:  # comparing two takes long where there are many links
@@ -197,7 +197,7 @@ class Interests:
         """Return the applications that refer to components of a shared one, sorted."""
         return sorted(self._shared.get(shared, ()))
 
-    def touched(self, news: News, lattice: Lattice) -> set[str]:
+    def touched(self, news: ChangeSet, lattice: Lattice) -> set[str]:
         """Return the applications to plan again after a batch of events."""
         found = set(news.applications)
         if news.everything:
@@ -227,13 +227,13 @@ class Interests:
         return not self.record(application).links <= self._wanted_links.get(application, frozenset())
 
     @staticmethod
-    def _may_matter(host_id: str, requirements: Requirements, news: News, lattice: Lattice) -> bool:
+    def _may_matter(host_id: str, requirements: Requirements, news: ChangeSet, lattice: Lattice) -> bool:
         host = lattice.hosts.get(host_id)
         # In a small lattice statuses tell what each host lacks.
         small = len(lattice.hosts) <= HOSTS_COUNTED
         return small or host is None or host_id in news.relabelled or host.meets(requirements)
 
-    def needed_by_others(self, application: str, versions: StoredVersions = lambda _: ()) -> Needed:
+    def needed_by_others(self, application: str, versions: StoredVersions = lambda _: ()) -> OtherApplications:
         """Return the answers to what the other applications need, for planning this one. ``versions`` returns the
         stored versions of an application."""
 
@@ -254,7 +254,7 @@ class Interests:
                         stored.setdefault(workload.id, workload)
             return stored.get(scaler_id)
 
-        return Needed(config, link, earlier)
+        return OtherApplications(config, link, earlier)
 
     def _is_kept(self, thing: LinkAt | str, application: str) -> bool:
         """Whether a link or configuration is on record for another application that is too large to be planned."""

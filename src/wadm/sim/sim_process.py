@@ -18,10 +18,10 @@ from wadm.transport.virtual_time import NumberedTask
 MOST_STEPS: Final = 50_000
 """Steps that a process may take at one moment. ``on_circles`` is called, and it dies, where it takes more."""
 
-_life: ContextVar[Life | None] = ContextVar("life", default=None)
+_life: ContextVar[SimProcess | None] = ContextVar("life", default=None)
 
 
-class Life:
+class SimProcess:
     """One life of a process, from its start until it has died.
 
     Dying is like ``kill -9``: nothing that the process does after it has an effect. Its tasks are cancelled, for
@@ -122,7 +122,7 @@ class Life:
 class _Driven(Coroutine[Any, Any, Any]):
     """A coroutine whose every step asks whether its process lives."""
 
-    def __init__(self, life: Life, inner: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, life: SimProcess, inner: Coroutine[Any, Any, Any]) -> None:
         self._life = life
         self._inner = inner
         self._cancelled: BaseException | None = None

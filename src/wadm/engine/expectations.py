@@ -40,9 +40,9 @@ from wadm.model.lattice import Lattice
 
 BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 60.0
-LOOKS = (3.0, 6.0, 12.0, 24.0, 48.0)
+PROBE_SCHEDULE = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Seconds after asking at which a thing that should show is looked for (an event may have been lost)."""
-MOVE_AFTER = 3
+RESCHEDULE_AFTER = 3
 """Failed starts of a thing, on whichever hosts, after which another host is tried each time, if there is one."""
 PATIENCE_WORKLOAD = 60.0
 """Seconds that a host may take to pull and start something before it is asked again."""
@@ -98,7 +98,7 @@ class Pending(Struct, frozen=True):
     @property
     def moves(self) -> bool:
         """Whether it has failed so often that another host is to be tried."""
-        return self.held and self.attempts >= MOVE_AFTER
+        return self.held and self.attempts >= RESCHEDULE_AFTER
 
 
 class _Repeat(Struct, frozen=True):
@@ -185,7 +185,7 @@ def overdue(pending: Pending, lattice: Lattice) -> str:
             return f"No sign that this was done within {waited} s of asking"
 
 
-class InFlight:
+class Expectations:
     """All pending commands of a lattice. Methods say what happened; questions are answered from memory."""
 
     def __init__(self) -> None:
@@ -458,6 +458,6 @@ def _next(pending: Pending) -> float:
     """Return when something must be done about it if nothing is heard."""
     if pending.held:
         return pending.retry_at
-    if pending.looked < len(LOOKS):
-        return min(pending.asked + LOOKS[pending.looked], pending.deadline)
+    if pending.looked < len(PROBE_SCHEDULE):
+        return min(pending.asked + PROBE_SCHEDULE[pending.looked], pending.deadline)
     return pending.deadline

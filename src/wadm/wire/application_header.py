@@ -13,7 +13,7 @@ from wadm.model.names import DESCRIPTION_ANNOTATION, SHARED_ANNOTATION, entity_i
 from wadm.wire.reading import read
 
 
-class Glance(Struct, frozen=True, gc=False):
+class ApplicationHeader(Struct, frozen=True, gc=False):
     """A stored application, seen from afar.
 
     ``versions`` are in the order in which they were put. ``deployed`` is the deployed manifest as stored, ``ids`` the
@@ -80,13 +80,13 @@ def version_of(value: bytes, version: str) -> bytes:
     return bytes(read(_stored, value, "stored application").manifests[version])
 
 
-def glance(value: bytes) -> Glance:
+def glance(value: bytes) -> ApplicationHeader:
     """Look at a stored application; raise :class:`~wadm.errors.Malformed` for what is none, or has no version."""
     stored = read(_stored, value, "stored application")
     if not stored.manifests:
         raise Malformed("stored application: no version")
     newest = read(_newest, next(reversed(stored.manifests.values())), "newest version").metadata
-    seen = Glance(
+    seen = ApplicationHeader(
         name=newest.name,
         versions=tuple(stored.manifests),
         description=(newest.annotations or {}).get(DESCRIPTION_ANNOTATION),
@@ -95,7 +95,7 @@ def glance(value: bytes) -> Glance:
     if raw is None:
         return seen
     deployed = read(_deployed, raw, "deployed version")
-    return Glance(
+    return ApplicationHeader(
         name=seen.name,
         versions=seen.versions,
         description=seen.description,

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from tests.engine.builders import a_host, a_lattice
 from wadm.engine.compile import nothing
-from wadm.engine.in_flight import (
+from wadm.engine.expectations import (
     BACKOFF_FIRST,
     BACKOFF_MOST,
-    LOOKS,
     PATIENCE_REPLY,
     PATIENCE_UPDATE,
     PATIENCE_WORKLOAD,
-    InFlight,
+    PROBE_SCHEDULE,
+    Expectations,
     Pending,
     backoff,
     begin,
@@ -22,7 +22,7 @@ from wadm.engine.in_flight import (
     patience,
     starting,
 )
-from wadm.engine.plan import NOBODY, Record, Work
+from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder
 from wadm.engine.steps import finish
 from wadm.model.commands import (
     Action,
@@ -59,13 +59,13 @@ def an_action(command: Command, application: str = "shop") -> Action:
     return Action(command, application, "scaler", "reason")
 
 
-def asked(command: Command | None = None, now: float = 0.0) -> InFlight:
-    in_flight = InFlight()
+def asked(command: Command | None = None, now: float = 0.0) -> Expectations:
+    in_flight = Expectations()
     in_flight.ask(an_action(command or scale()), now)
     return in_flight
 
 
-def pending(in_flight: InFlight, key: Key = WEB) -> Pending:
+def pending(in_flight: Expectations, key: Key = WEB) -> Pending:
     found = in_flight.get(key)
     assert found is not None
     return found
@@ -139,7 +139,7 @@ def test_a_failure_is_kept_and_held_back() -> None:
 
 
 def test_what_was_never_asked_cannot_fail() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     assert in_flight.hold(WEB, "no such image", 1.0) is None
     in_flight.deliver(WEB, 1.0)
     in_flight.answer(WEB)
@@ -213,7 +213,7 @@ def test_another_application_may_ask_for_the_same_thing() -> None:
 
 
 def test_what_two_applications_want_is_sent_once() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     assert in_flight.ask(an_action(PUT_LINK), 0.0)
     assert not in_flight.ask(an_action(PUT_LINK, "other"), 0.0)
     in_flight.hold(PUT_LINK.key, "no", 1.0)
@@ -240,9 +240,9 @@ def test_when_a_host_goes_nothing_is_pending_there() -> None:
 # -- questions --------------------------------------------------------------------------------------
 
 
-def looked_at(in_flight: InFlight, application: str) -> Work:
+def looked_at(in_flight: Expectations, application: str) -> PlanBuilder:
     """Return the planning of an application that has looked at what is pending."""
-    work = Work(nothing(application), Record(), a_lattice(), in_flight, 0.0, NOBODY)
+    work = PlanBuilder(nothing(application), OwnedResources(), a_lattice(), in_flight, 0.0, NO_OTHERS)
     finish(work.look_at_pending())
     return work
 
@@ -275,7 +275,7 @@ def test_what_is_settled_while_it_is_looked_at_is_left_out() -> None:
     in_flight = asked()
     for number in range(40):
         in_flight.ask(an_action(scale(host=f"host-{number:02}")), 0.0)
-    work = Work(nothing("shop"), Record(), a_lattice(), in_flight, 0.0, NOBODY)
+    work = PlanBuilder(nothing("shop"), OwnedResources(), a_lattice(), in_flight, 0.0, NO_OTHERS)
     looking = work.look_at_pending()
     next(looking)
     in_flight.settle([("component", "host-39", "web")])
@@ -320,7 +320,7 @@ def test_what_should_show_is_looked_for_ever_less_often_until_it_is_overdue() ->
         applications, keys = in_flight.due(now, a_lattice())
         looks.append(now)
         assert (applications, keys) == ({"shop"}, {WEB})
-    assert looks == [*LOOKS, PATIENCE_WORKLOAD]
+    assert looks == [*PROBE_SCHEDULE, PATIENCE_WORKLOAD]
 
 
 def test_what_is_overdue_is_held_and_says_what_may_be_the_matter() -> None:
@@ -373,10 +373,10 @@ def test_after_a_long_sleep_everything_is_due_at_once() -> None:
 
 
 def test_timers_do_not_pile_up() -> None:
-    in_flight = InFlight()
+    in_flight = Expectations()
     for number in range(10_000):
         in_flight.ask(an_action(scale(host=f"h{number % 10}")), float(number))
         in_flight.settle([("component", f"h{number % 10}", "web")])
     assert len(in_flight._due) < 500
     in_flight.ask(an_action(scale()), 0.0)
-    assert in_flight.next_due() == LOOKS[0]
+    assert in_flight.next_due() == PROBE_SCHEDULE[0]
