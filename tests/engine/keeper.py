@@ -418,7 +418,8 @@ def shortcomings(manifest: Manifest, lattice: Lattice, shared: dict[str, Manifes
             for host in lattice.hosts.values():
                 share = next((s for s in workload.shares if host.meets(s.requirements) and s.target), None)
                 foreign = lattice.find(workload.entity_kind, host.id, name)
-                if share is not None and host.known and foreign is None:
+                known = host.known and host.id not in lattice.silent
+                if share is not None and known and foreign is None:
                     yield f"{name} does not run on {host.id}"
                 there = mine.get(host.id)
                 if share is not None and isinstance(there, Component) and there.count != share.target:

@@ -12,6 +12,7 @@ from tests.engine.builders import (
     a_lattice,
     a_link,
     a_provider,
+    a_spread,
     an_app,
     an_external_config,
     asked,
@@ -293,3 +294,25 @@ def test_links_are_recorded_before_they_are_put() -> None:
     assert plan(APP, all_running(APP)).record == OwnedResources(
         frozenset({(LINK.key, "shop-kv")}), frozenset({"shop-s", "shop-t"})
     )
+
+
+# -- what does not wait for a link ------------------------------------------------------------------
+
+
+def test_a_provider_is_started_on_a_further_host_though_a_link_waits_for_the_first_start_of_its_source() -> None:
+    web = a_component("web", links=[a_link("kv")], config=[an_external_config("theirs")])
+    app = an_app("shop", web, a_provider("kv", 2))
+    runs = providing(app, "kv")
+    waiting = a_lattice(a_host("h1", runs), "h2", configs={"theirs": None})
+    assert asks(plan(app, waiting)) == ["start shop-kv on h2 (x/kv:1)"]
+    ready = a_lattice(a_host("h1", runs), "h2", configs={"theirs": {}})
+    first = plan(app, ready)
+    assert asks(first) == ["scale shop-web to 1 on h1 (x/web:1)", "start shop-kv on h2 (x/kv:1)"]
+    assert asks(plan(app, ready, in_flight=asked(*first.actions))) == [], "nothing is left for the next plan"
+
+
+def test_a_provider_waits_for_its_link_where_there_is_no_host_for_the_source() -> None:
+    web = a_component("web", 1, a_spread("far", zone="far"), links=[a_link("kv")])
+    app = an_app("shop", web, a_provider("kv", 2))
+    lattice = a_lattice(a_host("h1", providing(app, "kv")), "h2")
+    assert asks(plan(app, lattice)) == [PUT_KV]

@@ -31,6 +31,11 @@ def goes_first(scaler: LinkScaler, work: PlanBuilder) -> bool:
     link = scaler.link
     if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
         return False
+    return _provider_runs_nowhere(link, work)
+
+
+def _provider_runs_nowhere(link: Link, work: PlanBuilder) -> bool:
+    """Whether a provider of this application that is an end of a link runs nowhere, and is not being started."""
     return any(
         ("provider", end) in work.desired.things
         and not work.lattice.where("provider", end)
@@ -65,12 +70,24 @@ def _is_coming(link: Link, work: PlanBuilder) -> bool:
     """Whether a link will soon be in the lattice, as far as one can know."""
     if not work.config_trouble.keys().isdisjoint(link.configs):
         return False
-    if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
+    if _waits_for_first_start(link, work):
         return False
     if link.source_id in work.led_to_before and not _is_expected(link.target, work):
         return False
     pendings = (work.pending(("link", *link.key, link.target)), work.pending(("link", *link.key)))
     return not any(pending.error for pending in pendings if pending is not None)
+
+
+def _waits_for_first_start(link: Link, work: PlanBuilder) -> bool:
+    """Whether a link waits for the first start of its source, which is under way, or which this plan asks for as soon
+    as its configurations are there."""
+    source: tuple[EntityKind, str] = ("component", link.source_id)
+    if work.lattice.where(*source):
+        return False
+    wanted = work.desired.things.get(source)
+    if source in work.starts or wanted is None or source in work.failed or _provider_runs_nowhere(link, work):
+        return source in work.starts
+    return any(share.target and work.lattice.eligible(share.requirements) for share in wanted.shares)
 
 
 def _is_expected(component: str, work: PlanBuilder) -> bool:
