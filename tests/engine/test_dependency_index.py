@@ -22,7 +22,7 @@ from tests.engine.builders import (
     plan,
     recorded,
 )
-from wadm.engine.compile import nothing
+from wadm.engine.compile import compile_manifest, nothing
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import OwnedResources
@@ -111,6 +111,15 @@ def test_one_that_is_not_known_wants_no_hosts() -> None:
     interests = DependencyIndex()
     interests.wants_hosts("shop", True)
     assert interests.touched(ChangeSet(hosts={"h1"}), LATTICE) == set()
+
+
+def test_one_that_had_to_ask_which_links_there_are_is_planned_once_they_are_read() -> None:
+    interests = DependencyIndex()
+    interests.put(compile_manifest(SHOP))
+    interests.asked_for_links("shop", True)
+    assert interests.touched(ChangeSet(sources={"shop-web"}), LATTICE) == {"shop"}
+    interests.asked_for_links("shop", False)
+    assert interests.touched(ChangeSet(sources={"shop-web"}), LATTICE) == set()
 
 
 def test_what_is_on_record_touches_also_those_who_want_nothing_any_more() -> None:

@@ -316,3 +316,19 @@ def test_a_provider_waits_for_its_link_where_there_is_no_host_for_the_source() -
     app = an_app("shop", web, a_provider("kv", 2))
     lattice = a_lattice(a_host("h1", providing(app, "kv")), "h2")
     assert asks(plan(app, lattice)) == [PUT_KV]
+
+
+def test_a_link_that_another_one_keeps_out_names_it_also_while_links_are_read_again() -> None:
+    app = shop(a_link("kv"))
+    lattice = a_lattice("h1")
+    [put] = [command for command in commands(plan(app, lattice)) if isinstance(command, PutLink)]
+    lattice.put_link(replace(put.link, target="elsewhere"), 0.0)
+    in_flight = asked(*plan(app, lattice).actions)
+    in_flight.hold(put.key, "link already exists", 0.0)
+    for known in (True, False):
+        if not known:
+            lattice.links_known = False
+        assert lattice.knows_link(put.link_key) is known
+        status = plan(app, lattice, in_flight=in_flight, now=100.0).status
+        [link] = [scaler for scaler in status.scalers if "Link" in scaler.kind]
+        assert link.explanation.waiting_for == "another's link shop-web -(wasi:keyvalue)-> elsewhere to go"

@@ -103,6 +103,7 @@ class PlanExecution:
         if plan.status is None:
             return
         context.interests.wants_hosts(name, plan.wants_hosts)
+        context.interests.asked_for_links(name, plan.questions is not None and plan.questions.links)
         context.interests.wait_for_addresses(name, (provider for _, provider in plan.in_vain))
         for link, _ in plan.in_vain:
             context.lattice.link_puts.note_in_vain(link, now)

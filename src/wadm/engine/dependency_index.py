@@ -44,6 +44,8 @@ class DependencyIndex:
         self._in_the_way: dict[str, set[str]] = {}
         """Applications by the provider that listens where one of theirs is to."""
         self._waits_for: dict[str, frozenset[str]] = {}
+        self._asked_for_links: set[str] = set()
+        """Applications whose last plan had to ask which links there are."""
         self._changing: set[str] = set()
         """Applications that change configurations of which not everybody is told."""
         self._hosts: dict[Requirements, set[str]] = {}
@@ -121,6 +123,7 @@ class DependencyIndex:
             _discard(self._shared, name, application)
         self._index_sources(application)
         self.wants_hosts(application, False)
+        self.asked_for_links(application, False)
         self.wait_for_addresses(application, ())
 
     def put_record(self, application: str, record: OwnedResources) -> bool:
@@ -160,6 +163,10 @@ class DependencyIndex:
         if wants and desired is not None:
             wanted = frozenset(share.requirements for w in desired.workloads for share in w.shares)
         _reindex(self._hosts, self._wanting, application, wanted)
+
+    def asked_for_links(self, application: str, asked: bool) -> None:
+        """Note whether the last plan of an application had to ask which links there are, and waits for that."""
+        (self._asked_for_links.add if asked else self._asked_for_links.discard)(application)
 
     def wait_for_addresses(self, application: str, providers: Iterable[str]) -> None:
         """Note which providers listen where those of an application are to: it is planned again when they change."""
@@ -213,7 +220,9 @@ class DependencyIndex:
         for source in {key[0] for key in news.links}:
             found |= self._linking.get(source, set()) | self._in_the_way.get(source, set())
         for source in news.sources:
-            found |= {application for application in self._linking.get(source, ()) if self._outlive(application)}
+            linking = self._linking.get(source, set())
+            found |= linking & self._asked_for_links
+            found |= {application for application in linking if self._outlive(application)}
         for name in news.configs:
             found |= self._configs.get(name, set()) | self._recorded_configs.get(name, set())
         if news.hosts:

@@ -13,6 +13,8 @@ component runs on others: the record is there then, and left as it is. What a pr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from wadm.engine.compile import LinkScaler, WorkloadScaler
@@ -163,15 +165,8 @@ def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
         work.untold.add(link.at)
     pending = work.want(change, scaler.id, why, again=again)
     explanation = explain([pending], "a host to put the link", wanted=1)
-    if pending.error and (other := next((one for one in there if one.target != link.target), None)) is not None:
-        protocol = f"{link.wit_namespace}:{link.wit_package}"
-        explanation = replace(
-            explanation,
-            waiting_for=f"another's link {link.source_id} -({protocol})-> {other.target} to go",
-            next=f"{explanation.next} (delete it with wash link del, or give this one another name)",
-        )
     if pending.error:
-        return work.status(scaler, "failed", pending.error, explanation)
+        return work.status(scaler, "failed", pending.error, _blocked(explanation, link, there))
     return work.status(scaler, "reconciling", message, explanation)
 
 
@@ -234,8 +229,23 @@ def _waiting(scaler: LinkScaler, work: PlanBuilder, key: Key, message: str, wait
     before = work.pending(key)
     explanation = Explanation(waiting_for=waiting_for)
     if before is not None and before.error:
-        return work.status(scaler, "failed", before.error, explanation)
+        there = work.lattice.links.get(scaler.link.key, ())
+        return work.status(scaler, "failed", before.error, _blocked(explanation, scaler.link, there))
     return work.status(scaler, "reconciling", message, explanation)
+
+
+def _blocked(explanation: Explanation, link: Link, there: Iterable[Link]) -> Explanation:
+    """Return why a link that was refused is not there: another one has its identity, where one is known."""
+    other = next((one for one in there if one.target != link.target), None)
+    if other is None:
+        return explanation
+    protocol = f"{link.wit_namespace}:{link.wit_package}"
+    advice = "delete it with wash link del, or give this one another name"
+    return replace(
+        explanation,
+        waiting_for=f"another's link {link.source_id} -({protocol})-> {other.target} to go",
+        next=f"{explanation.next} ({advice})" if explanation.next else advice,
+    )
 
 
 def _in_force(
