@@ -42,6 +42,17 @@ class Known:
         elif (key := _key(kind, event)) is not None:
             self._heard[who, key] = event["id"]
 
+    def learns(self, who: str, inventory: Mapping[str, Any]) -> None:
+        """Take note that a server hears what a host runs. Where that is otherwise than the newest event told, the event
+        of what happened since was lost, and the server goes by the list: it knows no more what the event told."""
+        host = inventory["host_id"]
+        runs: dict[Key, tuple[str, ...]] = {("provider", host, one["id"]): ("start",) for one in inventory["providers"]}
+        for one in inventory["components"]:
+            runs["component", host, one["id"]] = (str(one["max_instances"]), one["image_ref"])
+        for key, told in runs.items():
+            if key in self._newest and self._newest[key][2] != told:
+                self._heard.pop((who, key), None)
+
     def knows(self, call: Call) -> bool:
         """Whether whoever asks has heard of the newest change of what it asks for, and nothing older since."""
         if call.key[0] not in ("component", "provider"):

@@ -644,6 +644,7 @@ class World:
             inventory = json.loads(answer.data)["response"]
             self.order.learns(who, inventory["host_id"])
             self.calls.shown(inventory["host_id"], inventory)
+            self.known.learns(who, inventory)
 
     def _user_asks(self, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         operation = subject.partition(".model.")[2]
