@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from wadm.engine.compile import Desired
-from wadm.engine.expectations import Expectations
+from wadm.engine.expectations import Expectations, stops
 from wadm.engine.plan import has_come_true
-from wadm.model.commands import Command, DeleteLink, ScaleComponent, StopProvider
+from wadm.model.commands import Command, DeleteLink
 from wadm.model.lattice import Lattice
 
 GATHER = 0.02
@@ -91,4 +91,4 @@ def expects_more(
 
 def removes(command: Command) -> bool:
     """Whether a command takes something away."""
-    return isinstance(command, StopProvider | DeleteLink) or (isinstance(command, ScaleComponent) and not command.count)
+    return stops(command) or isinstance(command, DeleteLink)

@@ -113,9 +113,7 @@ def patience(command: Command) -> float:
     """Return how long to wait for a command to show in the lattice."""
     if isinstance(command, UpdateComponent):
         return PATIENCE_UPDATE
-    if isinstance(command, StopProvider | PutLink | DeleteLink | PutConfig | DeleteConfig):
-        return PATIENCE_REPLY
-    if isinstance(command, ScaleComponent) and command.count == 0:
+    if stops(command) or isinstance(command, PutLink | DeleteLink | PutConfig | DeleteConfig):
         return PATIENCE_REPLY
     return PATIENCE_WORKLOAD
 
@@ -130,6 +128,11 @@ def starting(command: Command) -> ScaleComponent | StartProvider | None:
     if isinstance(command, StartProvider) or (isinstance(command, ScaleComponent) and command.count > 0):
         return command
     return None
+
+
+def stops(command: Command) -> bool:
+    """Whether a command has a host stop something."""
+    return isinstance(command, StopProvider) or (isinstance(command, ScaleComponent) and not command.count)
 
 
 def begin(action: Action, before: Pending | None, now: float) -> Pending:

@@ -17,11 +17,11 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from wadm.engine.delivery import delivery
-from wadm.engine.expectations import Pending, creates, starting
+from wadm.engine.expectations import Pending, creates, starting, stops
 from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component
-from wadm.model.commands import Command, DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
+from wadm.model.commands import DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
 from wadm.model.lattice import Component, EntityKind, Link, LinkKey
 from wadm.model.swaps import joined
 
@@ -176,14 +176,10 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
         deleting = isinstance(pending.command, DeleteLink) and (
             work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
         )
-        stopping = _is_stop(pending.command) and work.under_way(key)
+        stopping = stops(pending.command) and work.under_way(key)
         at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
         if not (deleting or stopping or at_work):
             work.settled.add(key)
-
-
-def _is_stop(command: Command) -> bool:
-    return isinstance(command, StopProvider) or (isinstance(command, ScaleComponent) and not command.count)
 
 
 def _is_wanted(key: Key, work: PlanBuilder) -> bool:
