@@ -19,7 +19,7 @@ from wadm.cli.main import COMMANDS
 from wadm.model.insight import ApplicationView, Planned
 from wadm.server import access
 from wadm.wire import status, subjects
-from wadm.wire.operations import OPERATIONS, Field, Operation
+from wadm.wire.operations import OPERATIONS, Operation
 
 HERE = Path(__file__).parent / "reference"
 SCHEMA = Path(__file__).parents[1] / "src/wadm/cli/manifest.schema.json"
@@ -158,14 +158,7 @@ def _body_of(operation: Operation) -> dict[str, Any]:
     """Return the schema of a request's body; a manifest has one of its own."""
     if operation.manifest or not operation.fields:
         return {}
-    return {"type": "object", "properties": {field.name: _field(field) for field in operation.fields}}
-
-
-def _field(field: Field) -> dict[str, Any]:
-    kind = [field.kind, "null"] if field.or_null else field.kind
-    bounds = {"minimum": field.least, "maximum": field.most, "pattern": field.pattern or None}
-    given = {name: bound for name, bound in bounds.items() if bound is not None}
-    return {"type": kind, "description": field.about, **given}
+    return {"type": "object", "properties": {field.name: field.schema(in_body=True) for field in operation.fields}}
 
 
 REFERENCE = "#/components/schemas/{name}"

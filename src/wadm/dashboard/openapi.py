@@ -88,7 +88,7 @@ def _operation(resource: Resource) -> dict[str, Any]:
         }
         said["requestBody"] = {"required": True, "content": content}
     elif resource.takes_body:
-        properties = {one.name: _in_body(one) for one in resource.fields}
+        properties = {one.name: one.schema(in_body=True) for one in resource.fields}
         schema = {"type": "object", "properties": properties}
         body = {"schema": schema, "example": _EXAMPLE_BODY.get(http.id, {})}
         said["requestBody"] = {"required": False, "content": {"application/json": body}}
@@ -270,22 +270,12 @@ def _path_parameter(name: str) -> dict[str, Any]:
 
 def _in_query(query: tuple[Field, ...]) -> list[dict[str, Any]]:
     return [
-        {"name": one.name, "in": "query", "required": False, "description": one.about, "schema": _schema(one)}
+        {
+            "name": one.name,
+            "in": "query",
+            "required": False,
+            "description": one.about,
+            "schema": one.schema(in_body=False),
+        }
         for one in query
     ]
-
-
-def _in_body(field: Field) -> Schema:
-    schema = _schema(field)
-    return {**schema, "type": [field.kind, "null"]} if field.or_null else schema
-
-
-def _schema(field: Field) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": field.kind, "description": field.about}
-    if field.least is not None:
-        schema["minimum"] = field.least
-    if field.most is not None:
-        schema["maximum"] = field.most
-    if field.pattern:
-        schema["pattern"] = f"^{field.pattern}$"
-    return schema

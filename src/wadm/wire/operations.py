@@ -36,6 +36,19 @@ class Field(Struct, frozen=True):
     or_null: bool = False
     """Whether a body may say null for it, which is to say nothing."""
 
+    def schema(self, *, in_body: bool) -> dict[str, Any]:
+        """Return what it may be as JSON Schema: in a body or, as text is read there, in a query."""
+        schema: dict[str, Any] = {
+            "type": [self.kind, "null"] if in_body and self.or_null else self.kind,
+            "description": self.about,
+        }
+        bounds = {
+            "minimum": self.least,
+            "maximum": self.most,
+            "pattern": f"^{self.pattern}$" if self.pattern else None,
+        }
+        return schema | {name: bound for name, bound in bounds.items() if bound is not None}
+
 
 class Http(Struct, frozen=True):
     """The HTTP route of an operation."""
