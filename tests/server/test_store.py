@@ -521,6 +521,30 @@ async def test_a_marker_of_a_lifetime_that_ended_is_no_deletion() -> None:
 
 
 @in_virtual_time
+async def test_doubts_are_worked_out_once_until_something_is_lost_or_found() -> None:
+    """They are asked for before each command."""
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    for name in ("cart", "shop"):
+        await store.change(HOME, name, adding(name, "v1"))
+    none = store.doubts(HOME)
+    assert none == {}
+    await store.change(HOME, "cart", adding("cart", "v2"))
+    assert store.doubts(HOME) is none
+    await make_anew(MemoryTransport(broker, "probe"))
+    await store.come_back(made=True, put_back=False)
+    lost = store.doubts(HOME)
+    assert lost.keys() == {"cart", "shop"}
+    assert store.doubts(HOME) is lost
+    store.is_gone = True
+    assert store.doubts(HOME).keys() == lost.keys()
+    assert store.doubts(HOME) != lost, "the reason is another"
+    store.is_gone = False
+    await store.store_again(HOME)
+    assert store.doubts(HOME) == {}
+
+
+@in_virtual_time
 async def test_while_nothing_is_lost_coming_back_changes_nothing() -> None:
     store = await a_store()
     await store.change(HOME, "shop", adding("shop", "v1"))

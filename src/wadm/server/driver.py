@@ -120,7 +120,8 @@ class Driver:
         if (may_act := self._holds()) != self._may_act:
             self._may_act = may_act
             self.feed(LeaseChanged(may_act))
-        if (doubts := self._reader.doubts()) != self._doubts:
+        doubts = self._reader.doubts()
+        if doubts is not self._doubts and doubts != self._doubts:
             self._doubts = doubts
             self.feed(DoubtsChanged(doubts))
 

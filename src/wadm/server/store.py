@@ -107,6 +107,8 @@ class Store:
         self._encoded: tuple[Application, bytes] | None = None
         self._as_written: dict[str, int] = {}
         """Keys of applications stored just as this server writes them, with the revision of which that is known."""
+        self._doubts: dict[str, tuple[frozenset[str], bool, dict[str, str]]] = {}
+        """What was answered last by scope, with the missing names and whether the bucket was gone."""
         self._lists: dict[str, NameList] = {}
         self._watch: Subscription | None = None
         self._limited = Limited(log)
@@ -205,11 +207,13 @@ class Store:
         return losses.warnings(self._bucket.name, self.state)
 
     def doubts(self, place: LatticeRef) -> dict[str, str]:
-        """Return why nothing of some applications of a lattice is to be changed, by name."""
-        if not self.view.is_anything_missing:
-            return {}
-        why = losses.doubt(self._bucket.name, self.is_gone)
-        return {record.name: why for record in self.view.records(place) if record.missing}
+        """Return why nothing of some applications of a lattice is to be changed, by name; the same object as before
+        where nothing has changed. Not to be changed by the caller."""
+        names, known = self.view.missing_names(place.scope), self._doubts.get(place.scope)
+        if known is None or known[0] is not names or known[1] != self.is_gone:
+            why = losses.doubt(self._bucket.name, self.is_gone)
+            known = self._doubts[place.scope] = (names, self.is_gone, dict.fromkeys(sorted(names), why))
+        return known[2]
 
     async def store_again(self, place: LatticeRef) -> tuple[str, ...]:
         """Store again what the bucket lacks of a lattice; return the names of what was stored by this.

@@ -120,6 +120,8 @@ class View:
         """Deployed applications by the ids under which they run something, and those that their manifests give."""
         self._sorted: dict[str, list[str]] = {}
         self._missing: dict[str, StoredApplication] = {}
+        self._missing_names: dict[str, frozenset[str]] = {}
+        """Names of missing applications by scope, where they were asked for since any came or went."""
         """Applications that the bucket does not hold any more, by key."""
         self._in_bucket = 0
         """How many of the keys the bucket has an entry of."""
@@ -192,10 +194,15 @@ class View:
         """Whether no application is known."""
         return not self._applications
 
-    @property
-    def is_anything_missing(self) -> bool:
-        """Whether the bucket does not hold any more what nobody has deleted."""
-        return bool(self._missing)
+    def missing_names(self, scope: str) -> frozenset[str]:
+        """Return the names of the missing applications of one lattice. They are asked for before each command, so they
+        are looked for only where one came or went since."""
+        names = self._missing_names.get(scope)
+        if names is None:
+            applications = self._applications.get(scope, {})
+            names = frozenset(name for name, record in applications.items() if record.missing)
+            self._missing_names[scope] = names
+        return names
 
     def missing(self, scope: str | None = None) -> list[StoredApplication]:
         """Return the applications, of one lattice or of all, that the bucket does not hold any more though nobody has
@@ -286,6 +293,8 @@ class View:
         after, before = next(mine, None), self._applications.get(scope, {}).get(name)
         if (before is None) is not (after is None):
             self._sort_in(scope, name, present=after is not None)
+        if (before is not None and before.missing) != (after is not None and after.missing):
+            self._missing_names.pop(scope, None)
         if before is not None and before.glance.deployed is not None:
             _discard(self._deployed, scope, name)
             self._remove_ids(scope, before)
