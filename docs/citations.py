@@ -30,6 +30,7 @@ ELSEWHERE = re.compile(
     r"\b(?:[Ll]attice|API|[Mm]anifest|[Rr]econciliation|wash)\s+reference(?:,|\s+\d)"  # a section of a reference
     r"|\bbetter: (?=fix)|\bcompatible: (?=keep)|\bSettled \d|\b(?:fault|trial) [A-Z]\d"  # notes about the original
     r"|\b[CEKMPSX]-\d{1,2}\b|\(S\d{1,2}\)|\b[Rr]ows? [A-Z]\b"  # numbered rows of them
+    r"|\b(?:api|lattice|manifest|reconciliation)\.md,? \d"  # their sections by number
     r"|\bR\d{1,2}[a-f]\b|\brules? R\d|\bR\d{1,2} (?:to|and) R\d"  # its rules for manifests, which have codes here: E001
 )
 """Forms of citations whose document is not here."""

@@ -96,6 +96,7 @@ def test_what_is_not_there_is_found(tmp_path: Path, text: str, reason: str, plac
         ("R3a, and rule R11", ["R3a", "rule R1"]),
         ("The rules R1 to R10", ["rules R1"]),
         ("fault F3, Settled 7", ["fault F3", "Settled 7"]),
+        ("is not spoken of (api.md 6.4)", ["api.md 6"]),
     ],
 )
 def test_a_document_that_is_elsewhere_is_found(tmp_path: Path, text: str, cited: list[str]) -> None:

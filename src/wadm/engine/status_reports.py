@@ -76,7 +76,8 @@ class StatusReports:
     # -- statuses ----------------------------------------------------------------------------
 
     def report(self, name: str, status: ApplicationStatus, now: float) -> None:
-        """Publish a status that differs from the last. A lattice without hosts is not spoken of (api.md 6.4)."""
+        """Publish a status that differs from the last. A lattice without hosts is not spoken of
+        (docs/protocol/api.md#when-a-status-is-published)."""
         before = self.last(name)
         if before is None and not self._context.lattice.hosts:
             return
