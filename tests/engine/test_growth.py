@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -50,11 +51,13 @@ class Cost:
             calls += event in ("call", "c_call")
 
         before = sys.getprofile()
+        gc.disable()  # What the collector calls depends on what ran before.
         sys.setprofile(count)
         try:
             return work()
         finally:
             sys.setprofile(before)
+            gc.enable()
             self.calls[what] = calls
 
     def of_steps(self, what: str, work: steps.Steps[T]) -> T:

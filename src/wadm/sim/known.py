@@ -22,8 +22,12 @@ class Known:
     """The newest event of each thing, and who has heard it."""
 
     def __init__(self) -> None:
+        self.events_sent = 0
+        """How many events have been sent: the number of the last one."""
         self._newest: dict[Key, tuple[str, str, tuple[str, ...]]] = {}
         """The newest event of a thing, when it was written, and what it tells."""
+        self._sent: dict[Key, int] = {}
+        """The number of the newest event of a thing."""
         self._heard: dict[tuple[str, Key], str] = {}
         """The last event of a thing that a server has heard."""
         self._heartbeat: dict[tuple[str, str], str] = {}
@@ -34,6 +38,8 @@ class Known:
         key = _key(kind, event)
         if key is not None and (key not in self._newest or self._newest[key][1] <= event["time"]):
             self._newest[key] = (event["id"], event["time"], _told(kind, event["data"]))
+            self.events_sent += 1
+            self._sent[key] = self.events_sent
 
     def hears(self, who: str, kind: str, event: Mapping[str, Any]) -> None:
         """Take note that a server hears it."""
@@ -42,15 +48,19 @@ class Known:
         elif (key := _key(kind, event)) is not None:
             self._heard[who, key] = event["id"]
 
-    def learns(self, who: str, inventory: Mapping[str, Any]) -> None:
-        """Take note that a server hears what a host runs. Where that is otherwise than the newest event told, the event
-        of what happened since was lost, and the server goes by the list: it knows no more what the event told."""
+    def learns(self, who: str, inventory: Mapping[str, Any], asked_after: int) -> None:
+        """Take note that a server hears what a host runs.
+
+        ``asked_after`` is the number of the last event that had been sent when the server asked. A list that was asked
+        for after the newest event, and differs from it, shows that the event of a later change was lost: the server
+        goes by the list, and no longer knows what the newest event told. A list that was asked for before says nothing.
+        """
         host = inventory["host_id"]
         runs: dict[Key, tuple[str, ...]] = {("provider", host, one["id"]): ("start",) for one in inventory["providers"]}
         for one in inventory["components"]:
             runs["component", host, one["id"]] = (str(one["max_instances"]), one["image_ref"])
         for key, told in runs.items():
-            if key in self._newest and self._newest[key][2] != told:
+            if key in self._newest and self._sent[key] <= asked_after and self._newest[key][2] != told:
                 self._heard.pop((who, key), None)
 
     def knows(self, call: Call) -> bool:

@@ -581,7 +581,8 @@ class World:
         call = self.calls.begins(who, subject, data)
         if call is None:
             if ".host.get." in subject:
-                return lambda answer: self._inventory_heard(who, answer)
+                asked_after = self.known.events_sent
+                return lambda answer: self._inventory_heard(who, answer, asked_after)
             return lambda _: None
         if (call.key[0], call.verb) == ("provider", "start"):
             specs = self.newest(f"LATTICEDATA_{self.lattice}", "COMPONENT_")
@@ -639,12 +640,12 @@ class World:
             text = text.replace(host_id, name)
         return text
 
-    def _inventory_heard(self, who: str, answer: Message | WadmError) -> None:
+    def _inventory_heard(self, who: str, answer: Message | WadmError, asked_after: int) -> None:
         if isinstance(answer, Message):
             inventory = json.loads(answer.data)["response"]
             self.order.learns(who, inventory["host_id"])
             self.calls.shown(inventory["host_id"], inventory)
-            self.known.learns(who, inventory)
+            self.known.learns(who, inventory, asked_after)
 
     def _user_asks(self, subject: str, data: bytes) -> Callable[[Message | WadmError], None]:
         operation = subject.partition(".model.")[2]
