@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from wadm.engine.commands import describe
 from wadm.engine.compile import Desired, LinkScaler, WorkloadScaler, compile_manifest, nothing
 from wadm.engine.expectations import Expectations
-from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, describe, links_and_configs
+from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, links_and_configs
 from wadm.engine.reconcile import reconcile
 from wadm.model import manifest as m
 from wadm.model.commands import Action, Command

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from tests.engine.model_lattice import ModelLattice
+from wadm.engine.commands import creates, patience
 from wadm.engine.compile import compile_manifest
 from wadm.engine.controller import LatticeController
 from wadm.engine.dependency_index import DependencyIndex
@@ -37,7 +38,7 @@ from wadm.engine.effects import (
     SendCommands,
     StoreRecords,
 )
-from wadm.engine.expectations import Expectations, creates, patience
+from wadm.engine.expectations import Expectations
 from wadm.engine.inputs import (
     ApplicationRead,
     ApplicationsListed,

@@ -15,7 +15,8 @@ from tests.engine.builders import (
     owned,
 )
 from wadm.engine.agenda import GATHER, Agenda, expects_more
-from wadm.engine.expectations import PATIENCE_REPLY, Expectations
+from wadm.engine.command_kind import PATIENCE_REPLY
+from wadm.engine.expectations import Expectations
 from wadm.model.commands import Action, Command, DeleteLink, PutConfig, ScaleComponent, StartProvider, StopProvider
 from wadm.model.lattice import Component, Lattice, Provider
 

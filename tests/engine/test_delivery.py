@@ -27,11 +27,13 @@ from tests.engine.builders import (
     recorded,
     running,
 )
+from wadm.engine.changes import ChangeSet, LastEventTimes
 from wadm.engine.delivery import delivery
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import forecast
-from wadm.engine.observe import ChangeSet, LastEventTimes, observe, observe_config, observe_links, observe_outcome
+from wadm.engine.observe import observe, observe_config, observe_links
+from wadm.engine.outcomes import observe_outcome
 from wadm.engine.plan import OwnedResources
 from wadm.engine.steps import finish
 from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartProvider

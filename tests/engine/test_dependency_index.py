@@ -22,9 +22,9 @@ from tests.engine.builders import (
     plan,
     recorded,
 )
+from wadm.engine.changes import ChangeSet
 from wadm.engine.compile import compile_manifest, nothing
 from wadm.engine.dependency_index import DependencyIndex
-from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import OwnedResources
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.commands import Key

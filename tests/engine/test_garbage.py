@@ -28,9 +28,10 @@ from tests.engine.builders import (
     recorded,
     running,
 )
+from wadm.engine.changes import ChangeSet
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
-from wadm.engine.observe import STANDS_STILL, ChangeSet, observe_given_up, observe_outlived
+from wadm.engine.observe import STANDS_STILL, observe_given_up, observe_outlived
 from wadm.engine.plan import OtherApplications, OwnedResources
 from wadm.model.commands import Action, Command, DeleteConfig, PutConfig, ScaleComponent
 from wadm.model.lattice import Component, Lattice, Provider

@@ -22,8 +22,8 @@ from tests.engine.builders import (
     recorded,
     running,
 )
+from wadm.engine.changes import ChangeSet
 from wadm.engine.dependency_index import DependencyIndex
-from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import Plan
 from wadm.model import manifest as m
 from wadm.model.addresses import AddressConfigs, clash

@@ -20,12 +20,11 @@ from tests.engine.builders import (
     linked,
     owned,
 )
+from wadm.engine.changes import ChangeSet, InformationRequests, LastEventTimes
 from wadm.engine.compile import nothing
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.observe import (
     STANDS_STILL,
-    ChangeSet,
-    LastEventTimes,
     observe,
     observe_config,
     observe_desired,
@@ -34,10 +33,9 @@ from wadm.engine.observe import (
     observe_inventory,
     observe_links,
     observe_no_effect,
-    observe_outcome,
     remove_host,
 )
-from wadm.engine.plan import InformationRequests
+from wadm.engine.outcomes import observe_outcome
 from wadm.model.commands import (
     Action,
     Command,

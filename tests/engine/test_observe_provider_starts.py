@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.engine.builders import a_host, a_lattice, owned
+from wadm.engine.changes import ChangeSet, LastEventTimes
 from wadm.engine.expectations import Expectations
-from wadm.engine.observe import ChangeSet, LastEventTimes, observe, observe_inventory, remove_host
+from wadm.engine.observe import observe, observe_inventory, remove_host
 from wadm.model.commands import Action, StartProvider
 from wadm.model.events import Event, ProviderHealth, ProviderStarted, ProviderStopped
 from wadm.model.lattice import Inventory, Lattice, Provider

@@ -8,12 +8,12 @@ import pytest
 
 from bench.large_applications import SHAPES
 from tests.engine.builders import AHost, a_host, a_lattice
+from wadm.engine.changes import ChangeSet
 from wadm.engine.compile import Desired, compile_manifest, nothing
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import apply
 from wadm.engine.limits import Limits, excess, refusal, size_of
-from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import OwnedResources, Plan
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.reconcile import reconcile

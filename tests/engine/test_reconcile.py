@@ -25,7 +25,9 @@ from tests.engine.builders import (
     recorded,
     running,
 )
-from wadm.engine.plan import InformationRequests, OwnedResources, carry_since, describe
+from wadm.engine.changes import InformationRequests
+from wadm.engine.commands import describe
+from wadm.engine.plan import OwnedResources, carry_since
 from wadm.model.commands import (
     Command,
     DeleteConfig,

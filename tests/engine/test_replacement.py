@@ -21,7 +21,7 @@ from tests.engine.builders import (
     running,
     workload,
 )
-from wadm.engine.expectations import PATIENCE_UPDATE
+from wadm.engine.command_kind import PATIENCE_UPDATE
 from wadm.engine.replacement import Tally, may_stop
 from wadm.engine.spread import Placement
 from wadm.model.commands import ScaleComponent

@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engine.builders import a_config, a_host, a_lattice, a_provider, an_app, asks, configs_of, plan, providing
+from wadm.engine.changes import ChangeSet, LastEventTimes
+from wadm.engine.command_kind import PATIENCE_WORKLOAD
 from wadm.engine.compile import compile_manifest
-from wadm.engine.expectations import PATIENCE_WORKLOAD, Expectations
-from wadm.engine.observe import ChangeSet, LastEventTimes, observe_outcome
+from wadm.engine.expectations import Expectations
+from wadm.engine.outcomes import observe_outcome
 from wadm.engine.plan import OtherApplications, OwnedResources, Plan
 from wadm.engine.swaps import reference_of
 from wadm.model.commands import Outcome, StartProvider, StopProvider

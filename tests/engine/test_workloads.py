@@ -30,7 +30,8 @@ from tests.engine.builders import (
     running,
     workload,
 )
-from wadm.engine.expectations import PATIENCE_UPDATE, Expectations
+from wadm.engine.command_kind import PATIENCE_UPDATE
+from wadm.engine.expectations import Expectations
 from wadm.engine.plan import Plan
 from wadm.engine.workloads import HOST_JOIN_WINDOW
 from wadm.model.commands import ScaleComponent, StartProvider, UpdateComponent

@@ -14,7 +14,7 @@ import yaml
 from tests.fuzz.mutations import Fuzzer
 from tests.fuzz.target import INPUTS, SEED, Target
 from tests.server.lab import component, in_virtual_time, manifest
-from wadm.engine.plan import InformationRequests
+from wadm.engine.changes import InformationRequests
 from wadm.errors import WadmError
 from wadm.model.commands import PutLink, ScaleComponent
 from wadm.server.logging import get_logger

@@ -37,6 +37,8 @@ CORE = (
         "wadm/server/statuses.py",
         "wadm/server/store.py",
         "wadm/engine/expectations.py",
+        "wadm/engine/commands.py",
+        "wadm/engine/outcomes.py",
     ),
     *("wadm/engine/reconcile.py", "wadm/engine/garbage.py", "wadm/engine/plan.py", "wadm/engine/observe.py"),
 )

@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import json
 
 from tests.server.lab import in_virtual_time
+from wadm.engine.changes import InformationRequests
 from wadm.engine.inputs import ConfigReply, LinksReply, ListeningReply, PingSweep, Reply
-from wadm.engine.plan import InformationRequests
 from wadm.errors import NotPermitted, Unavailable
 from wadm.model.lattice import Link
 from wadm.server.host_queries import NOT_PERMITTED_FOR, HostQueries

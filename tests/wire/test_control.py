@@ -25,7 +25,7 @@ from wadm.model.commands import (
     UpdateComponent,
 )
 from wadm.model.lattice import Component, Inventory, Link, Provider
-from wadm.wire import control
+from wadm.wire import commands, control
 from wadm.wire.control import HostPing, Reply
 from wadm.wire.inventory import decode_inventory
 
@@ -75,19 +75,19 @@ SCALER = {"wasmcloud.dev/scaler": "abc"}
     ],
 )
 def test_what_carries_out_each_command(command: Command, call: str, body: str) -> None:
-    assert control.request_for(command) == (call, body.encode())
+    assert commands.request_for(command) == (call, body.encode())
 
 
 def test_what_wadm_manages_it_says_even_where_the_command_says_otherwise() -> None:
     annotations = {"wasmcloud.dev/managed-by": "somebody", "wasmcloud.dev/appspec": "other"}
-    _, body = control.request_for(ScaleComponent("ui", "H", 1, "r", "shop", annotations))
+    _, body = commands.request_for(ScaleComponent("ui", "H", 1, "r", "shop", annotations))
     assert json.decode(body)["annotations"] == {"wasmcloud.dev/managed-by": "wadm", "wasmcloud.dev/appspec": "shop"}
     assert annotations["wasmcloud.dev/managed-by"] == "somebody"
 
 
 @given(strategies.all_commands)
 def test_every_command_has_a_call_and_a_body_of_json(command: Command) -> None:
-    call, body = control.request_for(command)
+    call, body = commands.request_for(command)
     assert call.count(".") >= 1
     assert body == b"" or isinstance(json.decode(body), dict)
 

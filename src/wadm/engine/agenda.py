@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from wadm.engine.commands import has_come_true, stops
 from wadm.engine.compile import Desired
-from wadm.engine.expectations import Expectations, stops
-from wadm.engine.plan import has_come_true
+from wadm.engine.expectations import Expectations
 from wadm.model.commands import Command, DeleteLink
 from wadm.model.lattice import Lattice
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from wadm.engine.changes import ChangeSet
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.effects import Effect
 from wadm.engine.expectations import Expectations
-from wadm.engine.observe import ChangeSet
 from wadm.model.lattice import Lattice
 
 

@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
+from wadm.engine.changes import ChangeSet
 from wadm.engine.compile import Desired, WorkloadScaler, compile_manifest
-from wadm.engine.observe import ChangeSet
 from wadm.engine.plan import OtherApplications, OwnedResources, Plan
 from wadm.engine.planning import Decided
 from wadm.engine.wording import HOSTS_COUNTED

@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from wadm.engine.changes import InformationRequests
 from wadm.engine.liveness import Remembered
-from wadm.engine.plan import InformationRequests, OwnedResources
+from wadm.engine.plan import OwnedResources
 from wadm.model.commands import Action
 from wadm.model.status import ApplicationStatus, StatusType
 from wadm.model.timeline import EntryKind

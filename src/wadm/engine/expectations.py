@@ -23,19 +23,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.model.commands import (
-    Action,
-    Command,
-    DeleteConfig,
-    DeleteLink,
-    Key,
-    PutConfig,
-    PutLink,
-    ScaleComponent,
-    StartProvider,
-    StopProvider,
-    UpdateComponent,
-)
+from wadm.engine.commands import kind_of, patience, starting
+from wadm.model.commands import Action, Command, Key, host_of
 from wadm.model.lattice import Lattice
 
 BACKOFF_FIRST = 1.0
@@ -44,14 +33,6 @@ PROBE_SCHEDULE = (3.0, 6.0, 12.0, 24.0, 48.0)
 """Seconds after asking at which a thing that should show is looked for (an event may have been lost)."""
 RESCHEDULE_AFTER = 3
 """Failed starts of a thing, on whichever hosts, after which another host is tried each time, if there is one."""
-PATIENCE_WORKLOAD = 60.0
-"""Seconds that a host may take to pull and start something before it is asked again."""
-PATIENCE_UPDATE = 15.0
-"""The same for a live update, of which a host reports no failure."""
-PATIENCE_REPLY = 10.0
-"""The same for what the reply itself confirms (links, configurations, stops), which has its own, shorter timeout."""
-
-
 UNDONE_WINDOW = 600.0
 """Seconds within which asking the same again, after it had come true, counts as being undone."""
 UNDONE_FREE = 4
@@ -109,32 +90,6 @@ class _Repeat(Struct, frozen=True):
     last: float
 
 
-def patience(command: Command) -> float:
-    """Return how long to wait for a command to show in the lattice."""
-    if isinstance(command, UpdateComponent):
-        return PATIENCE_UPDATE
-    if stops(command) or isinstance(command, PutLink | DeleteLink | PutConfig | DeleteConfig):
-        return PATIENCE_REPLY
-    return PATIENCE_WORKLOAD
-
-
-def creates(command: Command) -> bool:
-    """Whether a command may bring something about that is not there yet."""
-    return starting(command) is not None or isinstance(command, PutLink | PutConfig)
-
-
-def starting(command: Command) -> ScaleComponent | StartProvider | None:
-    """Return the command if a host may start something because of it."""
-    if isinstance(command, StartProvider) or (isinstance(command, ScaleComponent) and command.count > 0):
-        return command
-    return None
-
-
-def stops(command: Command) -> bool:
-    """Whether a command has a host stop something."""
-    return isinstance(command, StopProvider) or (isinstance(command, ScaleComponent) and not command.count)
-
-
 def begin(action: Action, before: Pending | None, now: float) -> Pending:
     """Return what is pending once an action is sent, given what was pending for the same thing."""
     again = before is not None and before.command == action.command
@@ -168,24 +123,6 @@ def backoff(key: Key, attempts: int) -> float:
     pause = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(attempts - 1, 16))
     draw = zlib.crc32(repr((key, attempts)).encode()) / 0xFFFFFFFF
     return pause * (0.8 + 0.4 * draw)
-
-
-def overdue(pending: Pending, lattice: Lattice) -> str:
-    """Return what to say of a command that has shown no effect by its deadline."""
-    command, waited = pending.command, round(pending.deadline - pending.asked)
-    match command:
-        case UpdateComponent():
-            host, there = lattice.hosts.get(command.host_id), lattice.find("component", *command.key[1:])
-            called = host.called if host is not None else command.host_id
-            image = there.image if there is not None else "another image"
-            new = command.reference
-            return f"{called} still runs {image} {waited} s after it was asked for {new}; its log says why"
-        case ScaleComponent() | StartProvider() if not isinstance(command, ScaleComponent) or command.count:
-            what = command.component_id if isinstance(command, ScaleComponent) else command.provider_id
-            why = f"it may still be fetching {command.reference}"
-            return f"Host {command.host_id[:8]} shows no sign of {what} after {waited} s: {why}"
-        case _:
-            return f"No sign that this was done within {waited} s of asking"
 
 
 class Expectations:
@@ -245,7 +182,7 @@ class Expectations:
     def starts_of(self, provider_id: str) -> list[Pending]:
         """Return the starts of a provider that a host may be at work on, for whichever application."""
         pendings = (self._pending[key] for key in sorted(self._providers.get(provider_id, ())))
-        return [p for p in pendings if isinstance(p.command, StartProvider) and (p.lingering or not p.held)]
+        return [p for p in pendings if starting(p.command) is not None and (p.lingering or not p.held)]
 
     def busy(self, application: str) -> bool:
         """Whether anything was asked for an application and has not been seen or refused."""
@@ -260,9 +197,9 @@ class Expectations:
         before = self._pending.get(key)
         if before is not None and before.command == action.command and not before.held and before.waits(now):
             return False
-        pending = begin(action, before, now)
-        if isinstance(action.command, StartProvider):
-            pending = replace(pending, links_as_of=self._idle_since(action.command.host_id, pending.since))
+        kind, pending = kind_of(action.command), begin(action, before, now)
+        if kind.starts_with_links:
+            pending = replace(pending, links_as_of=self._idle_since(host_of(action.command), pending.since))
         if (before is None or before.command != action.command) and not action.again:
             self._remember(action, now)
         if before is not None and before.application != action.application:
@@ -275,7 +212,7 @@ class Expectations:
             self._components_on.setdefault(key[1], set()).add(key)
         if key[0] == "provider":
             self._providers.setdefault(key[2], set()).add(key)
-        if isinstance(action.command, UpdateComponent):
+        if kind.ends_with_zero:
             self._echoes.add(key)
         self._schedule(pending)
         return True
@@ -390,7 +327,7 @@ class Expectations:
 
     def drop_host(self, host_id: str) -> set[str]:
         """Note that a host is gone or has started anew: nothing is pending there. Return the applications."""
-        keys = [k for k in self._pending if k[0] in ("component", "provider") and k[1] == host_id]
+        keys = [key for key, pending in self._pending.items() if host_of(pending.command) == host_id]
         applications = {self._pending[key].application for key in keys}
         self.settle(keys)
         self._echoes = {key for key in self._echoes if key[1] != host_id}
@@ -421,10 +358,13 @@ class Expectations:
                 continue
             looks.add(key)
             if now >= pending.deadline:
-                self.hold(key, pending.error or overdue(pending, lattice), now, lingering=True)
+                self.hold(key, pending.error or self._no_sign(pending, lattice), now, lingering=True)
             else:
                 self._put(replace(pending, looked=pending.looked + 1))
         return applications, looks
+
+    def _no_sign(self, pending: Pending, lattice: Lattice) -> str:
+        return kind_of(pending.command).no_sign(pending.command, lattice, round(pending.deadline - pending.asked))
 
     def _put(self, pending: Pending) -> None:
         self._pending[pending.command.key] = pending

@@ -3,9 +3,10 @@ what was asked and when it is asked again. The same sentences as in plans and st
 
 from __future__ import annotations
 
+from wadm.engine.commands import describe
 from wadm.engine.compile import Desired, LinkScaler, Scaler, UnsatisfiableScaler, WorkloadScaler
 from wadm.engine.expectations import Expectations, Pending
-from wadm.engine.plan import Plan, describe
+from wadm.engine.plan import Plan
 from wadm.engine.spread import SpreadTarget
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner

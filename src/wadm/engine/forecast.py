@@ -11,32 +11,21 @@ import hashlib
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.engine.changes import ChangeSet
+from wadm.engine.commands import describe, kind_of
 from wadm.engine.compile import Desired
 from wadm.engine.conflicts import conflicts, uses_of
 from wadm.engine.dependency_index import DependencyIndex, StoredVersions
 from wadm.engine.expectations import Expectations
 from wadm.engine.history import with_version
-from wadm.engine.observe import ChangeSet
-from wadm.engine.plan import OwnedResources, PlanBuilder, describe
+from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.reconcile import plan_all, reconcile
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import HOST_JOIN_WINDOW
-from wadm.model.commands import (
-    Action,
-    Command,
-    DeleteConfig,
-    DeleteLink,
-    PutConfig,
-    PutLink,
-    ScaleComponent,
-    StartProvider,
-    StopProvider,
-    UpdateComponent,
-)
-from wadm.model.insight import Consequence, Effect, PlannedStep
-from wadm.model.lattice import Component, Lattice, Provider, owner
+from wadm.model.commands import Action, Command, host_of
+from wadm.model.insight import Consequence, PlannedStep
+from wadm.model.lattice import Lattice, owner
 from wadm.model.manifest import Manifest
-from wadm.model.names import strip_reference
 from wadm.model.status import ApplicationStatus
 
 UNSTORED = "(not stored yet)"
@@ -120,65 +109,16 @@ def _warnings(desired: Desired, interests: DependencyIndex, world: Lattice) -> t
     return found if desired.version is not None else (*found, *uses_of(desired.application, others))
 
 
-def apply(command: Command, lattice: Lattice, news: ChangeSet, now: float) -> None:
+def apply(command: Command, lattice: Lattice, changes: ChangeSet, now: float) -> None:
     """Take a command as done at once, as a host would do it."""
-    match command:
-        case ScaleComponent(count=0):
-            lattice.drop("component", command.host_id, command.component_id)
-            news.entities.add(("component", command.component_id))
-        case ScaleComponent():
-            component = Component(command.component_id, command.reference, command.count, command.annotations)
-            lattice.put(command.host_id, component)
-            news.entities.add(("component", command.component_id))
-        case UpdateComponent():
-            running = lattice.find("component", command.host_id, command.component_id)
-            if isinstance(running, Component):
-                updated = replace(running, image=command.reference, annotations=command.annotations)
-                lattice.put(command.host_id, updated)
-            news.entities.add(("component", command.component_id))
-        case StartProvider():
-            image = strip_reference(command.reference)
-            lattice.put(command.host_id, Provider(command.provider_id, image, command.annotations, "running"))
-            lattice.provider_starts.started(command.host_id, command.provider_id, image, now, asked=now)
-            lattice.provider_starts.reported(command.host_id, command.provider_id, now)
-            news.entities.add(("provider", command.provider_id))
-        case StopProvider():
-            lattice.drop("provider", command.host_id, command.provider_id)
-            news.entities.add(("provider", command.provider_id))
-        case PutLink():
-            link = command.link
-            lattice.put_link(link, now, put=now)
-            news.links.add(link.key)
-        case DeleteLink():
-            lattice.drop_link(command.link_key)
-            news.links.add(command.link_key)
-        case PutConfig():
-            lattice.set_config(command.config_name, command.config, now)
-            news.configs.add(command.config_name)
-        case DeleteConfig():
-            lattice.set_config(command.config_name, None, now)
-            news.configs.add(command.config_name)
+    kind_of(command).apply(command, lattice, now, now)
+    changes.mark_changed(command.key)
 
 
 def _step(round_: int, action: Action, lattice: Lattice) -> Step:
-    command = action.command
-    host_id = getattr(command, "host_id", "")
+    command, host_id = action.command, host_of(action.command)
     host = lattice.hosts[host_id].called if host_id in lattice.hosts else host_id
-    effect: Effect
-    match command:
-        case ScaleComponent(count=0) | StopProvider():
-            effect = "stop"
-        case ScaleComponent():
-            running = lattice.find("component", command.host_id, command.component_id)
-            effect = "start" if running is None else "scale"
-        case StartProvider():
-            effect = "start"
-        case UpdateComponent():
-            effect = "update live"
-        case PutLink() | PutConfig():
-            effect = "put"
-        case _:
-            effect = "delete"
+    effect = kind_of(command).effect(command, lattice)
     return Step(round_, effect, describe(command, lattice), host, action.reason, command)
 
 

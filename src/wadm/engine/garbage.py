@@ -16,8 +16,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from wadm.engine.commands import creates, starting, stops
 from wadm.engine.delivery import delivery
-from wadm.engine.expectations import Pending, creates, starting, stops
+from wadm.engine.expectations import Pending
 from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import stop_component

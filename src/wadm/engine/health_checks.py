@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from wadm.engine.changes import LastEventTimes
 from wadm.engine.context import Context
 from wadm.engine.effects import QueryHealth
 from wadm.engine.inputs import ListeningReply
 from wadm.engine.liveness import Liveness
-from wadm.engine.observe import LastEventTimes, observe
+from wadm.engine.observe import observe
 from wadm.engine.provider_liveness import ProviderLiveness
 from wadm.engine.timeline_recorder import TimelineRecorder
 from wadm.model.events import Event, ProviderHealth, ProviderStarted, ProviderStopped

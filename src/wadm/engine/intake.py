@@ -6,23 +6,18 @@ that a link or configuration has just changed, what to ask next.
 
 from __future__ import annotations
 
+from wadm.engine.changes import LastEventTimes
+from wadm.engine.commands import kind_of
 from wadm.engine.context import Context
 from wadm.engine.effects import HostLost, PingHosts, ProbeHost
 from wadm.engine.health_checks import HealthChecks
 from wadm.engine.inputs import ConfigReply, InventoryReply, LinksReply, ListeningReply, PingSweep, Reply
 from wadm.engine.liveness import Liveness
-from wadm.engine.observe import (
-    LastEventTimes,
-    observe,
-    observe_config,
-    observe_inventory,
-    observe_links,
-    observe_no_effect,
-    observe_outcome,
-)
+from wadm.engine.observe import observe, observe_config, observe_inventory, observe_links, observe_no_effect
+from wadm.engine.outcomes import observe_outcome
 from wadm.engine.rereading import Rereading
 from wadm.engine.timeline_recorder import TimelineRecorder
-from wadm.model.commands import Outcome, PutLink
+from wadm.model.commands import Outcome, link_of
 from wadm.model.events import Event, LinkDeleted, LinkSet, Unchanged
 from wadm.model.lattice import LinkKey
 
@@ -75,8 +70,9 @@ class Intake:
     def outcome(self, outcome: Outcome, now: float) -> None:
         """Fold what became of a command."""
         context = self._context
-        if isinstance(outcome.command, PutLink):
-            self._links_changed[outcome.command.link_key] = now
+        link = link_of(outcome.command.key)
+        if link is not None and kind_of(outcome.command).puts:
+            self._links_changed[link] = now
         self._recorder.outcome(outcome)
         observe_outcome(outcome, context.lattice, context.in_flight, context.changes, self._last_events, now)
 

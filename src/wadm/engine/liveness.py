@@ -11,9 +11,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from wadm.engine.changes import ChangeSet
 from wadm.engine.expectations import Expectations
 from wadm.engine.failure_detector import FailureDetector, Hosts
-from wadm.engine.observe import ChangeSet, remove_host
+from wadm.engine.observe import remove_host
 from wadm.model.events import Event, HostHeartbeat, HostStarted, HostStopped
 from wadm.model.lattice import Host, Lattice
 

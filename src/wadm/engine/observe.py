@@ -1,8 +1,9 @@
 """Folding what hosts say into the lattice, and finding out which applications care.
 
-Functions change the lattice and what is in flight, and note in :class:`ChangeSet` what was touched, so that a batch of
-events is folded first and each touched application planned once after it. What an event leaves open (did this stop, or
-was it the odd last event of an update?) is not guessed: the host is asked for its inventory.
+Functions change the lattice and what is in flight, and note in :class:`~wadm.engine.changes.ChangeSet` what was
+touched, so that a batch of events is folded first and each touched application planned once after it. What an event
+leaves open (did this stop, or was it the odd last event of an update?) is not guessed: the host is asked for its
+inventory.
 """
 
 from __future__ import annotations
@@ -10,26 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
+from wadm.engine.changes import ChangeSet, LastEventTimes, drop_entity
+from wadm.engine.commands import ALREADY_RUNNING, when_put
 from wadm.engine.compile import Desired
 from wadm.engine.expectations import Expectations, Pending
-from wadm.engine.plan import InformationRequests
-from wadm.model.commands import (
-    Command,
-    DeleteConfig,
-    DeleteLink,
-    Key,
-    Outcome,
-    PutConfig,
-    PutLink,
-    ScaleComponent,
-    StartProvider,
-    StopProvider,
-    UpdateComponent,
-    configurations,
-)
+from wadm.engine.outcomes import failed
+from wadm.model.commands import Key, ScaleComponent, StartProvider
 from wadm.model.events import (
     ComponentScaled,
     ComponentScaleFailed,
@@ -48,64 +37,13 @@ from wadm.model.events import (
     ProviderStartFailed,
     ProviderStopped,
 )
-from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider, owner
-from wadm.model.names import BUILTIN_PROVIDERS, is_builtin, strip_reference
+from wadm.model.lattice import Component, EntityKind, Inventory, Lattice, Link, LinkKey, Provider
+from wadm.model.names import strip_reference
 from wadm.model.provider_starts import HEARD_WITHIN
 
-ALREADY_RUNNING = ("provider with that ID is already running", "provider is already running with that ID")
-NOT_RUNNING = "provider with that ID is not running"
-ON_A_HOST = (ScaleComponent, UpdateComponent, StartProvider)
-"""The commands that a host accepts before it has done them: they are confirmed by its events, not by its reply."""
 STANDS_STILL = 300.0
 """Seconds after which nothing comes of a put that got no answer: by default a NATS server lets go of a client that has
 not answered it for four minutes."""
-
-
-class ChangeSet(Struct):
-    """What a batch of events touched. ``hosts`` came, went or changed their labels (the latter are ``relabelled``);
-    ``all_links``: they were not known before, so that absent ones are news too; ``sources``: what seems gone of their
-    links is now certain to be."""
-
-    applications: set[str] = field(default_factory=set)
-    entities: set[tuple[EntityKind, str]] = field(default_factory=set)
-    links: set[LinkKey] = field(default_factory=set)
-    all_links: bool = False
-    sources: set[str] = field(default_factory=set)
-    configs: set[str] = field(default_factory=set)
-    hosts: set[str] = field(default_factory=set)
-    everything: bool = False
-    """Whether all applications are to be planned: something has changed for the lattice as a whole."""
-    relabelled: set[str] = field(default_factory=set)
-    questions: InformationRequests = field(default_factory=lambda: InformationRequests(set(), set()))
-
-    def touch(self, key: Key) -> None:
-        """Note that something is new about what a command is about."""
-        kind, *about = key
-        if kind == "link":
-            self.links.add((about[0], about[1], about[2], about[3]))
-        elif kind == "config":
-            self.configs.add(about[0])
-        else:
-            self.entities.add(("provider" if kind == "provider" else "component", about[1]))
-
-    def look(self, key: Key) -> None:
-        """Note that it must be looked at what a command is about."""
-        self.touch(key)
-        if key[0] == "link":
-            self.questions.links = True
-        elif key[0] == "config":
-            self.questions.configs.add(key[1])
-        else:
-            self.questions.hosts.add(key[1])
-
-    def __bool__(self) -> bool:
-        told = self.applications or self.entities or self.links or self.configs or self.hosts
-        return bool(told or self.everything or self.all_links or self.sources or self.questions)
-
-
-class LastEventTimes(dict[tuple[str, EntityKind, str], float]):
-    """When a thing on a host (host, kind, id) was last told of by an event, so that an inventory that was asked for
-    before then does not overrule it."""
 
 
 def observe(
@@ -132,13 +70,13 @@ def observe(
                 _failed_start(key, event.image, event.error, in_flight, news, now)
         case ProviderStopped():
             touched[(event.host_id, "provider", event.provider_id)] = now
-            _drop("provider", event.host_id, event.provider_id, lattice, news)
+            drop_entity("provider", event.host_id, event.provider_id, lattice, news)
         case ProviderHealth():
             _health(event, lattice, news, now)
         case LinkSet():
             lattice.unread[event.link.source_id] = now
             # What others have put, they have put some time before the event came.
-            put = _when_put(event.link, in_flight)
+            put = when_put(event.link, in_flight.get(("link", *event.link.key, event.link.target)))
             if lattice.put_link(event.link, now, now - HEARD_WITHIN if put is None else put):
                 news.links.add(event.link.key)
         case LinkDeleted():
@@ -183,7 +121,7 @@ def observe_due(lattice: Lattice, in_flight: Expectations, news: ChangeSet, now:
     applications, looks = in_flight.due(now, lattice)
     news.applications |= applications
     for key in looks:
-        news.look(key)
+        news.request_verification(key)
 
 
 def observe_outlived(outlived: Iterable[tuple[str, str]], lattice: Lattice, now: float) -> None:
@@ -231,9 +169,9 @@ def observe_inventory(
     components = {c.id: c for c in inventory.components}
     providers = {p.id: p for p in inventory.providers}
     for entity_id in [i for i in host.components if i not in components and not is_newer("component", i)]:
-        _drop("component", host_id, entity_id, lattice, news)
+        drop_entity("component", host_id, entity_id, lattice, news)
     for entity_id in [i for i in host.providers if i not in providers and not is_newer("provider", i)]:
-        _drop("provider", host_id, entity_id, lattice, news)
+        drop_entity("provider", host_id, entity_id, lattice, news)
     for component in components.values():
         known, pending = host.components.get(component.id), in_flight.get(("component", host_id, component.id))
         told = component if known is None else _with_code(component, known, pending)
@@ -251,60 +189,6 @@ def observe_inventory(
                     since, as_of = _when_asked(host_id, provider, in_flight)
                     starts.missed(host_id, provider.id, provider.image, now, since, as_of)
             _put(host_id, listed, lattice, news)
-
-
-def observe_outcome(
-    outcome: Outcome, lattice: Lattice, in_flight: Expectations, news: ChangeSet, touched: LastEventTimes, now: float
-) -> None:
-    """Fold what became of a command that was sent."""
-    command = outcome.command
-    if isinstance(command, PutLink | DeleteLink):
-        lattice.unread[command.source_id] = now
-    if isinstance(command, PutLink | PutConfig) and outcome.result == "unanswered":
-        lattice.given_up[command.key[:2]] = now
-    if outcome.result == "accepted":
-        _accepted(command, lattice, in_flight, news, touched, now)
-        return
-    pending = in_flight.get(command.key)
-    if pending is None or pending.command != command:
-        return
-    if outcome.result == "refused" and (outcome.message in ALREADY_RUNNING or outcome.message == NOT_RUNNING):
-        # Not a failure: it is as asked, only this side has not heard of it.
-        if isinstance(command, StartProvider | StopProvider):
-            news.questions.hosts.add(command.host_id)
-        in_flight.deliver(command.key, now)
-        return
-    news.look(command.key)
-    if isinstance(command, PutConfig | DeleteConfig):
-        lattice.forget_config(command.config_name)
-    elif isinstance(command, PutLink | DeleteLink) and outcome.result in ("unanswered", "refused"):
-        # Refused too: the host's store may have taken what the host believes it has not.
-        lattice.doubtful.add(command.link_key)
-    error = outcome.message or _no_answer(outcome)
-    lingering, unasked = outcome.result == "unanswered", outcome.result == "unreachable"
-    _failed(command.key, error, in_flight, news, now, lingering, unasked)
-
-
-def _no_answer(outcome: Outcome) -> str:
-    host_id = getattr(outcome.command, "host_id", None)
-    if outcome.result == "unanswered" and isinstance(outcome.command, StartProvider):
-        return f"Host {outcome.command.host_id[:8]} did not answer in time{_builtin(outcome.command.reference)}"
-    if outcome.result == "unanswered":
-        return f"Host {host_id[:8]} did not answer in time" if host_id else "No host answered in time"
-    if outcome.result == "unreachable":
-        return f"Host {host_id[:8]} cannot be reached" if host_id else "There is no host to answer"
-    return "Refused without a reason"
-
-
-def _builtin(reference: str) -> str:
-    """Return why a host may not answer to the start of a builtin provider: one that it does not know, or that is
-    switched off, it leaves without an answer (docs/protocol/lattice.md#start-without-answer)."""
-    if not is_builtin(reference):
-        return ""
-    name = strip_reference(reference)
-    if name not in BUILTIN_PROVIDERS:
-        return f": it may know no builtin provider {name} (hosts have {', '.join(BUILTIN_PROVIDERS)})"
-    return f": its builtin provider {name} may be switched off"
 
 
 def observe_no_effect(
@@ -395,7 +279,7 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: Expec
         if known is None:
             return
         if isinstance(asked, ScaleComponent) and asked.count == 0 and not echo:
-            _drop("component", host_id, told.id, lattice, news)
+            drop_entity("component", host_id, told.id, lattice, news)
         else:
             news.questions.hosts.add(host_id)
     elif isinstance(known, Component) and known.code and (told.count, told.image) == (known.count, known.code):
@@ -452,71 +336,7 @@ def _failed_start(key: Key, reference: str, error: str, in_flight: Expectations,
     pending = in_flight.get(key)
     asked = getattr(pending.command, "reference", reference) if pending is not None else reference
     if not reference or strip_reference(asked) == strip_reference(reference):
-        _failed(key, error, in_flight, news, now)
-
-
-def _failed(
-    key: Key,
-    error: str,
-    in_flight: Expectations,
-    news: ChangeSet,
-    now: float,
-    lingering: bool = False,
-    unasked: bool = False,
-) -> None:
-    application = in_flight.hold(key, error, now, lingering, unasked)
-    pending = in_flight.get(key)
-    if application is not None and pending is not None:
-        news.applications.add(application)
-        news.touch(key)
-        # It may have failed for want of them.
-        news.questions.configs |= configurations(pending.command)
-
-
-def _accepted(
-    command: Command, lattice: Lattice, in_flight: Expectations, news: ChangeSet, touched: LastEventTimes, now: float
-) -> None:
-    """Fold a command that is done, or taken on. What events have told of already is no news: nobody plans again."""
-    pending = in_flight.get(command.key)
-    waited_for = pending is not None and pending.command == command
-    deletes = isinstance(command, DeleteLink | DeleteConfig)  # whoever wanted that, and with whatever words
-    if pending is not None and (deletes or (waited_for and not isinstance(command, ON_A_HOST))):
-        news.applications.add(pending.application)
-    match command:
-        case PutLink():
-            link = command.link
-            if lattice.put_link(link, now, _when_put(link, in_flight)) or waited_for:
-                news.links.add(link.key)
-        case DeleteLink():
-            # Which one of several went is not said. The event tells, mostly before the answer; without it, the list.
-            there = lattice.links.get(command.link_key, ())
-            if pending is None or not pending.answered:
-                if len(there) == 1:
-                    lattice.drop_link(command.link_key)
-                elif there or pending is not None or not lattice.knows_link(command.link_key):
-                    news.questions.links = True
-                if len(there) > 1:
-                    lattice.doubtful.add(command.link_key)
-            if there or pending is not None:
-                news.links.add(command.link_key)
-            in_flight.settle([command.key])
-        case PutConfig():
-            if lattice.set_config(command.config_name, command.config, now) or waited_for:
-                news.configs.add(command.config_name)
-        case DeleteConfig():
-            if lattice.set_config(command.config_name, None, now) or pending is not None:
-                news.configs.add(command.config_name)
-            in_flight.settle([command.key])
-        case StopProvider():
-            # A host answers once it has stopped (docs/protocol/lattice.md#stop-a-provider); the event, which comes
-            # before, may be lost.
-            touched[(command.host_id, "provider", command.provider_id)] = now
-            _drop("provider", command.host_id, command.provider_id, lattice, news)
-            if waited_for:
-                in_flight.settle([command.key])
-        case ScaleComponent() | UpdateComponent() | StartProvider():
-            if waited_for:
-                in_flight.deliver(command.key, now)
+        failed(key, error, in_flight, news, now)
 
 
 def _provider_started(
@@ -529,15 +349,6 @@ def _provider_started(
         asked, as_of = _when_asked(event.host_id, provider, in_flight)
         lattice.provider_starts.started(event.host_id, provider.id, provider.image, now, asked, as_of)
     _put(event.host_id, provider, lattice, news)
-
-
-def _when_put(link: Link, in_flight: Expectations) -> float | None:
-    """Return when this server asked for a put that has happened now, if it did. Not the event but the put is what
-    providers hear, and that may have been long before the event came."""
-    pending = in_flight.get(("link", *link.key, link.target))
-    if pending is None or not isinstance(pending.command, PutLink) or not pending.command.link.same_as(link):
-        return None
-    return pending.asked
 
 
 def _when_asked(host_id: str, provider: Provider, in_flight: Expectations) -> tuple[float | None, float | None]:
@@ -556,11 +367,11 @@ def _health(event: ProviderHealth, lattice: Lattice, news: ChangeSet, now: float
         passed = event.health == "running" and not event.unchanged
         alone = lattice.answering("provider", event.provider_id) <= 1
         if lattice.provider_starts.reported(event.host_id, event.provider_id, now, passed, alone):
-            _touch("provider", known, news)
+            news.mark_entity("provider", known)
     if not isinstance(known, Provider) or (event.unchanged and known.health == "failed"):
         return
     if lattice.set_health(event.host_id, event.provider_id, event.health):
-        _touch("provider", known, news)
+        news.mark_entity("provider", known)
 
 
 def _config(event: ConfigSet | ConfigDeleted, lattice: Lattice, in_flight: Expectations, news: ChangeSet) -> None:
@@ -594,9 +405,9 @@ def _host_changed(host_id: str, lattice: Lattice, news: ChangeSet, relabelled: b
         news.relabelled.add(host_id)
     host = lattice.hosts[host_id]
     for component in host.components.values():
-        _touch("component", component, news)
+        news.mark_entity("component", component)
     for provider in host.providers.values():
-        _touch("provider", provider, news)
+        news.mark_entity("provider", provider)
 
 
 def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: ChangeSet) -> None:
@@ -609,17 +420,5 @@ def _put(host_id: str, entity: Component | Provider, lattice: Lattice, news: Cha
         news.questions.hosts.add(host_id)
         news.hosts.add(host_id)
     if before is not None:
-        _touch(kind, before, news)
-    _touch(kind, entity, news)
-
-
-def _drop(kind: EntityKind, host_id: str, entity_id: str, lattice: Lattice, news: ChangeSet) -> None:
-    before = lattice.find(kind, host_id, entity_id)
-    if before is not None and lattice.drop(kind, host_id, entity_id):
-        _touch(kind, before, news)
-
-
-def _touch(kind: EntityKind, entity: Component | Provider, news: ChangeSet) -> None:
-    news.entities.add((kind, entity.id))
-    if (application := owner(entity)) is not None:
-        news.applications.add(application)
+        news.mark_entity(kind, before)
+    news.mark_entity(kind, entity)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.engine.changes import InformationRequests
+from wadm.engine.commands import describe, has_come_true, starting
 from wadm.engine.compile import Desired, Scaler, WorkloadScaler
-from wadm.engine.expectations import Expectations, Pending, begin, starting
+from wadm.engine.expectations import Expectations, Pending, begin
 from wadm.engine.steps import SHARES_A_STEP, Steps
-from wadm.model.commands import (
-    Action,
-    Command,
-    DeleteConfig,
-    DeleteLink,
-    Key,
-    PutConfig,
-    PutLink,
-    ScaleComponent,
-    StartProvider,
-    StopProvider,
-    UpdateComponent,
-)
-from wadm.model.lattice import Component, Entity, EntityKind, Lattice, Link, LinkKey
+from wadm.model.commands import Action, Command, DeleteLink, Key, PutLink, ScaleComponent, StartProvider
+from wadm.model.lattice import Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
@@ -57,26 +46,6 @@ class OwnedResources(Struct, frozen=True):
             self.changing | other.changing,
             joined(*other.swaps, *self.swaps),
         )
-
-
-class InformationRequests(Struct):
-    """What planning must know and does not: configurations by name, links, inventories of hosts, and whether providers
-    that have just started listen by now, each with the number of hosts that it runs on."""
-
-    configs: set[str]
-    hosts: set[str]
-    links: bool = False
-    listening: dict[str, int] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.configs or self.hosts or self.links or self.listening)
-
-    def __ior__(self, other: InformationRequests) -> InformationRequests:
-        self.configs |= other.configs
-        self.hosts |= other.hosts
-        self.links = self.links or other.links
-        self.listening |= other.listening
-        return self
 
 
 class Plan(Struct, frozen=True):
@@ -392,38 +361,6 @@ def _with_image(asked: ScaleComponent, reference: str) -> ScaleComponent | None:
     return replace(asked, reference=reference)
 
 
-def has_come_true(command: Command, lattice: Lattice, since: float = -math.inf) -> bool:
-    """Whether the lattice is as a command was to make it, or can no longer become so because of it. ``since`` is when
-    it was asked: a link may be put again although it is there."""
-    match command:
-        case ScaleComponent(count=0):
-            return lattice.find("component", command.host_id, command.component_id) is None
-        case ScaleComponent():
-            there = lattice.find("component", command.host_id, command.component_id)
-            return (
-                isinstance(there, Component)
-                and (there.count, there.image) == (command.count, command.reference)
-                and there.annotations == command.annotations
-            )
-        case UpdateComponent():
-            there = lattice.find("component", command.host_id, command.component_id)
-            return there is None or there.image == command.reference
-        case StartProvider():
-            return lattice.find("provider", command.host_id, command.provider_id) is not None
-        case StopProvider():
-            return lattice.find("provider", command.host_id, command.provider_id) is None
-        case PutLink():
-            link = lattice.link(command.link.at)
-            put = lattice.link_puts.get(command.link.at)
-            return link is not None and link.same_as(command.link) and (put is None or put.last >= since)
-        case DeleteLink():
-            return lattice.links_known and command.link_key not in lattice.links
-        case PutConfig():
-            return lattice.configs.get(command.config_name) == command.config
-        case DeleteConfig():
-            return lattice.configs.get(command.config_name, {}) is None
-
-
 def errors_of(pendings: list[Pending]) -> list[str]:
     """Return the different errors among what is pending, sorted: the same errors are the same status."""
     return sorted({p.error for p in pendings if p.error})
@@ -477,34 +414,6 @@ def carry_since(before: ApplicationStatus | None, after: ApplicationStatus, now:
 
     dated_status = replace(after, scalers=tuple(dated(s) for s in after.scalers))
     return before if before is not None and before == dated_status else dated_status
-
-
-def describe(command: Command, lattice: Lattice | None = None) -> str:
-    """Return a command in one line, for people: what, how many, where. Hosts are called as ``lattice`` knows them."""
-
-    def host(host_id: str) -> str:
-        known = lattice.hosts.get(host_id) if lattice is not None else None
-        return known.called if known is not None else host_id
-
-    match command:
-        case ScaleComponent():
-            return f"scale {command.component_id} to {command.count} on {host(command.host_id)} ({command.reference})"
-        case UpdateComponent():
-            return f"update {command.component_id} on {host(command.host_id)} to {command.reference}"
-        case StartProvider():
-            return f"start {command.provider_id} on {host(command.host_id)} ({command.reference})"
-        case StopProvider():
-            return f"stop {command.provider_id} on {host(command.host_id)}"
-        case PutLink():
-            protocol = f"{command.wit_namespace}:{command.wit_package}"
-            return f"put link {command.source_id} -({protocol})-> {command.target} ({command.name})"
-        case DeleteLink():
-            protocol = f"{command.wit_namespace}:{command.wit_package}"
-            return f"delete link {command.source_id} -({protocol})-> ({command.link_name})"
-        case PutConfig():
-            return f"put configuration {command.config_name}"
-        case DeleteConfig():
-            return f"delete configuration {command.config_name}"
 
 
 def links_and_configs(desired: Desired) -> OwnedResources:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 
 from wadm.engine.agenda import Agenda, expects_more
+from wadm.engine.changes import InformationRequests
 from wadm.engine.compile import nothing
 from wadm.engine.context import Context
 from wadm.engine.desired_state import DesiredState
 from wadm.engine.effects import NotPlanned, QueryHosts, ReadApplications
 from wadm.engine.inputs import ApplicationRead
-from wadm.engine.plan import InformationRequests
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.status_reports import StatusReports
 from wadm.engine.swaps import is_wanted

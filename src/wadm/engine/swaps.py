@@ -26,8 +26,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.engine.command_kind import PATIENCE_WORKLOAD
 from wadm.engine.compile import WorkloadScaler
-from wadm.engine.expectations import PATIENCE_WORKLOAD, Pending
+from wadm.engine.expectations import Pending
 from wadm.engine.plan import PlanBuilder
 from wadm.model.commands import StartProvider
 from wadm.model.lattice import Entity, Provider, owner, scaler_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wadm.engine.plan import describe
+from wadm.engine.commands import describe
 from wadm.model.commands import Outcome
 from wadm.model.events import (
     ComponentScaled,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from wadm.engine.commands import describe
 from wadm.engine.context import Context
 from wadm.engine.effects import TimelineEntry
-from wadm.engine.plan import describe
 from wadm.engine.telling import tell, tell_host, tell_outcome
-from wadm.model.commands import Action, Outcome
+from wadm.model.commands import Action, Outcome, host_of
 from wadm.model.events import Event
 from wadm.model.timeline import EntryKind
 
@@ -19,7 +19,7 @@ class TimelineRecorder:
 
     def command(self, action: Action) -> None:
         """Note what a host is asked to do, and why."""
-        host_id = getattr(action.command, "host_id", "")
+        host_id = host_of(action.command)
         text = f"{describe(action.command, self._context.lattice)}, because {action.reason}"
         self._note(action.application, "command", text, action.command.key[-1], host_id)
 
@@ -27,7 +27,7 @@ class TimelineRecorder:
         """Note what became of a command, before it is folded."""
         pending = self._context.in_flight.get(outcome.command.key)
         if pending is not None:
-            host_id = getattr(outcome.command, "host_id", "")
+            host_id = host_of(outcome.command)
             text, about = tell_outcome(outcome, self._context.lattice), outcome.command.key[-1]
             self._note(pending.application, "answer", text, about, host_id)
 

@@ -15,8 +15,8 @@ from wadm.model.lattice import Link, LinkKey
 
 Key = tuple[str, ...]
 """What a command is about: ``("component", host, id)``, ``("provider", host, id)``, ``("link", source, namespace,
-package, name, target)``, ``("config", name)``. At most one command per key is in flight. A link is deleted by its
-identity alone, so that key has no target."""
+package, name, target)``, ``("config", name)``; for anything else of a host: its kind, the host, and its name. At most
+one command per key is in flight. A link is deleted by its identity alone, so that key has no target."""
 
 
 MOST_INSTANCES = 2**32 - 1
@@ -173,11 +173,17 @@ Command = (
 )
 
 
-def configurations(command: Command) -> set[str]:
-    """Return the names of the configurations that a command refers to."""
-    if isinstance(command, PutLink):
-        return {*command.source_config, *command.target_config}
-    return set(command.config) if isinstance(command, ScaleComponent | StartProvider) else set()
+Result = Literal["accepted", "refused", "unanswered", "unreachable"]
+
+
+def link_of(key: Key) -> LinkKey | None:
+    """Return the identity of the link that a command is about, if it is about one."""
+    return (key[1], key[2], key[3], key[4]) if key[0] == "link" else None
+
+
+def host_of(command: Command) -> str:
+    """Return the id of the host that a command is for; nothing where any host can carry it out."""
+    return getattr(command, "host_id", "")
 
 
 class Action(Struct, frozen=True):
@@ -204,5 +210,5 @@ class Outcome(Struct, frozen=True):
     """
 
     command: Command
-    result: Literal["accepted", "refused", "unanswered", "unreachable"]
+    result: Result
     message: str = ""

@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable
 
 from wadm.background import BackgroundTasks, report_unexpected
 from wadm.errors import Malformed, NoResponders, NotSent, Refused, TimedOut, TooLarge, Unavailable, WadmError
-from wadm.model.commands import Action, Command, Outcome
+from wadm.model.commands import Action, Command, Outcome, host_of
 from wadm.server import tracing
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.view import LatticeRef
 from wadm.transport.base import Delivery, Subscription, Transport
 from wadm.wire import subjects
-from wadm.wire.commands import decode_command, encode_command
-from wadm.wire.control import decode_reply, request_for
+from wadm.wire.commands import decode_command, encode_command, request_for
+from wadm.wire.control import decode_reply
 
 CALL_TIMEOUT = 2.0
 """Seconds that a host has to answer a control call, as in the original."""
@@ -152,7 +152,7 @@ class Commands:
             f"command.{type(command).__name__}",
             lattice=self._lattice,
             application=command.model_name,
-            host=getattr(command, "host_id", ""),
+            host=host_of(command),
             about=command.key[-1],
         ) as span:
             outcome = await self._ask(command)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from wadm.background import report_unexpected
+from wadm.engine.commands import kind_of
 from wadm.engine.controller import LatticeController
 from wadm.engine.effects import Effect, ReadApplications
 from wadm.engine.inputs import (
@@ -21,7 +22,7 @@ from wadm.engine.inputs import (
     PingSweep,
 )
 from wadm.errors import Malformed
-from wadm.model.commands import Command, Outcome, PutConfig
+from wadm.model.commands import Command, Outcome
 from wadm.model.events import ConfigSet, Unchanged
 from wadm.server.application_reader import ApplicationReader
 from wadm.server.host_queries import HostQueries
@@ -148,6 +149,6 @@ def _config_put(input_: Input) -> str | None:
     """Return the configuration that was put just now: hosts may not know it yet."""
     if isinstance(input_, HostEvent) and isinstance(input_.event, ConfigSet):
         return input_.event.name
-    if isinstance(input_, Outcome) and isinstance(input_.command, PutConfig):
-        return input_.command.config_name
+    if isinstance(input_, Outcome) and input_.command.key[0] == "config" and kind_of(input_.command).puts:
+        return input_.command.key[1]
     return None

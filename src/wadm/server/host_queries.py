@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from wadm.background import BackgroundTasks, report_unexpected
+from wadm.engine.changes import InformationRequests
 from wadm.engine.inputs import ConfigReply, InventoryReply, LinksReply, ListeningReply, PingSweep, Reply
 from wadm.engine.intake import READ_LAG
-from wadm.engine.plan import InformationRequests
 from wadm.errors import Malformed, NoResponders, NotPermitted, TimedOut, Unavailable, WadmError
 from wadm.model.lattice import Link
 from wadm.server.logging import Limited, Logger

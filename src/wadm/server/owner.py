@@ -17,10 +17,10 @@ from time import perf_counter
 
 from msgspec import Struct
 
+from wadm.engine.changes import InformationRequests
 from wadm.engine.controller import AT_ONCE, ControllerSettings, LatticeController
 from wadm.engine.effects import Effect, Planned, QueryHosts, SendCommands, StoreRecords
 from wadm.engine.inputs import ApplicationsListed, EventsMissed, InventoryReply, PauseEnded, RecordsLost
-from wadm.engine.plan import InformationRequests
 from wadm.engine.planner import PLANNED_AT_ONCE
 from wadm.errors import Unavailable
 from wadm.model.lattice import Lattice

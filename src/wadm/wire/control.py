@@ -2,28 +2,15 @@
 (docs/protocol/lattice.md#control-interface).
 
 A call is made on ``wasmbus.ctl.v1.{lattice}.`` (:func:`wadm.wire.subjects.control`) with a JSON body. The answer is
-an envelope; for starts and scales a ``success`` in it only means that the host will try.
+an envelope; for starts and scales a ``success`` in it only means that the host will try. The calls that carry out
+commands are in :mod:`wadm.wire.commands`.
 """
 
 from __future__ import annotations
 
-from typing import Any, assert_never
-
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
-from wadm.model.commands import (
-    Command,
-    DeleteConfig,
-    DeleteLink,
-    PutConfig,
-    PutLink,
-    ScaleComponent,
-    StartProvider,
-    StopProvider,
-    UpdateComponent,
-)
-from wadm.model.lattice import Link
-from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, strip_reference
+from wadm.model.names import strip_reference
 from wadm.wire.inventory import decode_inventory, encode_inventory, uptime_human
 from wadm.wire.links import decode_links, encode_link, encode_links
 from wadm.wire.reading import Id, read, read_response
@@ -45,7 +32,6 @@ __all__ = [
     "encode_reply",
     "get_config",
     "get_inventory",
-    "request_for",
     "strip_reference",
 ]
 
@@ -166,77 +152,3 @@ def decode_config(response: Raw | None) -> dict[str, str] | None:
     Raises :class:`~wadm.errors.Malformed` where something else than a flat map of strings is kept there.
     """
     return None if response is None else read(_strings, response, "configuration")
-
-
-# -- commands ----------------------------------------------------------------------------------
-
-
-def request_for(command: Command) -> tuple[str, bytes]:
-    """Return the call, without what stands before it in the subject, and the body that carry out a command.
-
-    Bodies have the fields of the original's client in its order, maps sorted by key. What is started bears the
-    annotations that say that wadm manages it and for which application, whatever the command's own say.
-    """
-    match command:
-        case ScaleComponent(host_id=host_id):
-            return f"component.scale.{host_id}", _body(
-                component_ref=command.reference,
-                component_id=command.component_id,
-                annotations=_annotations(command),
-                count=command.count,
-                host_id=host_id,
-                config=command.config,
-                allow_update=False,
-            )
-        case UpdateComponent(host_id=host_id):
-            return f"component.update.{host_id}", _body(
-                component_id=command.component_id,
-                annotations=_annotations(command),
-                host_id=host_id,
-                new_component_ref=command.reference,
-            )
-        case StartProvider(host_id=host_id):
-            return f"provider.start.{host_id}", _body(
-                provider_id=command.provider_id,
-                provider_ref=command.reference,
-                host_id=host_id,
-                config=command.config,
-                annotations=_annotations(command),
-            )
-        case StopProvider(host_id=host_id):
-            return f"provider.stop.{host_id}", _body(host_id=host_id, provider_id=command.provider_id)
-        case PutLink():
-            return "link.put", encode_link(
-                Link(
-                    source_id=command.source_id,
-                    target=command.target,
-                    name=command.name,
-                    wit_namespace=command.wit_namespace,
-                    wit_package=command.wit_package,
-                    interfaces=command.interfaces,
-                    source_config=command.source_config,
-                    target_config=command.target_config,
-                )
-            )
-        case DeleteLink():
-            return "link.del", _body(
-                source_id=command.source_id,
-                name=command.link_name,
-                wit_namespace=command.wit_namespace,
-                wit_package=command.wit_package,
-            )
-        case PutConfig(config_name=name):
-            return f"config.put.{name}", _encoder.encode(command.config)
-        case DeleteConfig(config_name=name):
-            return f"config.del.{name}", b""
-        case _:
-            assert_never(command)
-
-
-def _annotations(command: ScaleComponent | UpdateComponent | StartProvider) -> dict[str, str]:
-    own = {MANAGED_BY: MANAGER, APPSPEC: command.model_name}
-    return dict(sorted((command.annotations | own).items()))
-
-
-def _body(**fields: Any) -> bytes:
-    return json.encode(fields)

@@ -174,7 +174,7 @@ def parse_host_event(subject: str, multitenant: bool = False) -> HostEventSubjec
 
 
 def control(lattice: str, call: str, account: str | None = None) -> str:
-    """Return the subject of a control call; ``call`` is what :func:`wadm.wire.control.request_for` returns.
+    """Return the subject of a control call; ``call`` is what :func:`wadm.wire.commands.request_for` returns.
 
     >>> control("default", "host.ping")
     'wasmbus.ctl.v1.default.host.ping'
