@@ -520,6 +520,18 @@ def test_a_list_that_may_be_too_old_settles_a_doubt_only_if_it_has_the_link() ->
     assert world.lattice.links == {LINK.key: (LINK,)}
 
 
+def test_a_delete_that_removed_another_link_than_the_first_one_shows_that_the_list_is_not_as_it_was_known() -> None:
+    """Of several links with one identity a host deletes the first (docs/protocol/lattice.md#link-delete)."""
+    other = replace(LINK, target="kv2", interfaces=("atomics",))
+    right = World().hear(LinkSet(LINK)).hear(LinkSet(other)).hear(LinkDeleted(LINK.key, LINK.target))
+    assert not right.news.questions.links
+    assert right.lattice.knows_link(LINK.key)
+    wrong = World().hear(LinkSet(LINK)).hear(LinkSet(other)).hear(LinkDeleted(LINK.key, other.target))
+    assert wrong.news.questions.links
+    assert not wrong.lattice.knows_link(LINK.key)
+    assert wrong.lattice.links[LINK.key] == (LINK,)
+
+
 @pytest.mark.parametrize("event", [LinkSet(LINK), LinkDeleted(LINK.key, "kv")])
 def test_an_event_settles_a_doubt(event: Event) -> None:
     world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wadm.engine.compile import nothing
-from wadm.engine.expectations import BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, Expectations
+from wadm.engine.expectations import AGAIN_FREE, BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, Expectations
 from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder
-from wadm.model.commands import Action, ScaleComponent
+from wadm.model.commands import Action, DeleteLink, ScaleComponent
 from wadm.model.lattice import Lattice
 
 UP = ScaleComponent("web", "h1", 2, "x/web:1", "shop", {})
@@ -89,3 +89,18 @@ def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() 
     later = PlanBuilder(nothing("shop"), OwnedResources(), lattice, in_flight, put_off.retry_at, NO_OTHERS)
     later.want(UP, "s", "it is wanted")
     assert [action.command for action in later.actions] == [UP]
+
+
+def test_a_link_is_put_anew_for_its_providers_ever_more_slowly() -> None:
+    in_flight, delete = Expectations(), DeleteLink("web", "default", "wasi", "http", "shop")
+    again = Action(delete, "shop", "s", "a provider lacks it", again=True)
+    for number in range(AGAIN_FREE):
+        assert in_flight.undone(again, number) == (0, 0.0)
+        in_flight.ask(again, number)
+        in_flight.settle([delete.key])
+    times, until = in_flight.undone(again, AGAIN_FREE)
+    assert times == AGAIN_FREE
+    assert until > AGAIN_FREE
+    assert in_flight.undone(Action(delete, "shop", "s", "it is not wanted"), AGAIN_FREE) == (0, 0.0)
+    work = PlanBuilder(nothing("shop"), OwnedResources(), Lattice(), in_flight, AGAIN_FREE, NO_OTHERS)
+    assert work.want(delete, "s", "a provider lacks it", again=True).error.startswith("Providers must be told this")

@@ -37,6 +37,8 @@ UNDONE_WINDOW = 600.0
 """Seconds within which asking the same again, after it had come true, counts as being undone."""
 UNDONE_FREE = 4
 """How often something may be undone before asking again is put off."""
+AGAIN_FREE = 8
+"""How often a link may be put anew for its providers before that is put off, too."""
 
 
 class Pending(Struct, frozen=True):
@@ -138,7 +140,8 @@ class Expectations:
         self._providers: dict[str, set[Key]] = {}
         """What is pending for providers, by their id."""
         self._due: list[tuple[float, Key]] = []
-        self._repeats: dict[Key, list[_Repeat]] = {}
+        self._repeats: dict[tuple[Key, bool], list[_Repeat]] = {}
+        """What was asked lately of a thing, and of that, apart, what only told providers anew."""
         self._repeats_most = 1000
         self._decided: dict[str, float] = {}
         """When somebody last decided anew what is wanted of an application."""
@@ -200,7 +203,7 @@ class Expectations:
         kind, pending = kind_of(action.command), begin(action, before, now)
         if kind.starts_with_links:
             pending = replace(pending, links_as_of=self._idle_since(host_of(action.command), pending.since))
-        if (before is None or before.command != action.command) and not action.again:
+        if before is None or before.command != action.command:
             self._remember(action, now)
         if before is not None and before.application != action.application:
             self._forget(before)
@@ -235,10 +238,10 @@ class Expectations:
     def undone(self, action: Action, now: float) -> tuple[int, float]:
         """Return how often a command was asked lately after it had come true each time, and until when it had better
         not be asked again: whoever undoes it would only undo it again. The pauses grow as those after failures."""
-        key = action.command.key
+        key, free = action.command.key, AGAIN_FREE if action.again else UNDONE_FREE
         for one in self._lately(action, now):
-            if one.command == action.command and one.times >= UNDONE_FREE:
-                return one.times, one.last + backoff(key, one.times - UNDONE_FREE + 2)
+            if one.command == action.command and one.times >= free:
+                return one.times, one.last + backoff(key, one.times - free + 2)
         return 0, 0.0
 
     def keep(self, pending: Pending) -> None:
@@ -252,7 +255,7 @@ class Expectations:
     def _lately(self, action: Action, now: float) -> list[_Repeat]:
         """Return what was asked for a thing lately, since it was last decided what is wanted."""
         after = max(now - UNDONE_WINDOW, self._decided.get(action.application, -math.inf))
-        return [one for one in self._repeats.get(action.command.key, ()) if one.last > after]
+        return [one for one in self._repeats.get((action.command.key, action.again), ()) if one.last > after]
 
     def _remember(self, action: Action, now: float) -> None:
         """Note that a command is asked that is not merely repeated. Of a thing the last two are remembered: somebody
@@ -260,7 +263,7 @@ class Expectations:
         command, known = action.command, self._lately(action, now)
         times = next((one.times + 1 for one in known if one.command == command), 1)
         others = [one for one in known if one.command != command]
-        self._repeats[command.key] = [*others[-1:], _Repeat(command, times, now)]
+        self._repeats[command.key, action.again] = [*others[-1:], _Repeat(command, times, now)]
         if len(self._repeats) > self._repeats_most:
             fresh = {k: ones for k, ones in self._repeats.items() if now < ones[-1].last + UNDONE_WINDOW}
             self._repeats, self._repeats_most = fresh, 2 * len(fresh) + 1000

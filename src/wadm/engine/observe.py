@@ -86,8 +86,13 @@ def observe(
                 news.questions.links = news.questions.links or event.key in lattice.links
             else:
                 in_flight.answer(("link", *event.key))
+                first = next(iter(lattice.links.get(event.key, ())), None)
                 if lattice.drop_link(event.key, event.target):
                     news.links.add(event.key)
+                if first is not None and first.target != event.target:
+                    # The first of several goes (docs/protocol/lattice.md#link-delete): which there are is not known.
+                    lattice.doubtful.add(event.key)
+                    news.questions.links = True
         case ConfigSet() | ConfigDeleted():
             _config(event, lattice, in_flight, news)
         case HostStarted():

@@ -205,7 +205,7 @@ class PlanBuilder:
                 return pending
             pending = None
         action = Action(command, self.desired.application, scaler, reason, attempts, again)
-        if pending is None and not again and (undone := self._undone(action)) is not None:
+        if pending is None and (undone := self._undone(action)) is not None:
             self.put_off.append(undone)
             self.asked[key] = undone
             return undone
@@ -256,14 +256,18 @@ class PlanBuilder:
         self.first_link = None
 
     def _undone(self, action: Action) -> Pending | None:
-        """Return the command as put off, if somebody undoes it again and again."""
+        """Return the command as put off, if somebody undoes it again and again, or it helps nothing."""
         times, until = self.in_flight.undone(action, self.now)
         if self.now >= until:
             return None
-        error = (
-            f"Somebody undoes this again and again: {describe(action.command, self.lattice)} was asked and done "
-            f"{times} times within minutes. Another wadm, or a person, may be at work in this lattice."
-        )
+        done = f"{describe(action.command, self.lattice)} was asked and done {times} times within minutes"
+        if action.again:
+            error = f"Providers must be told this again and again: {done}. A provider of the link may be restarting."
+        else:
+            error = (
+                f"Somebody undoes this again and again: {done}. Another wadm, or a person, may be at work in this "
+                "lattice."
+            )
         return replace(begin(action, None, self.now), held=True, retry_at=until, error=error)
 
     def is_right(self, key: Key) -> None:

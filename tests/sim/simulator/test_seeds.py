@@ -122,6 +122,7 @@ REMEMBERED = {
     12437: "what an earlier owner had left was off the record before a host that had stood still put it",
     20016: "the check wanted a component to go to which a provider leads that goes on, as its new image was given up",
     23449: "the check took a provider for stopped, as heard, that a later list of its host had shown to run",
+    24244: "a delete removed another link of the same identity than was known to be the first, time and again",
     11001: "what was sent so late that it was given up was not waited for after the host had accepted it",
 }
 """Seeds that brought something to light, and what it was. What they do now may be something else: faults are drawn, and
