@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from wadm.engine.commands import describe
-from wadm.engine.compile import Desired, LinkScaler, WorkloadScaler, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.expectations import Expectations
 from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, links_and_configs
 from wadm.engine.reconcile import reconcile
+from wadm.engine.scalers import Desired, LinkScaler, WorkloadScaler, nothing
 from wadm.model import manifest as m
 from wadm.model.commands import Action, Command
 from wadm.model.lattice import Component, Entity, Health, Lattice, Link, Provider

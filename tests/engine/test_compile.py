@@ -22,15 +22,10 @@ from tests.engine.builders import (
     link_scaler,
     workload,
 )
-from wadm.engine.compile import (
-    LinkScaler,
-    UnsatisfiableScaler,
-    WorkloadScaler,
-    compile_manifest,
-    nothing,
-    secret_reference,
-)
+from wadm.engine.compile import compile_manifest
+from wadm.engine.scalers import LinkScaler, UnsatisfiableScaler, WorkloadScaler, nothing
 from wadm.engine.spread import SpreadTarget
+from wadm.engine.traits.scope import secret_reference
 from wadm.model import manifest as m
 from wadm.model.manifest import Custom, Manifest, Trait
 from wadm.model.names import entity_id, scaler_id

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from wadm.engine.compile import Desired, compile_manifest
+from wadm.engine.compile import compile_manifest
 from wadm.engine.conflicts import conflicts, uses_of
+from wadm.engine.scalers import Desired
 from wadm.wire.manifests import manifest_from_builtins
 
 

@@ -23,9 +23,10 @@ from tests.engine.builders import (
     recorded,
 )
 from wadm.engine.changes import ChangeSet
-from wadm.engine.compile import compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.plan import OwnedResources
+from wadm.engine.scalers import nothing
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.commands import Key
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.engine.builders import a_host, a_lattice
 from wadm.engine.command_kind import PATIENCE_REPLY, PATIENCE_UPDATE, PATIENCE_WORKLOAD
 from wadm.engine.commands import creates, patience, starting
-from wadm.engine.compile import nothing
 from wadm.engine.expectations import BACKOFF_FIRST, BACKOFF_MOST, PROBE_SCHEDULE, Expectations, Pending, backoff, begin
 from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder
+from wadm.engine.scalers import nothing
 from wadm.engine.steps import finish
 from wadm.model.commands import (
     Action,

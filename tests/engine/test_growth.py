@@ -14,13 +14,14 @@ from bench.large_applications import SHAPES
 from tests.engine.builders import AHost, a_lattice
 from wadm.engine import history, steps
 from wadm.engine.changes import ChangeSet
-from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import apply, forecast
 from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder, carry_since
 from wadm.engine.planning import Planning
 from wadm.engine.reconcile import plan_all
+from wadm.engine.scalers import Desired, nothing
 from wadm.engine.validate import validate
 from wadm.model.lattice import Lattice
 from wadm.server.statuses import fitting

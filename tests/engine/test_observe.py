@@ -21,7 +21,6 @@ from tests.engine.builders import (
     owned,
 )
 from wadm.engine.changes import ChangeSet, InformationRequests, LastEventTimes
-from wadm.engine.compile import nothing
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.observe import (
     STANDS_STILL,
@@ -36,6 +35,7 @@ from wadm.engine.observe import (
     remove_host,
 )
 from wadm.engine.outcomes import observe_outcome
+from wadm.engine.scalers import nothing
 from wadm.model.commands import (
     Action,
     Command,

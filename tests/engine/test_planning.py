@@ -9,7 +9,7 @@ import pytest
 from bench.large_applications import SHAPES
 from tests.engine.builders import AHost, a_host, a_lattice
 from wadm.engine.changes import ChangeSet
-from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
 from wadm.engine.forecast import apply
@@ -17,6 +17,7 @@ from wadm.engine.limits import Limits, excess, refusal, size_of
 from wadm.engine.plan import OwnedResources, Plan
 from wadm.engine.planning import Decided, Planning
 from wadm.engine.reconcile import reconcile
+from wadm.engine.scalers import Desired, nothing
 from wadm.engine.validate import validate
 from wadm.model.lattice import Lattice
 from wadm.wire.manifests import read_manifest

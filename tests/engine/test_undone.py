@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wadm.engine.compile import nothing
 from wadm.engine.expectations import AGAIN_FREE, BACKOFF_MOST, UNDONE_FREE, UNDONE_WINDOW, Expectations
 from wadm.engine.plan import NO_OTHERS, OwnedResources, PlanBuilder
+from wadm.engine.scalers import nothing
 from wadm.model.commands import Action, DeleteLink, ScaleComponent
 from wadm.model.lattice import Lattice
 

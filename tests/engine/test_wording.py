@@ -7,7 +7,8 @@ import json
 import pytest
 
 from bench.large_applications import SHAPES
-from wadm.engine.compile import compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
+from wadm.engine.scalers import nothing
 from wadm.engine.spread import Missing, SpreadTarget
 from wadm.engine.wording import HOSTS_COUNTED, how_much, missing_hosts, paused
 from wadm.model.lattice import Lattice, Pause

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from wadm.engine.spread import allocate
-from wadm.engine.validate_rules import KNOWN_INTERFACES
+from wadm.engine.traits.link import KNOWN_INTERFACES
 from wadm.model import commands, names
 from wadm.model.manifest import Spread, SpreadProperties
 from wadm.model.status import SEVERITY

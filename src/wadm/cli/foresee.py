@@ -10,8 +10,9 @@ import asyncio
 
 from wadm.cli.dependents import deployed_manifests
 from wadm.client.client import Client
-from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.conflicts import conflicts
+from wadm.engine.scalers import Desired, nothing
 from wadm.errors import NoResponders, NotFound, Unavailable
 from wadm.model.insight import Planned, PlannedStep
 from wadm.model.lattice import Entity, EntityKind, Lattice

@@ -80,13 +80,9 @@ def rollout(
 async def _wants_nothing(client: Client, release: Release) -> bool:
     """Whether a version has nothing to start or to link, nor anything of another application: it never is more than
     undeployed."""
-    manifest = await client.get(release.name, release.version)
-    return not any(
-        component.kind == "capability"
-        or component.properties.application is not None
-        or any(trait.is_scaler or trait.is_link for trait in component.traits or ())
-        for component in manifest.spec.components
-    )
+    from wadm.engine.validate import wants_nothing  # who does not wait does without
+
+    return wants_nothing(await client.get(release.name, release.version))
 
 
 async def _until_deployed(waiting: Waiting, timeout: float, versions: dict[str, str | None], fail_fast: bool) -> Ends:

@@ -46,8 +46,8 @@ CHANGES_READ: Final = 2000
 BACKLOG: Final = 64
 """Messages that wait for a slow page; one that is slower is shown everything anew."""
 
-_WORKLOADS: Final = frozenset({"SpreadScaler", "DaemonScaler"})
-"""Kinds of scalers that run something."""
+LINK: Final = "LinkScaler"
+"""The kind of scalers of links, which have one of what is no instance."""
 
 Topic = Literal["applications", "hosts"]
 
@@ -135,7 +135,7 @@ def with_status(row: Row, status: ApplicationStatus) -> Row:
 
 def instances_of(status: ApplicationStatus) -> tuple[int, int]:
     """Return how many instances of components and providers are wanted, and how many run."""
-    workloads = [s.explanation for s in status.scalers if s.kind in _WORKLOADS]
+    workloads = [scaler.explanation for scaler in status.scalers if scaler.kind != LINK]
     return sum(e.wanted for e in workloads), sum(e.running for e in workloads)
 
 

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from wadm.engine.commands import has_come_true, stops
-from wadm.engine.compile import Desired
 from wadm.engine.expectations import Expectations
+from wadm.engine.scalers import Desired
 from wadm.model.commands import Command, DeleteLink
 from wadm.model.lattice import Lattice
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from wadm.engine.compile import Desired
+from wadm.engine.scalers import Desired
 from wadm.model.addresses import addresses, clash
 from wadm.model.lattice import EntityKind
 

@@ -28,7 +28,7 @@ import math
 from msgspec import Struct
 
 from wadm.engine.carrying_out import PlanExecution
-from wadm.engine.compile import Desired, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.context import Context
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.desired_state import DesiredState
@@ -64,6 +64,7 @@ from wadm.engine.plan import Plan
 from wadm.engine.planner import STEPS_A_TURN, Planner
 from wadm.engine.planning import Planning
 from wadm.engine.rereading import Rereading
+from wadm.engine.scalers import Desired, nothing
 from wadm.engine.status_reports import StatusReports
 from wadm.engine.steps import Steps
 from wadm.engine.takeover import Takeover

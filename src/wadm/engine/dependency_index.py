@@ -8,9 +8,10 @@ from typing import TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from wadm.engine.changes import ChangeSet
-from wadm.engine.compile import Desired, WorkloadScaler, compile_manifest
+from wadm.engine.compile import compile_manifest
 from wadm.engine.plan import OtherApplications, OwnedResources, Plan
 from wadm.engine.planning import Decided
+from wadm.engine.scalers import Desired, WorkloadScaler
 from wadm.engine.wording import HOSTS_COUNTED
 from wadm.model.lattice import EntityKind, Lattice, LinkKey, Requirements
 from wadm.model.link_puts import LinkAt

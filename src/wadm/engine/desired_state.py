@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from wadm.engine.compile import Desired, SharedLookup, compile_manifest, nothing
+from wadm.engine.compile import compile_manifest
 from wadm.engine.context import Context
 from wadm.engine.effects import FindRecord, TimelineEntry
 from wadm.engine.inputs import DesiredChanged, Lifecycle
 from wadm.engine.limits import Limits
 from wadm.engine.observe import observe_desired
 from wadm.engine.ownership_records import OwnershipRecords
+from wadm.engine.scalers import Desired, nothing
 from wadm.engine.status_reports import StatusReports
+from wadm.engine.traits.scope import SharedLookup
 from wadm.model.manifest import Manifest
 
 

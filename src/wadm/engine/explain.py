@@ -4,10 +4,11 @@ what was asked and when it is asked again. The same sentences as in plans and st
 from __future__ import annotations
 
 from wadm.engine.commands import describe
-from wadm.engine.compile import Desired, LinkScaler, Scaler, UnsatisfiableScaler, WorkloadScaler
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.plan import Plan
+from wadm.engine.scalers import Desired, Scaler, UnsatisfiableScaler, WorkloadScaler
 from wadm.engine.spread import SpreadTarget
+from wadm.engine.traits import by_scaler_kind
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner
 from wadm.model.status import ScalerStatus
@@ -41,22 +42,14 @@ def explain_application(
 
 
 def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: list[Pending]) -> ScalerView:
-    wants = ""
+    wants = "nothing that can be done"
     running: tuple[OnHost, ...] = ()
     shares: tuple[ShareView, ...] = ()
-    match scaler:
-        case WorkloadScaler():
-            running = _running(scaler, lattice)
-            shares = tuple(_share(share, lattice) for share in scaler.shares)
-            wants = _wants(scaler)
-        case LinkScaler():
-            link = scaler.link
-            there = [one for one in lattice.links.get(link.key, ()) if one.target == link.target]
-            state = "in force" if any(one.same_as(link) for one in there) else "not in force"
-            interfaces = ", ".join(link.interfaces)
-            wants = f"the link to {link.target} for {link.wit_namespace}:{link.wit_package}/{interfaces} ({state})"
-        case UnsatisfiableScaler():
-            wants = "nothing that can be done"
+    if not isinstance(scaler, UnsatisfiableScaler):
+        wants = by_scaler_kind(scaler.kind).wants(scaler, lattice)
+    if isinstance(scaler, WorkloadScaler):
+        running = _running(scaler, lattice)
+        shares = tuple(_share(share, lattice) for share in scaler.shares)
     e = status.explanation
     return ScalerView(
         scaler.id,
@@ -73,13 +66,6 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
         tuple(_waiting(p, lattice) for p in pendings if p.scaler == scaler.id),
         e.note,
     )
-
-
-def _wants(scaler: WorkloadScaler) -> str:
-    targets = [share.target for share in scaler.shares]
-    if scaler.daemon:
-        return f"{max(targets, default=0)} of {scaler.image} on every matching host"
-    return f"{sum(targets)} of {scaler.image} in all"
 
 
 def _running(scaler: WorkloadScaler, lattice: Lattice) -> tuple[OnHost, ...]:

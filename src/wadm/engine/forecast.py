@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from wadm.engine.changes import ChangeSet
 from wadm.engine.commands import describe, kind_of
-from wadm.engine.compile import Desired
 from wadm.engine.conflicts import conflicts, uses_of
 from wadm.engine.dependency_index import DependencyIndex, StoredVersions
 from wadm.engine.expectations import Expectations
 from wadm.engine.history import with_version
 from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.reconcile import plan_all, reconcile
+from wadm.engine.scalers import Desired
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.engine.workloads import HOST_JOIN_WINDOW
 from wadm.model.commands import Action, Command, host_of

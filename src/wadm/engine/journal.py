@@ -19,8 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wadm.engine import changes, effects, expectations, inputs, limits, liveness, plan, spread
-from wadm.engine import compile as compiling
+from wadm.engine import changes, effects, expectations, inputs, limits, liveness, plan, scalers, spread
 from wadm.errors import Malformed
 from wadm.model import commands, events, lattice, manifest, provider_starts, status, swaps, timeline
 
@@ -28,7 +27,7 @@ Json: TypeAlias = Any
 TAG: Final = "$"
 
 _MODULES = (
-    inputs, effects, changes, liveness, plan, limits, compiling, spread, expectations,
+    inputs, effects, changes, liveness, plan, limits, scalers, spread, expectations,
     commands, events, lattice, manifest, provider_starts, status, swaps, timeline,
 )  # fmt: skip
 

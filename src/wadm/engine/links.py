@@ -17,11 +17,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from wadm.engine.compile import LinkScaler, WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.delivery import Delivery, delivery, running_ends, starting
 from wadm.engine.listening import Taken, taken
 from wadm.engine.plan import PlanBuilder, explain
+from wadm.engine.scalers import LinkScaler, WorkloadScaler
 from wadm.model.commands import DeleteLink, Key, PutLink
 from wadm.model.lattice import EntityKind, Link, owner
 from wadm.model.status import Explanation, ScalerStatus

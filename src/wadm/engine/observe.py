@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from wadm.engine.changes import ChangeSet, LastEventTimes, drop_entity
 from wadm.engine.commands import ALREADY_RUNNING, when_put
-from wadm.engine.compile import Desired
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.outcomes import failed
+from wadm.engine.scalers import Desired
 from wadm.model.commands import Key, ScaleComponent, StartProvider
 from wadm.model.events import (
     ComponentScaled,

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from wadm.engine.changes import InformationRequests
 from wadm.engine.commands import describe, has_come_true, starting
-from wadm.engine.compile import Desired, Scaler, WorkloadScaler
 from wadm.engine.expectations import Expectations, Pending, begin
+from wadm.engine.scalers import Desired, Scaler, WorkloadScaler
 from wadm.engine.steps import SHARES_A_STEP, Steps
 from wadm.model.commands import Action, Command, DeleteLink, Key, PutLink, ScaleComponent, StartProvider
 from wadm.model.lattice import Entity, EntityKind, Lattice, Link, LinkKey

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from wadm.engine.agenda import Agenda, expects_more
 from wadm.engine.changes import InformationRequests
-from wadm.engine.compile import nothing
 from wadm.engine.context import Context
 from wadm.engine.desired_state import DesiredState
 from wadm.engine.effects import NotPlanned, QueryHosts, ReadApplications
 from wadm.engine.inputs import ApplicationRead
 from wadm.engine.planning import Decided, Planning
+from wadm.engine.scalers import nothing
 from wadm.engine.status_reports import StatusReports
 from wadm.engine.swaps import is_wanted
 from wadm.engine.wording import how_much

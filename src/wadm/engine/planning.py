@@ -16,10 +16,10 @@ from functools import cached_property
 from msgspec import Struct
 
 from wadm.engine.changes import InformationRequests
-from wadm.engine.compile import Desired
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, PlanBuilder
 from wadm.engine.reconcile import plan_all
+from wadm.engine.scalers import Desired
 from wadm.model.commands import Action, Key
 from wadm.model.lattice import Lattice
 from wadm.model.link_puts import LinkAt

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wadm.engine.compile import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.configs import plan_configs
 from wadm.engine.expectations import Expectations
 from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.links import goes_first, plan_link
 from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, PlanBuilder
+from wadm.engine.scalers import Desired, LinkScaler, Scaler, WorkloadScaler
 from wadm.engine.steps import SHARES_A_STEP, Steps, finish
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload

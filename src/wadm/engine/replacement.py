@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from wadm.engine.compile import WorkloadScaler
+from wadm.engine.scalers import WorkloadScaler
 from wadm.engine.spread import Placement
 from wadm.model.lattice import Component, Entity, spread_of
 

@@ -27,9 +27,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.command_kind import PATIENCE_WORKLOAD
-from wadm.engine.compile import WorkloadScaler
 from wadm.engine.expectations import Pending
 from wadm.engine.plan import PlanBuilder
+from wadm.engine.scalers import WorkloadScaler
 from wadm.model.commands import StartProvider
 from wadm.model.lattice import Entity, Provider, owner, scaler_of
 from wadm.model.names import is_builtin, strip_reference

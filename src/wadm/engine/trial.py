@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wadm.engine.compile import WorkloadScaler
 from wadm.engine.plan import PlanBuilder
+from wadm.engine.scalers import WorkloadScaler
 from wadm.model.commands import ScaleComponent
 from wadm.model.lattice import Component, Provider
 from wadm.model.names import is_builtin, trial_id

@@ -61,6 +61,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from wadm.engine.limits import DEFAULT, OPTION, Limits, excess
 from wadm.engine.manifest_walk import components, error, list_of_names, warning
+from wadm.engine.traits import kind_of, scales
 from wadm.engine.validate_advice import ADVICE
 from wadm.engine.validate_rules import (
     LATEST_HINT,
@@ -82,9 +83,11 @@ __all__ = [
     "name_is_valid",
     "oam_key_is_valid",
     "refusal",
+    "scales",
     "shared_ids",
     "too_large",
     "validate",
+    "wants_nothing",
 ]
 
 
@@ -119,6 +122,17 @@ def refusal(manifest: Manifest) -> Problem | None:
         )
         return error("E001", message, "metadata.name", NAME_HINT)
     return next((problem for rule in RULES for problem in rule(manifest) if problem.level == "error"), None)
+
+
+def wants_nothing(manifest: Manifest) -> bool:
+    """Whether there is nothing to start or to link, nor anything of another application: then the status of a
+    deployed version never is more than undeployed."""
+    return not any(
+        component.kind == "capability"
+        or component.properties.application is not None
+        or any(kind_of(trait) is not None for trait in component.traits or ())
+        for _, component in components(manifest)
+    )
 
 
 def check_deploy(

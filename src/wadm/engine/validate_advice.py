@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from wadm.engine.manifest_walk import components, configs, did_you_mean, secrets, traits, traits_of, warning
+from wadm.engine.manifest_walk import components, configs, did_you_mean, secrets, traits, warning
+from wadm.engine.traits import TRAIT_KINDS, advice, kind_of, scales
 from wadm.engine.validate_rules import name_is_valid
-from wadm.model.commands import MOST_INSTANCES
-from wadm.model.manifest import LinkProperties, Manifest, Problem, SpreadProperties
+from wadm.model.manifest import LinkProperties, Manifest, Problem, Trait
 from wadm.model.names import config_name, entity_id, secret_name
 
 
-def _spreads(manifest: Manifest) -> Iterator[Problem]:
-    for path, trait in traits(manifest):
-        if not (trait.is_scaler and isinstance(trait.properties, SpreadProperties)):
-            continue
-        if trait.properties.instances > MOST_INSTANCES:
-            message = f"{trait.properties.instances} instances is more than a host can take ({MOST_INSTANCES})"
-            yield warning("W060", message, f"{path}.properties.instances", "ask for fewer")
-        spreads = trait.properties.spread
-        where = f"{path}.properties.spread"
-        if spreads and all(spread.weight == 0 for spread in spreads):
-            yield warning("W021", "all weights are 0: the spreads are treated as equal", where, "leave the weights out")
-        for name, count in Counter(spread.name for spread in spreads).items():
-            if count > 1:
-                message = f"{count} spreads are called {name}: what runs for one cannot be told from the other"
-                yield warning("W025", message, where, "give each spread a name of its own")
-
-
-_TRAIT_TYPES = ("link", "spreadscaler", "daemonscaler")
+def _of_traits(manifest: Manifest) -> Iterator[Problem]:
+    for rule in advice():
+        yield from rule(manifest)
 
 
 def _scalers(manifest: Manifest) -> Iterator[Problem]:
     for path, component in components(manifest):
         if component.properties.image is None:
             continue
-        scalers = [trait for trait in component.traits or () if trait.is_scaler]
-        if (count := sum(isinstance(scaler.properties, SpreadProperties) for scaler in scalers)) > 1:
+        scalers = [trait for trait in component.traits or () if scales(trait)]
+        if (count := sum(_is_read(scaler) for scaler in scalers)) > 1:
             message = f"{component.name} has {count} scalers: only the first counts, and its status will be failed"
             yield warning("W022", message, f"{path}.traits", "keep one scaler, with several spreads if need be")
         elif not scalers and component.kind == "component":
@@ -46,13 +30,18 @@ def _scalers(manifest: Manifest) -> Iterator[Problem]:
             yield warning("W027", message, path, "add a trait of type spreadscaler or daemonscaler")
 
 
+def _is_read(trait: Trait) -> bool:
+    kind = kind_of(trait)
+    return kind is not None and kind.read(trait) is not None
+
+
 def _trait_types(manifest: Manifest) -> Iterator[Problem]:
     for path, trait in traits(manifest):
-        if not (trait.is_link or trait.is_scaler):
-            hint = "links are of type link" if trait.type == "linkdef" else did_you_mean(trait.type, _TRAIT_TYPES)
+        if kind_of(trait) is None:
+            hint = "links are of type link" if trait.type == "linkdef" else did_you_mean(trait.type, TRAIT_KINDS)
             message = f"a trait of type {trait.type} means nothing here and is only kept"
             yield warning("W028", message, f"{path}.type", hint)
-        elif trait.is_scaler and isinstance(trait.properties, LinkProperties):
+        elif scales(trait) and isinstance(trait.properties, LinkProperties):
             message = f"a trait of type {trait.type} holds a link: it neither scales nor links"
             yield warning("W029", message, f"{path}.type", "its type should be link")
 
@@ -76,18 +65,6 @@ def _conflict(what: str, name: str, path: str) -> Problem:
     return warning("W023", message, path, "give it another name")
 
 
-def _links_between_capabilities(manifest: Manifest) -> Iterator[Problem]:
-    capabilities = {component.name for component in manifest.spec.components if component.kind == "capability"}
-    for path, component in components(manifest):
-        for trait_path, trait in traits_of(path, component):
-            link = trait.properties
-            if component.kind != "capability" or not trait.is_link or not isinstance(link, LinkProperties):
-                continue
-            if link.target.name in capabilities:
-                message = f"the link from {component.name} to {link.target.name} is never made: both are capabilities"
-                yield warning("W024", message, trait_path, "a link needs a component at one end")
-
-
 def _same_ids(manifest: Manifest) -> Iterator[Problem]:
     """Two explicit ids that are the same are an error; here one of the two at least is made from the name."""
     owners: dict[str, tuple[str, bool]] = {}
@@ -109,11 +86,10 @@ def _storable_name(manifest: Manifest) -> Iterator[Problem]:
 
 
 ADVICE: tuple[Callable[[Manifest], Iterable[Problem]], ...] = (
-    _spreads,
+    _of_traits,
     _scalers,
     _trait_types,
     _conflicting_contents,
-    _links_between_capabilities,
     _same_ids,
     _storable_name,
 )

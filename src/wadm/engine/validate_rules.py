@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from wadm.engine.manifest_walk import (
     components,
     did_you_mean,
-    ends_of,
     error,
-    links,
-    list_of_names,
-    numbered,
     secrets,
     traits,
     traits_of,
-    warning,
 )
-from wadm.engine.validate_shapes import why_no_link, why_no_scaler
+from wadm.engine.traits import kind_of, rules_of_sameness, rules_of_targets, scales
 from wadm.model.manifest import (
     SECRET_POLICY_TYPE,
     Component,
-    Custom,
-    LinkProperties,
     Manifest,
     Problem,
     Properties,
-    SpreadProperties,
 )
-from wadm.model.names import DEFAULT_LINK_NAME, LATEST
-from wadm.model.text import compact_json, excerpt
+from wadm.model.names import LATEST
+from wadm.model.text import excerpt
 
 
 def name_is_valid(name: str) -> bool:
@@ -129,80 +120,6 @@ def _unique_names_and_ids(manifest: Manifest) -> Iterator[Problem]:
             ids.add(id_)
 
 
-def _link_targets(manifest: Manifest) -> Iterator[Problem]:
-    """Name all targets that are missing in one message, whatever the type of the traits."""
-    names = {component.name for component in manifest.spec.components}
-    missing: dict[str, str] = {}
-    for path, trait in traits(manifest):
-        if isinstance(trait.properties, LinkProperties) and trait.properties.target.name not in names:
-            missing.setdefault(trait.properties.target.name, f"{path}.properties.target")
-    if missing:
-        message = f"The following capability component(s) are missing from the manifest: {list_of_names(missing)}"
-        name, where = next(iter(missing.items()))
-        hint = did_you_mean(name, names) or "a link leads to a component of the same manifest, by its name"
-        yield error("E007", message, where, hint)
-
-
-# --- W001 ----------------------------------------------------------------------------------------------------------
-
-_HTTP = ("incoming-handler", "outgoing-handler")
-KNOWN_INTERFACES: dict[str, dict[str, tuple[str, ...]]] = {
-    "wasi": {
-        "blobstore": ("blobstore",),
-        "config": ("runtime",),
-        "keyvalue": ("atomics", "store", "batch", "watch"),
-        "http": _HTTP,
-        "logging": ("logging",),
-    },
-    "wrpc": {"blobstore": ("blobstore",), "keyvalue": ("atomics", "store"), "http": _HTTP},
-    "wasmcloud": {"messaging": ("consumer", "handler")},
-}
-"""The interfaces that the original knows, by namespace and package. Others in these namespaces look like mistakes."""
-
-
-def _known_interfaces(manifest: Manifest) -> Iterator[Problem]:
-    for path, link in links(manifest):
-        packages = KNOWN_INTERFACES.get(link.namespace)
-        if packages is None:
-            continue
-        for index, interface in enumerate(link.interfaces):
-            if interface not in packages.get(link.package, ()):
-                name = f"{link.package}/{interface}"
-                message = f"unrecognized interface [{link.namespace}:{name}]"
-                known = [f"{package}/{known}" for package, interfaces in packages.items() for known in interfaces]
-                yield warning("W001", message, f"{path}.interfaces[{index}]", did_you_mean(name, known))
-
-
-# --- E008, E009, W002 and W003 -------------------------------------------------------------------------------------
-
-
-def _dangling_links(manifest: Manifest) -> Iterator[Problem]:
-    names = {component.name for component in manifest.spec.components}
-    for path, trait in traits(manifest):
-        if not trait.is_link:
-            continue
-        where = f"{path}.properties.target"
-        match trait.properties:
-            case Custom(data):
-                yield from _dangling_custom_link(data, where, names)
-            case LinkProperties() as link if link.target.name not in names:
-                what = f"(target [{link.target.name}])" if link.name is None else f"(name [{link.name}])"
-                yield warning("W003", f"link {what} target [{link.target.name}] is not a listed component", where)
-
-
-def _dangling_custom_link(data: Any, where: str, names: set[str]) -> Iterator[Problem]:
-    if not isinstance(data, dict) or "target" not in data:
-        message = "custom link is missing 'target' property"
-        yield error("E008", message, where, why_no_link(data))
-        return
-    target = data["target"]
-    name = target.get("name") if isinstance(target, dict) else None
-    if not isinstance(name, str):
-        yield error("E009", "custom link is missing 'target' name property", where, why_no_link(data))
-    elif name not in names:
-        yield warning("W002", f"custom link target [{name}] is not a listed component", where)
-
-
 # --- E010 to E012 --------------------------------------------------------------------------------------------------
 
 
@@ -230,20 +147,10 @@ def _policies(manifest: Manifest) -> Iterator[Problem]:
 
 def _traits_of_wrong_shape(manifest: Manifest) -> Iterator[Problem]:
     for path, trait in traits(manifest):
-        where, properties = f"{path}.properties", trait.properties
-        if trait.is_link and isinstance(properties, Custom):
-            message = f"Link {_CUSTOM}: {compact_json(properties.data)}"
-            yield error("E013", message, where, why_no_link(properties.data))
-        elif trait.is_link and isinstance(properties, SpreadProperties):
-            # The original dies of this one (docs/compatibility.md#malformed-links).
-            data = {"instances": properties.instances}
-            yield error("E013", f"Link {_CUSTOM}: {compact_json(data)}", where, "these are properties of a scaler")
-        elif trait.is_scaler and isinstance(properties, Custom):
-            message = f"Scaler {_CUSTOM}: {compact_json(properties.data)}"
-            yield error("E014", message, where, why_no_scaler(properties.data))
-
-
-_CUSTOM = "trait deserialized as custom trait, ensure fields are correct"
+        kind = kind_of(trait)
+        if kind is not None and kind.read(trait) is None and (wrong := kind.wrong_shape(trait.properties)) is not None:
+            code, message, hint = wrong
+            yield error(code, message, f"{path}.properties", hint)
 
 
 # --- E015 to E019 --------------------------------------------------------------------------------------------------
@@ -274,47 +181,19 @@ def _additions_to_shared(path: str, component: Component, properties: Properties
         message = f"Shared component '{shared}' cannot specify additional 'secrets'"
         yield error("E018", message, f"{path}.properties.secrets", hint)
     else:
-        scalers = [trait_path for trait_path, trait in traits_of(path, component) if trait.is_scaler]
+        scalers = [trait_path for trait_path, trait in traits_of(path, component) if scales(trait)]
         for trait_path in scalers[:1]:
             yield error("E019", f"Shared component '{shared}' cannot include a scaler trait", trait_path, hint)
 
 
-# --- E020 and E021 -------------------------------------------------------------------------------------------------
+def _targets_of_traits(manifest: Manifest) -> Iterator[Problem]:
+    for rule in rules_of_targets():
+        yield from rule(manifest)
 
 
-def _duplicate_links(manifest: Manifest) -> Iterator[Problem]:
-    """Compare links by name, namespace, package and interface; the target does not count."""
-    for path, component in components(manifest):
-        seen: set[tuple[str, str, str, str]] = set()
-        for trait_path, trait in traits_of(path, component):
-            link = trait.properties
-            if not (trait.is_link and isinstance(link, LinkProperties)):
-                continue
-            for index, interface in enumerate(link.interfaces):
-                identity = (link.link_name, link.namespace, link.package, interface)
-                if identity in seen:
-                    message = (
-                        f"Duplicate link found inside component '{component.name}': "
-                        f"{link.link_name} ({link.namespace}:{link.package}/{interface})"
-                    )
-                    where = f"{trait_path}.properties.interfaces[{index}]"
-                    yield error("E020", message, where, f"name one of them otherwise than {DEFAULT_LINK_NAME}")
-                seen.add(identity)
-
-
-def _duplicate_link_configs(manifest: Manifest) -> Iterator[Problem]:
-    """Look at configurations with properties: they would be written twice, under one name."""
-    names: set[str] = set()
-    for path, link in links(manifest):
-        for end_path, end in ends_of(path, link):
-            for config_path, config in numbered(end_path, "config", end.config):
-                if config.properties is None:
-                    continue
-                if config.name in names:
-                    message = f"Duplicate link config name found: '{config.name}'"
-                    hint = "give it another name; where both are the same, leave out the properties of one"
-                    yield error("E021", message, f"{config_path}.name", hint)
-                names.add(config.name)
+def _sameness_of_traits(manifest: Manifest) -> Iterator[Problem]:
+    for rule in rules_of_sameness():
+        yield from rule(manifest)
 
 
 RULES: tuple[Callable[[Manifest], Iterable[Problem]], ...] = (
@@ -322,12 +201,9 @@ RULES: tuple[Callable[[Manifest], Iterable[Problem]], ...] = (
     _version,
     _keys,
     _unique_names_and_ids,
-    _link_targets,
-    _known_interfaces,
-    _dangling_links,
+    _targets_of_traits,
     _policies,
     _traits_of_wrong_shape,
     _images_and_references,
-    _duplicate_links,
-    _duplicate_link_configs,
+    _sameness_of_traits,
 )

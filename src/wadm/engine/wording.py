@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wadm.engine.compile import Desired, WorkloadScaler
 from wadm.engine.plan import PlanBuilder
+from wadm.engine.scalers import Desired, WorkloadScaler
 from wadm.engine.spread import Missing
 from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Provider, Requirements, owner, scaler_of
 from wadm.model.names import SCALER

@@ -26,13 +26,13 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from wadm.engine.commands import describe, starting
-from wadm.engine.compile import WorkloadScaler
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.expectations import Pending
 from wadm.engine.links import awaited
 from wadm.engine.plan import PlanBuilder, errors_of, explain, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
+from wadm.engine.scalers import WorkloadScaler
 from wadm.engine.spread import (
     OPEN,
     Assignment,

@@ -136,11 +136,6 @@ class Trait(Struct, frozen=True):
         """Whether the manifest calls this trait a link."""
         return self.type == "link"
 
-    @property
-    def is_scaler(self) -> bool:
-        """Whether the manifest calls this trait a scaler."""
-        return self.type in ("spreadscaler", "daemonscaler")
-
 
 class Component(Struct, frozen=True):
     """An entry of ``spec.components``: a WebAssembly component or a capability provider."""

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from wadm.client import manifests as client_manifests
-from wadm.engine.validate import validate
+from wadm.engine.validate import scales, validate
 from wadm.errors import ManifestInvalid
 from wadm.model.manifest import Component, LinkProperties, Manifest, Problem, SpreadProperties
 from wadm.model.names import entity_id
@@ -65,7 +65,7 @@ def _of_component(path: str, application: str, component: Component) -> Iterable
         yield _doubt(where, f"{component.name!r} cannot be an id: in the lattice it is called {id_}")
     for number, trait in enumerate(component.traits or ()):
         where = f"{path}.traits[{number}].properties"
-        if trait.is_scaler and isinstance(trait.properties, SpreadProperties):
+        if scales(trait) and isinstance(trait.properties, SpreadProperties):
             yield from _of_scaler(where, trait.properties)
         elif trait.is_link and isinstance(trait.properties, LinkProperties):
             yield from _of_link(where, trait.properties)

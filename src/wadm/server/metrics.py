@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from wadm import COMPATIBLE_WITH, __version__
+from wadm.engine.traits import TRAIT_KINDS
 from wadm.metrics import Families, Histogram, of_process
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ STATES: Final = ("failed", "unhealthy", "waiting", "reconciling", "undeployed", 
 SILENT_AFTER: Final = 60.0
 """Seconds without a word after which a host counts as silent, at a heartbeat interval of 30 s."""
 
-RUN_SOMETHING: Final = ("SpreadScaler", "DaemonScaler")
+RUN_SOMETHING: Final = tuple(kind.scaler_kind for kind in TRAIT_KINDS.values() if kind.scales)
 """Kinds of scalers that have instances; links and configurations have none."""
 
 
