@@ -12,7 +12,7 @@ from wadm.hosts.components import RunningComponent
 from wadm.hosts.providers import RunningProvider
 from wadm.sim.calls import Call
 from wadm.sim.checks import APPSPEC, MANAGED_BY, View, look
-from wadm.sim.wanted import Wanted, Workload
+from wadm.sim.wanted import Wanted, WantedShare, Workload
 from wadm.sim.world import World
 
 Running = RunningComponent | RunningProvider
@@ -70,11 +70,21 @@ def _is_tried(view: View, host: str, workload: Workload) -> bool:
 
 
 def _hosts_for(view: View, workload: Workload) -> int:
-    shares = sum(
-        any(share.fits(labels) for labels in view.labels.values()) for share in workload.shares if share.target
-    )
-    hosts = sum(_fits(workload, labels) for labels in view.labels.values())
-    return hosts if workload.daemon else min(shares, hosts)
+    """Return on how many hosts a workload can run, where each of its shares gets a host of its own if there is one."""
+    if workload.daemon:
+        return sum(_fits(workload, labels) for labels in view.labels.values())
+    share_on: dict[str, WantedShare] = {}
+
+    def finds_host(share: WantedShare, asked: set[str]) -> bool:
+        for host, labels in view.labels.items():
+            if host not in asked and share.fits(labels):
+                asked.add(host)
+                if host not in share_on or finds_host(share_on[host], asked):
+                    share_on[host] = share
+                    return True
+        return False
+
+    return sum(finds_host(share, set()) for share in workload.shares if share.target)
 
 
 def _replaced_elsewhere(

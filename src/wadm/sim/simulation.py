@@ -26,7 +26,7 @@ from wadm.sim.options import Options, draw_options
 from wadm.sim.order import COMMANDS
 from wadm.sim.timeline import Line
 from wadm.sim.wanted import Workload
-from wadm.sim.world import NEWS, Failure, TimelineHandler, World
+from wadm.sim.world import NEWS, SILENCE_PAUSE, Failure, TimelineHandler, World
 from wadm.transport import virtual_time
 
 CALM: Final = 180.0
@@ -37,7 +37,7 @@ TURN: Final = 9.0
 """Seconds that a host may take while a provider is replaced on one host after another: the next one begins when the new
 one has reported its health, 5 s after its start."""
 REST: Final = 45.0
-"""Seconds in which every host has sent a heartbeat, or is known to be lost."""
+"""Seconds in which every host has sent a heartbeat, or is known to be lost, where no pause has begun."""
 SILENCE: Final = 600.0
 FEWEST: Final = 3
 """Hosts that there must be for most of them to be more than two."""
@@ -197,6 +197,7 @@ class Simulation:
     async def work(self, world: World, attack: Attack) -> None:
         """Change one thing after another, with nothing going wrong."""
         await asyncio.sleep(REST)
+        await self._until_known(world)
         self._rightly_given_up = {
             (name, world.user.deploys.get(name, 0))
             for name in checks.look(world).applications
@@ -223,6 +224,12 @@ class Simulation:
             world.network.refuses = ""
             await asyncio.sleep(self.rng.choice((0, 1, 5, 20)))
         await self._change_hands(world)
+
+    async def _until_known(self, world: World) -> None:
+        """Wait for the end of the pause that follows where most hosts fell silent: those that died are lost then."""
+        ends = world.now() + SILENCE_PAUSE
+        while world.pauses and world.now() < ends:
+            await asyncio.sleep(1)
 
     async def _change_hands(self, world: World) -> None:
         """Have the owner die, or be told to end, and start again: nothing may be asked of anybody."""

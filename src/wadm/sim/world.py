@@ -518,6 +518,13 @@ class World:
             return None
 
     @property
+    def pauses(self) -> bool:
+        """Whether an owner of the lattice takes no host for lost, because most of them fell silent together."""
+        servers = (one.server for one in self.servers if one.lives and one.server is not None)
+        owners = (owner for server in servers for owner in server.lattices.owners().values())
+        return any(owner.lattice.name == self.lattice and owner.lattice.pause is not None for owner in owners)
+
+    @property
     def changed_at(self) -> float:
         """When anything last happened that the plans of a server depend on."""
         return self._changed_last
