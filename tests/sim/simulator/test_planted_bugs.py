@@ -70,7 +70,7 @@ def odd_last_event_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def believe(event: Any, lattice: Any, pending: Any, news: Any) -> None:
         if event.component.count == 0:
-            observe._drop("component", event.host_id, event.component.id, lattice, news)
+            observe.drop_entity("component", event.host_id, event.component.id, lattice, news)
         else:
             before(event, lattice, pending, news)
 
