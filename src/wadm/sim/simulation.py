@@ -10,6 +10,7 @@ be done.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -227,8 +228,9 @@ class Simulation:
 
     async def _until_known(self, world: World) -> None:
         """Wait for the end of the pause that follows where most hosts fell silent: those that died are lost then."""
-        ends = world.now() + SILENCE_PAUSE
-        while world.pauses and world.now() < ends:
+        for _ in range(math.ceil(SILENCE_PAUSE)):
+            if not world.pauses:
+                return
             await asyncio.sleep(1)
 
     async def _change_hands(self, world: World) -> None:
