@@ -6,23 +6,28 @@ must not say anything after some moment (an owner whose lease has ended) sets a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 
 Condition = Callable[[], bool]
 
 _condition: ContextVar[Condition | None] = ContextVar("sent_only_while", default=None)
 
 
-@contextmanager
-def sent_only_while(condition: Condition) -> Iterator[None]:
+class sent_only_while:  # noqa: N801 - used as a function is; a generator would take several times as long
     """Have what is sent from here, and from tasks begun here, dropped if the condition does not hold by then."""
-    token = _condition.set(condition)
-    try:
-        yield
-    finally:
-        _condition.reset(token)
+
+    __slots__ = ("_before", "_wanted")
+    _before: Token[Condition | None]
+
+    def __init__(self, condition: Condition) -> None:
+        self._wanted = condition
+
+    def __enter__(self) -> None:
+        self._before = _condition.set(self._wanted)
+
+    def __exit__(self, *_: object) -> None:
+        _condition.reset(self._before)
 
 
 def current_condition() -> Condition | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from msgspec import Struct
-
 from wadm.errors import NotSent, Unavailable
 from wadm.transport.base import Headers
-from wadm.transport.guards import Condition, current_condition
+from wadm.transport.guards import current_condition
 from wadm.transport.nats.inbox import Inbox
-from wadm.transport.nats.session import Session
+from wadm.transport.nats.session import Outgoing, Session
 
 _QUEUED_MOST = 64 * 1024 * 1024
 """Bytes that may wait to be sent. More means that the server is away or clogged; what comes then is dropped."""
@@ -19,20 +17,6 @@ _AT_ONCE = 256 * 1024
 """Bytes that are written in one go, as far as they are many messages."""
 _STALE_AFTER = 30.0
 """Seconds that a message may wait to be sent. What was worth saying so long ago may no longer be true."""
-
-
-class Outgoing(Struct, gc=False):
-    """A message that waits to be sent; with a token, only for as long as somebody waits for the answer."""
-
-    subject: str
-    data: bytes
-    reply: str
-    headers: Headers | None
-    token: str
-    size: int
-    queued_at: float
-    condition: Condition | None
-    """Under which it is still to be sent."""
 
 
 class Outbox:
@@ -75,46 +59,39 @@ class Outbox:
         self._filled.clear()
         horizon = self._loop.time() - _STALE_AFTER
         while self._queue and session.alive:
-            if plain := self._take_plain(horizon):
-                await self._write_plain(session, plain)
-                continue
-            if not self._queue:
-                return
-            item = self._queue.popleft()
-            if isinstance(item, asyncio.Future):
-                if not item.done():
-                    item.set_result(session)
-                continue
-            self._bytes -= item.size
-            if not self._is_wanted(item, horizon):
-                continue
-            try:
-                await session.publish(item.subject, item.data, item.reply, item.headers, item.size)
-            except Unavailable as error:
-                self._inbox.fail(item.subject.__eq__, str(error))
+            if messages := self._take(horizon, session.max_payload):
+                await self._write(session, messages)
+            elif self._queue and isinstance(mark := self._queue[0], asyncio.Future):
+                self._queue.popleft()
+                if not mark.done():
+                    mark.set_result(session)
 
-    def _take_plain(self, horizon: float) -> list[tuple[str, bytes, str]]:
-        """Take what is next from the queue as far as it has no header and nobody waits for an answer to it: answers of
-        the API above all. It is written in one go, as under a flood each costs."""
-        plain: list[tuple[str, bytes, str]] = []
+    def _take(self, horizon: float, max_payload: int) -> list[Outgoing]:
+        """Take what is still worth sending of what is next in the queue. It is written in one go: many messages at once
+        cost a fraction of each by itself."""
+        taken: list[Outgoing] = []
         size = 0
         queue = self._queue
         while queue and size < _AT_ONCE:
             item = queue[0]
-            if isinstance(item, asyncio.Future) or item.token or item.headers:
+            if isinstance(item, asyncio.Future):
                 break
             queue.popleft()
             size += item.size
-            if (item.condition is None and item.queued_at >= horizon) or self._is_wanted(item, horizon):
-                plain.append((item.subject, item.data, item.reply))
+            if not self._is_wanted(item, horizon):
+                continue
+            if item.size <= max_payload:
+                taken.append(item)
+            else:  # it was queued for a server that took more
+                self._inbox.fail(item.subject.__eq__, f"{item.size} bytes for {item.subject}; NATS takes {max_payload}")
         self._bytes -= size
-        return plain
+        return taken
 
-    async def _write_plain(self, session: Session, plain: list[tuple[str, bytes, str]]) -> None:
+    async def _write(self, session: Session, messages: list[Outgoing]) -> None:
         try:
-            await session.publish_all(plain)
+            await session.publish(messages)
         except Unavailable as error:
-            lost = {subject for subject, _, _ in plain}
+            lost = {message.subject for message in messages}
             self._inbox.fail(lost.__contains__, str(error))
 
     async def wait_filled(self) -> None:

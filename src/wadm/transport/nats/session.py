@@ -25,6 +25,7 @@ from nats.aio.transport import TcpTransport
 
 from wadm.errors import Misconfigured, Unavailable
 from wadm.transport.base import Handler, Headers, Message
+from wadm.transport.guards import Condition
 from wadm.transport.nats.credentials import Identity
 from wadm.transport.nats.library import enable_websockets
 from wadm.transport.nats.parser import BlockParser
@@ -41,6 +42,9 @@ _BAD_CERTIFICATE = "its certificate is not trusted"
 _FAILS = (nats_errors.Error, OSError, RuntimeError, ValueError)
 """What the library's calls raise: RuntimeError is how uvloop says that a socket has been closed meanwhile, ValueError
 means text that cannot be encoded."""
+
+_ONE_LINE = str.maketrans("\r\n", "  ")
+"""The value of a header must not begin another."""
 
 OnError = Callable[[Exception], None]
 
@@ -65,6 +69,31 @@ class DialOptions(Struct, frozen=True):
     name: str | None = None
     inbox_prefix: str = "_INBOX"
     """What the subjects begin with on which answers are awaited; a user may be permitted only one of its own."""
+
+
+class Outgoing(Struct, gc=False):
+    """A message that waits to be sent; with a token, only for as long as somebody waits for the answer."""
+
+    subject: str
+    data: bytes
+    reply: str
+    headers: Headers | None
+    token: str
+    size: int
+    """What it takes of the largest message, headers included."""
+    queued_at: float
+    condition: Condition | None
+    """Under which it is still to be sent."""
+
+
+def _head(message: Outgoing) -> bytes:
+    """Return what a message begins with on the wire."""
+    to = f"{message.subject} {message.reply}" if message.reply else message.subject
+    if not message.headers:
+        return f"PUB {to} {len(message.data)}\r\n".encode()
+    lines = "".join(f"{name}: {value.strip().translate(_ONE_LINE)}\r\n" for name, value in message.headers.items())
+    headers = f"NATS/1.0\r\n{lines}\r\n".encode()
+    return f"HPUB {to} {len(headers)} {len(headers) + len(message.data)}\r\n".encode() + headers
 
 
 class _Client(Client):
@@ -160,28 +189,14 @@ class Session:
                 self._lose()
         return self._lost.result()
 
-    async def publish(
-        self, subject: str, data: bytes, reply: str, headers: Headers | None, size: int | None = None
-    ) -> None:
-        """Hand a message to the library, which writes it soon; waits while the socket is clogged. ``size`` is what it
-        takes of the largest message, headers included."""
-        self.largest = max(self.largest, (len(data) if size is None else size, subject))
-        try:
-            await self._client.publish(subject, data, reply, dict(headers) if headers else None)
-        except _FAILS as error:
-            if not self._client.is_connected:
-                self._lose()
-            raise Unavailable(f"NATS: {error}") from error
-
-    async def publish_all(self, messages: Sequence[tuple[str, bytes, str]]) -> None:
-        """Publish many messages at once, each of subject, data and reply subject, as :meth:`publish` does. They have
-        been looked at before: each fits, and its subjects are such."""
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Hand messages to the library, which writes them soon; waits while the socket is clogged. They have been
+        looked at before: each fits, and its subjects are such."""
         frames: list[bytes] = []
-        for subject, data, reply in messages:
-            if len(data) > self.largest[0]:
-                self.largest = (len(data), subject)
-            head = f"PUB {subject} {reply} {len(data)}\r\n" if reply else f"PUB {subject} {len(data)}\r\n"
-            frames += (head.encode(), data, b"\r\n")
+        for message in messages:
+            if message.size > self.largest[0]:
+                self.largest = (message.size, message.subject)
+            frames += (_head(message), message.data, b"\r\n")
         try:
             await self._client.write(b"".join(frames))
         except _FAILS as error:
