@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from wadm.server.view import Garbled, LatticeRef, Marker, Names, StoredApplicati
 from wadm.transport.base import BucketSpec, Entry
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.wire.manifests import encode_manifest, manifest_from_builtins
+from wadm.wire.stored import decode_application, encode_application
 
 BUCKET = "wadm_manifests"
 HOME = LatticeRef("default")
@@ -29,8 +31,18 @@ def stored(name: str, *versions: str, deployed: str | None = None, **kwargs: Any
     return json.dumps({"manifests": manifests, "deployed_version": deployed}).encode()
 
 
-def a_manifest(name: str, version: str = "v1") -> Manifest:
-    return manifest_from_builtins(manifest(name, version))
+def a_manifest(name: str, version: str = "v1", **kwargs: Any) -> Manifest:
+    return manifest_from_builtins(manifest(name, version, **kwargs))
+
+
+def deploying(version: str | None) -> Callable[[Application | None], Application | None]:
+    """Return what makes a version of an application the deployed one, ``None`` for none."""
+
+    def change(application: Application | None) -> Application | None:
+        assert application is not None
+        return history.undeploy(application) if version is None else history.deploy(application, version)
+
+    return change
 
 
 # -- the view -------------------------------------------------------------------------------
@@ -298,6 +310,32 @@ async def test_a_manifest_is_given_out_as_this_server_writes_it_whoever_stored_i
     assert record is not None
     assert store.manifest_json(record, "v1") == told
     assert store.manifest_json(record, "v2") == encode_manifest(a_manifest("shop", "v2"))
+
+
+@in_virtual_time
+async def test_deploying_writes_what_encoding_the_whole_application_would() -> None:
+    store = await a_store()
+    tricky = ',"deployed_version":"v1"}'
+    versions = {version: a_manifest("shop", version, annotations={"a": tricky}) for version in ("v1", tricky)}
+    await store.change(HOME, "shop", lambda _: Application("shop", versions))
+    for version in ("v1", tricky, None, "v1"):
+        record = await store.change(HOME, "shop", deploying(version))
+        assert record is not None
+        assert record.value == encode_application(store.decode(record))
+        assert decode_application("shop", record.value) == Application("shop", versions, version)
+
+
+@in_virtual_time
+async def test_deploying_what_another_server_has_stored_writes_it_as_this_one_does() -> None:
+    broker = MemoryBroker()
+    store = await a_store(broker)
+    value = json.dumps({"deployed_version": None, "manifests": {"v1": manifest("shop", "v1")}}).encode()
+    await MemoryTransport(broker, "another").bucket(BUCKET).put("default-shop", value)
+    await store.reload(HOME, "shop")
+    record = await store.change(HOME, "shop", deploying("v1"))
+    assert record is not None
+    assert record.value == encode_application(store.decode(record))
+    assert record.glance.deployed_version == "v1"
 
 
 @in_virtual_time

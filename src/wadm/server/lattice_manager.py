@@ -230,10 +230,11 @@ class LatticeManager:
     async def _look_after(self, place: LatticeRef, epoch: int, bound: Logger) -> None:
         """Run the owner of a lattice; whatever ends it, begin again."""
         backoff = Backoff(AGAIN_FIRST, AGAIN_MOST)
-        tenure = Tenure(epoch, lambda: self.shares is not None and self.shares.holds(place.scope, epoch))
+        scope = place.scope
+        tenure = Tenure(epoch, lambda: self.shares is not None and self.shares.holds(scope, epoch))
         while True:
             began = self._clock()
-            owner = self._owners[place.scope] = self._make_owner(place, tenure)
+            owner = self._owners[scope] = self._make_owner(place, tenure)
             try:
                 await owner.run()
             except WadmError as error:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -57,7 +58,6 @@ from wadm.transport.base import Headers, Transport
 from wadm.wire import api, insight, subjects
 from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
 from wadm.wire.insight import AUTHOR, REPLACE
-from wadm.wire.manifests import manifest_to_builtins
 from wadm.wire.told_manifest import without_values
 
 CONTENT_TYPE: Final = "Content-Type"
@@ -148,15 +148,16 @@ class ApiContext:
         except Unreadable:
             return None
 
-    async def publish_deployed(self, place: LatticeRef, manifest: Manifest) -> None:
-        """Tell other programs what is to run. That it cannot be told is logged: what is stored is what counts."""
+    async def publish_deployed(self, place: LatticeRef, record: StoredApplication, version: str) -> None:
+        """Tell other programs what is to run: a version of what is stored. That it cannot be told is logged: what is
+        stored is what counts."""
         if self.events in self.left_out:
             return
-        told = manifest_to_builtins(manifest)
+        told = msgspec.json.decode(self.store.manifest_json(record, version))
         if self.events_without_values:
             told = without_values(told)
         event = manifest_published(told, self.transport.now(), _event_id())
-        await self._tell(place, MANIFEST_PUBLISHED, event, manifest.name)
+        await self._tell(place, MANIFEST_PUBLISHED, event, record.name)
 
     async def publish_undeployed(self, place: LatticeRef, name: str) -> None:
         """Tell other programs what is not to run any more, as :meth:`publish_deployed`."""
@@ -417,10 +418,10 @@ async def _deploy(
     what = f"rollback to version {staged}" if action == "rollback" else f"version {staged} deployed{again}"
     models.asked.note(place, name, what, ask.author, ask.message)
     if staged == before:  # the same again is no change of what is deployed
-        await models.publish_deployed(place, manifest)
+        await models.publish_deployed(place, record, staged)
     else:
         noted = models.revisions.note(place, name, action, staged, ask)
-        await asyncio.gather(models.publish_deployed(place, manifest), noted)
+        await asyncio.gather(models.publish_deployed(place, record, staged), noted)
     return api.deployed(name, staged, shared_ids(manifest, lambda id_: models.store.view.deployed_as(place, id_)))
 
 

@@ -43,7 +43,7 @@ from wadm.wire import subjects
 from wadm.wire.application_header import glance, version_of
 from wadm.wire.manifests import encode_manifest, manifest_from_builtins
 from wadm.wire.reading import read
-from wadm.wire.stored import decode_application, encode_application
+from wadm.wire.stored import decode_application, encode_application, with_deployed
 
 ATTEMPTS: Final = 20
 """How often a change is decided anew because somebody else was first."""
@@ -325,6 +325,8 @@ class Store:
         if record.glance.deployed is None:
             return None
         application = self._decoded.get((record.key, record.revision))
+        if application is None and self._encoded is not None and self._encoded[1] == record.value:
+            application = self._encoded[0]  # just written: the watch tells of it before the answer to the write
         if application is not None:
             return application.deployed
         try:
@@ -379,10 +381,18 @@ class Store:
         """Return the bytes that an application takes in the bucket."""
         return len(self._encode(application))
 
-    def _encode(self, application: Application) -> bytes:
-        """Encode an application, once where it is measured and then written."""
+    def _encode(self, application: Application, record: StoredApplication | None = None) -> bytes:
+        """Encode an application, once where it is measured and then written. Of what is stored as ``record`` only the
+        version that is deployed is written anew, where nothing else has changed."""
         if self._encoded is None or self._encoded[0] is not application:
-            self._encoded = (application, encode_application(application))
+            before = None
+            if record is not None and self._as_written.get(record.key) == record.revision:
+                before = self._decoded.get((record.key, record.revision))
+            if record is not None and before is not None and before.versions is application.versions:
+                value = with_deployed(record.value, application.deployed_version)
+            else:
+                value = encode_application(application)
+            self._encoded = (application, value)
         return self._encoded[1]
 
     def ensure_listed(self, place: LatticeRef, name: str) -> None:
@@ -402,7 +412,7 @@ class Store:
                 self._see(Entry(record.key, None, revision))
                 self._list(place, name, present=False)
             return None
-        value = self._encode(application)
+        value = self._encode(application, record)
         if len(value) > self.limit:
             raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
         if self.state is not None and 0 < self.state.max_value < len(value):

@@ -39,8 +39,13 @@ def check_message(subject: str, data: bytes, headers: Headers | None, max_payloa
 
 def check_subject(subject: str) -> None:
     """Raise where it cannot be a subject."""
-    if not subject or _UNFIT_FOR_SUBJECT.search(subject) or _bytes(subject) > _SUBJECT_MOST:
+    is_plain = subject.isascii() and subject.isprintable() and " " not in subject and len(subject) <= _SUBJECT_MOST
+    if not subject or not (is_plain or _fits(subject)):
         raise Malformed(f"not a NATS subject: {_shown(subject)}")
+
+
+def _fits(subject: str) -> bool:
+    return _UNFIT_FOR_SUBJECT.search(subject) is None and _bytes(subject) <= _SUBJECT_MOST
 
 
 def check_pattern(pattern: str) -> None:

@@ -89,3 +89,14 @@ def encode_application(application: Application) -> bytes:
         "deployed_version": application.deployed_version,
     }
     return msgspec.json.encode(value)
+
+
+def with_deployed(value: bytes, version: str | None) -> bytes:
+    """Return what :func:`encode_application` has written, with another version deployed: the last field is another.
+
+    >>> with_deployed(b'{"manifests":{},"deployed_version":null}', "v1")
+    b'{"manifests":{},"deployed_version":"v1"}'
+    """
+    field = b',"deployed_version":'
+    before, _, _ = value.rpartition(field)  # within a string the quotes would be escaped
+    return b"".join((before, field, msgspec.json.encode(version), b"}"))

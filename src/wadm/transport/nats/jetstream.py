@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -26,7 +27,9 @@ _NO_ROOM = frozenset({10002, 10023, 10028, 10047})  # limits of the account, res
 _FULL = ("maximum bytes exceeded", "no space left on device")  # said of a stream under a code that says nothing
 _NOT_FOUND_CODE = 404
 _NO_MESSAGE = 10037
-_ACK_TOKENS = 9
+_NUMBERS = r"\.".join([r"([0-9]{1,19})"] * 4)
+_POSITION = re.compile(rf"\$JS\.ACK\.(?:[^.]*\.){{3}}{_NUMBERS}\Z")
+_POSITION_IN_DOMAIN = re.compile(rf"\$JS\.ACK\.(?:[^.]*\.){{5}}{_NUMBERS}(?:\..*)?\Z", re.DOTALL)
 
 _T = TypeVar("_T", bound="Answer")
 
@@ -174,12 +177,8 @@ def parse_position(reply: str) -> Position | None:
     ``$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>``, newer servers put
     domain and account after ``ACK``, and may add a token at the end.
     """
-    tokens = reply.split(".")
-    if len(tokens) < _ACK_TOKENS or tokens[0] != "$JS" or tokens[1] != "ACK":
-        return None
-    first = 5 if len(tokens) == _ACK_TOKENS else 7
-    numbers = tokens[first : first + 4]
-    if len(numbers) < 4 or not all(number.isascii() and number.isdecimal() and len(number) < 20 for number in numbers):
+    found = _POSITION.match(reply) or _POSITION_IN_DOMAIN.match(reply)
+    if found is None:
         return None  # not from JetStream
-    stream_sequence, consumer_sequence, nanoseconds, pending = map(int, numbers)
+    stream_sequence, consumer_sequence, nanoseconds, pending = map(int, found.groups())
     return Position(stream_sequence, consumer_sequence, nanoseconds / 1e9, pending)
