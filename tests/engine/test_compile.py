@@ -23,8 +23,8 @@ from tests.engine.builders import (
     workload,
 )
 from wadm.engine.compile import compile_manifest
+from wadm.engine.placing.targets import SpreadTarget
 from wadm.engine.scalers import LinkScaler, UnsatisfiableScaler, WorkloadScaler, nothing
-from wadm.engine.spread import SpreadTarget
 from wadm.engine.traits.scope import secret_reference
 from wadm.model import manifest as m
 from wadm.model.manifest import Custom, Manifest, Trait

@@ -33,7 +33,7 @@ from tests.engine.builders import (
 )
 from tests.engine.keeper import Keeper, shortcomings
 from tests.engine.model_lattice import ModelLattice, RunningComponent
-from wadm.engine.spread import place_component, place_daemon, place_provider
+from wadm.engine.placing.strategies import place_component, place_daemon, place_provider
 from wadm.engine.steps import finish
 from wadm.model.events import ComponentScaled, ConfigDeleted, HostStarted, ProviderStopped
 from wadm.model.lattice import owner

@@ -22,8 +22,8 @@ from tests.engine.builders import (
     workload,
 )
 from wadm.engine.command_kind import PATIENCE_UPDATE
+from wadm.engine.placing.assign import Placement
 from wadm.engine.replacement import Tally, may_stop
-from wadm.engine.spread import Placement
 from wadm.model.commands import ScaleComponent
 from wadm.model.lattice import Component, Entity, Lattice
 from wadm.model.manifest import Manifest, Spread

@@ -5,19 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.builders import a_host, a_lattice, a_spread, join, owned
-from wadm.engine.spread import (
-    HostExclusions,
-    Missing,
-    Placement,
-    Placer,
-    SpreadTarget,
-    allocate,
-    everywhere,
-    place_component,
-    place_daemon,
-    place_provider,
-    turn,
-)
+from wadm.engine.placing.assign import Missing, Placement, rotation
+from wadm.engine.placing.constraints import HostRules
+from wadm.engine.placing.strategies import Strategy, place_component, place_daemon, place_provider
+from wadm.engine.placing.targets import SpreadTarget, allocate, everywhere
 from wadm.engine.steps import finish
 from wadm.model.lattice import Component, Entity, Lattice, Provider, requirements
 from wadm.model.manifest import Spread, SpreadProperties
@@ -84,13 +75,13 @@ def one(share: str = "default") -> Provider:
     return Provider("kv", "x/kv:1", owned("shop", share=share))
 
 
-def place(placer: Placer, lattice: Lattice, *shares: SpreadTarget, shut: tuple[str, ...] = ()) -> Placement:
+def place(placer: Strategy, lattice: Lattice, *shares: SpreadTarget, shut: tuple[str, ...] = ()) -> Placement:
     name = "kv" if placer is place_provider else "web"
     mine = dict(lattice.where("provider" if placer is place_provider else "component", name))
-    return finish(placer(name, shares, lattice, mine, HostExclusions(shut)))
+    return finish(placer(name, shares, lattice, mine, HostRules(forbidden=shut)))
 
 
-def carried_out(placer: Placer, placement: Placement, lattice: Lattice) -> None:
+def carried_out(placer: Strategy, placement: Placement, lattice: Lattice) -> None:
     """Make the lattice what a placement says."""
     kind = "provider" if placer is place_provider else "component"
     name = "kv" if placer is place_provider else "web"
@@ -121,7 +112,7 @@ def test_the_worked_example() -> None:
     home = next(host for host in "ab" if host in first.places)
     other = "b" if home == "a" else "a"
     assert shown(first) == {home: "8 east", "c": "2 west"}
-    assert ["a", "b"][turn("web/east", 2)] == home
+    assert ["a", "b"][rotation("web/east", 2)] == home
     carried_out(place_component, first, lattice)
 
     lattice.remove_host(home)
@@ -258,7 +249,7 @@ def test_a_host_not_known_yet_has_the_benefit_of_the_doubt() -> None:
 
 
 @pytest.mark.parametrize("placer", [place_component, place_provider])
-def test_only_what_lived_on_a_lost_host_moves(placer: Placer) -> None:
+def test_only_what_lived_on_a_lost_host_moves(placer: Strategy) -> None:
     zones = ("east", "west", "north")
     lattice = a_lattice(*(a_host(f"h{i}", zone=zones[i % 3]) for i in range(12)))
     shares = [a_share(zone, 3, zone=zone) for zone in zones]
@@ -274,7 +265,7 @@ def test_only_what_lived_on_a_lost_host_moves(placer: Placer) -> None:
 
 
 @pytest.mark.parametrize("placer", [place_component, place_provider, place_daemon])
-def test_hosts_that_come_do_not_move_what_is_right(placer: Placer) -> None:
+def test_hosts_that_come_do_not_move_what_is_right(placer: Strategy) -> None:
     lattice = a_lattice(*(f"h{i}" for i in range(5)))
     before = place(placer, lattice, a_share("default", 3))
     carried_out(placer, before, lattice)
@@ -391,10 +382,10 @@ def test_daemons(hosts: list, shares: list[SpreadTarget], expected: dict[str, st
 
 def test_turns_begin_evenly() -> None:
     hosts = [f"N{i:055d}" for i in range(10)]
-    chosen = [hosts[turn(f"app{i}-web/default", len(hosts))] for i in range(1000)]
+    chosen = [hosts[rotation(f"app{i}-web/default", len(hosts))] for i in range(1000)]
     assert all(60 <= chosen.count(host) <= 140 for host in hosts)
 
 
 def test_turns_begin_where_they_always_did() -> None:
     """Servers of different versions, side by side or one after the other, choose the same hosts."""
-    assert ["abc"[turn(f"{app}-web/default", 3)] for app in ("shop", "blog", "mail")] == ["c", "c", "b"]
+    assert ["abc"[rotation(f"{app}-web/default", 3)] for app in ("shop", "blog", "mail")] == ["c", "c", "b"]

@@ -12,8 +12,8 @@ import pytest
 from tests.engine.builders import a_host, a_lattice, asks, compiled, plan
 from wadm.engine.expectations import Expectations
 from wadm.engine.explain import explain_application
+from wadm.engine.placing.targets import SpreadTarget, allocate
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.spread import SpreadTarget, allocate
 from wadm.engine.traits import TRAIT_KINDS
 from wadm.engine.traits.scaling import ScalingTrait
 from wadm.engine.validate import refusal, validate, wants_nothing

@@ -8,8 +8,9 @@ import pytest
 
 from bench.large_applications import SHAPES
 from wadm.engine.compile import compile_manifest
+from wadm.engine.placing.assign import Missing
+from wadm.engine.placing.targets import SpreadTarget
 from wadm.engine.scalers import nothing
-from wadm.engine.spread import Missing, SpreadTarget
 from wadm.engine.wording import HOSTS_COUNTED, how_much, missing_hosts, paused
 from wadm.model.lattice import Lattice, Pause
 from wadm.wire.manifests import read_manifest

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from wadm.engine.spread import allocate
+from wadm.engine.placing.targets import allocate
 from wadm.engine.traits.link import KNOWN_INTERFACES
 from wadm.model import commands, names
 from wadm.model.manifest import Spread, SpreadProperties

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from wadm.engine.commands import describe
 from wadm.engine.expectations import Expectations, Pending
+from wadm.engine.placing.constraints import HasLabels, HostRules, Workload, rules_for, workload_of
+from wadm.engine.placing.targets import SpreadTarget
 from wadm.engine.plan import Plan
 from wadm.engine.scalers import Desired, Scaler, UnsatisfiableScaler, WorkloadScaler
-from wadm.engine.spread import SpreadTarget
 from wadm.engine.traits import by_scaler_kind
 from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.lattice import Component, Host, Lattice, owner
@@ -49,7 +50,9 @@ def _scaler(scaler: Scaler, status: ScalerStatus, lattice: Lattice, pendings: li
         wants = by_scaler_kind(scaler.kind).wants(scaler, lattice)
     if isinstance(scaler, WorkloadScaler):
         running = _running(scaler, lattice)
-        shares = tuple(_share(share, lattice) for share in scaler.shares)
+        workload = workload_of(scaler, lattice)
+        rules = rules_for(workload, {})
+        shares = tuple(_share(share, workload, rules) for share in scaler.shares)
     e = status.explanation
     return ScalerView(
         scaler.id,
@@ -76,24 +79,28 @@ def _running(scaler: WorkloadScaler, lattice: Lattice) -> tuple[OnHost, ...]:
     return tuple(found)
 
 
-def _share(share: SpreadTarget, lattice: Lattice) -> ShareView:
+def _share(share: SpreadTarget, workload: Workload, rules: HostRules) -> ShareView:
+    lattice, labels = workload.lattice, HasLabels(share.requirements)
     matching = lattice.eligible(share.requirements)
+    if rules.constraints:
+        matching = [host for host in matching if not _excluded(lattice.hosts[host], workload, rules)]
     unfit: list[Unfit] = []
     for host in sorted(lattice.hosts.values(), key=lambda h: h.id):
         if len(unfit) == MOST_HOSTS:
             break
-        if (missing := _missing_label(host, share)) is not None:
-            unfit.append(missing)
+        if (differs := labels.mismatch(host)) is not None:
+            unfit.append(Unfit(host.called, host.id, *differs, labels.why_not(host)))
+        elif why := _excluded(host, workload, rules):
+            unfit.append(Unfit(host.called, host.id, "", "", None, why))
     names = tuple(lattice.hosts[host_id].called for host_id in matching[:MOST_HOSTS])
     return ShareView(share.name, share.target, dict(share.requirements), len(matching), names, tuple(unfit))
 
 
-def _missing_label(host: Host, share: SpreadTarget) -> Unfit | None:
-    for label, wanted in share.requirements:
-        has = host.labels.get(label)
-        if has != wanted:
-            return Unfit(host.called, host.id, label, wanted, has)
-    return None
+def _excluded(host: Host, workload: Workload, rules: HostRules) -> str:
+    """Return why a host with the right labels is not used; nothing where it is, or may go on running what it runs."""
+    if host.id in rules.frozen and host.id in workload.mine:
+        return ""
+    return rules.why_not(host)
 
 
 def _configuration(name: str, wanted: dict[str, str] | None, lattice: Lattice) -> str:

@@ -19,7 +19,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wadm.engine import changes, effects, expectations, inputs, limits, liveness, plan, scalers, spread
+from wadm.engine import changes, effects, expectations, inputs, limits, liveness, plan, scalers
+from wadm.engine.placing import assign, targets
 from wadm.errors import Malformed
 from wadm.model import commands, events, lattice, manifest, provider_starts, status, swaps, timeline
 
@@ -27,7 +28,7 @@ Json: TypeAlias = Any
 TAG: Final = "$"
 
 _MODULES = (
-    inputs, effects, changes, liveness, plan, limits, scalers, spread, expectations,
+    inputs, effects, changes, liveness, plan, limits, scalers, targets, assign, expectations,
     commands, events, lattice, manifest, provider_starts, status, swaps, timeline,
 )  # fmt: skip
 

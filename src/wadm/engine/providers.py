@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wadm.engine.listening import idles
-from wadm.engine.spread import Assignment
-from wadm.engine.swaps import begin_swap, is_wanted, same_image
+from wadm.engine.placing.assign import Assignment
+from wadm.engine.swaps import begin_swap, is_wanted
 from wadm.engine.wording import serves_meanwhile
 from wadm.model.commands import StartProvider, StopProvider
 from wadm.model.lattice import Entity, Provider, owner
+from wadm.model.names import same_image
 from wadm.model.provider_starts import SUBSCRIBES_WITHIN
 
 if TYPE_CHECKING:

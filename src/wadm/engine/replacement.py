@@ -25,8 +25,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
+from wadm.engine.placing.assign import Placement
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.spread import Placement
 from wadm.model.lattice import Component, Entity, spread_of
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from wadm.engine.spread import SpreadTarget
+from wadm.engine.placing.targets import SpreadTarget
 from wadm.model import names
 from wadm.model.lattice import EntityKind, Link
 from wadm.model.link_puts import LinkAt

@@ -32,7 +32,7 @@ from wadm.engine.plan import PlanBuilder
 from wadm.engine.scalers import WorkloadScaler
 from wadm.model.commands import StartProvider
 from wadm.model.lattice import Entity, Provider, owner, scaler_of
-from wadm.model.names import is_builtin, strip_reference
+from wadm.model.names import is_builtin, same_image
 from wadm.model.provider_starts import REPORTS_WITHIN, SUBSCRIBES_WITHIN, ProviderStart
 from wadm.model.swaps import Swap
 
@@ -151,12 +151,6 @@ def is_wanted(provider: Provider, scaler: WorkloadScaler) -> bool:
         or owner(provider) is None
         or scaler_of(provider) == scaler.id_for(scaler.image, daemon=not scaler.daemon)
     )
-
-
-def same_image(running: str, wanted: str) -> bool:
-    """Whether a provider runs the wanted image; a host shows providers without the scheme
-    (docs/protocol/lattice.md#provider-references)."""
-    return running == wanted or strip_reference(running) == strip_reference(wanted)
 
 
 def reference_of(shown: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from wadm.engine.placing.assign import Missing
+from wadm.engine.placing.constraints import NO_RULES, HasLabels, HostRules
 from wadm.engine.plan import PlanBuilder
 from wadm.engine.scalers import Desired, WorkloadScaler
-from wadm.engine.spread import Missing
-from wadm.model.lattice import Entity, EntityKind, Host, Lattice, Pause, Provider, Requirements, owner, scaler_of
+from wadm.model.lattice import Entity, EntityKind, Lattice, Pause, Provider, Requirements, owner, scaler_of
 from wadm.model.names import SCALER
 from wadm.model.swaps import Swap
 
@@ -34,7 +35,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice) -> str:
+def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice, rules: HostRules = NO_RULES) -> str:
     """Return what is waited for where a spread has too few hosts, and why those that are there will not do.
 
     For example: ``a host with zone=moon (spread moon); 1 host is there: alpha (NAAAAAAA) has zone=a``.
@@ -44,10 +45,10 @@ def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice) -> str:
     lacking = missing.barred or (share.target - missing.found if kind == "provider" and missing.found else 1)
     hosts = f"{lacking} more host{'s' * (lacking > 1)}" if missing.found else "a host"
     wanted = f"{hosts} with {labels}" if labels else hosts
-    return f"{wanted} (spread {share.name}); {_those_there(share.requirements, missing.found, lattice)}"
+    return f"{wanted} (spread {share.name}); {_those_there(share.requirements, missing.found, lattice, rules)}"
 
 
-def _those_there(requirements: Requirements, used: int, lattice: Lattice) -> str:
+def _those_there(requirements: Requirements, used: int, lattice: Lattice, rules: HostRules) -> str:
     number = len(lattice.hosts)
     if not number:
         lost = ", ".join(sorted(lattice.lost.values())[:HOSTS_NAMED])
@@ -57,22 +58,18 @@ def _those_there(requirements: Requirements, used: int, lattice: Lattice) -> str
         there = "1 host is there"
     if used:
         return f"{there}, and {used} of them can be used"
-    unfit = [(host, lack) for _, host in sorted(lattice.hosts.items()) if (lack := _lack(host, requirements))]
-    if not unfit:
-        return f"{there}, and something is in the way"  # which the message names
-    if number > HOSTS_NAMED:
+    if number > HOSTS_NAMED and not lattice.eligible(requirements):
         return f"{there}, none has {'that label' if len(requirements) == 1 else 'those labels'}"
-    return f"{there}: {'; '.join(f'{host.called} {lack}' for host, lack in unfit)}"
-
-
-def _lack(host: Host, requirements: Requirements) -> str:
-    for label, wanted in requirements:
-        has = host.labels.get(label)
-        if has is None:
-            return f"has no label {label}"
-        if has != wanted:
-            return f"has {label}={has}"
-    return ""
+    labels = HasLabels(requirements)
+    if number <= HOSTS_NAMED:
+        unfit = [(host, labels.why_not(host) or rules.why_not(host)) for _, host in sorted(lattice.hosts.items())]
+    else:
+        unfit = [(lattice.hosts[host], rules.why_not(lattice.hosts[host])) for host in lattice.eligible(requirements)]
+    told = [f"{host.called} {why}" for host, why in unfit if why]
+    if not told:
+        return f"{there}, and something is in the way"  # which the message names
+    more = f"; and {len(told) - HOSTS_NAMED} more" if len(told) > HOSTS_NAMED else ""
+    return f"{there}: {'; '.join(told[:HOSTS_NAMED])}{more}"
 
 
 # -- ids that others use -----------------------------------------------------------------------

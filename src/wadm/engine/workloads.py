@@ -29,22 +29,15 @@ from wadm.engine.commands import describe, starting
 from wadm.engine.configs import OUT_OF_SYNC, next_config
 from wadm.engine.expectations import Pending
 from wadm.engine.links import awaited
+from wadm.engine.placing.assign import Assignment, Missing, Placement
+from wadm.engine.placing.constraints import HostRules, rules_for, workload_of
+from wadm.engine.placing.strategies import strategy_for
 from wadm.engine.plan import PlanBuilder, errors_of, explain, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.spread import (
-    OPEN,
-    Assignment,
-    HostExclusions,
-    Missing,
-    Placement,
-    place_component,
-    place_daemon,
-    place_provider,
-)
 from wadm.engine.steps import SHARES_A_STEP, Steps
-from wadm.engine.swaps import is_wanted, open_swaps, same_image
+from wadm.engine.swaps import is_wanted, open_swaps
 from wadm.engine.trial import is_called_over_lattice, next_trial
 from wadm.engine.wording import (
     given_up_texts,
@@ -69,18 +62,15 @@ HOST_JOIN_WINDOW = 5.0
 
 def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStatus]:
     """Plan a component or provider scaler: add its actions to ``work`` and return its status."""
-    present = work.lattice.where(scaler.entity_kind, scaler.entity_id)
-    mine = {host: entity for host, entity in present.items() if _may_be_ours(scaler, entity)}
-    foreign = {host: entity for host, entity in present.items() if host not in mine}
-    place = place_daemon if scaler.daemon else place_component if scaler.entity_kind == "component" else place_provider
+    workload = workload_of(scaler, work.lattice)
+    mine, foreign = workload.mine, workload.foreign
     failed = _failed(scaler, work)
-    bars = OPEN
-    if foreign or failed or work.lattice.silent:
-        bars = HostExclusions(foreign, {host: pending.asked for host, pending in failed.items()}, work.lattice.silent)
-    placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), bars)
+    rules = rules_for(workload, {host: pending.asked for host, pending in failed.items()})
+    place = strategy_for(scaler.entity_kind, scaler.daemon)
+    placement = yield from place(scaler.entity_id, scaler.shares, work.lattice, _expected(scaler, work, mine), rules)
 
     attempts = max(pending.attempts for pending in failed.values()) if failed else 0
-    progress = Progress(work, scaler, placement, mine, runs=bool(present), attempts=attempts)
+    progress = Progress(work, scaler, placement, rules, mine, runs=bool(mine or foreign), attempts=attempts)
     if scaler.entity_kind == "provider":
         progress.judge_swaps()
     for number, (host, wanted) in enumerate(placement.places.items()):
@@ -103,15 +93,6 @@ def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStat
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
     return _status(progress, placement, foreign, leaving)
-
-
-def _may_be_ours(scaler: WorkloadScaler, entity: Entity) -> bool:
-    """Whether something with the scaler's id counts for it. What was started for its application does. What wadm did
-    not start is never touched: a provider with the wanted image serves as it is, everything else is in the way."""
-    application = owner(entity)
-    if application is None and isinstance(entity, Provider):
-        return same_image(entity.image, scaler.image)
-    return application == scaler.application
 
 
 def _failed(scaler: WorkloadScaler, work: PlanBuilder) -> dict[str, Pending]:
@@ -153,12 +134,14 @@ class Progress:
         work: PlanBuilder,
         scaler: WorkloadScaler,
         placement: Placement,
+        rules: HostRules,
         mine: dict[str, Entity],
         runs: bool,
         attempts: int,
     ) -> None:
         self.work = work
         self.scaler = scaler
+        self.rules = rules
         self.mine = mine
         self.ready = work.ready.issuperset(scaler.config)
         self.runs = runs
@@ -510,7 +493,7 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
         names = ", ".join(name for name in scaler.config if name not in work.ready)
         return f"configuration {names} to be in the lattice"
     if placement.missing:
-        told = [missing_hosts(m, scaler.entity_kind, work.lattice) for m in placement.missing[:TOLD]]
+        told = [missing_hosts(m, scaler.entity_kind, work.lattice, progress.rules) for m in placement.missing[:TOLD]]
         return " and ".join(_first(told, len(placement.missing), "spreads without a host"))
     if progress.awaits:
         return progress.awaits

@@ -81,13 +81,15 @@ class OnHost(Struct, frozen=True):
 
 
 class Unfit(Struct, frozen=True):
-    """A host that a share cannot use, and the label because of which (``has`` is ``None`` where it lacks it)."""
+    """A host that a share cannot use, and the label because of which (``has`` is ``None`` where it lacks it); another
+    reason has no label. ``why`` follows the host's name: ``has zone=b``, ``does not answer``."""
 
     host: str
     host_id: str
     label: str
     wanted: str
     has: str | None
+    why: str = ""
 
 
 class ShareView(Struct, frozen=True):

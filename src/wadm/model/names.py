@@ -87,6 +87,12 @@ def strip_reference(reference: str) -> str:
     return reference
 
 
+def same_image(running: str, wanted: str) -> bool:
+    """Whether a provider runs the wanted image; a host shows providers without the scheme
+    (docs/protocol/lattice.md#provider-references)."""
+    return running == wanted or strip_reference(running) == strip_reference(wanted)
+
+
 def is_builtin(reference: str) -> bool:
     """Whether a provider's image is built into the host, from a manifest's reference or as hosts report it.
 

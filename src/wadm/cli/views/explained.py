@@ -15,7 +15,7 @@ from wadm.cli.views.causes import cause
 from wadm.cli.views.table import count, facts
 from wadm.cli.views.timeline import timeline
 from wadm.cli.views.times import clock, duration
-from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Waiting
+from wadm.model.insight import ApplicationView, OnHost, ScalerView, ShareView, Unfit, Waiting
 from wadm.model.status import Explanation, ScalerStatus, StatusType
 from wadm.model.timeline import Entry
 
@@ -79,10 +79,7 @@ def _running(running: Sequence[OnHost]) -> str:
 def _share(share: ShareView) -> Table:
     labels = " ".join(f"{label}={value}" for label, value in share.requirements.items()) or "any host"
     matching = ", ".join(share.hosts[:_SHOWN]) + (" ..." if share.matching > _SHOWN else "")
-    unfit = [
-        f"{one.host} has no label {one.label}" if one.has is None else f"{one.host} has {one.label}={one.has}"
-        for one in share.unfit[:_SHOWN]
-    ]
+    unfit = [f"{one.host} {one.why or _label(one)}" for one in share.unfit[:_SHOWN]]
     if len(share.unfit) > _SHOWN:
         unfit.append("...")
     fits = "1 host matches" if share.matching == 1 else f"{share.matching} hosts match"
@@ -91,6 +88,11 @@ def _share(share: ShareView) -> Table:
         ("match", matching),
         ("do not", "; ".join(unfit)),
     )
+
+
+def _label(one: Unfit) -> str:
+    """Return the reason in words, which an older server does not say."""
+    return f"has no label {one.label}" if one.has is None else f"has {one.label}={one.has}"
 
 
 def _waiting(one: Waiting, now: float) -> RenderableType:

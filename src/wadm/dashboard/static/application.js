@@ -156,15 +156,20 @@ function Share({ share }) {
   return html`<div class="share"><h3>Spread ${share.name}: ${share.target} on ${plural(share.matching, "matching host")}</h3>
     <p class="dim">${needs.length ? html`Needs ${needs.map(([k, v]) => html`<code key=${k}>${k}=${v}</code> `)}` : "Any host will do."}
       ${needs.length > 0 && html`<a href=${to({ view: "hosts", query: new URLSearchParams({ q: needs.map(([k, v]) => `${k}=${v}`).join(" ") }) })}>Which hosts?</a>`}</p>
-    ${!share.matching && share.unfit.length > 0 && html`<ul class="unfit">${missing(share.unfit).map((one) => html`<li key=${`${one.label} ${one.has}`}><code>${one.label}</code> is ${one.has ? html`<code>${one.has}</code>` : "not set"} on ${one.hosts.length > 3 ? plural(one.hosts.length, "host") : one.hosts.join(", ")}, wanted <code>${one.wanted}</code></li>`)}</ul>`}
+    ${!share.matching && share.unfit.length > 0 && html`<ul class="unfit">${missing(share.unfit).map((one) => html`<li key=${`${one.label} ${one.has} ${one.why}`}>${!one.label ? `${hosts(one)}: ${one.why}` : html`<code>${one.label}</code> is ${one.has ? html`<code>${one.has}</code>` : "not set"} on ${hosts(one)}, wanted <code>${one.wanted}</code>`}</li>`)}</ul>`}
   </div>`;
+}
+
+/** The hosts that a reason is about: the few by name, of many the number. */
+function hosts(reason) {
+  return reason.hosts.length > 3 ? plural(reason.hosts.length, "host") : reason.hosts.join(", ");
 }
 
 /** Hosts that do not fit, put together by what they lack. */
 function missing(unfit) {
   const found = new Map();
   for (const one of unfit) {
-    const key = `${one.label} ${one.has}`;
+    const key = one.label ? `${one.label} ${one.has}` : one.why;
     if (!found.has(key)) found.set(key, { ...one, hosts: [] });
     found.get(key).hosts.push(one.host);
   }

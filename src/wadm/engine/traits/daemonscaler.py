@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from wadm.engine.placing.targets import SpreadTarget, everywhere
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.spread import SpreadTarget, everywhere
 from wadm.engine.traits.scaling import ScalingTrait, odd_spreads
 from wadm.model.lattice import EntityKind, Lattice
 from wadm.model.manifest import SpreadProperties

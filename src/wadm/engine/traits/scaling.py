@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from wadm.engine.manifest_walk import traits, warning
+from wadm.engine.placing.targets import SpreadTarget
 from wadm.engine.scalers import Scaler, UnsatisfiableScaler, WorkloadScaler
-from wadm.engine.spread import SpreadTarget
 from wadm.engine.traits.kind import TraitKind
 from wadm.engine.traits.scope import Scope
 from wadm.engine.traits.strings import why_no_strings

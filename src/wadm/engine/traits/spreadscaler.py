@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wadm.engine.placing.targets import SpreadTarget, allocate
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.spread import SpreadTarget, allocate
 from wadm.engine.traits.scaling import ScalingTrait, odd_spreads
 from wadm.model.lattice import EntityKind, Lattice
 from wadm.model.manifest import SpreadProperties
