@@ -45,6 +45,7 @@ from wadm.engine.inputs import (
     ConfigReply,
     DesiredChanged,
     HostEvent,
+    HostsStored,
     Input,
     InventoryReply,
     Lifecycle,
@@ -253,7 +254,7 @@ class Keeper:
             case NotPlanned():
                 raise effect.error
             case RememberHosts():
-                pass
+                yield HostsStored(True)
             case _:
                 self._note("decided", effect)
 

@@ -38,6 +38,7 @@ from wadm.engine.explain import explain_application
 from wadm.engine.failure_detector import FailureDetector
 from wadm.engine.forecast import Forecast, forecast, to_plan
 from wadm.engine.forking import fork as forked
+from wadm.engine.hosts_record import HostsRecord
 from wadm.engine.inputs import (
     ApplicationRead,
     ApplicationsListed,
@@ -46,6 +47,7 @@ from wadm.engine.inputs import (
     ErrorMet,
     EventsMissed,
     HostEvent,
+    HostsStored,
     Input,
     InventoryReply,
     LeaseChanged,
@@ -110,7 +112,10 @@ class LatticeController:
         self._desired_state = DesiredState(context, self._statuses, self._records, settings.limits)
         self._planner = Planner(context, self._desired_state, self._statuses)
         self._execution = PlanExecution(context, self._planner, self._statuses, self._records, recorder)
-        self._timers = Timers(context, self._execution, self._statuses, liveness, self._intake, rereading, tick_every)
+        self._hosts_record = HostsRecord(context)
+        self._timers = Timers(
+            context, self._execution, self._statuses, liveness, self._intake, self._hosts_record, rereading, tick_every
+        )
         self._is_first_plan = True
 
     # -- what is known -----------------------------------------------------------------------
@@ -186,8 +191,11 @@ class LatticeController:
                 self._records.stored(input)
             case RecordFound():
                 self._records.found(input)
+            case HostsStored():
+                self._hosts_record.answered(input, now)
             case RecordsLost():
                 self._records.lost()
+                self._hosts_record.lost()
             case DoubtsChanged():
                 context.doubts = dict(input.doubts)
             case LeaseChanged():

@@ -69,7 +69,7 @@ class FindRecord(Struct, frozen=True):
 
 
 class RememberHosts(Struct, frozen=True):
-    """Store what the next owner of the lattice must know of its hosts, where that differs from what is stored."""
+    """Store what the next owner of the lattice must know of its hosts; told by ``HostsStored``."""
 
     remembered: Remembered
 

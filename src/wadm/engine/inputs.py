@@ -129,6 +129,12 @@ class RecordFound(Struct, frozen=True):
     record: OwnedResources
 
 
+class HostsStored(Struct, frozen=True):
+    """Whether the hosts were ``stored`` as decided (:class:`~wadm.engine.effects.RememberHosts`)."""
+
+    stored: bool
+
+
 class RecordsLost(Struct, frozen=True):
     """The bucket of the records is a new one, and empty."""
 
@@ -174,6 +180,7 @@ Input: TypeAlias = (
     | DoubtsChanged
     | RecordStored
     | RecordFound
+    | HostsStored
     | RecordsLost
     | TakeOver
     | ApplicationsListed

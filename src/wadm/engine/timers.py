@@ -6,7 +6,7 @@ import math
 
 from wadm.engine.carrying_out import PlanExecution
 from wadm.engine.context import Context
-from wadm.engine.effects import RememberHosts
+from wadm.engine.hosts_record import HostsRecord
 from wadm.engine.intake import Intake
 from wadm.engine.liveness import Liveness
 from wadm.engine.observe import observe_due
@@ -28,6 +28,7 @@ class Timers:
         statuses: StatusReports,
         liveness: Liveness,
         intake: Intake,
+        hosts_record: HostsRecord,
         rereading: Rereading,
         tick_every: float,
     ) -> None:
@@ -36,6 +37,7 @@ class Timers:
         self._statuses = statuses
         self._liveness = liveness
         self._intake = intake
+        self._hosts_record = hosts_record
         self._rereading = rereading
         self._tick_every = tick_every
         self._next_tick = 0.0
@@ -74,7 +76,7 @@ class Timers:
         self._execution.mark_deferred()
         self._intake.check_hosts(now)
         if context.may_act:
-            context.emit(RememberHosts(self._liveness.remember()))
+            self._hosts_record.tick(self._liveness.remember(), now)
         self._intake.check_health(now)
         if self._hosts_joined < context.lattice.last_joined <= now - HOST_JOIN_WINDOW:
             self._hosts_joined = context.lattice.last_joined

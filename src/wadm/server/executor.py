@@ -29,9 +29,9 @@ from wadm.engine.effects import (
     StoreRecords,
     TimelineEntry,
 )
-from wadm.engine.inputs import ErrorMet, Input, RecordFound, RecordStored, TakeOver
+from wadm.engine.inputs import ErrorMet, HostsStored, Input, RecordFound, RecordStored, TakeOver
 from wadm.engine.intake import PROBE_TIMEOUT
-from wadm.engine.liveness import KnownHost
+from wadm.engine.liveness import KnownHost, Remembered
 from wadm.engine.plan import OwnedResources
 from wadm.errors import WadmError
 from wadm.model.commands import Action, Outcome
@@ -139,8 +139,7 @@ class Executor:
                 case FindRecord():
                     self._tasks.start(self._find_record(effect.application))
                 case RememberHosts():
-                    if self._roster.is_due(effect.remembered):
-                        self._tasks.start(self._roster.save(effect.remembered))
+                    self._tasks.start(self._remember(effect.remembered))
                 case ForgetStoredHosts():
                     self._roster.forget()
                 case _:
@@ -205,6 +204,13 @@ class Executor:
         if stored != record:
             self._report(RecordFound(name, stored))
         return True
+
+    async def _remember(self, remembered: Remembered) -> None:
+        stored = False
+        try:
+            stored = await self._roster.save(remembered)
+        finally:
+            self._report(HostsStored(stored))
 
     async def _find_record(self, name: str) -> None:
         """Look for the record of an application that is new here and runs already: it was restored."""

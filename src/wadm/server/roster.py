@@ -3,8 +3,8 @@
 Of hosts that do not answer it cannot be told what they run. A new owner that did not know of them would start all of
 that a second time; with the roster it asks for them first, and does not move anything while most of them are silent.
 
-Written when it changes, and once an hour, so that its age tells for how long no server was there: after more than that,
-all hosts may be others, and the roster says nothing.
+Written when it changes, and once an hour (:mod:`wadm.engine.hosts_record`), so that its age tells for how long no server
+was there: after more than that, all hosts may be others, and the roster says nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from wadm.engine.hosts_record import STORED_EVERY
 from wadm.engine.liveness import KnownHost, Remembered
 from wadm.errors import StaleRevision, WadmError
 from wadm.server.logging import Limited, Logger
 from wadm.transport.base import Bucket, Transport
 
 PREFIX: Final = "hosts"
-EVERY: Final = 3600.0
 Clock: TypeAlias = Callable[[], float]
 
 
@@ -51,11 +51,8 @@ class Roster:
         self._bucket = bucket
         self._key = f"{PREFIX}.{scope}"
         self._now = now
-        self._valid = valid + EVERY
+        self._valid = valid + STORED_EVERY
         self._limited = Limited(log)
-        self._stored: Remembered | None = None
-        self._written = 0.0
-        self._saving = False
         self._revision = 0
         """That of the roster as it was read or written last: what another owner has stored since is not overwritten."""
 
@@ -96,28 +93,20 @@ class Roster:
         return after.time - before.time if before is not None and after is not None else 0.0
 
     def forget(self) -> None:
-        """Have it stored again: the bucket that it was in is a new one."""
-        self._stored, self._revision = None, 0
+        """Take nothing for stored: the bucket that it was in is a new one."""
+        self._revision = 0
 
-    def is_due(self, remembered: Remembered) -> bool:
-        """Whether it is to be written: it has changed, or has become old."""
-        if self._saving or (not remembered.hosts and self._stored in (None, remembered)):
-            return False
-        return remembered != self._stored or self._now() - self._written >= EVERY
-
-    async def save(self, remembered: Remembered) -> None:
-        """Store it. Where that fails it is tried again later; nothing waits for it."""
-        self._saving = True
+    async def save(self, remembered: Remembered) -> bool:
+        """Store it; return whether that was done."""
         try:
             value = msgspec.json.encode(self._to_store(remembered))
             self._revision = await self._bucket.put(self._key, value, self._revision)
-            self._stored, self._written = remembered, self._now()
+            return True
         except StaleRevision:
             await self._follow()
         except WadmError as error:
             self._limited.warning("roster", "cannot store which hosts the lattice has", error=str(error))
-        finally:
-            self._saving = False
+        return False
 
     def _to_store(self, remembered: Remembered) -> _Stored:
         if remembered.pause is None:
