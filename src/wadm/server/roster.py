@@ -3,8 +3,8 @@
 Of hosts that do not answer it cannot be told what they run. A new owner that did not know of them would start all of
 that a second time; with the roster it asks for them first, and does not move anything while most of them are silent.
 
-Written when it changes, and once an hour (:mod:`wadm.engine.hosts_record`), so that its age tells for how long no server
-was there: after more than that, all hosts may be others, and the roster says nothing.
+Written when it changes, and once an hour (:mod:`wadm.engine.hosts_record`), so that its age tells for how long no
+server was there: after more than that, all hosts may be others, and the roster says nothing.
 """
 
 from __future__ import annotations
