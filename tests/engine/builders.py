@@ -124,7 +124,7 @@ def a_lattice(
 ) -> Lattice:
     """A lattice of which everything is known. A host may be given by its id alone."""
     lattice = Lattice()
-    lattice.links_known = True
+    lattice.certainty.links_read = True
     for host in hosts:
         join(lattice, AHost(host, {}, ()) if isinstance(host, str) else host)
     for link in links:

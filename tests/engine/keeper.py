@@ -281,7 +281,8 @@ class Keeper:
         while self.now < began + LONGEST:
             busy = self.work()
             state = f"{[_say(status) for status in self.said.values()]} {self.world} {sorted(self.lattice.hosts)}"
-            waits = self.lattice.silent or self.lattice.given_up  # which may be put yet, and is on record until then
+            certainty = self.lattice.certainty
+            waits = certainty.silent or certainty.late_puts  # which may be put yet, and is on record until then
             if state != last or waits or self.lattice.pause is not None:
                 last, since = state, self.now
             elif self.now - since >= CALM:
@@ -420,7 +421,7 @@ def shortcomings(manifest: Manifest, lattice: Lattice, shared: dict[str, Manifes
             for host in lattice.hosts.values():
                 share = next((s for s in workload.shares if host.meets(s.requirements) and s.target), None)
                 foreign = lattice.find(workload.entity_kind, host.id, name)
-                known = host.known and host.id not in lattice.silent
+                known = host.known and host.id not in lattice.certainty.silent
                 if share is not None and known and foreign is None:
                     yield f"{name} does not run on {host.id}"
                 there = mine.get(host.id)

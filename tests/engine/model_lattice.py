@@ -87,7 +87,7 @@ class ModelLattice:
     def snapshot(self) -> Lattice:
         """Everything as one sees it who sees everything."""
         lattice = Lattice()
-        lattice.links_known = True
+        lattice.certainty.links_read = True
         for host in self.hosts.values():
             lattice.put_host(host.id, "", host.labels, "", 0.0)
             lattice.hosts[host.id].known = True

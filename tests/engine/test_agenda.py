@@ -100,7 +100,7 @@ def under_way(*commands: Command, scaler: str = "scaler") -> Expectations:
 def known(lattice: Lattice | None = None) -> Lattice:
     lattice = lattice or a_lattice(a_host("h1"))
     lattice.set_config("shop-c", None)
-    lattice.links_known = True
+    lattice.certainty.links_read = True
     return lattice
 
 

@@ -87,7 +87,7 @@ def test_a_host_on_which_another_application_has_the_id_is_explained() -> None:
 
 def test_a_silent_host_is_explained_unless_it_runs_the_thing_already() -> None:
     lattice = a_lattice(a_host("h1"), a_host("h2", running(SHOP, "web")))
-    lattice.silent.update(h1=1.0, h2=1.0)
+    lattice.certainty.silent.update(h1=1.0, h2=1.0)
     [share] = shares(SHOP, lattice)
     assert share.hosts == ("h2",)
     assert [(one.host, one.why) for one in share.unfit] == [("h1", "does not answer")]

@@ -249,7 +249,7 @@ def test_a_link_is_delivered_once_every_host_has_it() -> None:
 
 def test_what_a_link_is_found_to_be_counts_as_told() -> None:
     world = World(provider=True)
-    world.lattice.links_known = False
+    world.lattice.certainty.links_read = False
     observe_links([LINK], world.lattice, world.news, now=world.now)
     assert world.state == "delivered"
     world.set_config("new")
@@ -266,7 +266,7 @@ def test_what_a_link_is_found_to_be_counts_as_told() -> None:
 )
 def test_unless_the_record_says_that_telling_was_under_way(untold: list, changing: list, state: str) -> None:  # type: ignore[type-arg]
     world = World(provider=True)
-    world.lattice.links_known = False
+    world.lattice.certainty.links_read = False
     world.lattice.link_puts.expect_unsure(untold, changing)
     observe_links([LINK], world.lattice, world.news, now=world.now)
     assert world.state == state
@@ -305,7 +305,7 @@ def test_a_configuration_that_was_missing_counts_as_changed_when_it_is_back() ->
 
 def test_values_that_an_owner_changes_before_it_knows_the_links_have_to_be_told() -> None:
     world = World(provider=True)
-    world.lattice.links_known = False
+    world.lattice.certainty.links_read = False
     world.lattice.configs.clear()
     world.set_config("old")
     world.set_config("new")
@@ -316,7 +316,7 @@ def test_values_that_an_owner_changes_before_it_knows_the_links_have_to_be_told(
 @pytest.mark.parametrize("links_first", [True, False])
 def test_so_does_one_that_a_new_owner_finds_missing(links_first: bool) -> None:
     world = World(provider=True)
-    world.lattice.links_known = False
+    world.lattice.certainty.links_read = False
     world.lattice.configs.clear()
     links = partial(observe_links, [LINK], world.lattice, world.news, now=world.now)
     config = partial(observe_config, CONFIG, None, world.lattice, world.news, world.now)

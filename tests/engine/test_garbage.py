@@ -117,7 +117,7 @@ def test_a_refusal_is_told_while_something_stays() -> None:
 
 def test_before_the_links_are_known_none_is_taken_as_gone() -> None:
     lattice = a_lattice("h1")
-    lattice.links_known = False
+    lattice.certainty.links_read = False
     record = OwnedResources(links=recorded(SHOP).links)
     planned = plan("shop", lattice, record=record)
     assert (asks(planned), planned.record, planned.questions.links) == ([], record, True)
@@ -128,7 +128,7 @@ def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_ha
     """Another change of the same source may bring it back, or have been told of late."""
     record = OwnedResources(links=recorded(SHOP).links)
     lattice = a_lattice("h1")
-    lattice.unread[linked(SHOP)[0].source_id] = 1.0
+    lattice.certainty.changed_sources[linked(SHOP)[0].source_id] = 1.0
     planned = plan("shop", lattice, record=record)
     assert (str(planned), planned.record) == ("shop: undeployed Manifest has been undeployed", record)
     assert not planned.questions, "all links are read now and then"
@@ -137,7 +137,7 @@ def test_a_link_that_seems_gone_stays_on_record_until_the_links_of_its_source_ha
     assert asks(plan("shop", lattice, record=record)) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
 
     lattice.drop_link(linked(SHOP)[0].key)
-    lattice.unread.clear()
+    lattice.certainty.changed_sources.clear()
     assert plan("shop", lattice, record=record).record == OwnedResources()
 
 
@@ -147,12 +147,12 @@ def test_while_it_is_not_known_whether_a_link_was_deleted_its_failures_are_remem
     actions = plan("shop", lattice, record=record).actions
     in_flight = asked(*actions)
     in_flight.hold(actions[0].command.key, "No host answered in time", 2.0, lingering=True)
-    lattice.doubtful.add(linked(SHOP)[0].key)
+    lattice.certainty.doubtful.add(linked(SHOP)[0].key)
     planned = plan("shop", lattice, record=record, in_flight=in_flight, now=2.0)
     assert planned.settled == ()
     assert str(planned) == "shop: failed Removing what is left of the application: 1 to go No host answered in time"
 
-    lattice.doubtful.clear()
+    lattice.certainty.doubtful.clear()
     assert asks(plan("shop", lattice, record=record, in_flight=in_flight, now=2.5)) == [], "its pause is not over"
     assert len(plan("shop", lattice, record=record, in_flight=in_flight, now=4.0).actions) == 1
 
@@ -161,7 +161,7 @@ def test_what_a_host_may_still_put_stays_on_record() -> None:
     """A put of it got no answer: a host that stood still would carry it out when it goes on."""
     record = recorded(SHOP)
     lattice = a_lattice("h1", configs=dict.fromkeys(record.configs))
-    lattice.given_up[("link", linked(SHOP)[0].source_id)] = lattice.given_up["config", "shop-url"] = 1.0
+    lattice.certainty.late_puts |= {("link", linked(SHOP)[0].source_id): 1.0, ("config", "shop-url"): 1.0}
     planned = plan("shop", lattice, record=record)
     assert str(planned) == "shop: undeployed Manifest has been undeployed"
     assert planned.record == OwnedResources(record.links, frozenset({"shop-url"}))
@@ -486,20 +486,20 @@ def test_what_may_be_used_on_a_host_that_is_not_seen_stays_until_it_is() -> None
     after = an_app("shop", a_component("web", 3), version="v2")
     lattice = a_lattice(a_host("h1", running(after, "web")), links=linked(SHOP), configs=configs_of(SHOP))
     lattice.put_host("h2", "", {}, "1.9.2", 0.0)
-    lattice.silent["h2"], lattice.unseen["h2"] = 1.0, 61.0
+    lattice.certainty.silent["h2"], lattice.certainty.unseen["h2"] = 1.0, 61.0
     assert asks(plan(after, lattice, record=recorded(SHOP))) == []
     lattice.remove_host("h2")
     assert asks(plan(after, lattice, record=recorded(SHOP))) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
     lattice.drop_link(linked(SHOP)[0].key)
     lattice.put_host("h2", "", {}, "1.9.2", 0.0)
-    lattice.unseen["h2"] = 61.0
+    lattice.certainty.unseen["h2"] = 61.0
     assert asks(plan(after, lattice, record=recorded(SHOP))) == []
 
 
 def test_an_undeployed_application_loses_its_links_at_once_and_its_configurations_last() -> None:
     lattice = a_lattice("h1", links=linked(SHOP), configs=configs_of(SHOP))
     lattice.put_host("h2", "", {}, "1.9.2", 0.0)
-    lattice.silent["h2"], lattice.unseen["h2"] = 1.0, 61.0
+    lattice.certainty.silent["h2"], lattice.certainty.unseen["h2"] = 1.0, 61.0
     assert asks(plan("shop", lattice, record=recorded(SHOP))) == ["delete link shop-web -(wasi:keyvalue)-> (default)"]
     lattice.drop_link(linked(SHOP)[0].key)
     assert asks(plan("shop", lattice, record=recorded(SHOP))) == []

@@ -125,7 +125,7 @@ def test_a_link_whose_configuration_nobody_provides_says_so() -> None:
 
 def test_before_the_links_are_known_they_are_asked_for() -> None:
     lattice = all_running(APP)
-    lattice.links_known = False
+    lattice.certainty.links_read = False
     planned = plan(APP, lattice)
     assert asks(planned) == []
     assert planned.questions.links
@@ -327,8 +327,8 @@ def test_a_link_that_another_one_keeps_out_names_it_also_while_links_are_read_ag
     in_flight.hold(put.key, "link already exists", 0.0)
     for known in (True, False):
         if not known:
-            lattice.links_known = False
-        assert lattice.knows_link(put.link_key) is known
+            lattice.certainty.links_read = False
+        assert lattice.certainty.knows_link(put.link_key) is known
         status = plan(app, lattice, in_flight=in_flight, now=100.0).status
         [link] = [scaler for scaler in status.scalers if "Link" in scaler.kind]
         assert link.explanation.waiting_for == "another's link shop-web -(wasi:keyvalue)-> elsewhere to go"

@@ -150,7 +150,7 @@ def test_the_next_owner_knows_who_was_told_in_vain() -> None:
     for name, values in (configs_of(A) | configs_of(B)).items():
         lattice.set_config(name, values)
     [link] = linked(B)
-    lattice.links_known = False
+    lattice.certainty.links_read = False
     lattice.link_puts.expect_unsure([link.at], ())
     lattice.set_links([*linked(A), link], 10.0)
     assert [planned(one, lattice).status.type for one in (A, B)] == ["deployed", "unhealthy"]

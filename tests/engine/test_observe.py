@@ -487,7 +487,7 @@ def test_the_list_of_links_replaces_all_and_tells_what_changed() -> None:
 
 def test_the_first_list_is_news_to_all_even_if_it_is_empty() -> None:
     world = World()
-    world.lattice.links_known = False
+    world.lattice.certainty.links_read = False
     observe_links([], world.lattice, world.news)
     assert world.news.all_links
     assert world.news
@@ -504,19 +504,19 @@ def test_a_list_does_not_overrule_what_was_heard_since() -> None:
 def test_after_a_put_that_failed_it_is_not_known_whether_the_link_is_there_until_the_list_says(result: str) -> None:
     """Also where it was refused: the host's store may have taken it without telling the host."""
     world = World(asked=PUT_LINK).outcome(PUT_LINK, result)
-    assert not world.lattice.knows_link(LINK.key)
+    assert not world.lattice.certainty.knows_link(LINK.key)
     world.news = ChangeSet()
     observe_links([], world.lattice, world.news)
-    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.certainty.knows_link(LINK.key)
     assert world.news.links == {LINK.key}, "somebody may have waited to know"
 
 
 def test_a_list_that_may_be_too_old_settles_a_doubt_only_if_it_has_the_link() -> None:
     world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
     observe_links([], world.lattice, world.news, newer={LINK.key})
-    assert not world.lattice.knows_link(LINK.key)
+    assert not world.lattice.certainty.knows_link(LINK.key)
     observe_links([LINK], world.lattice, world.news, newer={LINK.key})
-    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.certainty.knows_link(LINK.key)
     assert world.lattice.links == {LINK.key: (LINK,)}
 
 
@@ -525,10 +525,10 @@ def test_a_delete_that_removed_another_link_than_the_first_one_shows_that_the_li
     other = replace(LINK, target="kv2", interfaces=("atomics",))
     right = World().hear(LinkSet(LINK)).hear(LinkSet(other)).hear(LinkDeleted(LINK.key, LINK.target))
     assert not right.news.questions.links
-    assert right.lattice.knows_link(LINK.key)
+    assert right.lattice.certainty.knows_link(LINK.key)
     wrong = World().hear(LinkSet(LINK)).hear(LinkSet(other)).hear(LinkDeleted(LINK.key, other.target))
     assert wrong.news.questions.links
-    assert not wrong.lattice.knows_link(LINK.key)
+    assert not wrong.lattice.certainty.knows_link(LINK.key)
     assert wrong.lattice.links[LINK.key] == (LINK,)
 
 
@@ -537,7 +537,7 @@ def test_an_event_settles_a_doubt(event: Event) -> None:
     world = World(asked=PUT_LINK).outcome(PUT_LINK, "unanswered")
     world.news = ChangeSet()
     world.hear(event)
-    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.certainty.knows_link(LINK.key)
     assert world.news.links == {LINK.key}
 
 
@@ -556,12 +556,12 @@ def test_links_of_a_source_that_changed_are_certain_once_they_were_read_as_of_la
     change: Callable[[World], World],
 ) -> None:
     world = change(World(asked=DELETE_LINK))
-    changed = world.lattice.unread[LINK.source_id]
+    changed = world.lattice.certainty.changed_sources[LINK.source_id]
     observe_links([], world.lattice, world.news, as_of=changed)
-    assert world.lattice.unread
+    assert world.lattice.certainty.changed_sources
     assert not world.news.sources
     observe_links([], world.lattice, world.news, as_of=changed + 1)
-    assert not world.lattice.unread
+    assert not world.lattice.certainty.changed_sources
     assert world.news.sources == {LINK.source_id}
 
 
@@ -576,17 +576,17 @@ def test_a_put_that_got_no_answer_may_come_as_long_as_a_host_may_stand_still(
     command: Command, thing: tuple[str, str], news: ChangeSet
 ) -> None:
     lattice = World(asked=command).outcome(command, "unanswered").lattice
-    at, heard = lattice.given_up[thing], ChangeSet()
+    at, heard = lattice.certainty.late_puts[thing], ChangeSet()
     observe_given_up(lattice, heard, at + STANDS_STILL)
-    assert (thing in lattice.given_up, heard) == (True, ChangeSet())
+    assert (thing in lattice.certainty.late_puts, heard) == (True, ChangeSet())
     observe_given_up(lattice, heard, at + STANDS_STILL + 1)
-    assert (lattice.given_up, heard) == ({}, news)
+    assert (lattice.certainty.late_puts, heard) == ({}, news)
 
 
 @pytest.mark.parametrize("result", ["accepted", "refused", "unreachable"])
 @pytest.mark.parametrize("command", [PUT_LINK, PUT_CONFIG, DELETE_LINK, DELETE_CONFIG])
 def test_of_what_was_answered_nothing_comes_later(command: Command, result: str) -> None:
-    assert not World(asked=command).outcome(command, result).lattice.given_up
+    assert not World(asked=command).outcome(command, result).lattice.certainty.late_puts
 
 
 # -- configurations ---------------------------------------------------------------------------------
@@ -662,7 +662,7 @@ def test_a_reply_confirms_links_and_configurations(
 )
 def test_a_reply_is_no_news_after_an_event_that_was_planned_for(event: Event, command: Command) -> None:
     world = World(KV, asked=command)
-    world.lattice.links_known = True
+    world.lattice.certainty.links_read = True
     if isinstance(event, LinkDeleted):
         world.hear(LinkSet(LINK))
     world.hear(event)
@@ -714,32 +714,32 @@ def test_which_of_several_links_went_the_event_tells_else_the_list() -> None:
     untold.outcome(DELETE_LINK, "accepted")
     assert untold.lattice.links == {LINK.key: (LINK, other)}
     assert untold.news.questions.links
-    assert not untold.lattice.knows_link(LINK.key), "until then nothing more is deleted there"
+    assert not untold.lattice.certainty.knows_link(LINK.key), "until then nothing more is deleted there"
 
 
 def test_the_answer_to_a_deletion_whose_event_was_heard_leaves_no_doubt() -> None:
     world = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkDeleted(LINK.key, "kv"))
-    world.lattice.links_known = True
+    world.lattice.certainty.links_read = True
     world.in_flight.settle([DELETE_LINK.key])
-    assert world.outcome(DELETE_LINK, "accepted").lattice.knows_link(LINK.key)
+    assert world.outcome(DELETE_LINK, "accepted").lattice.certainty.knows_link(LINK.key)
 
 
 def test_a_list_that_may_lag_does_not_tell_that_what_was_deleted_is_there_still() -> None:
     other = replace(LINK, target="kv2", interfaces=("batch",))
     world = World(asked=DELETE_LINK).hear(LinkSet(LINK)).hear(LinkSet(other)).outcome(DELETE_LINK, "accepted")
     observe_links([LINK, other], world.lattice, world.news, newer={LINK.key})
-    assert not world.lattice.knows_link(LINK.key)
+    assert not world.lattice.certainty.knows_link(LINK.key)
     observe_links([other], world.lattice, world.news)
-    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.certainty.knows_link(LINK.key)
     assert world.lattice.links == {LINK.key: (other,)}
 
 
 def test_it_does_tell_of_a_link_of_which_it_was_not_known_whether_it_was_put() -> None:
     world = World()
-    world.lattice.links_known = True
-    world.lattice.doubtful.add(LINK.key)
+    world.lattice.certainty.links_read = True
+    world.lattice.certainty.doubtful.add(LINK.key)
     observe_links([LINK], world.lattice, world.news, newer={LINK.key})
-    assert world.lattice.knows_link(LINK.key)
+    assert world.lattice.certainty.knows_link(LINK.key)
     assert world.lattice.links == {LINK.key: (LINK,)}
 
 

@@ -111,7 +111,7 @@ def test_a_report_counts_where_nobody_can_be_asked_or_the_other_host_is_silent()
     assert reported(two_hosts().hear(REPORT, 15.0)) == 15.0
     world = two_hosts()
     world.lattice.provider_starts.answers = True
-    world.lattice.silent["h2"] = 12.0
+    world.lattice.certainty.silent["h2"] = 12.0
     assert reported(world.hear(REPORT, 15.0)) == 15.0
 
 

@@ -166,7 +166,7 @@ def test_an_application_is_not_deployed_while_anything_of_it_is_under_way() -> N
 
 def test_unknown_things_are_asked_for_and_nothing_is_guessed() -> None:
     lattice = a_lattice(a_host("h1", running(HELLO, "ui"), providing(HELLO, "http")))
-    lattice.links_known = False
+    lattice.certainty.links_read = False
     planned = plan(HELLO, lattice)
     assert (asks(planned), planned.questions) == ([], InformationRequests({"hello-addr"}, set(), True))
     assert planned.status.type == "reconciling"

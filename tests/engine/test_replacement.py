@@ -248,7 +248,7 @@ def test_providers_are_stopped_only_as_others_run_in_their_place() -> None:
 
 def test_what_runs_on_a_silent_host_is_no_replacement() -> None:
     after, lattice = three_in_the_west(True, True, True)
-    lattice.silent["e1"] = 0.0
+    lattice.certainty.silent["e1"] = 0.0
     assert asks(plan(after, lattice)) == ["stop store-kv on w2", "stop store-kv on w3"]
 
 
@@ -280,7 +280,7 @@ def test_of_a_daemon_nothing_goes_while_silent_hosts_may_not_run_it() -> None:
     """An owner that takes over while hosts are silent does not know what they run."""
     app = a_daemon()
     lattice = a_lattice(a_host("h1", zone="a"), a_host("h2", providing(app, "kv", share="a"), zone="b"))
-    lattice.silent["h1"] = lattice.unseen["h1"] = 100.0
+    lattice.certainty.silent["h1"] = lattice.certainty.unseen["h1"] = 100.0
     assert asks(plan(app, lattice)) == []
 
 

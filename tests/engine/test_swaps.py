@@ -394,7 +394,7 @@ def test_a_replacement_that_has_begun_goes_on_though_it_is_not_known_what_anothe
     assert story.asks() == ["stop store-kv on h1"]
     story.stopped()
     story.lattice.put_host("h2", "", {}, "1.9.2", 0.0)
-    story.lattice.silent["h2"], story.lattice.unseen["h2"] = story.now, story.now + 60
+    story.lattice.certainty.silent["h2"], story.lattice.certainty.unseen["h2"] = story.now, story.now + 60
     assert story.asks() == ["start store-kv on h1 (oci://x/kv:2)"]
 
 
@@ -422,8 +422,8 @@ def test_nothing_is_started_on_a_host_of_which_it_is_not_known_what_it_runs(give
     story.record = replace(story.record, swaps=(replace(story.record.swaps[0], given_up=given_up),))
     story.stopped()
     story.in_flight = Expectations()
-    story.lattice.silent["h1"], story.lattice.unseen["h1"] = story.now, story.now + 60
+    story.lattice.certainty.silent["h1"], story.lattice.certainty.unseen["h1"] = story.now, story.now + 60
     assert story.asks() == []
-    story.lattice.silent.clear()
-    story.lattice.unseen.clear()
+    story.lattice.certainty.silent.clear()
+    story.lattice.certainty.unseen.clear()
     assert story.asks() == [f"start store-kv on h1 (oci://x/kv:{1 if given_up else 2})"]

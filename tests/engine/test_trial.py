@@ -197,7 +197,7 @@ def test_nothing_is_stopped_while_it_is_not_known_what_a_host_runs() -> None:
     lattice = serving(OLD, "h1")
     lattice.put("h1", trial())
     lattice.put_host("h2", "", {}, "1.9.2", 0.0)
-    lattice.silent["h2"], lattice.unseen["h2"] = 1.0, 61.0
+    lattice.certainty.silent["h2"], lattice.certainty.unseen["h2"] = 1.0, 61.0
     assert asks(plan(NEW, lattice, record=recorded(OLD))) == []
     lattice.remove_host("h2")
     assert asks(plan(NEW, lattice, record=recorded(OLD))) == [STOP]

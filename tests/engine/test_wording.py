@@ -67,7 +67,7 @@ def test_hosts_that_were_lost_are_named_until_they_come_back() -> None:
     lattice.remove_host("h1")
     assert missing_hosts(Missing(ANYWHERE, 0), "component", lattice).endswith("no host is there, h1 is lost")
     lattice.put_host("h1", "", {}, "1.9.2", 0.0)
-    assert lattice.lost == {}
+    assert lattice.certainty.lost == {}
 
 
 def test_a_pause_says_why_since_when_and_what_ends_it() -> None:

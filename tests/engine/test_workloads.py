@@ -821,7 +821,7 @@ def test_more_instances_than_a_host_can_be_asked_for_have_failed_at_once_and_wha
 
 def silenced(lattice: Lattice, *hosts: str) -> Lattice:
     """Have these hosts of a lattice fall silent together."""
-    lattice.silent = dict.fromkeys(hosts, 1.0)
+    lattice.certainty.silent = dict.fromkeys(hosts, 1.0)
     lattice.pause = Pause(1.0, len(hosts), len(lattice.hosts), hosts, 301.0)
     return lattice
 
@@ -845,7 +845,7 @@ def unseen(lattice: Lattice, *hosts: str, zone: str = "b") -> Lattice:
     """Have these hosts be known of, and not what they run, as after a change of owners."""
     for host in hosts:
         lattice.put_host(host, "", {"zone": zone}, "1.9.2", 0.0)
-        lattice.silent[host], lattice.unseen[host] = 1.0, 61.0
+        lattice.certainty.silent[host], lattice.certainty.unseen[host] = 1.0, 61.0
     return lattice
 
 
@@ -863,7 +863,7 @@ def test_a_share_that_may_run_on_an_unseen_host_is_not_added_where_another_runs(
     planned = plan(app, lattice)
     assert asks(planned) == []
     assert the_first(planned).explanation.waiting_for.startswith("h2")
-    lattice.unseen.clear()
+    lattice.certainty.unseen.clear()
     lattice.remove_host("h2")
     assert asks(plan(app, lattice)) == ["scale shop-web to 3 on h1 (x/web:1)"]
 
@@ -878,7 +878,7 @@ def test_a_provider_is_not_replaced_while_it_is_not_known_whether_others_serve()
     planned = plan(STORE_NEW_IMAGE, lattice)
     assert asks(planned) == []
     the_first(planned)
-    lattice.unseen.clear()
+    lattice.certainty.unseen.clear()
     lattice.remove_host("h2")
     assert asks(plan(STORE_NEW_IMAGE, lattice)) == ["stop store-kv on h1"]
 

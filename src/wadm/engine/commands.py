@@ -240,7 +240,7 @@ class _PutLink(CommandKind[PutLink]):
             told.changes.mark_changed(command.key)
 
     def note_outcome(self, command: PutLink, result: Result, lattice: Lattice, now: float) -> None:
-        lattice.unread[command.source_id] = now
+        lattice.certainty.changed_sources[command.source_id] = now
         _note_unanswered_put(command, result, lattice, now)
 
     def note_failure(self, command: PutLink, result: Result, lattice: Lattice) -> None:
@@ -257,7 +257,7 @@ class _DeleteLink(CommandKind[DeleteLink]):
         return True
 
     def has_come_true(self, command: DeleteLink, lattice: Lattice, since: float) -> bool:
-        return lattice.links_known and command.link_key not in lattice.links
+        return lattice.certainty.links_read and command.link_key not in lattice.links
 
     def apply(self, command: DeleteLink, lattice: Lattice, now: float, asked: float | None) -> bool:
         return lattice.drop_link(command.link_key)
@@ -277,15 +277,15 @@ class _DeleteLink(CommandKind[DeleteLink]):
         if pending is None or not pending.answered:
             if number == 1:
                 lattice.drop_link(command.link_key)
-            elif number or pending is not None or not lattice.knows_link(command.link_key):
+            elif number or pending is not None or not lattice.certainty.knows_link(command.link_key):
                 changes.questions.links = True
             if number > 1:
-                lattice.doubtful.add(command.link_key)
+                lattice.certainty.doubtful.add(command.link_key)
         if number or pending is not None:
             changes.mark_changed(command.key)
 
     def note_outcome(self, command: DeleteLink, result: Result, lattice: Lattice, now: float) -> None:
-        lattice.unread[command.source_id] = now
+        lattice.certainty.changed_sources[command.source_id] = now
 
     def note_failure(self, command: DeleteLink, result: Result, lattice: Lattice) -> None:
         _doubt_link(command, result, lattice)
@@ -426,11 +426,11 @@ def _may_be_pulling(what: str, start: ScaleComponent | StartProvider, waited: in
 def _note_unanswered_put(command: PutLink | PutConfig, result: Result, lattice: Lattice, now: float) -> None:
     """Note a put that a host which stands still may carry out yet."""
     if result == "unanswered":
-        lattice.given_up[command.key[:2]] = now
+        lattice.certainty.late_puts[command.key[:2]] = now
 
 
 def _doubt_link(command: PutLink | DeleteLink, result: Result, lattice: Lattice) -> None:
     """Note a link that may be there or not. After a refusal too: the host's store may have taken what the host believes
     it has not."""
     if result in ("unanswered", "refused"):
-        lattice.doubtful.add(command.link_key)
+        lattice.certainty.doubtful.add(command.link_key)

@@ -36,8 +36,8 @@ def explain_application(
         {name: _configuration(name, wanted, lattice) for name, wanted in desired.configs.items()},
         tuple(f"{describe(a.command, lattice)}, because {a.reason}" for a in plan.actions),
         tuple(_waiting(p, lattice) for p in pendings if not p.scaler),
-        tuple(sorted(lattice.hosts[host].called for host in lattice.silent if host in lattice.hosts)),
-        tuple(sorted(lattice.lost.values())),
+        tuple(sorted(lattice.hosts[host].called for host in lattice.certainty.silent if host in lattice.hosts)),
+        tuple(sorted(lattice.certainty.lost.values())),
         lattice.pause is not None,
     )
 

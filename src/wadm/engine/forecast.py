@@ -81,7 +81,7 @@ def forecast(
     for round_ in range(1, ROUNDS + 1):
         for name in desired.configs:
             world.configs.setdefault(name, None)
-        world.links_known = True
+        world.certainty.links_read = True
         plan = yield from plan_all(PlanBuilder(desired, record, world, Expectations(), now, needed, side_by_side=True))
         record = plan.record
         if not plan.actions:

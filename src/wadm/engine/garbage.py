@@ -129,7 +129,7 @@ def _serves_still(key: LinkKey, target: str, work: PlanBuilder) -> bool:
     """Whether a link serves what goes on in an earlier version: a component, as what that one calls or what leads to
     it, or a provider that may be started again. What leads to a component that the manifest still has goes at once: its
     provider can have been told another."""
-    if work.lattice.unseen and work.desired.version is not None:
+    if work.lattice.certainty.unseen and work.desired.version is not None:
         work.waits_for_silent = True
         return True
     if ("component", key[0]) in work.still_serving:
@@ -175,7 +175,7 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
         if key in work.seen:
             continue
         deleting = isinstance(pending.command, DeleteLink) and (
-            work.under_way(key) or not work.lattice.knows_link(pending.command.link_key)
+            work.under_way(key) or not work.lattice.certainty.knows_link(pending.command.link_key)
         )
         stopping = stops(pending.command) and work.under_way(key)
         at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
@@ -192,11 +192,11 @@ def _links(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[
     kept = set()
     for key, target in sorted(work.record.links - wanted.links):
         yield
-        known = work.lattice.knows_link(key)
+        known = work.lattice.certainty.knows_link(key)
         coming = work.under_way(("link", *key, target))
         there = any(one.target == target for one in work.lattice.links.get(key, ()))
         if known and not there and not coming:
-            if key[0] in work.lattice.unread or ("link", key[0]) in work.lattice.given_up:
+            if work.lattice.certainty.of_link(key) == "unsettled":
                 kept.add((key, target))  # Most likely it is gone: the application need not wait to be undeployed.
             continue
         kept.add((key, target))
@@ -226,13 +226,13 @@ def _is_named(config: str, work: PlanBuilder) -> bool:
 
 def _configs(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
-    wait = left.count > 0 or bool(work.still_serving or work.leaving or work.swaps or work.lattice.unseen)
+    wait = left.count > 0 or bool(work.still_serving or work.leaving or work.swaps or work.lattice.certainty.unseen)
     for name in sorted(work.record.configs - wanted.configs):
         yield
         key = ("config", name)
         gone = work.lattice.configs.get(name, "") is None
         if gone and not work.under_way(key):
-            if key in work.lattice.given_up:
+            if work.lattice.certainty.of_config(name, name in work.lattice.configs) == "unsettled":
                 kept.add(name)
             continue
         kept.add(name)

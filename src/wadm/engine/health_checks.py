@@ -42,7 +42,7 @@ class HealthChecks:
     def reply(self, reply: ListeningReply, now: float) -> None:
         """Fold how many providers of an id have answered."""
         lattice, changes, provider_id = self._context.lattice, self._context.changes, reply.provider_id
-        hosts = sorted(set(lattice.where("provider", provider_id)) - lattice.silent.keys())
+        hosts = sorted(set(lattice.where("provider", provider_id)) - lattice.certainty.silent.keys())
         if not reply.permitted:
             changes.entities.update(("provider", id_) for _, id_ in lattice.provider_starts.not_permitted())
         if reply.answers is None or not hosts:

@@ -19,7 +19,6 @@ from wadm.engine.rereading import Rereading
 from wadm.engine.timeline_recorder import TimelineRecorder
 from wadm.model.commands import Outcome, link_of
 from wadm.model.events import Event, LinkDeleted, LinkSet, Unchanged
-from wadm.model.lattice import LinkKey
 
 PROBE_TIMEOUT = 6.0
 """Seconds in which a silent host may answer; longer than the time between two tries."""
@@ -42,8 +41,6 @@ class Intake:
         self._rereading = rereading
         self._recorder = recorder
         self._last_events = LastEventTimes()
-        self._links_changed: dict[LinkKey, float] = {}
-        """When links were last put or deleted, as far as the last list of all links may lack that."""
         self._health = HealthChecks(context, liveness, self._last_events, recorder)
 
     # -- what comes in -----------------------------------------------------------------------
@@ -59,9 +56,9 @@ class Intake:
                 context.changes.questions.hosts.add(host_id)
             return
         if isinstance(event, LinkSet):
-            self._links_changed[event.link.key] = now
+            context.lattice.certainty.changed_links[event.link.key] = now
         elif isinstance(event, LinkDeleted):
-            self._links_changed[event.key] = now
+            context.lattice.certainty.changed_links[event.key] = now
         else:
             self._health.event(event, host_id, now)
         self._recorder.event(event)
@@ -72,7 +69,7 @@ class Intake:
         context = self._context
         link = link_of(outcome.command.key)
         if link is not None and kind_of(outcome.command).puts:
-            self._links_changed[link] = now
+            context.lattice.certainty.changed_links[link] = now
         self._recorder.outcome(outcome)
         observe_outcome(outcome, context.lattice, context.in_flight, context.changes, self._last_events, now)
 
@@ -105,15 +102,16 @@ class Intake:
     def _links(self, reply: LinksReply, now: float) -> None:
         lattice, changes = self._context.lattice, self._context.changes
         if reply.links is None:
-            changes.questions.links = changes.questions.links or (bool(lattice.hosts) and not lattice.links_known)
+            changes.questions.links = changes.questions.links or (
+                bool(lattice.hosts) and not lattice.certainty.links_read
+            )
             return
         as_of = reply.asked - READ_LAG
-        newer = {key for key, at in self._links_changed.items() if at >= as_of}
+        newer = lattice.certainty.links_changed_since(as_of)
         observe_links(reply.links, lattice, changes, newer, as_of, now)
-        self._links_changed = {key: self._links_changed[key] for key in newer}
         told = {(link.key, link.target) for link in reply.links if link.key in newer}
         known = {(key, link.target) for key in newer for link in lattice.links.get(key, ())}
-        if told != known or lattice.doubtful:
+        if told != known or lattice.certainty.doubtful:
             # One of the two is behind, or nobody can say yet: it is asked again once that can be told.
             self._rereading.read_links_by(now + READ_LAG)
 

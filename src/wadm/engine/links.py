@@ -146,7 +146,7 @@ def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
     if trouble:
         explanation = Explanation(waiting_for=_configurations(waiting), next=next_config(names, work))
         return work.status(scaler, "failed", " ".join(trouble), explanation)
-    if not work.lattice.knows_link(link.key):
+    if not work.lattice.certainty.knows_link(link.key):
         work.questions.links = True
         return _waiting(scaler, work, key, message, "a host to say which links there are")
     if waiting:

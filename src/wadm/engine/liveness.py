@@ -78,7 +78,7 @@ class Liveness:
         self._seen(host_id, news)
 
     def _seen(self, host_id: str, news: ChangeSet) -> None:
-        if self.lattice.unseen.pop(host_id, None) is not None and not self.lattice.unseen:
+        if self.lattice.certainty.unseen.pop(host_id, None) is not None and not self.lattice.certainty.unseen:
             news.everything = True
 
     # -- silence -----------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class Liveness:
         ask, call = self.detector.check(((host.id, host.last_heard) for host in lattice.hosts.values()), now)
         given_up = self.detector.tick(len(lattice.hosts), now)
         if self.detector.pause is None:
-            for host_id in [host_id for host_id, until in lattice.unseen.items() if until <= now]:
+            for host_id in [host_id for host_id, until in lattice.certainty.unseen.items() if until <= now]:
                 self._seen(host_id, news)
         self._apply_pause(news)
         return ask, sorted({*call, *given_up})
@@ -103,7 +103,7 @@ class Liveness:
             self.heard(host_id, news, now)
         absent = [h.id for h in lattice.hosts.values() if h.id not in present and h.last_heard < asked]
         for host_id in absent:
-            lattice.silent.setdefault(host_id, now)
+            lattice.certainty.silent.setdefault(host_id, now)
         lost = self.detector.lost(called, absent, self._hosts(), now)
         self._apply_pause(news)
         return lost
@@ -150,8 +150,8 @@ class Liveness:
         missing = {i: host for i, host in {**remembered.hosts, **silent}.items() if i not in answered}
         for host_id, host in missing.items():
             lattice.put_host(host_id, host.friendly_name, host.labels, "", 0.0)
-            lattice.silent[host_id] = now
-            lattice.unseen[host_id] = now + UNSEEN_FOR
+            lattice.certainty.silent[host_id] = now
+            lattice.certainty.unseen[host_id] = now + UNSEEN_FOR
         self.detector.take_over(missing, self._hosts(), remembered.pause, now)
         lattice.pause = self.detector.pause
 
@@ -169,4 +169,4 @@ class Liveness:
 
     def _stays(self, host: Host) -> bool:
         stayed = host.last_heard - host.joined >= STAYED
-        return stayed or host.id in self.lattice.unseen or bool(host.components or host.providers)
+        return stayed or host.id in self.lattice.certainty.unseen or bool(host.components or host.providers)

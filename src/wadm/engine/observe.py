@@ -74,13 +74,13 @@ def observe(
         case ProviderHealth():
             _health(event, lattice, news, now)
         case LinkSet():
-            lattice.unread[event.link.source_id] = now
+            lattice.certainty.changed_sources[event.link.source_id] = now
             # What others have put, they have put some time before the event came.
             put = when_put(event.link, in_flight.get(("link", *event.link.key, event.link.target)))
             if lattice.put_link(event.link, now, now - HEARD_WITHIN if put is None else put):
                 news.links.add(event.link.key)
         case LinkDeleted():
-            lattice.unread[event.key[0]] = now
+            lattice.certainty.changed_sources[event.key[0]] = now
             if event.target is None:
                 # The host found no such link. If one is known here, one of the two is behind.
                 news.questions.links = news.questions.links or event.key in lattice.links
@@ -91,7 +91,7 @@ def observe(
                     news.links.add(event.key)
                 if first is not None and first.target != event.target:
                     # The first of several goes (docs/protocol/lattice.md#link-delete): which there are is not known.
-                    lattice.doubtful.add(event.key)
+                    lattice.certainty.doubtful.add(event.key)
                     news.questions.links = True
         case ConfigSet() | ConfigDeleted():
             _config(event, lattice, in_flight, news)
@@ -133,13 +133,12 @@ def observe_outlived(outlived: Iterable[tuple[str, str]], lattice: Lattice, now:
     """Note what an earlier owner has left on record that is not wanted any more: perhaps it has put it a moment ago and
     got no answer, so that a host that stands still may put it yet."""
     for thing in outlived:
-        lattice.given_up[thing] = now
+        lattice.certainty.late_puts[thing] = now
 
 
 def observe_given_up(lattice: Lattice, news: ChangeSet, now: float) -> None:
     """Note that time has passed: of which puts that got no answer nothing can come any more."""
-    for kind, name in [thing for thing, at in lattice.given_up.items() if at < now - STANDS_STILL]:
-        del lattice.given_up[kind, name]
+    for kind, name in lattice.certainty.end_late_puts(now - STANDS_STILL):
         (news.sources if kind == "link" else news.configs).add(name)
 
 
@@ -233,15 +232,14 @@ def observe_links(
     A host answers from its own copy, which may lag behind a link that was just put or deleted. If it has one that was
     not known and is in doubt, that is certain; what it has as it was known, or lacks, is not.
     """
-    first = not lattice.links_known
-    told = list(links)
-    newer = set(newer) - {link.key for link in told if link.key in lattice.doubtful and lattice.link(link.at) != link}
+    certainty, told = lattice.certainty, list(links)
+    first = not certainty.links_read
+    newer = set(newer) - {link.key for link in told if link.key in certainty.doubtful and lattice.link(link.at) != link}
     kept = [link for key in newer for link in lattice.links.get(key, ())]
     news.links |= lattice.set_links([*(link for link in told if link.key not in newer), *kept], now)
-    news.links |= lattice.doubtful - newer
-    lattice.doubtful &= newer
-    news.sources |= {source for source, changed in lattice.unread.items() if changed < as_of}
-    lattice.unread = {source: changed for source, changed in lattice.unread.items() if changed >= as_of}
+    resolved, settled = certainty.note_reading(as_of, newer)
+    news.links |= resolved
+    news.sources |= settled
     if first:
         news.links |= lattice.links.keys()
         news.all_links = True

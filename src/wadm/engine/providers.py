@@ -41,7 +41,7 @@ def plan_provider(progress: Progress, host: str, wanted: Assignment, entity: Ent
         work.swaps[host, scaler.entity_id] = swap or begin_swap(scaler, work, host, entity)
         stop = StopProvider(scaler.entity_id, host, scaler.application, scaler.annotations(wanted.share))
         progress.want(stop, _why_stopped(progress, host, entity))
-    elif work.lattice.unseen:
+    elif work.lattice.certainty.unseen:
         progress.unsure = True  # The others of it may not serve at the moment.
 
 
@@ -76,9 +76,11 @@ def _running(progress: Progress, host: str, provider: Provider) -> None:
 def _start(progress: Progress, host: str, wanted: Assignment) -> None:
     scaler, called = progress.scaler, progress.work.host(host)
     name, swap = scaler.entity_id, progress.swaps.get(host)
-    if host in progress.work.lattice.unseen:
+    lattice = progress.work.lattice
+    state = lattice.certainty.of_host(lattice.hosts[host])
+    if state == "unseen":
         progress.unsure = True
-    elif not progress.work.lattice.hosts[host].known:
+    elif state == "unheard":
         progress.wait_for_inventory(host)
     elif swap is not None and swap.given_up:
         back = StartProvider(name, host, swap.reference, scaler.application, dict(swap.annotations), swap.config)

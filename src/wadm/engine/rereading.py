@@ -37,7 +37,7 @@ class Rereading:
         if now >= self._next_links:
             self._next_links = now + READ_LINKS_EVERY
             observe_given_up(lattice, changes, now)
-            changes.questions.links = changes.questions.links or bool(lattice.links_known)
+            changes.questions.links = changes.questions.links or bool(lattice.certainty.links_read)
         if not self._configs:
             self._configs.extend(sorted(lattice.configs))
         each_tick = math.ceil(len(lattice.configs) * self._tick_every / READ_CONFIGS_EVERY)

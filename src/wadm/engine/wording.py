@@ -51,7 +51,7 @@ def missing_hosts(missing: Missing, kind: EntityKind, lattice: Lattice, rules: H
 def _those_there(requirements: Requirements, used: int, lattice: Lattice, rules: HostRules) -> str:
     number = len(lattice.hosts)
     if not number:
-        lost = ", ".join(sorted(lattice.lost.values())[:HOSTS_NAMED])
+        lost = ", ".join(sorted(lattice.certainty.lost.values())[:HOSTS_NAMED])
         return f"no host is there, {lost} is lost" if lost else "no host is there"
     there = f"more than {HOSTS_COUNTED} hosts are there" if number > HOSTS_COUNTED else f"{number} hosts are there"
     if number == 1:
@@ -119,7 +119,9 @@ def goes_on(pause: Pause) -> str:
 
 def silent_hosts(lattice: Lattice) -> str:
     """Return the names of the silent hosts, the first few."""
-    names = sorted(lattice.hosts[host].called for host in lattice.silent.keys() | lattice.unseen.keys())
+    names = sorted(
+        lattice.hosts[host].called for host in lattice.certainty.silent.keys() | lattice.certainty.unseen.keys()
+    )
     more = len(names) - HOSTS_NAMED
     return ", ".join(names[:HOSTS_NAMED]) + (f" and {more} more" if more > 0 else "")
 

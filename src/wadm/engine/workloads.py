@@ -160,7 +160,7 @@ class Progress:
             not one.barred for one in placement.missing
         )
         """Whether the hosts that it lacks may be just about to join; it is not torn apart before that is clear."""
-        self.restarting = self.lacking or bool(work.lattice.unseen)
+        self.restarting = self.lacking or bool(work.lattice.certainty.unseen)
         self.sick: list[str] = []
         """Hosts on which it runs and says that it is not well, or says nothing any more."""
         self.silent = False
@@ -171,7 +171,7 @@ class Progress:
         """Whether there is one on which it never said that it is well."""
         self.swaps: dict[str, Swap] = {}
         """Swaps of it that are not over, by host."""
-        silent = work.lattice.silent
+        silent = work.lattice.certainty.silent
         self.unreached = sorted(silent.keys() & placement.places.keys() & mine.keys()) if silent else []
         """Hosts that it runs on, as far as known, and that do not answer."""
         self.unsure = False
@@ -240,7 +240,7 @@ class Progress:
     def start(self, command: ScaleComponent | StartProvider, reason: str) -> None:
         """Have it started on a host that lacks it, once its configuration is there; links may have to wait for it."""
         name = self.scaler.entity_id
-        if self.work.lattice.unseen and command.host_id not in self.swaps:
+        if self.work.lattice.certainty.unseen and command.host_id not in self.swaps:
             self.unsure = True
         elif not self.work.lattice.hosts[command.host_id].known:
             self.wait_for_inventory(command.host_id)
@@ -315,7 +315,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
             # number does the host take that name.
             renamed = replace(scale(entity.count + 1), reference=entity.code)
             progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
-    elif wanted.count > entity.count and work.lattice.unseen:
+    elif wanted.count > entity.count and work.lattice.certainty.unseen:
         progress.wrong.append(host)  # What it lacks may run on a host of which it is not known yet what it runs.
         progress.unsure = True
     elif wanted.count < entity.count and progress.lacking:
@@ -363,7 +363,7 @@ def _exchange(progress: Progress, host: str, wanted: Assignment, entity: Compone
         elsewhere = len(work.lattice.where("component", name).keys() - {host})
         gap = serves_meanwhile(elsewhere) if elsewhere else "this interrupts calls to it for a moment"
         progress.want(stop, f"{differs}: {name} is stopped and started anew; {gap}")
-    elif work.lattice.unseen:
+    elif work.lattice.certainty.unseen:
         progress.unsure = True
 
 
@@ -395,7 +395,7 @@ def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, 
         elif owner(mine[host]) is not None:
             leaving.append(host)
     outside = {host: mine[host] for host in leaving}
-    serving = {host: one for host, one in progress.serving.items() if host not in work.lattice.silent}
+    serving = {host: one for host, one in progress.serving.items() if host not in work.lattice.certainty.silent}
     may_go = may_stop(outside, scaler, placement, take_stock(placement, serving))
     for host in leaving:
         work.seen.add((scaler.entity_kind, host, scaler.entity_id))
@@ -516,9 +516,9 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
 
 def _may_come_back(placement: Placement, work: PlanBuilder) -> bool:
     """Whether a silent host would do for something that no other can be had for."""
-    if not work.lattice.silent or not placement.missing:
+    if not work.lattice.certainty.silent or not placement.missing:
         return False
-    silent = [work.lattice.hosts[host] for host in work.lattice.silent]
+    silent = [work.lattice.hosts[host] for host in work.lattice.certainty.silent]
     lacking = {missing.share.requirements for missing in placement.missing}
     return any(host.meets(wanted) for wanted in lacking for host in silent)
 

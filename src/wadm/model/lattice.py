@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.model.addresses import AddressConfigs
+from wadm.model.certainty import Certainty
 from wadm.model.link_puts import LinkAt, LinkPuts
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
 from wadm.model.provider_starts import ProviderStarts
@@ -183,31 +184,13 @@ class Lattice:
         self.hosts_changed = 0
         """Counts how often a host came, went or got other labels."""
         self.links: dict[LinkKey, tuple[Link, ...]] = {}
-        self.links_known = False
-        """Whether the links have been read as a whole (else an absent link may only be unheard of)."""
-        self.doubtful: set[LinkKey] = set()
-        """Identities of links of which a put or delete got no answer, or of which one of several was deleted: only an
-        event or the next reading will tell."""
-        self.unread: dict[str, float] = {}
-        """Sources of which a link was put or deleted, and when last, till all links have been read as of later. What
-        seems to be gone of theirs may be there, or come back: hosts keep all links of a source in one record, which
-        they write as they read it last, be it a moment ago
-        (docs/protocol/lattice.md#link-writes-race), and events may be late."""
-        self.given_up: dict[tuple[str, ...], float] = {}
-        """Of what a put got no answer, and when the last did not: ``("link", source)``, ``("config", name)``. A host
-        that stood still may carry it out when it goes on, long after others have done what was asked since."""
+        self.certainty = Certainty()
+        """How far all this can be relied on."""
         self.configs: dict[str, dict[str, str] | None] = {}
         """Configurations by name; ``None`` is known to be absent; what is not a key has not been asked for."""
-        self.lost: dict[str, str] = {}
-        """Hosts that fell silent and have not come back: what people call them, by id."""
         self.last_joined = 0.0
         """When a host was last heard of for the first time."""
         self.provider_starts = ProviderStarts()
-        self.silent: dict[str, float] = {}
-        """Hosts that left unanswered what they were last asked, and since when: nothing is placed there."""
-        self.unseen: dict[str, float] = {}
-        """Hosts of which it is known that they were there, not what they run, with the time until which that is waited
-        for: what seems to be missing may run there."""
         self.pause: Pause | None = None
         self.link_puts = LinkPuts()
         self.address_configs = AddressConfigs()
@@ -230,10 +213,6 @@ class Lattice:
     def find(self, kind: EntityKind, host_id: str, entity_id: str) -> Entity | None:
         """Return the component or provider of that id on that host."""
         return self._where[kind].get(entity_id, {}).get(host_id)
-
-    def knows_link(self, key: LinkKey) -> bool:
-        """Whether it is known which links there are under an identity."""
-        return self.links_known and key not in self.doubtful
 
     def owned_by(self, application: str) -> Iterator[tuple[EntityKind, str, Entity]]:
         """Yield kind, host id and entity of all that wadm started for the application, in a fixed order."""
@@ -271,18 +250,13 @@ class Lattice:
             entities: tuple[Entity, ...] = (*host.components.values(), *host.providers.values())
             for entity in entities:
                 other.put(host.id, entity)
-        other.lost = dict(self.lost)
-        other.silent, other.unseen, other.pause = dict(self.silent), dict(self.unseen), self.pause
+        other.certainty, other.pause = self.certainty.copy(), self.pause
         other.links = dict(self.links)
         other.link_puts = self.link_puts.copy()
         other.address_configs = self.address_configs.copy()
         other._values = dict(self._values)
         other._naming = {name: dict(links) for name, links in self._naming.items()}
         other._to = {target: dict(links) for target, links in self._to.items()}
-        other.links_known = self.links_known
-        other.doubtful = set(self.doubtful)
-        other.unread = dict(self.unread)
-        other.given_up = dict(self.given_up)
         other.last_joined = self.last_joined
         other.provider_starts = self.provider_starts.copy()
         other.configs = dict(self.configs)
@@ -293,7 +267,7 @@ class Lattice:
     def put_host(self, host_id: str, friendly_name: str, labels: Mapping[str, str], version: str, now: float) -> bool:
         """Note a host's own data, keeping what runs on it. ``now`` is when it was heard."""
         host = self.hosts.get(host_id)
-        self.lost.pop(host_id, None)
+        self.certainty.lost.pop(host_id, None)
         if host is None:
             host = Host(host_id, friendly_name, dict(labels), version, now, {}, {}, now)
             self.hosts[host_id] = host
@@ -333,8 +307,8 @@ class Lattice:
         self.clear_host(host_id)
         del self.hosts[host_id]
         self.hosts_changed += 1
-        self.silent.pop(host_id, None)
-        self.unseen.pop(host_id, None)
+        self.certainty.silent.pop(host_id, None)
+        self.certainty.unseen.pop(host_id, None)
         for wanted, hosts in self._eligible.items():
             if host.meets(wanted):
                 hosts.remove(host_id)
@@ -344,13 +318,13 @@ class Lattice:
         """Remember a host that is about to be removed because nothing is heard of it; the newest few are kept."""
         host = self.hosts.get(host_id)
         if host is not None:
-            self.lost[host_id] = host.called
-            while len(self.lost) > LOST_KEPT:
-                del self.lost[next(iter(self.lost))]
+            self.certainty.lost[host_id] = host.called
+            while len(self.certainty.lost) > LOST_KEPT:
+                del self.certainty.lost[next(iter(self.certainty.lost))]
 
     def answering(self, kind: EntityKind, entity_id: str) -> int:
         """Return on how many hosts something runs, as far as they answer."""
-        return sum(host_id not in self.silent for host_id in self.where(kind, entity_id))
+        return sum(host_id not in self.certainty.silent for host_id in self.where(kind, entity_id))
 
     def answers(self, host_id: str, now: float) -> bool:
         """Note that a host gave a sign of life; return whether it had been silent."""
@@ -358,7 +332,7 @@ class Lattice:
         if host is None:
             return False
         host.last_heard = max(host.last_heard, now)
-        return self.silent.pop(host_id, None) is not None
+        return self.certainty.silent.pop(host_id, None) is not None
 
     def clear_host(self, host_id: str) -> bool:
         """Note that nothing runs on a host (it has just started)."""
@@ -445,7 +419,7 @@ class Lattice:
 
         ``now`` is when that is heard, ``put`` when it was put at the earliest. Without them it counts as found.
         """
-        doubted = self._be_sure(link.key)
+        doubted = self.certainty.resolve_link(link.key)
         before = self.link(link.at)
         if now is not None:
             self._note_put(link, before, now, put)
@@ -466,7 +440,7 @@ class Lattice:
 
     def drop_link(self, key: LinkKey, target: str | None = None) -> bool:
         """Note that a link is gone: the one with that target, or the first where the target is not known."""
-        doubted = self._be_sure(key)
+        doubted = self.certainty.resolve_link(key)
         before = self.links.get(key, ())
         gone = next((one for one in before if target is None or one.target == target), None)
         if gone is None:
@@ -498,18 +472,13 @@ class Lattice:
             if not self._naming[name]:
                 del self._naming[name]
 
-    def _be_sure(self, key: LinkKey) -> bool:
-        doubted = key in self.doubtful
-        self.doubtful.discard(key)
-        return doubted
-
     def set_links(self, links: Iterable[Link], now: float | None = None) -> set[LinkKey]:
         """Replace all links by what the lattice said it holds; return the keys under which something changed."""
         after: dict[LinkKey, tuple[Link, ...]] = {}
         for link in links:
             after[link.key] = (*after.get(link.key, ()), link)
-        before, first = self.links, not self.links_known
-        self.links, self.links_known = after, True
+        before, first = self.links, not self.certainty.links_read
+        self.links, self.certainty.links_read = after, True
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         self._naming.clear()
         self._to.clear()
@@ -542,7 +511,7 @@ class Lattice:
         if now is not None and changed:
             for at in self._naming.get(name, ()):
                 self.link_puts.changed(at, now)
-        if (changed or properties is None) and not self.links_known:
+        if (changed or properties is None) and not self.certainty.links_read:
             self.link_puts.expect_unsure((), (name,))
         if name in self.configs and self.configs[name] == properties:
             return False

@@ -155,7 +155,7 @@ class LatticeRunner:
         if not self._holds():
             raise Unavailable("The server cannot be sure of its lease on the lattice at the moment. Try again.")
         self._inbox.put(PauseEnded())
-        return sorted(lattice.hosts[host_id].called for host_id in lattice.silent)
+        return sorted(lattice.hosts[host_id].called for host_id in lattice.certainty.silent)
 
     async def learn_configs(self, names: Iterable[str]) -> None:
         """Ask for configurations that are not known, and wait for the answers a little."""

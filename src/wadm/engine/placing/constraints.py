@@ -104,7 +104,7 @@ class Workload(Struct):
 
 CONSTRAINTS: Final[list[Callable[[Workload], Constraint | None]]] = [
     lambda workload: IdIsFree(workload.foreign) if workload.foreign else None,
-    lambda workload: Answers(workload.lattice.silent) if workload.lattice.silent else None,
+    lambda workload: Answers(workload.lattice.certainty.silent) if workload.lattice.certainty.silent else None,
 ]
 """Each makes a constraint for a workload, or none where every host keeps it. Labels are looked up for each spread."""
 
