@@ -6,7 +6,7 @@ lost. Questions overlap: each may be answered until the host is given up, so a h
 time to answer one of them. With heartbeats every 30 s: overdue after 33 s, asked at 33, 35 and 37, called at 39 s.
 
 The call comes after the loss was noticed. Whoever answers it may take over; whoever does not is *silent* and gets
-nothing (:attr:`~wadm.model.lattice.Lattice.silent`).
+nothing (:attr:`~wadm.model.certainty.Certainty.silent`).
 
 Many hosts. When more than half of the hosts of a lattice fall silent within one heartbeat, a network has failed far
 more often than that many machines have died. What runs there most likely goes on, so nothing is moved::
