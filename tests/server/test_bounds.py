@@ -55,13 +55,13 @@ def test_after_a_flood_in_which_events_were_missed_all_is_as_wanted_within_secon
 
 @in_virtual_time
 async def test_so_many_applications_are_kept_decoded_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wadm.server.store.KEPT_DECODED", 3)
+    monkeypatch.setattr("wadm.server.application_codec.KEPT_DECODED", 3)
     store = await a_store()
     for number in range(10):
         await store.change(HOME, f"app{number}", adding(f"app{number}", "v1"))
     for record in store.view.records(HOME):
-        assert store.decode(record).newest.name == record.name
-    assert [key for key, _ in store._decoded] == ["default-app7", "default-app8", "default-app9"]
+        assert store.codec.decode(record).newest.name == record.name
+    assert [key for key, _ in store.codec._decoded] == ["default-app7", "default-app8", "default-app9"]
 
 
 @in_virtual_time

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.server.lab import in_virtual_time
+from wadm.engine.lease_sharing import next_step, share_out
 from wadm.errors import TimedOut, Unavailable
 from wadm.server.logging import get_logger
-from wadm.server.ownership import EXPIRY, MARGIN, RENEW, Leases, decide, spread
+from wadm.server.ownership import EXPIRY, MARGIN, RENEW, Leases
 from wadm.transport.base import BucketSpec
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 
@@ -25,7 +26,7 @@ NAMES = st.sampled_from("abcdefgh")
 
 @given(st.dictionaries(st.text("xyz0123", min_size=1), NAMES | st.just("")), st.sets(NAMES, min_size=1))
 def test_shares_differ_by_one_at_most(owners: dict[str, str], sessions: set[str]) -> None:
-    plan = spread(owners, sessions)
+    plan = share_out(owners, sessions)
     loads = [list(plan.values()).count(session) for session in sessions]
     assert plan.keys() == owners.keys()
     assert max(loads) - min(loads) <= 1
@@ -33,15 +34,15 @@ def test_shares_differ_by_one_at_most(owners: dict[str, str], sessions: set[str]
 
 @given(st.dictionaries(st.text("xyz0123", min_size=1), NAMES | st.just("")), st.sets(NAMES, min_size=1))
 def test_what_is_spread_stays_as_it_is(owners: dict[str, str], sessions: set[str]) -> None:
-    plan = spread(owners, sessions)
-    assert spread(plan, sessions) == plan
+    plan = share_out(owners, sessions)
+    assert share_out(plan, sessions) == plan
 
 
 @given(st.sets(st.text("xyz0123", min_size=1), min_size=1), st.sets(NAMES, min_size=2))
 def test_when_one_leaves_only_its_lattices_move_if_that_is_even(lattices: set[str], sessions: set[str]) -> None:
-    before = spread(dict.fromkeys(lattices, ""), sessions)
+    before = share_out(dict.fromkeys(lattices, ""), sessions)
     gone = min(sessions)
-    after = spread(before, sessions - {gone})
+    after = share_out(before, sessions - {gone})
     moved = {lattice for lattice in lattices if before[lattice] != after[lattice]}
     assert moved == {lattice for lattice in lattices if before[lattice] == gone}
 
@@ -60,7 +61,7 @@ def test_when_one_leaves_only_its_lattices_move_if_that_is_even(lattices: set[st
     ],
 )
 def test_what_is_done_about_a_lattice(owner: str, wanted: str, step: str) -> None:
-    assert decide(owner, "me", wanted, {"me", "other"}) == step
+    assert next_step(owner, "me", wanted, {"me", "other"}) == step
 
 
 # -- instances ------------------------------------------------------------------------------
@@ -338,7 +339,7 @@ class SlowToAnswer(Network):
 
 @in_virtual_time
 async def test_who_takes_a_lease_while_another_still_asks_for_its_owner_keeps_it() -> None:
-    quick = spread({"default": ""}, {"a-1", "b-1"})["default"].removesuffix("-1")
+    quick = share_out({"default": ""}, {"a-1", "b-1"})["default"].removesuffix("-1")
     slow = "b" if quick == "a" else "a"
     broker = await a_broker(SlowToAnswer(slow))
     await MemoryTransport(broker, "setup").bucket(BUCKET).put("lattice.default", b'{"owner":"gone"}')

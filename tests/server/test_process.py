@@ -23,7 +23,7 @@ from tests.natsd import NatsServer
 from tests.real import shared
 from tests.server.lab import manifest
 from wadm.errors import WadmError
-from wadm.server.app import STOP_TIMEOUT
+from wadm.server.process import STOP_TIMEOUT
 from wadm.transport.nats import ConnectOptions, connect
 
 PATIENCE = 20.0

@@ -304,12 +304,12 @@ async def test_a_manifest_is_given_out_as_this_server_writes_it_whoever_stored_i
     await MemoryTransport(broker, "another").bucket(BUCKET).put("default-shop", value)
     record = await store.reload(HOME, "shop")
     assert record is not None
-    told = store.manifest_json(record, "v1")
+    told = store.codec.manifest_json(record, "v1")
     assert told == encode_manifest(a_manifest("shop", "v1"))
     record = await store.change(HOME, "shop", adding("shop", "v2"))
     assert record is not None
-    assert store.manifest_json(record, "v1") == told
-    assert store.manifest_json(record, "v2") == encode_manifest(a_manifest("shop", "v2"))
+    assert store.codec.manifest_json(record, "v1") == told
+    assert store.codec.manifest_json(record, "v2") == encode_manifest(a_manifest("shop", "v2"))
 
 
 @in_virtual_time
@@ -321,7 +321,7 @@ async def test_deploying_writes_what_encoding_the_whole_application_would() -> N
     for version in ("v1", tricky, None, "v1"):
         record = await store.change(HOME, "shop", deploying(version))
         assert record is not None
-        assert record.value == encode_application(store.decode(record))
+        assert record.value == encode_application(store.codec.decode(record))
         assert decode_application("shop", record.value) == Application("shop", versions, version)
 
 
@@ -334,7 +334,7 @@ async def test_deploying_what_another_server_has_stored_writes_it_as_this_one_do
     await store.reload(HOME, "shop")
     record = await store.change(HOME, "shop", deploying("v1"))
     assert record is not None
-    assert record.value == encode_application(store.decode(record))
+    assert record.value == encode_application(store.codec.decode(record))
     assert record.glance.deployed_version == "v1"
 
 
@@ -475,7 +475,7 @@ async def test_what_was_put_anew_before_it_was_put_back_has_its_history_again() 
         await store.come_back(made=True, put_back=True)
         record = store.view.record(HOME, "shop")
         assert record is not None
-        application = store.decode(record)
+        application = store.codec.decode(record)
         assert (list(application.versions), application.deployed_version) == (["v1", "v2"], "v1")
 
 

@@ -28,8 +28,9 @@ from wadm.client.urls import safe_url
 from wadm.errors import Misconfigured, NotFound, WadmError
 from wadm.hosts.behaviour import HEALTHY, HostBehaviour, containing
 from wadm.hosts.fleet import Fleet, simulated_hosts
-from wadm.server.app import STOP_TIMEOUT, Server, connect_options, new_instance
+from wadm.server.app import Server, new_instance
 from wadm.server.logging import configure
+from wadm.server.process import STOP_TIMEOUT, connect_options
 from wadm.server.resources import names
 from wadm.server.roster import forget_all
 from wadm.server.settings import Settings

@@ -141,7 +141,7 @@ def serve(arguments: Sequence[str]) -> int:
     if levels.misread:
         log = logging.get_logger("wadm.cli.main")
         log.warning("Parts of the log level say nothing", misread=",".join(levels.misread))
-    from wadm.server.app import run
+    from wadm.server.process import run
 
     if settings.http is None:
         return run(settings)

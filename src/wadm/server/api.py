@@ -13,12 +13,14 @@ from typing import Final
 
 from wadm.background import report_unexpected
 from wadm.errors import Malformed, ManifestInvalid, Unreadable, WadmError
+from wadm.server.api_context import ApiContext, Handler, Refusal, Request
 from wadm.server.fair_queue import Admit, FairQueue
 from wadm.server.insights import NotAnswered
 from wadm.server.keyed_locks import KeyedLocks
 from wadm.server.logging import Limited, get_logger
 from wadm.server.metrics import ServerMetrics
-from wadm.server.operations import HANDLERS, ApiContext, Handler, Refusal, Request, put, read_put
+from wadm.server.operations import HANDLERS
+from wadm.server.putting import put, read_put
 from wadm.server.replies import Replies
 from wadm.server.requesters import LATTICES, requester
 from wadm.server.tracing import begin_chain, describe, span, trace_id

@@ -266,7 +266,7 @@ class PlaceApplications:
         """Return what is deployed of an application, if anything is; raise :class:`~wadm.errors.Unreadable`."""
         record = self._store.view.record(self._place, name)
         if record is not None:
-            return self._store.deployed_manifest(record)
+            return self._store.codec.deployed_manifest(record)
         if reason := self._store.view.garbled(self._place, name):
             raise Unreadable(reason)
         return None
@@ -275,7 +275,7 @@ class PlaceApplications:
         """Return all stored versions of an application, none where they cannot be read."""
         record = self._store.view.record(self._place, name)
         try:
-            return () if record is None else self._store.decode(record).versions.values()
+            return () if record is None else self._store.codec.decode(record).versions.values()
         except Unreadable:
             return ()
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from wadm.server.view import StoredApplication
+from msgspec import Struct
+
+from wadm.server.view import StoredApplication, View
 from wadm.transport.base import BucketState
 
 NAMES_TOLD: Final = 5
@@ -14,6 +16,18 @@ NAMES_TOLD: Final = 5
 SMALL_VALUE: Final = 128 * 1024
 """Bytes that an application with its versions often needs: a bucket that takes less is warned of."""
 RESTORE: Final = "`wadm restore --from-server` stores again what the servers remember"
+
+
+class FearedLoss(Struct, frozen=True):
+    """What a bucket held whose loss is feared, which one it was, and its newest revision."""
+
+    view: View
+    made: str
+    newest: int
+
+    def is_another(self, bucket: BucketState | None) -> bool:
+        """Whether it is lost indeed: the bucket that is there now is another one, or has not come as far."""
+        return bucket is None or bucket.made != self.made or bucket.newest < self.newest
 
 
 def trouble(bucket: str, missing: Sequence[StoredApplication], is_gone: bool) -> str:

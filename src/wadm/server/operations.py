@@ -1,254 +1,43 @@
 """What the API can be asked: for each operation, read the request, decide, store, answer
 (docs/protocol/api.md#requests).
 
-Each is a coroutine of ``(models, request)`` that returns the reply. Every known reason to refuse is an answer too;
-what an operation raises is turned into one by :mod:`wadm.server.api`, which also sees to order and concurrency. Which
-operations there are, :mod:`wadm.wire.operations` says.
+Each is a coroutine of ``(models, request)`` that returns the reply; ``put`` is in :mod:`wadm.server.putting`. Every
+known reason to refuse is an answer too; what an operation raises is turned into one by :mod:`wadm.server.api`, which
+also sees to order and concurrency. Which operations there are, :mod:`wadm.wire.operations` says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Final
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.background import BackgroundTasks
 from wadm.engine import history
-from wadm.engine.limits import DEFAULT
-from wadm.engine.validate import check_deploy, missing_shared, shared_ids, too_large
+from wadm.engine.validate import shared_ids
 from wadm.errors import (
-    AlreadyExists,
-    Malformed,
-    NoResponders,
     NotFound,
     StaleRevision,
     TooLarge,
     Unavailable,
     Unreadable,
-    WadmError,
 )
 from wadm.model.manifest import Application, Manifest, Problem
 from wadm.model.names import LATEST
 from wadm.model.status import UNDEPLOYED
-from wadm.server.asked import Asked
+from wadm.server.api_context import ApiContext, Handler, Refusal, Request, check_lattice
 from wadm.server.insights import (
     EVENTS_WITH_EXPLANATION,
-    OWNER_PAUSE,
-    OWNER_TIMEOUT,
-    NobodyThere,
-    Revisions,
-    ask_owner,
     fit_events,
     read_events,
 )
-from wadm.server.listing import Listing
-from wadm.server.logging import Limited, get_logger
-from wadm.server.memory import Memory
-from wadm.server.reading import Checked, InThreads, Reading
-from wadm.server.statuses import Statuses
-from wadm.server.store import Store
+from wadm.server.putting import read_put
 from wadm.server.view import LatticeRef, StoredApplication
-from wadm.transport.base import Headers, Transport
-from wadm.wire import api, insight, subjects
-from wadm.wire.events import MANIFEST_PUBLISHED, MANIFEST_UNPUBLISHED, manifest_published, manifest_unpublished
-from wadm.wire.insight import AUTHOR, REPLACE
-from wadm.wire.told_manifest import without_values
+from wadm.wire import api, insight
+from wadm.wire.insight import AUTHOR
 
-CONTENT_TYPE: Final = "Content-Type"
-TOLD_WITHIN: Final = 0.5
-"""Seconds for which an answer waits until others have been told of what was done."""
 _NOT_WRITTEN: Final = (StaleRevision, Unavailable, Unreadable, TooLarge)
-
-log = get_logger("wadm.server.api")
-
-
-class Request(Struct, frozen=True):
-    """A request. ``name`` is ``""`` for operations that are not about one application."""
-
-    place: LatticeRef
-    name: str
-    body: bytes
-    headers: Headers
-
-
-class Refusal(WadmError):
-    """A request that cannot be granted as things are; the first problem is the answer."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(problems[0].message)
-        self.problems = problems
-
-
-class ApiContext:
-    """What operations work with."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        store: Store,
-        statuses: Statuses,
-        new_version: Callable[[], str],
-        timeline: str = "wadm_timeline",
-        revisions: str = "wadm_revisions",
-        reading: Reading | None = None,
-    ) -> None:
-        self.transport = transport
-        self.store = store
-        self.statuses = statuses
-        self.listing = Listing(store, statuses, transport.max_payload)
-        self.new_version = new_version
-        self.reading = reading or InThreads()
-        self.timeline = timeline
-        self.revisions = Revisions(transport, revisions, lambda: revisions in self.left_out)
-        self.asked = Asked(transport, lambda: timeline in self.left_out)
-        self.about = insight.ServerInfo()
-        self.left_out: set[str] = set()
-        """Streams that NATS does not let us have, and that are done without."""
-        self.events = "wadm_events"
-        self.events_without_values = False
-        """Whether other programs are told of deployments without the values of configurations."""
-        self._telling = BackgroundTasks("Other programs were not told of a deployment")
-        self._limited = Limited(log)
-        self.memory: Memory | None = None
-        """What servers remember that the bucket has lost; to be set before these are asked for."""
-        self.limits = DEFAULT
-        """How large an application this server plans."""
-        self.notice: Callable[[LatticeRef], None] = lambda place: None
-        """Called for a lattice that has no owner and is asked about."""
-        self.has_hosts: Callable[[LatticeRef], bool] = lambda place: True
-        """Whether hosts of a lattice are heard: nothing is said of applications in a lattice without hosts."""
-
-    async def ask_owner(self, place: LatticeRef, question: str, name: str, manifest: Manifest | None = None) -> bytes:
-        """Ask the owner of a lattice; one that nobody has looked after yet gets one.
-
-        Where there is none yet, it is asked again until the time is up: a server may just be taking over.
-        """
-        ends = self.transport.now() + OWNER_TIMEOUT
-        while True:
-            left = ends - self.transport.now()
-            try:
-                return await ask_owner(self.transport, place, question, name, manifest, max(left, OWNER_PAUSE))
-            except NobodyThere:
-                if left <= OWNER_PAUSE:
-                    raise
-            self.notice(place)
-            await self.transport.sleep(OWNER_PAUSE)
-
-    def deployed(self, place: LatticeRef, name: str) -> Manifest | None:
-        """Return what is deployed of an application; ``None`` where nothing is, or it cannot be read."""
-        record = self.store.view.record(place, name)
-        try:
-            return None if record is None else self.store.deployed_manifest(record)
-        except Unreadable:
-            return None
-
-    async def publish_deployed(self, place: LatticeRef, record: StoredApplication, version: str) -> None:
-        """Tell other programs what is to run: a version of what is stored. That it cannot be told is logged: what is
-        stored is what counts."""
-        if self.events in self.left_out:
-            return
-        told = msgspec.json.decode(self.store.manifest_json(record, version))
-        if self.events_without_values:
-            told = without_values(told)
-        event = manifest_published(told, self.transport.now(), _event_id())
-        await self._tell(place, MANIFEST_PUBLISHED, event, record.name)
-
-    async def publish_undeployed(self, place: LatticeRef, name: str) -> None:
-        """Tell other programs what is not to run any more, as :meth:`publish_deployed`."""
-        if self.events in self.left_out:
-            return
-        event = manifest_unpublished(name, self.transport.now(), _event_id())
-        await self._tell(place, MANIFEST_UNPUBLISHED, event, name)
-
-    async def _tell(self, place: LatticeRef, kind: str, event: bytes, name: str) -> None:
-        """Tell other programs, and wait for that a moment: whoever deploys is not kept waiting for a stream that is
-        gone, and what is stored is stored."""
-        telling = self._telling.start(self._append(place, kind, event, name))
-        await asyncio.wait({telling}, timeout=TOLD_WITHIN)
-
-    async def _append(self, place: LatticeRef, kind: str, event: bytes, name: str) -> None:
-        try:
-            await self.transport.append(subjects.manifest_event(place.lattice, kind), event)
-        except (Unavailable, TooLarge) as error:
-            self._limited.warning(kind, "Other programs were not told", event=kind, application=name, reason=error)
-            if isinstance(error, NoResponders):
-                self.store.on_doubt()
-
-
-Handler: TypeAlias = Callable[[ApiContext, Request], Awaitable[bytes]]
-
-
-# -- put ------------------------------------------------------------------------------------
-
-
-async def read_put(models: ApiContext, request: Request) -> Checked:
-    """Read the manifest of a put request; raise :class:`~wadm.errors.ManifestInvalid`."""
-    return await models.reading.check(request.body, request.headers.get(CONTENT_TYPE))
-
-
-async def put(models: ApiContext, request: Request, checked: Checked) -> bytes:
-    """Store a manifest as a new version; what is deployed stays as it is. Its body has been read before."""
-    _check_lattice(request.place)
-    if checked.refused is not None:
-        return api.error(checked.refused.message, checked.problems)
-    manifest, problems = checked.manifest, [*too_large(checked.manifest, models.limits), *checked.problems]
-    if manifest.version is None:
-        manifest = history.with_version(manifest, models.new_version())
-    replacing = request.headers.get(REPLACE) == "true"
-    return await _store_version(models, request, manifest, problems, replacing)
-
-
-def _check_lattice(place: LatticeRef) -> None:
-    """Raise :class:`~wadm.errors.Malformed` for a lattice that no host can be in. What is stored for it can be read and
-    deleted."""
-    if not subjects.is_lattice(place.lattice):
-        raise Malformed(
-            f"Lattice {place.lattice} cannot have hosts, so nothing can run in it: the name of a lattice consists of "
-            "letters, digits, dashes and underscores"
-        )
-
-
-async def _store_version(
-    models: ApiContext, request: Request, manifest: Manifest, warnings: list[Problem], replacing: bool = False
-) -> bytes:
-    place, name, version = request.place, manifest.name, manifest.version
-    assert version is not None
-    store = models.store
-    dropped: tuple[str, ...] = ()
-    deployed = False
-
-    def add(application: Application | None) -> Application:
-        nonlocal dropped, deployed
-        deployed = application is not None and application.deployed_version == version
-        if deployed and replacing and (conflicts := _conflicts(models, place, manifest)):
-            raise Refusal(conflicts)
-        changed = history.put_version(application, manifest, replacing)
-        application, dropped = history.fit(changed, store.size_of, store.limit)
-        return application
-
-    def is_put(now: Application | None) -> bool:
-        return now is not None and now.versions.get(version) == manifest
-
-    try:
-        record = await store.change(place, name, add, is_put)
-    except AlreadyExists:
-        store.ensure_listed(place, name)
-        return api.put_exists(version)
-    except TooLarge as error:
-        return api.error(f"The manifest is too large to be stored: {error}")
-    assert record is not None
-    author = request.headers.get(AUTHOR, "")
-    models.asked.note(place, name, f"version {version} put{' in its own place' if deployed else ''}", author)
-    if deployed:
-        await models.revisions.note(place, name, "deploy", version, insight.Ask(author=author, message="replaced"))
-    missing = missing_shared(manifest, lambda other: models.deployed(place, other))
-    return api.put_done(name, version, len(record.glance.versions), missing, warnings, dropped)
 
 
 # -- get, list, versions, status ------------------------------------------------------------
@@ -264,7 +53,7 @@ async def get(models: ApiContext, request: Request) -> bytes:
         return api.get_not_found(request.name)
     if version is not None and version not in record.glance.versions:
         return api.get_not_found(request.name, version)
-    manifest = models.store.manifest_json(record, version or record.glance.versions[-1])
+    manifest = models.store.codec.manifest_json(record, version or record.glance.versions[-1])
     return api.got(request.name, manifest, version)
 
 
@@ -387,7 +176,7 @@ async def _deploy(
     models: ApiContext, request: Request, version: str | None, ask: insight.Ask, action: str = "deploy"
 ) -> bytes:
     place, name, staged, before = request.place, request.name, version or "", None
-    _check_lattice(place)
+    check_lattice(place)
 
     def mark(application: Application | None) -> Application:
         nonlocal staged, before
@@ -398,7 +187,7 @@ async def _deploy(
         assert application.deployed is not None
         assert application.deployed_version is not None
         staged = application.deployed_version
-        if conflicts := _conflicts(models, place, application.deployed):
+        if conflicts := models.conflicts(place, application.deployed):
             raise Refusal(conflicts)
         return application
 
@@ -412,7 +201,7 @@ async def _deploy(
     except _NOT_WRITTEN as error:
         return api.deploy_failed(error, name, staged)
     assert record is not None
-    manifest = models.store.decode(record).deployed
+    manifest = models.store.codec.decode(record).deployed
     assert manifest is not None
     again = " again" if staged == before else ""
     what = f"rollback to version {staged}" if action == "rollback" else f"version {staged} deployed{again}"
@@ -493,7 +282,7 @@ async def plan_manifest(models: ApiContext, request: Request) -> bytes:
 
 
 async def _plan(models: ApiContext, place: LatticeRef, name: str, manifest: Manifest | None) -> bytes:
-    if manifest is not None and (conflicts := _conflicts(models, place, manifest)):
+    if manifest is not None and (conflicts := models.conflicts(place, manifest)):
         return api.error(conflicts[0].message, conflicts)
     return insight.planned(name, await models.ask_owner(place, "plan", name, manifest))
 
@@ -507,16 +296,8 @@ async def check_plan(models: ApiContext, request: Request, manifest: Manifest | 
 
 
 def _version(models: ApiContext, record: StoredApplication, version: str | None) -> Manifest | None:
-    application = models.store.decode(record)
+    application = models.store.codec.decode(record)
     return application.newest if version in (None, LATEST) else application.versions.get(version or "")
-
-
-def _conflicts(models: ApiContext, place: LatticeRef, manifest: Manifest) -> list[Problem]:
-    return check_deploy(
-        manifest,
-        lambda taken: models.store.view.deployed_with_id(place, taken),
-        lambda other: models.deployed(place, other),
-    )
 
 
 async def explain(models: ApiContext, request: Request) -> bytes:
@@ -601,8 +382,3 @@ HANDLERS: Final[Mapping[tuple[str, bool], Handler]] = {
 }
 """What carries out each operation, by its name and whether it is about one application; all but ``put``, whose request
 must be read before it is known which application it is about."""
-
-
-def _event_id() -> str:
-    """Return a random UUID; from :mod:`random`, so that a simulator's seed decides it."""
-    return str(UUID(int=random.getrandbits(128), version=4))

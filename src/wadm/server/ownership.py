@@ -26,20 +26,21 @@ the next owner plans from what hosts tell it, so a late one is mended.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from wadm import __version__
 from wadm.background import cancelled
+from wadm.engine.lease_sharing import Step, next_step, share_out
 from wadm.errors import StaleRevision, Unavailable, WadmError
+from wadm.server.lease_records import Lease, Session, read_lease
 from wadm.server.logging import Logger
 from wadm.transport.base import Bucket, Entry, Subscription
 
@@ -65,69 +66,6 @@ def lease_clock() -> Callable[[], float]:
     """
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic if clock is None else partial(time.clock_gettime, clock)
-
-
-Step = Literal["keep", "take", "release", "leave"]
-
-
-class Session(Struct, frozen=True):
-    """A session as stored. ``beats`` only makes every renewal different; ``host`` is the instance's name for people."""
-
-    host: str
-    beats: int
-    version: str = ""
-    """The release that runs there, for people."""
-
-
-class Lease(Struct, frozen=True):
-    """A lease as stored: the session that holds it; ``""``: a lattice that somebody should take."""
-
-    owner: str = ""
-
-
-_decode_lease = msgspec.json.Decoder(Lease).decode
-
-
-# -- decisions ------------------------------------------------------------------------------
-
-
-def spread(owners: Mapping[str, str], sessions: Collection[str]) -> dict[str, str]:
-    """Return who should look after each lattice, given who does now (``""`` or somebody gone: nobody).
-
-    Loads differ by one at most, and nothing moves that need not. Every instance computes this for itself from the
-    same records. With four lattices at ``a`` and one at ``b``, a newcomer ``c`` gets two of ``a``'s: 2, 1, 2.
-    """
-    held: dict[str, list[str]] = {session: [] for session in sorted(sessions)}
-    homeless: list[str] = []
-    for lattice in sorted(owners):
-        held.get(owners[lattice], homeless).append(lattice)
-    for lattice in homeless:
-        _least(held, lattice).append(lattice)
-    while held:
-        most = max(held.values(), key=len)
-        least = _least(held, most[-1]) if most else most
-        if len(most) - len(least) <= 1:
-            break
-        least.append(most.pop())
-    return {lattice: session for session, lattices in held.items() for lattice in lattices}
-
-
-def _least(held: Mapping[str, list[str]], lattice: str) -> list[str]:
-    """Return the shortest list; of several, the one whose session the lattice prefers, so that ties spread too."""
-
-    def preference(session: str) -> bytes:
-        return hashlib.blake2b(f"{session}/{lattice}".encode(), digest_size=8).digest()
-
-    return held[min(held, key=lambda session: (len(held[session]), preference(session)))]
-
-
-def decide(owner: str, me: str, wanted: str, sessions: Collection[str]) -> Step:
-    """Return what ``me`` does about a lattice that ``owner`` has and ``wanted`` should have."""
-    if owner == me:
-        return "keep" if wanted == me else "release"
-    if owner in sessions or wanted != me:
-        return "leave"
-    return "take"
 
 
 # -- the loop -------------------------------------------------------------------------------
@@ -369,8 +307,8 @@ class Leases:
         sessions = {*self._sessions, self._me}
         owners = dict.fromkeys(self._wanted, "")
         owners |= {scope: lease.owner for scope, (lease, _) in self._leases.items() if lease is not None}
-        plan = spread(owners, sessions)
-        steps = {scope: decide(owners[scope], self._me, plan[scope], sessions) for scope in sorted(owners)}
+        plan = share_out(owners, sessions)
+        steps = {scope: next_step(owners[scope], self._me, plan[scope], sessions) for scope in sorted(owners)}
         await asyncio.gather(*(self._act(scope, step) for scope, step in steps.items()))
 
     async def _act(self, scope: str, step: Step) -> None:
@@ -456,7 +394,7 @@ class Leases:
 
     def _see_lease(self, scope: str, entry: Entry) -> None:
         before, revision = self._lease(scope)
-        lease = None if entry.value is None else _read_lease(entry.value)
+        lease = None if entry.value is None else read_lease(entry.value)
         self._note(scope, lease, entry.revision)
         if entry.revision > self._held.get(scope, math.inf) and (lease is None or lease.owner != self._me):
             del self._held[scope]
@@ -490,11 +428,3 @@ class Leases:
         finally:
             sleep.cancel()
             wake.cancel()
-
-
-def _read_lease(value: bytes) -> Lease:
-    """Read a lease; one that cannot be read is nobody's."""
-    try:
-        return _decode_lease(value)
-    except (ValueError, RecursionError):
-        return Lease()

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wadm.engine.history import fit, rejoin
@@ -33,17 +30,26 @@ from wadm.errors import (
     Unreadable,
     WadmError,
 )
-from wadm.model.manifest import Application, Manifest
+from wadm.model.manifest import Application
 from wadm.server import losses
+from wadm.server.application_codec import ApplicationCodec
 from wadm.server.logging import Limited, get_logger
 from wadm.server.name_lists import NameList
-from wadm.server.view import Garbled, LatticeRef, Marker, Names, Slot, StoredApplication, View, keys_of, slot_of
+from wadm.server.view import (
+    Garbled,
+    LatticeRef,
+    Marker,
+    Names,
+    Slot,
+    StoredApplication,
+    View,
+    check_key,
+    keys_of,
+    slot_of,
+)
 from wadm.transport.base import Bucket, BucketState, Entry, Subscription
-from wadm.wire import subjects
-from wadm.wire.application_header import glance, version_of
-from wadm.wire.manifests import encode_manifest, manifest_from_builtins
-from wadm.wire.reading import read
-from wadm.wire.stored import decode_application, encode_application, with_deployed
+from wadm.wire.application_header import glance
+from wadm.wire.stored import decode_application
 
 ATTEMPTS: Final = 20
 """How often a change is decided anew because somebody else was first."""
@@ -51,8 +57,6 @@ LONGEST_PAUSE: Final = 0.05
 """Seconds; pauses between attempts grow up to this, and are drawn at random, so that two do not go on in step."""
 READ_BACK_AFTER: Final = (0.0, 0.5, 1.5)
 """Pauses, in seconds, before each look at what is stored after a write that was not confirmed."""
-KEPT_DECODED: Final = 512
-"""Applications that are kept as they were read last."""
 ROOM_FOR_HEADERS: Final = 1024
 """Bytes of a message that a value leaves free."""
 
@@ -64,27 +68,15 @@ Shows = Callable[[Application | None], bool]
 OnChange = Callable[[str, str | None, str], None]
 """Called with lattice, account and application when what is deployed of it changed, or was deployed once more."""
 
-_anything: Final = msgspec.json.Decoder()
-
 log = get_logger("wadm.server.store")
-
-
-class _Lost(Struct, frozen=True):
-    """What a bucket held whose loss is feared, which one it was, and its newest revision."""
-
-    view: View
-    made: str
-    newest: int
-
-    def is_another(self, bucket: BucketState | None) -> bool:
-        """Whether it is lost indeed: the bucket that is there now is another one, or has not come as far."""
-        return bucket is None or bucket.made != self.made or bucket.newest < self.newest
 
 
 class Store:
     """All stored applications."""
 
     def __init__(self, bucket: Bucket, max_payload: int, multitenant: bool = False) -> None:
+        self.codec = ApplicationCodec()
+        """Reads and writes applications as they are stored."""
         self.view = View(multitenant)
         """What is stored, to be asked and not to be changed; another one after :meth:`come_back`."""
         self.fit(max_payload)
@@ -101,12 +93,8 @@ class Store:
         self._multitenant = multitenant
         self._newest = 0
         """The newest revision: a bucket that has not come so far is another one."""
-        self._lost: _Lost | None = None
+        self._lost: losses.FearedLoss | None = None
         """What an earlier bucket held and is not put back yet."""
-        self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
-        self._encoded: tuple[Application, bytes] | None = None
-        self._as_written: dict[str, int] = {}
-        """Keys of applications stored just as this server writes them, with the revision of which that is known."""
         self._doubts: dict[str, tuple[frozenset[str], bool, dict[str, str]]] = {}
         """What was answered last by scope, with the missing names and whether the bucket was gone."""
         self._lists: dict[str, NameList] = {}
@@ -154,7 +142,7 @@ class Store:
         if watch is not None:
             await watch.stop()
         if put_back and self._lost is None:
-            self._lost = _Lost(known, "" if before is None or made else before.made, newest)
+            self._lost = losses.FearedLoss(known, "" if before is None or made else before.made, newest)
         if self._lost is not None:
             view.remember_deleted(self._lost.view)
             await self._put_back(self._lost)
@@ -191,8 +179,7 @@ class Store:
 
     def _forget_revisions(self) -> None:
         """Forget what is only true of the bucket that was: in another one revisions begin anew."""
-        self._decoded.clear()
-        self._as_written.clear()
+        self.codec.forget()
         for names in self._lists.values():
             names.abandon()
         self._lists.clear()
@@ -227,7 +214,7 @@ class Store:
                 self._list(place, record.name, present=True)
         return tuple(stored)
 
-    async def _put_back(self, lost: _Lost) -> None:
+    async def _put_back(self, lost: losses.FearedLoss) -> None:
         """Store what an earlier bucket held. What somebody has put into the new one under the same name stays, too. In
         the same one it came after, and the versions that are gone were deleted."""
         records, is_another = 0, lost.is_another(self.state)
@@ -264,7 +251,7 @@ class Store:
         def change(anew: Application | None) -> Application | None:
             # Revisions begin anew, so what was lost is not to be kept decoded under its own.
             known = decode_application(lost.name, lost.value)
-            return None if anew is None else fit(rejoin(known, anew), self.size_of, self.limit)[0]
+            return None if anew is None else fit(rejoin(known, anew), self.codec.size_of, self.limit)[0]
 
         with suppress(StaleRevision, Malformed, Unreadable, TooLarge):
             await self.change(place, lost.name, change)
@@ -283,56 +270,15 @@ class Store:
 
     async def reload(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Read an application from the bucket into the view; return it. Raises as :meth:`find`."""
-        _check_key(place, name)
+        check_key(place, name)
         for key in keys_of(place, name):
             await self._refresh(key)
-            if not self._is_taken(key, place, name):
+            if not self.view.is_taken(key, place, name):
                 break  # by nobody else, so nothing is under the other key
         record = self.view.record(place, name)
         if record is None and (reason := self.view.garbled(place, name)):
             raise Unreadable(reason)
         return record
-
-    def decode(self, record: StoredApplication) -> Application:
-        """Return an application as a whole; raise :class:`~wadm.errors.Unreadable`."""
-        key = (record.key, record.revision)
-        application = self._decoded.pop(key, None)
-        if application is None:
-            try:
-                application = decode_application(record.name, record.value)
-            except Malformed as error:
-                raise Unreadable(str(error)) from error
-        if not record.missing:
-            self._keep(key, application)
-        return application
-
-    def manifest_json(self, record: StoredApplication, version: str) -> bytes:
-        """Return a version of an application as JSON, as this server writes it; raise ``Unreadable``.
-
-        Stored just so, it is not read again each time: it is asked for more often than it changes.
-        """
-        if record.missing:
-            return encode_manifest(self.decode(record).versions[version])
-        if self._as_written.get(record.key) != record.revision:
-            application = self.decode(record)
-            if encode_application(application) != record.value:
-                return encode_manifest(application.versions[version])
-            self._as_written[record.key] = record.revision
-        return version_of(record.value, version)
-
-    def deployed_manifest(self, record: StoredApplication) -> Manifest | None:
-        """Return what is deployed of an application, reading no more than that; raise ``Unreadable``."""
-        if record.glance.deployed is None:
-            return None
-        application = self._decoded.get((record.key, record.revision))
-        if application is None and self._encoded is not None and self._encoded[1] == record.value:
-            application = self._encoded[0]  # just written: the watch tells of it before the answer to the write
-        if application is not None:
-            return application.deployed
-        try:
-            return manifest_from_builtins(read(_anything, record.glance.deployed, record.name))
-        except Malformed as error:
-            raise Unreadable(str(error)) from error
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -349,13 +295,13 @@ class Store:
         again: a version that it stored, and that somebody has deleted since, would be back. It counts as done where
         ``shows`` says so; else this raises :class:`~wadm.errors.OutcomeUnknown`.
         """
-        _check_key(place, name)
+        check_key(place, name)
         record, confirmed = self.view.record(place, name), False
         if record is None and self.view.garbled(place, name):  # what cannot be read is not written over
             record, confirmed = await self.reload(place, name), True
         for attempt in range(ATTEMPTS):
             try:
-                application = None if record is None else self.decode(record)
+                application = None if record is None else self.codec.decode(record)
                 changed = change(application)
                 if changed is not application:
                     return await self._write(place, name, record, changed)
@@ -370,30 +316,12 @@ class Store:
             except OutcomeUnknown:
                 with suppress(WadmError):
                     record = await self.reload(place, name)
-                    if shows(None if record is None else self.decode(record)):
+                    if shows(None if record is None else self.codec.decode(record)):
                         return record
                 raise
             record, confirmed = await self.reload(place, name), True
         self.on_doubt()
         raise StaleRevision(f"others were first {ATTEMPTS} times in writing {name}")
-
-    def size_of(self, application: Application) -> int:
-        """Return the bytes that an application takes in the bucket."""
-        return len(self._encode(application))
-
-    def _encode(self, application: Application, record: StoredApplication | None = None) -> bytes:
-        """Encode an application, once where it is measured and then written. Of what is stored as ``record`` only the
-        version that is deployed is written anew, where nothing else has changed."""
-        if self._encoded is None or self._encoded[0] is not application:
-            before = None
-            if record is not None and self._as_written.get(record.key) == record.revision:
-                before = self._decoded.get((record.key, record.revision))
-            if record is not None and before is not None and before.versions is application.versions:
-                value = with_deployed(record.value, application.deployed_version)
-            else:
-                value = encode_application(application)
-            self._encoded = (application, value)
-        return self._encoded[1]
 
     def ensure_listed(self, place: LatticeRef, name: str) -> None:
         """Have a stored application in the list of names, whatever happened when it was written."""
@@ -412,7 +340,7 @@ class Store:
                 self._see(Entry(record.key, None, revision))
                 self._list(place, name, present=False)
             return None
-        value = self._encode(application, record)
+        value = self.codec.encode(application, record)
         if len(value) > self.limit:
             raise TooLarge(f"{name} takes {len(value)} bytes, {self.limit} can be stored")
         if self.state is not None and 0 < self.state.max_value < len(value):
@@ -422,8 +350,7 @@ class Store:
         before = self.view.slot(key).revision
         revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
         written = StoredApplication(key, revision, place.scope, value, glance(value))
-        self._keep((key, revision), application)
-        self._as_written[key] = revision
+        self.codec.note_written(key, revision, application)
         if revision > self.view.slot(key).revision:  # else the watch was quicker
             self._put(key, written)
         self._list(place, name, present=True)
@@ -459,16 +386,10 @@ class Store:
     def _free_key(self, place: LatticeRef, name: str) -> str:
         """Return the key for an application that is not stored yet: its own, unless something else has that."""
         own, other = keys_of(place, name)
-        if not self._is_taken(own, place, name):
+        if not self.view.is_taken(own, place, name):
             return own
         log.warning("An application is stored beside its key, which is taken", key=own, instead=other)
         return other
-
-    def _is_taken(self, key: str, place: LatticeRef, name: str) -> bool:
-        slot = self.view.slot(key)
-        return isinstance(slot, Names) or (
-            isinstance(slot, StoredApplication) and (slot.scope, slot.name) != (place.scope, name)
-        )
 
     def _list(self, place: LatticeRef, name: str, present: bool) -> None:
         scope = place.scope
@@ -476,11 +397,6 @@ class Store:
         if names is None:
             names = self._lists[scope] = NameList(self._bucket, lambda: self.view, scope, self.limit, self._refresh)
         names.settle(name, present)
-
-    def _keep(self, key: tuple[str, int], application: Application) -> None:
-        self._decoded[key] = application
-        while len(self._decoded) > KEPT_DECODED:
-            self._decoded.popitem(last=False)
 
     # -- following ---------------------------------------------------------------------------
 
@@ -528,7 +444,7 @@ class Store:
             self._limited.warning("entry", "A stored application cannot be read", key=key, reason=slot.reason)
         self._newest = max(self._newest, slot.revision)
         if not isinstance(slot, StoredApplication):
-            self._as_written.pop(key, None)
+            self.codec.forget_written(key)
         self._tell(self.view.put(key, slot))
 
     def _tell(self, concerned: set[tuple[str, str]]) -> None:
@@ -537,8 +453,3 @@ class Store:
         for scope, name in sorted(concerned):
             place = self.view.place(scope)
             self.on_change(place.lattice, place.account, name)
-
-
-def _check_key(place: LatticeRef, name: str) -> None:
-    if not (subjects.is_token(place.scope) and subjects.is_token(name)):
-        raise Unreadable(f"nothing can be stored under {place.scope}-{name}")

@@ -26,8 +26,9 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.errors import Malformed
+from wadm.errors import Malformed, Unreadable
 from wadm.transport.base import Entry
+from wadm.wire import subjects
 from wadm.wire.application_header import ApplicationHeader, glance, is_list
 from wadm.wire.stored import manifest_key, names_key
 
@@ -133,6 +134,13 @@ class View:
     def slot(self, key: str) -> Slot:
         """Return what is under a key."""
         return self._slots.get(key, NOTHING)
+
+    def is_taken(self, key: str, place: LatticeRef, name: str) -> bool:
+        """Whether something else than that application is stored under a key."""
+        slot = self.slot(key)
+        return isinstance(slot, Names) or (
+            isinstance(slot, StoredApplication) and (slot.scope, slot.name) != (place.scope, name)
+        )
 
     def record(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Return an application."""
@@ -349,3 +357,9 @@ def _deployment(slot: Slot) -> dict[tuple[str, str], bytes]:
     if not isinstance(slot, StoredApplication) or slot.glance.deployed is None:
         return {}
     return {(slot.scope, slot.name): slot.glance.deployed}
+
+
+def check_key(place: LatticeRef, name: str) -> None:
+    """Raise :class:`~wadm.errors.Unreadable` for a name that no key can hold."""
+    if not (subjects.is_token(place.scope) and subjects.is_token(name)):
+        raise Unreadable(f"nothing can be stored under {place.scope}-{name}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wadm.server import commands, lattice_manager, owner, records, store
+from wadm.server import application_codec, commands, lattice_manager, owner, records
 from wadm.sim.neighbours import LATTICES, OF_ALL, draw_neighbours, simulate_neighbours
 from wadm.sim.options import Rates
 from wadm.sim.users import REGISTRY, marked
@@ -47,13 +47,13 @@ def applications_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def versions_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read anew of a bucket is kept by the name of the application and its versions."""
     known: dict[Any, Any] = {}
-    before = store.Store.decode
+    before = application_codec.ApplicationCodec.decode
 
-    def decode(self: store.Store, record: Any) -> Any:
+    def decode(self: application_codec.ApplicationCodec, record: Any) -> Any:
         found = before(self, record)
         return known.setdefault((record.name, tuple(found.versions), found.deployed_version), found)
 
-    monkeypatch.setattr(store.Store, "decode", decode)
+    monkeypatch.setattr(application_codec.ApplicationCodec, "decode", decode)
 
 
 def commands_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from wadm.engine import compile as compiling
 from wadm.engine import (
     delivery,
     expectations,
@@ -22,6 +21,7 @@ from wadm.engine import (
     swaps,
     workloads,
 )
+from wadm.engine.traits import spreadscaler
 from wadm.errors import WadmError
 from wadm.model import lattice as observed
 from wadm.model.names import APPSPEC
@@ -103,7 +103,7 @@ def nothing_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rest_to_the_lightest(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left over when instances are divided goes to the lightest spread in place of the heaviest."""
-    before = compiling.allocate
+    before = spreadscaler.allocate
 
     def allocate(spread: Any) -> Any:
         shares = before(spread)
@@ -114,7 +114,7 @@ def rest_to_the_lightest(monkeypatch: pytest.MonkeyPatch) -> None:
         changed = type(first)(first.name, first.requirements, first.target - 1)
         return (changed, *rest, type(last)(last.name, last.requirements, last.target + 1))
 
-    monkeypatch.setattr(compiling, "allocate", allocate)
+    monkeypatch.setattr(spreadscaler, "allocate", allocate)
 
 
 def said_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
