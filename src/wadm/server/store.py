@@ -346,7 +346,9 @@ class Store:
         if self.state is not None and 0 < self.state.max_value < len(value):
             takes = losses.takes_at_most(self._bucket.name, self.state)
             raise TooLarge(f"{name} takes {len(value)} bytes, and {takes}")
-        key = record.key if record is not None else self._free_key(place, name)
+        key = record.key if record is not None else self.view.free_key(place, name)
+        if record is None and key != (own := keys_of(place, name)[0]):
+            log.warning("An application is stored beside its key, which is taken", key=own, instead=key)
         before = self.view.slot(key).revision
         revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
         written = StoredApplication(key, revision, place.scope, value, glance(value))
@@ -382,14 +384,6 @@ class Store:
             if known:
                 raise  # it is not there
             raise OutcomeUnknown(str(error)) from error
-
-    def _free_key(self, place: LatticeRef, name: str) -> str:
-        """Return the key for an application that is not stored yet: its own, unless something else has that."""
-        own, other = keys_of(place, name)
-        if not self.view.is_taken(own, place, name):
-            return own
-        log.warning("An application is stored beside its key, which is taken", key=own, instead=other)
-        return other
 
     def _list(self, place: LatticeRef, name: str, present: bool) -> None:
         scope = place.scope

@@ -142,6 +142,11 @@ class View:
             isinstance(slot, StoredApplication) and (slot.scope, slot.name) != (place.scope, name)
         )
 
+    def free_key(self, place: LatticeRef, name: str) -> str:
+        """Return the key for an application that is not stored yet: its own, unless something else has that."""
+        own, other = keys_of(place, name)
+        return other if self.is_taken(own, place, name) else own
+
     def record(self, place: LatticeRef, name: str) -> StoredApplication | None:
         """Return an application."""
         return self._applications.get(place.scope, {}).get(name)
