@@ -22,6 +22,7 @@ from wadm.cli.exits import DONE, FAILED, INTERRUPTED, Failure
 from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
 from wadm.cli.output import echo
+from wadm.cli.real_hosts import HostOptions, log_to_stderr, need_components, real_host
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings as ClientSettings
 from wadm.client.urls import safe_url
@@ -39,6 +40,8 @@ from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 T = TypeVar("T")
 
+HOST_STOP_TIMEOUT = 15.0
+"""Seconds that a host for components has to end in: requests that it has begun are given 10."""
 _COLUMN = 15
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -217,6 +220,37 @@ async def _simulated(settings: ClientSettings, groups: Sequence[HostGroup], habi
         with contextlib.suppress(WadmError, TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
                 await fleet.stop()
+                await client.close()
+
+
+def run_real(settings: ClientSettings, options: HostOptions, verbose: bool) -> int:
+    """Run a host for components in the lattice of the settings until a signal; return the exit code.
+
+    Being stopped is how it ends: that is no failure. Raises Misconfigured where it cannot run here.
+    """
+    need_components()
+    log_to_stderr(verbose)
+    code = asyncio.run(_until_signal(_real(settings, options)))
+    return DONE if code == INTERRUPTED else code
+
+
+async def _real(settings: ClientSettings, options: HostOptions) -> int:
+    client = await open_client(settings)
+    try:
+        fleet = real_host(client.transport, settings.lattice, safe_url(settings.servers[0]), options)
+        try:
+            await fleet.start()
+            (host,) = fleet.hosts.values()
+            echo(f"host {host.friendly_name} {host.id} in lattice {settings.lattice}\n\nCtrl-C stops it.")
+            await host.wait_until_gone()
+            return DONE
+        finally:
+            with contextlib.suppress(WadmError, TimeoutError):
+                async with asyncio.timeout(HOST_STOP_TIMEOUT):
+                    await fleet.stop()
+    finally:
+        with contextlib.suppress(WadmError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT):
                 await client.close()
 
 

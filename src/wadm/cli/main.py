@@ -32,6 +32,7 @@ _HERE: Final = "wadm.cli.commands"
 COMMANDS: Final = {
     "serve": Entry("wadm.cli.serve:serve", "Run the server (what wadm does without a command)"),
     "up": Entry(f"{_HERE}.up:up", "Run NATS, the server and simulated hosts, for development"),
+    "host": Entry(f"{_HERE}.host:host", "Run a host for components in a lattice that is there"),
     "simulate": Entry(f"{_HERE}.simulate:simulate", "Run simulated hosts in a lattice that is there"),
     "demo": Entry(f"{_HERE}.demo:demo", "See an application deployed, within a minute"),
     "list": Entry(f"{_HERE}.applications:applications", "List the applications of a lattice"),

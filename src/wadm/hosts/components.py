@@ -117,6 +117,7 @@ class Components:
                 return
             if not body.count:
                 del self.running[body.component_id]
+                await core.runtime.stop_component(body.component_id)
             elif body.count != before.max_instances or body.config != before.config:
                 await self._serve_again(body, asked, before)
             # In all cases the event has the image and annotations of before, even where they have just been changed.
@@ -128,7 +129,7 @@ class Components:
             raise Failure(pull_failure)
         self._core.make_room()
         await self._core.ensure_spec(body.component_id, body.component_ref)
-        self.running[body.component_id] = RunningComponent(
+        component = RunningComponent(
             image=body.component_ref,
             code=body.component_ref,
             annotations=asked,
@@ -136,12 +137,14 @@ class Components:
             config=_without_secrets(body.config),
             limits=_limits(body.component_limits),
         )
+        await self._core.runtime.run_component(body.component_id, component)
+        self.running[body.component_id] = component
 
     async def _serve_again(self, body: bodies.ScaleComponent, asked: Labels, before: RunningComponent) -> None:
         """Change everything but the code: it stays the old one, though the new reference is recorded."""
         if body.config != before.config:
             await self._core.fetch_configuration(body.config)
-        self.running[body.component_id] = replace(
+        component = replace(
             before,
             image=body.component_ref,
             annotations=asked,
@@ -149,6 +152,8 @@ class Components:
             config=_without_secrets(body.config),
             limits=_limits(body.component_limits),
         )
+        await self._core.runtime.run_component(body.component_id, component)
+        self.running[body.component_id] = component
 
     def _tell_scaled(self, body: bodies.ScaleComponent, host_id: str, image: str, annotations: Labels) -> None:
         self._core.publish("component_scaled", _scaled(body.component_id, host_id, image, annotations, body.count))
@@ -174,13 +179,29 @@ class Components:
             before = self.running.get(id_)
             if before is None or before.image == image:
                 return
-            failed = await core.pull("component", image) is not None
-            if failed or core.happens(core.habits.failing_updates):
+            after = replace(before, image=image, code=image, annotations=annotations)
+            failure = await core.pull("component", image)
+            if failure is None:
+                if core.happens(core.habits.failing_updates):
+                    return
+                failure = await self._replace_code(id_, after)
+            if failure is not None:
+                if core.runtime.tells_failed_updates:
+                    data = _scaled(id_, host_id, image, annotations, before.max_instances)
+                    core.publish("component_scale_failed", {**data, "error": failure})
                 return
             # The second event tells of the instance that was replaced, in the words of the one that replaced it.
             core.publish("component_scaled", _scaled(id_, host_id, image, annotations, before.max_instances))
             core.publish("component_scaled", _scaled(id_, host_id, image, annotations, 0))
-            self.running[id_] = replace(before, image=image, code=image, annotations=annotations)
+            self.running[id_] = after
+
+    async def _replace_code(self, id_: str, after: RunningComponent) -> str | None:
+        """Have the new code run; return why it does not, and the old code goes on."""
+        try:
+            await self._core.runtime.run_component(id_, after)
+        except Failure as failure:
+            return str(failure)
+        return None
 
 
 def _scaled(id_: str, host_id: str, image: str, annotations: Labels, count: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from wadm.hosts import bodies
 from wadm.hosts.behaviour import Delay, HostBehaviour, draw
 from wadm.hosts.ids import event_id, friendly_name, host_id, timestamp
 from wadm.hosts.images import Kind, is_latest, latest_error, pull_error
+from wadm.hosts.runtime import SIMULATED, Runtime
 from wadm.hosts.store import LatticeStore, StoreFailed
 from wadm.transport.base import Message, Subscription, Transport
 
@@ -42,11 +43,13 @@ class HostSpec(Struct, frozen=True):
     seed: str
     labels: dict[str, str] = {}
     habits: HostBehaviour = HostBehaviour()
+    key: str = ""
+    """Its id, where that does not come from the seed: the public key of a server's nkey."""
 
     @property
     def id(self) -> str:
         """The host's id."""
-        return host_id(self.seed)
+        return self.key or host_id(self.seed)
 
 
 class Request(Struct, frozen=True):
@@ -85,9 +88,16 @@ class HostCore:
     """One life of a host, from start to end."""
 
     def __init__(
-        self, transport: Transport, store: LatticeStore, lattice: str, spec: HostSpec, rng: random.Random
+        self,
+        transport: Transport,
+        store: LatticeStore,
+        lattice: str,
+        spec: HostSpec,
+        rng: random.Random,
+        runtime: Runtime = SIMULATED,
     ) -> None:
         self.store = store
+        self.runtime = runtime
         self.lattice = lattice
         self.id = spec.id
         self.rng = rng
@@ -199,6 +209,8 @@ class HostCore:
             return latest_error(kind, reference)
         if (cause := self.habits.images(reference)) is not None:
             return pull_error(kind, reference, cause)
+        if (error := await self.runtime.pull(kind, reference)) is not None:
+            return error
         self._pulled.add(reference)
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +14,7 @@ from wadm.hosts.behaviour import HEALTHY, HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.host import CONTROL_PREFIX, ModelHost
 from wadm.hosts.provider_links import SUBJECT, decode
+from wadm.hosts.runtime import SIMULATED, Runtime
 from wadm.hosts.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
 
@@ -63,6 +64,7 @@ class Fleet:
         *,
         seed: int | str = 0,
         address: str = "nats://127.0.0.1:4222",
+        runtime: Callable[[LatticeStore], Runtime] = lambda store: SIMULATED,
     ) -> None:
         self.lattice = lattice
         self.hosts: dict[str, ModelHost] = {}
@@ -72,6 +74,7 @@ class Fleet:
         self._specs = tuple(hosts)
         self._seed = seed
         self._address = address
+        self._runtime = runtime
         self._rng = random.Random(f"{seed}/fleet")  # noqa: S311 - must repeat
         self._lives = 0
         self._subscriptions: list[Subscription] = []
@@ -101,7 +104,14 @@ class Fleet:
         self._lives += 1
         rng = random.Random(f"{self._seed}/{spec.seed}/{self._lives}")  # noqa: S311 - must repeat
         host = ModelHost(
-            self._transport, self.store, self.lattice, spec, rng, address=self._address, on_change=self._adjust
+            self._transport,
+            self.store,
+            self.lattice,
+            spec,
+            rng,
+            address=self._address,
+            runtime=self._runtime(self.store),
+            on_change=self._adjust,
         )
         self.hosts[host.id] = host
         await host.start()

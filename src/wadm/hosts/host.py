@@ -19,6 +19,7 @@ from wadm.hosts.ids import uptime_human
 from wadm.hosts.lattice_data import LatticeData
 from wadm.hosts.provider_links import ToldLink
 from wadm.hosts.providers import Providers, RunningProvider
+from wadm.hosts.runtime import SIMULATED, Runtime
 from wadm.hosts.store import LatticeStore
 from wadm.transport.base import Message, Subscription, Transport
 
@@ -53,6 +54,7 @@ class ModelHost:
         rng: random.Random,
         *,
         address: str = "nats://127.0.0.1:4222",
+        runtime: Runtime = SIMULATED,
         on_change: Callable[[], Awaitable[None]] = _nobody_cares,
     ) -> None:
         self.spec = spec
@@ -62,7 +64,7 @@ class ModelHost:
         self._on_change = on_change
         self._ended = asyncio.Event()
         self._prefix = f"{CONTROL_PREFIX}.v1.{lattice}."
-        self._core = HostCore(transport, store, lattice, spec, rng)
+        self._core = HostCore(transport, store, lattice, spec, rng, runtime)
         self._components = Components(self._core)
         self._providers = Providers(self._core)
         self._operations = self._all_operations()
@@ -114,8 +116,9 @@ class ModelHost:
 
     async def start(self) -> None:
         """Listen, then say so. The first heartbeat comes one interval later."""
-        await self._listen()
         core = self._core
+        await core.runtime.open()
+        await self._listen()
         data = {
             "friendly_name": core.friendly_name,
             "labels": core.labels,
@@ -138,6 +141,7 @@ class ModelHost:
         self._core.end()
         await self._listen_no_more()
         await self._providers.end()
+        await self._core.runtime.close()
         self._ended.set()
 
     async def wait_until_gone(self) -> None:

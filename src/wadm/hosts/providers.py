@@ -122,6 +122,7 @@ class Providers:
             await core.fetch_configuration(body.config)
             core.make_room()
             self._spawn(builtin, body)
+            await core.runtime.start_provider(id_, body.provider_ref, body.config)
             crashes = core.habits.provider_crash(body.provider_ref) is not None
             provider = RunningProvider(image, body.annotations or {}, tuple(body.config or ()), alive=not crashes)
             provider.links.begin(*await self._list(id_))
@@ -167,7 +168,8 @@ class Providers:
             return
 
         def answer(message: Message) -> None:
-            self._core.send(message.reply, ILL if provider.sick else HEALTHY)
+            well = not provider.sick and self._core.runtime.is_healthy(id_)
+            self._core.send(message.reply, HEALTHY if well else ILL)
 
         await self.fall_silent(provider)
         while provider.health is None and provider.alive and self.running.get(id_) is provider:
@@ -262,6 +264,7 @@ class Providers:
         if provider is None:
             raise Refusal("provider with that ID is not running")
         await self.fall_silent(provider)
+        await self._core.runtime.stop_provider(id_)
         data = {
             "annotations": provider.annotations,
             "host_id": body.host_id,

@@ -41,6 +41,7 @@ class LatticeStore:
         self._watch: Subscription | None = None
         self._on_new_link: list[Callable[[Link], None]] = []
         self._on_known_link: list[Callable[[Link], None]] = []
+        self._on_change: list[Callable[[], None]] = []
 
     async def open(self) -> None:
         """Have the buckets, and know all links that are there."""
@@ -62,6 +63,10 @@ class LatticeStore:
         """Have a function called with each link that is written again in the form in which it was known. It may have
         been gone in between: of what is written in quick succession a bucket may tell the last alone."""
         self._on_known_link.append(told)
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Have a function called whenever links were put or deleted."""
+        self._on_change.append(told)
 
     @property
     def links(self) -> list[Link]:
@@ -115,6 +120,8 @@ class LatticeStore:
             for link in spec.links:
                 for told in self._on_known_link if link in before else self._on_new_link:
                     told(link)
+            for changed in self._on_change:
+                changed()
 
     async def _get(self, bucket: str, key: str) -> bytes | None:
         _check_key(key)

@@ -255,12 +255,16 @@ class Listener:
         except OSError as error:
             raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
-    async def close(self, grace: float = 10.0) -> None:
-        """Listen no longer; give what was begun some seconds to end."""
+    def stop(self) -> None:
+        """Listen no longer; connections end with the request that they are at."""
         if self._server is not None:
             self._server.close()
         for connection in tuple(self.connections):
             connection.retire()
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Listen no longer; give what was begun some seconds to end."""
+        self.stop()
         if len(self.tasks):
             await asyncio.wait(tuple(self.tasks), timeout=grace)
         for connection in tuple(self.connections):
