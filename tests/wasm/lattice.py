@@ -43,12 +43,15 @@ class Lattice:
         self.events.append(json.loads(message.data))
         self._heard.set()
 
-    async def event(self, kind: str) -> Json:
-        """Wait for the next event of a kind; forget it and those before it. Return what it says."""
+    async def event(self, kind: str, **fields: Json) -> Json:
+        """Wait for the next event of a kind with these fields; forget it and those before it. Return what it says.
+
+        (The first start of a component is told of twice.)
+        """
         async with asyncio.timeout(WAIT):
             while True:
                 for place, event in enumerate(self.events):
-                    if event["type"].endswith(f".{kind}"):
+                    if event["type"].endswith(f".{kind}") and fields.items() <= event["data"].items():
                         del self.events[: place + 1]
                         return event["data"]
                 self._heard.clear()
@@ -68,6 +71,11 @@ class Lattice:
     async def scale(self, id_: str, image: str, count: int = 10, *config: str, **more: Json) -> None:
         body = {"component_id": id_, "component_ref": image, "count": count, "host_id": self.host.id, "config": config}
         assert (await self.ask("component.scale.$H", body | more))["success"]
+
+    async def run(self, id_: str, image: str, *config: str) -> None:
+        """Start a component, and wait until it runs."""
+        await self.scale(id_, image, 10, *config)
+        await self.event("component_scaled", component_id=id_)
 
     async def update(self, id_: str, image: str) -> Json:
         body = {"component_id": id_, "new_component_ref": image, "host_id": self.host.id}
@@ -116,8 +124,7 @@ class Lattice:
         await self.link("http", "c", "wasi:http/incoming-handler", source_config="listen")
         await self.start("http", HTTP)
         await self.event("provider_started")
-        await self.scale("c", self.image(guest), 10, *config)
-        await self.event("component_scaled")
+        await self.run("c", self.image(guest), *config)
         return port
 
 

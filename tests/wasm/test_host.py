@@ -38,8 +38,7 @@ async def test_a_component_answers_over_http_until_it_is_stopped(lattice: Lattic
 
 async def test_the_order_of_link_provider_and_component_does_not_matter(lattice: Lattice) -> None:
     port = free_port()
-    await lattice.scale("c", lattice.image("probe"))
-    await lattice.event("component_scaled")
+    await lattice.run("c", lattice.image("probe"))
     await lattice.start("http", HTTP)
     await lattice.event("provider_started")
     await lattice.config("listen", address=f"127.0.0.1:{port}")
@@ -63,8 +62,9 @@ async def test_another_image_is_put_in_place_of_the_one_that_serves(lattice: Lat
     assert (await get(port, "/itimes")).body == HELLO
     await lattice.start("kv", KEYVALUE)
     await lattice.link("c", "kv", "wasi:keyvalue/store")
-    assert (await lattice.update("c", lattice.image("counter")))["success"]
-    await lattice.event("component_scaled")
+    image = lattice.image("counter")
+    assert (await lattice.update("c", image))["success"]
+    await lattice.event("component_scaled", image_ref=image)
     await eventually(port, "/itimes", b"1")
 
 
@@ -133,8 +133,7 @@ async def test_requests_go_to_components_by_path(lattice: Lattice) -> None:
         await lattice.config(f"at-{id_}", path=path)
         await lattice.config(f"name-{id_}", name=id_)
         await lattice.link("http", id_, "wasi:http/incoming-handler", source_config=f"at-{id_}", name=id_)
-        await lattice.scale(id_, lattice.image("probe"), 1, f"name-{id_}")
-        await lattice.event("component_scaled")
+        await lattice.run(id_, lattice.image("probe"), f"name-{id_}")
     await lattice.start("http", HTTP, "server")
     await lattice.event("provider_started")
     assert (await get(port, "/hello?x=1")).body == HELLO
@@ -148,8 +147,7 @@ async def test_requests_go_to_components_by_host(lattice: Lattice) -> None:
     for id_ in ("a", "b"):
         await lattice.config(f"of-{id_}", host=f"{id_}.example", name=id_)
         await lattice.link("http", id_, "wasi:http/incoming-handler", source_config=f"of-{id_}", name=id_)
-        await lattice.scale(id_, lattice.image("probe"), 1, f"of-{id_}")
-        await lattice.event("component_scaled")
+        await lattice.run(id_, lattice.image("probe"), f"of-{id_}")
     await lattice.start("http", HTTP, "server")
     await lattice.event("provider_started")
     assert [(await get(port, "/kname", f"{id_}.example")).body for id_ in ("a", "b")] == [b"a", b"b"]
@@ -196,8 +194,7 @@ async def test_a_component_handles_messages_and_sends_its_own(lattice: Lattice) 
     await lattice.config("subjects", subscriptions="work.*|workers")
     await lattice.link("nats", "c", "wasmcloud:messaging/handler", source_config="subjects")
     await lattice.link("c", "nats", "wasmcloud:messaging/consumer")
-    await lattice.scale("c", lattice.image("messenger"))
-    await lattice.event("component_scaled")
+    await lattice.run("c", lattice.image("messenger"))
     await lattice.start("nats", MESSAGING)
     await lattice.event("provider_started")
     assert (await lattice.transport.request("work.1", b"shout", 20)).data == b"SHOUT"
@@ -207,7 +204,7 @@ async def test_requests_wait_for_a_component_that_is_started_again(lattice: Latt
     port = await lattice.serve()
     body = {"component_id": "c", "component_ref": lattice.image("probe"), "count": 0, "host_id": lattice.host.id}
     assert (await lattice.ask("component.scale.$H", body))["success"]
-    await lattice.event("component_scaled")
+    await lattice.event("component_scaled", max_instances=0)
     waiting = [asyncio.create_task(get(port, "/hello")) for _ in range(5)]
     await lattice.scale("c", lattice.image("probe"))
     assert {one.body for one in await asyncio.gather(*waiting)} == {HELLO}
