@@ -81,10 +81,15 @@ def expects_more(
     application: str, desired: Desired | None, lattice: Lattice, in_flight: Expectations, now: float
 ) -> bool:
     """Whether more is about to come for an application before it need be planned, by the table above."""
-    under_way = [p for p in in_flight.unordered(application) if not p.held and p.waits(now)]
-    if any(p.scaler and removes(p.command) and has_come_true(p.command, lattice, p.asked) for p in under_way):
-        return False  # what is only left over bears no scaler
-    if any(not has_come_true(p.command, lattice, p.asked) for p in under_way):
+    waits = False
+    for pending in in_flight.unordered(application):
+        if pending.held or not pending.waits(now) or (waits and not removes(pending.command)):
+            continue
+        if not has_come_true(pending.command, lattice, pending.asked):
+            waits = True
+        elif pending.scaler and removes(pending.command):
+            return False  # what is only left over bears no scaler
+    if waits:
         return True
     return desired is not None and bool(lattice.hosts) and not desired.configs.keys() <= lattice.configs.keys()
 

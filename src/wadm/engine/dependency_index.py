@@ -159,6 +159,8 @@ class DependencyIndex:
 
     def wants_hosts(self, application: str, wants: bool) -> None:
         """Note whether another host, or another label, could change an application's plan."""
+        if not wants and application not in self._wanting:
+            return
         desired = self._desired.get(application)
         wanted: frozenset[Requirements] = frozenset()
         if wants and desired is not None:
@@ -285,6 +287,8 @@ class DependencyIndex:
 def _reindex(index: dict[_K, set[str]], of: dict[str, frozenset[_K]], application: str, keys: frozenset[_K]) -> None:
     """Have an application found under these keys and no others. ``of`` holds the keys of each."""
     before = of.get(application, frozenset())
+    if before == keys:
+        return
     for key in before - keys:
         _discard(index, key, application)
     for key in keys - before:

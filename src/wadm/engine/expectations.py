@@ -254,8 +254,11 @@ class Expectations:
 
     def _lately(self, action: Action, now: float) -> list[_Repeat]:
         """Return what was asked for a thing lately, since it was last decided what is wanted."""
+        known = self._repeats.get((action.command.key, action.again))
+        if not known:
+            return []
         after = max(now - UNDONE_WINDOW, self._decided.get(action.application, -math.inf))
-        return [one for one in self._repeats.get((action.command.key, action.again), ()) if one.last > after]
+        return [one for one in known if one.last > after]
 
     def _remember(self, action: Action, now: float) -> None:
         """Note that a command is asked that is not merely repeated. Of a thing the last two are remembered: somebody

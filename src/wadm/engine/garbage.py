@@ -74,10 +74,10 @@ def _changing(work: PlanBuilder, wanted: OwnedResources) -> frozenset[str]:
 
 
 def _workloads(work: PlanBuilder, left: Leftovers) -> Steps[None]:
-    application = work.desired.application
-    led_to = _led_to(work)
-    in_the_way = _in_the_way(work)
-    for kind, host, entity in work.left_over:
+    application, left_over = work.desired.application, work.left_over
+    led_to = _led_to(work) if left_over else set()
+    in_the_way = _in_the_way(work) if left_over else set()
+    for kind, host, entity in left_over:
         yield
         waits = bool(work.not_serving) and not (kind == "provider" and entity.id in in_the_way)
         if waits:
@@ -151,7 +151,7 @@ def _addresses(link: Link, work: PlanBuilder) -> list[str]:
 
 def _under_way(work: PlanBuilder, left: Leftovers) -> Steps[None]:
     """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
-    for number, pending in enumerate(work.in_flight.of(work.desired.application)):
+    for number, pending in enumerate(tuple(work.in_flight.unordered(work.desired.application))):
         if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         key = pending.command.key
@@ -168,7 +168,7 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
     And of what is not wanted any more it is remembered which hosts may still be at work on a start, for the case that
     it is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
     """
-    for number, pending in enumerate(work.in_flight.of(work.desired.application)):
+    for number, pending in enumerate(tuple(work.in_flight.unordered(work.desired.application))):
         if number % SHARES_A_STEP == SHARES_A_STEP - 1:
             yield
         key = pending.command.key

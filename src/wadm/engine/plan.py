@@ -300,8 +300,8 @@ class PlanBuilder:
     @property
     def trials_over(self) -> list[tuple[EntityKind, str, Entity]]:
         """The trials that are not needed any more, as kind, host and entity."""
-        owned = self.lattice.owned_by(self.desired.application)
-        trials = self.desired.trials
+        trials = {thing for thing in self.desired.trials if self.lattice.where(*thing)}
+        owned = self.lattice.owned_by(self.desired.application) if trials else ()
         return [one for one in owned if (one[0], one[2].id) in trials and (one[1], one[2].id) not in self.on_trial]
 
     @cached_property
