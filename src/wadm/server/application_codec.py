@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -27,6 +29,8 @@ class ApplicationCodec:
     def __init__(self) -> None:
         self._decoded: OrderedDict[tuple[str, int], Application] = OrderedDict()
         self._encoded: tuple[Application, bytes] | None = None
+        self._writing: dict[str, tuple[bytes, Application]] = {}
+        """What is being written, by key: the watch often tells of it before the answer to the write comes."""
         self._as_written: dict[str, int] = {}
         """Keys of applications stored just as this server writes them, with the revision of which that is known."""
 
@@ -38,6 +42,15 @@ class ApplicationCodec:
     def forget_written(self, key: str) -> None:
         """Note that nothing that can be read is stored under a key any more."""
         self._as_written.pop(key, None)
+
+    @contextmanager
+    def writing(self, key: str, value: bytes, application: Application) -> Iterator[None]:
+        """Know an application as what it is encoded to while that is being stored."""
+        self._writing[key] = value, application
+        try:
+            yield
+        finally:
+            self._writing.pop(key, None)
 
     def note_written(self, key: str, revision: int, application: Application) -> None:
         """Note that this server has stored an application."""
@@ -76,8 +89,9 @@ class ApplicationCodec:
         if record.glance.deployed is None:
             return None
         application = self._decoded.get((record.key, record.revision))
-        if application is None and self._encoded is not None and self._encoded[1] == record.value:
-            application = self._encoded[0]  # just written: the watch tells of it before the answer to the write
+        if application is None and (writing := self._writing.get(record.key)) is not None:
+            value, being_written = writing
+            application = being_written if value == record.value else None
         if application is not None:
             return application.deployed
         try:

@@ -142,7 +142,7 @@ class Leases:
     def holds(self, scope: str, epoch: int) -> bool:
         """Whether a lattice is ours at this moment and has been since the write of that revision. To be asked before
         every effect of what was decided under it."""
-        return self._held.get(scope) == epoch and self.alive
+        return self._held.get(scope) == epoch and self._clock() < self._good_until
 
     def epoch(self, scope: str) -> int:
         """Return the epoch under which a lattice is ours; 0 where it is not."""

@@ -196,10 +196,11 @@ class Store:
     def doubts(self, place: LatticeRef) -> dict[str, str]:
         """Return why nothing of some applications of a lattice is to be changed, by name; the same object as before
         where nothing has changed. Not to be changed by the caller."""
-        names, known = self.view.missing_names(place.scope), self._doubts.get(place.scope)
+        scope = place.scope
+        names, known = self.view.missing_names(scope), self._doubts.get(scope)
         if known is None or known[0] is not names or known[1] != self.is_gone:
             why = losses.doubt(self._bucket.name, self.is_gone)
-            known = self._doubts[place.scope] = (names, self.is_gone, dict.fromkeys(sorted(names), why))
+            known = self._doubts[scope] = (names, self.is_gone, dict.fromkeys(sorted(names), why))
         return known[2]
 
     async def store_again(self, place: LatticeRef) -> tuple[str, ...]:
@@ -350,7 +351,8 @@ class Store:
         if record is None and key != (own := keys_of(place, name)[0]):
             log.warning("An application is stored beside its key, which is taken", key=own, instead=key)
         before = self.view.slot(key).revision
-        revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
+        with self.codec.writing(key, value, application):
+            revision = await self._confirmed(key, value, before, self._bucket.put(key, value, before))
         written = StoredApplication(key, revision, place.scope, value, glance(value))
         self.codec.note_written(key, revision, application)
         if revision > self.view.slot(key).revision:  # else the watch was quicker

@@ -47,7 +47,8 @@ class Timeline:
             return  # told twice, as hosts do of a new component
         if len(entries) >= MOST_AT_ONCE:
             entries.pop(0)
-        text, about, host = cut(text, TEXT_MOST), cut(about, TEXT_MOST), cut(host, TEXT_MOST)
+        if max(len(text), len(about), len(host)) > TEXT_MOST:
+            text, about, host = cut(text, TEXT_MOST), cut(about, TEXT_MOST), cut(host, TEXT_MOST)
         entries.append(Entry(round(self._now(), 3), kind, text, application, about, host))
         if kind == "event":
             tracing.heard(self._scope, application, text, host)
