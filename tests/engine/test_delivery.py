@@ -38,7 +38,7 @@ from wadm.engine.plan import OwnedResources
 from wadm.engine.steps import finish
 from wadm.model.commands import Action, Outcome, PutLink, ScaleComponent, StartProvider
 from wadm.model.events import ConfigSet, LinkDeleted, LinkSet, ProviderHealth, ProviderStarted
-from wadm.model.lattice import Lattice, Link
+from wadm.model.lattice import Component, Lattice, Link
 from wadm.model.manifest import Manifest
 from wadm.model.provider_starts import HEARD_WITHIN
 
@@ -193,6 +193,30 @@ def test_a_link_that_was_put_while_the_host_was_at_work_on_a_component_is_put_an
     world.delete()
     world.put()
     assert world.state == "delivered"
+
+
+@pytest.mark.parametrize(("told", "state"), [(["first", "second"], "delivered"), (["first"], "outdated")])
+def test_a_host_is_at_work_on_components_until_it_has_told_of_all_that_it_was_asked_for(
+    told: list[str], state: str
+) -> None:
+    """Though the applications that asked for them have not been planned since."""
+    world = World()
+    for name in ("first", "second"):
+        start = ScaleComponent(name, "h1", 1, f"x/{name}:1", name, {})
+        world.in_flight.ask(Action(start, name, "", ""), world.now, world.lattice)
+        world.now += 0.1
+    world.put()
+    for name in told:
+        world.lattice.put("h1", Component(name, f"x/{name}:1", 1, {}))
+    world.now += 0.1
+    world.in_flight.ask(
+        Action(StartProvider("hello-http", "h1", "x/http:1", "hello", {}), "hello", "", ""), world.now, world.lattice
+    )
+    world.now += 0.1
+    world.start()
+    world.now += 5.0
+    world.report()
+    assert world.state == state
 
 
 def test_a_link_put_after_the_start_was_asked_for_may_be_missing_from_the_list_however_late_the_host_tells_of_it() -> (

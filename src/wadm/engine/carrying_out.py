@@ -82,7 +82,7 @@ class PlanExecution:
             for action in plan.actions:
                 if self._crosses(action, now):
                     concerned.add(plan.application)  # it is planned again, and waits for what it would have crossed
-                elif context.in_flight.ask(action, now):
+                elif context.in_flight.ask(action, now, context.lattice):
                     actions.append(action)
                     self._recorder.command(action)
             concerned |= context.interests.rivals(plan)

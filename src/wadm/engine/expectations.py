@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wadm.engine.commands import kind_of, patience, starting
+from wadm.engine.commands import has_come_true, kind_of, patience, starting
 from wadm.model.commands import Action, Command, Key, host_of
 from wadm.model.lattice import Lattice
 
@@ -72,7 +72,7 @@ class Pending(Struct, frozen=True):
     links_as_of: float = 0.0
     """Of a start of a provider: links put before then are certain to be in its list. A host takes no link into its copy
     while it is at work on a start of a component (docs/protocol/lattice.md#busy-host-links): it is when the first of
-    those was asked."""
+    those was asked that it has not told the end of, or has told the end of while it was at work on another."""
 
     def waits(self, now: float) -> bool:
         """Whether it is asked, or held, and its time has not come."""
@@ -193,16 +193,17 @@ class Expectations:
 
     # -- what happens ------------------------------------------------------------------------
 
-    def ask(self, action: Action, now: float) -> bool:
+    def ask(self, action: Action, now: float, lattice: Lattice | None = None) -> bool:
         """Note that a command is being sent; return ``False`` if it need not be, because that very command is under way
-        already (two applications want the same link)."""
+        already (two applications want the same link). ``lattice`` tells which of the commands before have shown."""
         key = action.command.key
         before = self._pending.get(key)
         if before is not None and before.command == action.command and not before.held and before.waits(now):
             return False
         kind, pending = kind_of(action.command), begin(action, before, now)
         if kind.starts_with_links:
-            pending = replace(pending, links_as_of=self._idle_since(host_of(action.command), pending.since))
+            links_as_of = self._busy_since(host_of(action.command), pending.since, lattice)
+            pending = replace(pending, links_as_of=links_as_of)
         if before is None or before.command != action.command:
             self._remember(action, now)
         if before is not None and before.application != action.application:
@@ -220,10 +221,17 @@ class Expectations:
         self._schedule(pending)
         return True
 
-    def _idle_since(self, host_id: str, now: float) -> float:
-        """Return since when a host may be at work on components without a pause; ``now`` where it is not."""
-        keys = self._components_on.get(host_id, ())
-        return min((p.asked for key in keys if not (p := self._pending[key]).held and p.waits(now)), default=now)
+    def _busy_since(self, host_id: str, now: float, lattice: Lattice | None) -> float:
+        """Return since when a host may be at work on components without a pause; ``now`` where it is not.
+
+        A host tells of a start at its end. Once it has told of all that it was asked for it is at work on none, though
+        the applications that asked may not have been planned since.
+        """
+        pendings = (self._pending[key] for key in self._components_on.get(host_id, ()))
+        under_way = [p for p in pendings if not p.held and p.waits(now)]
+        if lattice is not None and all(_is_over(p, lattice) for p in under_way):
+            return now
+        return min(p.asked for p in under_way) if under_way else now
 
     def decide(self, application: str, now: float) -> None:
         """Note that another version of an application is wanted, or none. What it undoes is undone by decision."""
@@ -401,6 +409,12 @@ class Expectations:
             keys.discard(pending.command.key)
             if not keys:
                 del self._by_application[pending.application]
+
+
+def _is_over(pending: Pending, lattice: Lattice) -> bool:
+    """Whether a start has shown."""
+    command = pending.command
+    return starting(command) is not None and has_come_true(command, lattice, pending.asked)
 
 
 def _next(pending: Pending) -> float:
