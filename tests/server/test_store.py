@@ -15,6 +15,7 @@ from tests.server.lab import in_virtual_time, manifest, settle
 from wadm.engine import history
 from wadm.errors import AlreadyExists, NotFound, OutcomeUnknown, TimedOut, Unavailable, Unreadable
 from wadm.model.manifest import Application, Manifest
+from wadm.server.application_codec import ApplicationCodec
 from wadm.server.store import Store
 from wadm.server.view import Garbled, LatticeRef, Marker, Names, StoredApplication, View, keys_of, slot_of
 from wadm.transport.base import BucketSpec, Entry
@@ -323,6 +324,20 @@ async def test_deploying_writes_what_encoding_the_whole_application_would() -> N
         assert record is not None
         assert record.value == encode_application(store.codec.decode(record))
         assert decode_application("shop", record.value) == Application("shop", versions, version)
+
+
+def test_what_is_being_written_need_not_be_read_again_when_the_watch_tells_of_it() -> None:
+    codec = ApplicationCodec()
+    ours = Application("shop", {"v1": a_manifest("shop")}, "v1")
+    value, others = encode_application(ours), stored("shop", deployed="v1")
+    told, told_of_others = (slot_of(Entry("default-shop", v, 7)) for v in (value, others))
+    assert isinstance(told, StoredApplication)
+    assert isinstance(told_of_others, StoredApplication)
+    with codec.writing("default-shop", value, ours):
+        assert codec.deployed_manifest(told) is ours.deployed
+        assert codec.deployed_manifest(told_of_others) is not ours.deployed
+        assert codec.deployed_manifest(told_of_others) == ours.deployed
+    assert codec.deployed_manifest(told) is not ours.deployed
 
 
 @in_virtual_time
