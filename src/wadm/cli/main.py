@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "config": Entry(f"{_HERE}.config:config", "Show named configurations"),
     "backup": Entry(f"{_HERE}.backup:backup", "Write what cannot be made anew into a file"),
     "restore": Entry(f"{_HERE}.backup:restore", "Put a backup back, or what the servers remember"),
+    "replay": Entry(f"{_HERE}.replay:replay", "Show what a recorded server decided, and decide it again"),
     "doctor": Entry(f"{_HERE}.doctor:doctor", "Find out what is wrong with a lattice, and what to do"),
     "context": Entry(f"{_HERE}.context:context", "Show what commands connect with, and why"),
     "version": Entry(f"{_HERE}.version:version", "Show the version of this wadm"),

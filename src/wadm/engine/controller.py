@@ -164,6 +164,11 @@ class LatticeController:
             return False
         return not pending.held and not pending.delivered and pending.command == command
 
+    @property
+    def is_between_plans(self) -> bool:
+        """Whether no planning is begun, so that a copy goes on exactly as this one does."""
+        return not self._planner.has_begun
+
     def is_to_be_planned(self, name: str) -> bool:
         """Whether an application is planned by one of the next decisions."""
         return name in self._planner

@@ -19,7 +19,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wadm.engine import changes, effects, expectations, inputs, limits, liveness, plan, scalers
+from wadm.engine import changes, controller, effects, expectations, inputs, limits, liveness, plan, scalers
+from wadm.engine.hiding import Hiding
 from wadm.engine.placing import assign, targets
 from wadm.errors import Malformed
 from wadm.model import commands, events, lattice, manifest, provider_starts, status, swaps, timeline
@@ -28,7 +29,7 @@ Json: TypeAlias = Any
 TAG: Final = "$"
 
 _MODULES = (
-    inputs, effects, changes, liveness, plan, limits, scalers, targets, assign, expectations,
+    controller, inputs, effects, changes, liveness, plan, limits, scalers, targets, assign, expectations,
     commands, events, lattice, manifest, provider_starts, status, swaps, timeline,
 )  # fmt: skip
 
@@ -54,21 +55,34 @@ class UnknownError(Exception):
     """An error that was written down: all that is known of it is its text."""
 
 
-def encode(value: object) -> bytes:
-    """Return a value as a line of JSON."""
-    return _encoder.encode(to_json(value))
+def encode(value: object, hiding: Hiding | None = None) -> bytes:
+    """Return a value as a line of JSON; ``hiding`` hides the values of configurations."""
+    return _encoder.encode(to_json(value, hiding))
 
 
 def decode(line: bytes) -> Any:
     """Return the value that a line holds. Raises :class:`~wadm.errors.Malformed`."""
     try:
-        return from_json(msgspec.json.decode(line))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        told = msgspec.json.decode(line)
+    except ValueError as error:
+        raise Malformed(f"not an input or effect: {error}") from error
+    return read(told)
+
+
+def read(told: Json) -> Any:
+    """Return the value that plain data stands for. Raises :class:`~wadm.errors.Malformed`."""
+    try:
+        return from_json(told)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"not an input or effect: {error}") from error
 
 
-def to_json(value: object) -> Json:
+def to_json(value: object, hiding: Hiding | None = None) -> Json:
     """Return a value as plain data."""
+
+    def write(one: object) -> Json:
+        return to_json(one, hiding)
+
     match value:
         case None | bool() | int() | str():
             return value
@@ -76,18 +90,20 @@ def to_json(value: object) -> Json:
             return value if math.isfinite(value) else {TAG: "float", "of": str(value)}
         case Struct():
             name = _NAMES[type(value)]
-            told = {f.encode_name: to_json(getattr(value, f.name)) for f in fields(value)}
-            return {TAG: name, **told}
+            told = {f.encode_name: getattr(value, f.name) for f in fields(value)}
+            if hiding is not None:
+                told = {key: hiding.field(value, key, one) for key, one in told.items()}
+            return {TAG: name, **{key: write(one) for key, one in told.items()}}
         case dict():
             if all(isinstance(key, str) for key in value) and TAG not in value:
-                return {key: to_json(one) for key, one in value.items()}
-            return {TAG: "dict", "of": [[to_json(key), to_json(one)] for key, one in value.items()]}
+                return {key: write(one) for key, one in value.items()}
+            return {TAG: "dict", "of": [[write(key), write(one)] for key, one in value.items()]}
         case list():
-            return [to_json(one) for one in value]
+            return [write(one) for one in value]
         case tuple():
-            return {TAG: "tuple", "of": [to_json(one) for one in value]}
+            return {TAG: "tuple", "of": [write(one) for one in value]}
         case set() | frozenset():
-            return {TAG: type(value).__name__, "of": sorted(map(to_json, value), key=_encoder.encode)}
+            return {TAG: type(value).__name__, "of": sorted(map(write, value), key=_encoder.encode)}
         case Exception():
             return {TAG: "error", "of": f"{type(value).__name__}: {value}"}
         case bytes():
@@ -107,7 +123,7 @@ def from_json(told: Json) -> Any:
     name = told[TAG]
     if (kind := _TYPES.get(name)) is not None:
         return kind(**{f.name: from_json(told[f.encode_name]) for f in fields(kind) if f.encode_name in told})
-    of = told["of"]
+    of = told.get("of")
     if name in _SEQUENCES:
         return _SEQUENCES[name](from_json(one) for one in of)
     match name:

@@ -143,6 +143,11 @@ class Planner:
             self._context.emit(QueryHosts(questions))
         return plans
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a planning was interrupted, and goes on with the next call."""
+        return bool(self._begun)
+
     def drop_begun(self) -> None:
         """Drop plannings of which a part is decided and not done."""
         self._begun.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -10,9 +11,21 @@ ADDRESS_KEYS: Final = ("address", "default_address")
 ANY_HOST: Final = ("", "0.0.0.0", "[::]", "::")  # noqa: S104 - compared with, not listened on
 
 
+_LISTENED_ON: Final = re.compile(r"[\w.:\-\[\]%]*:\d{1,5}")
+
+
+def is_address(key: str, value: str) -> bool:
+    """Whether a value of a configuration is an address to listen on: ``HOST:PORT`` under a key for such.
+
+    >>> is_address("address", "0.0.0.0:8080"), is_address("address", "nats://me:secret@there:4222")
+    (True, False)
+    """
+    return key in ADDRESS_KEYS and _LISTENED_ON.fullmatch(value) is not None
+
+
 def addresses(properties: Mapping[str, str]) -> Iterator[str]:
-    """Yield the addresses that a configuration names."""
-    return (properties[key] for key in ADDRESS_KEYS if key in properties)
+    """Yield the addresses to listen on that a configuration names."""
+    return (properties[key] for key in ADDRESS_KEYS if key in properties and is_address(key, properties[key]))
 
 
 def port(address: str) -> str:

@@ -36,7 +36,14 @@ class Row(Struct, frozen=True):
 def table(settings: Settings | None = None) -> tuple[Row, ...]:
     """Return everything that is published or heard under these settings, by default the server's defaults."""
     settings = settings or Settings()
-    return (*_api(settings.api_prefix), *_own(), *_of_the_lattice(), *_inboxes(), *_jetstream(settings))
+    return (
+        *_api(settings.api_prefix),
+        *_own(),
+        *_recording(settings),
+        *_of_the_lattice(),
+        *_inboxes(),
+        *_jetstream(settings),
+    )
 
 
 def _api(prefix: str) -> Iterable[Row]:
@@ -66,6 +73,11 @@ def _own() -> Iterable[Row]:
     )
 
 
+def _recording(settings: Settings) -> Iterable[Row]:
+    if settings.record:
+        yield Row(subjects.recording(LATTICE), "what owners are told and decide, without values", ("server",))
+
+
 def _of_the_lattice() -> Iterable[Row]:
     yield Row(subjects.control(LATTICE, ">"), "what hosts are asked", ("server",), ("host",))
     yield Row(subjects.host_event(LATTICE, ">"), "what hosts say", ("host",), ("server",))
@@ -88,7 +100,8 @@ def _jetstream(settings: Settings) -> Iterable[Row]:
     server: tuple[Role, ...] = ("server",)
     yield Row(f"{api}.INFO", "whether JetStream is there", ("server", "deployer"))
     buckets = (called.leases, called.state, called.manifests)
-    streams = (called.events, called.commands, called.status, called.notify, called.timeline, called.revisions)
+    streams: tuple[str, ...] = (called.events, called.commands, called.status, called.notify)
+    streams += (called.timeline, called.revisions, *((called.recording,) if settings.record else ()))
     for stream in (*streams, called.host_events, *(f"KV_{bucket}" for bucket in buckets)):
         yield Row(f"{api}.STREAM.*.{stream}", "make, look at, purge what is kept", server)
     for stream in (*(f"KV_{bucket}" for bucket in buckets), called.revisions, called.timeline):

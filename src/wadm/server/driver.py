@@ -28,6 +28,7 @@ from wadm.server.application_reader import ApplicationReader
 from wadm.server.host_queries import HostQueries
 from wadm.server.logging import Limited
 from wadm.server.metrics import LatticeMetrics
+from wadm.server.recorder import Recorder
 from wadm.wire.events import HeartbeatFilter
 
 
@@ -54,6 +55,7 @@ class Driver:
         metrics: LatticeMetrics,
         limited: Limited,
         scope: str,
+        recorder: Recorder | None = None,
     ) -> None:
         self.controller = controller
         self._reader = reader
@@ -63,6 +65,7 @@ class Driver:
         self._metrics = metrics
         self._limited = limited
         self._scope = scope
+        self._recorder = recorder
         self._heartbeats = HeartbeatFilter()
         self._may_act = True
         self._doubts: dict[str, str] = {}
@@ -85,7 +88,10 @@ class Driver:
 
     def feed(self, input_: Input) -> None:
         """Tell the controller something."""
-        self.controller.feed(input_, self._now())
+        now = self._now()
+        if self._recorder is not None:
+            self._recorder.fed(input_, now)
+        self.controller.feed(input_, now)
 
     def unexpected(self, error: Exception, doing: str, **fields: object) -> None:
         """Report an error that nobody expects, and have everything verified."""
@@ -132,7 +138,10 @@ class Driver:
         """Yield what the controller decides, to be performed at once."""
         while True:
             self._tell_what_holds()
-            effects = self.controller.decide(self._now())
+            now = self._now()
+            effects = self.controller.decide(now)
+            if self._recorder is not None:
+                self._recorder.decided(effects, now)
             yield effects
             if not effects or not isinstance(asked := effects[-1], ReadApplications):
                 return

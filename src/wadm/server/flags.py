@@ -263,6 +263,21 @@ FLAGS: Final = (
         "and its status says so",
     ),
     Flag(
+        setting="record",
+        long="--record",
+        env="WADM_RECORD",
+        help="Record what is told and decided of each lattice, the values of configurations hidden, for wadm replay",
+    ),
+    Flag(
+        setting="record_max_bytes",
+        long="--record-max-bytes",
+        env="WADM_RECORD_MAX_BYTES",
+        value="RECORD_MAX_BYTES",
+        read=integer(1024 * 1024, 2**63 - 1),
+        default="67108864",
+        help="The most bytes that recordings may hold; the oldest go",
+    ),
+    Flag(
         setting="silence_pause",
         long="--silence-pause",
         env="WADM_SILENCE_PAUSE",

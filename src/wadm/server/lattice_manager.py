@@ -331,6 +331,7 @@ def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings
             pause=settings.silence_pause,
             limits=settings.planning_limits,
         ),
+        record_max_bytes=settings.record_max_bytes if settings.record else None,
         at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
     )
 

@@ -35,6 +35,7 @@ from wadm.server.inbox import Inbox
 from wadm.server.logging import Limited, Logger
 from wadm.server.metrics import LatticeMetrics
 from wadm.server.query_service import QueryService
+from wadm.server.recorder import Recorder
 from wadm.server.records import Records
 from wadm.server.roster import Roster
 from wadm.server.timeline import Timeline
@@ -53,6 +54,8 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
     command_stream: str = "wadm_commands"
     at_a_time: int = AT_A_TIME
     reply_rules: ReplyRules = ReplyRules()
+    record_max_bytes: int | None = None
+    """What the stream of recordings may hold; ``None``: nothing is recorded."""
     control: ControllerSettings = ControllerSettings()
 
 
@@ -86,8 +89,19 @@ class LatticeRunner:
         scope = self._place.scope
         self.reader = ApplicationReader(self.controller, applications, statuses, limited)
         inquiries = HostQueries(transport, lattice, account, self._inbox.put, self.now, log)
+        self._recorder = None
+        if settings.record_max_bytes is not None:
+            self._recorder = Recorder(transport, scope, self.controller, settings.control, settings.record_max_bytes)
         self._driver = Driver(
-            self.controller, self.reader, inquiries, self.now, tenure.holds, self.metrics, limited, scope
+            self.controller,
+            self.reader,
+            inquiries,
+            self.now,
+            tenure.holds,
+            self.metrics,
+            limited,
+            scope,
+            self._recorder,
         )
         commands = Commands(
             FencedTransport(transport, tenure.holds),
@@ -190,6 +204,8 @@ class LatticeRunner:
                 await subscription.stop()
             await self._desk.close()
             await self._executor.stop()
+            if self._recorder is not None:
+                self._recorder.flush()
 
     def _hear(self, message: Message) -> None:
         self._inbox.hear(message.data)

@@ -66,6 +66,7 @@ class Names(Struct, frozen=True):
     notify: str
     timeline: str
     revisions: str
+    recording: str
     state: str
     manifests: str
     leases: str
@@ -82,6 +83,7 @@ def names(settings: Settings) -> Names:
         notify="wadm_notify",
         timeline=f"{prefix}wadm_timeline",
         revisions=f"{prefix}wadm_revisions",
+        recording=f"{prefix}wadm_recording",
         state=settings.state_bucket,
         manifests=settings.manifest_bucket,
         leases=LEASES,
@@ -96,6 +98,14 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
     acknowledge.
     """
     called, storage = names(settings), settings.stream_persistence
+    recording = StreamSpec(
+        name=called.recording,
+        subjects=(subjects.recording("*"),),
+        storage=storage,
+        max_bytes=settings.record_max_bytes,
+        replicas=replicas,
+        description="What owners of lattices were told and decided, for wadm replay",
+    )
     return (
         StreamSpec(
             name=called.events,
@@ -167,6 +177,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             allow_direct=True,
             description="Every change of what is deployed of wadm applications, and what became of it",
         ),
+        *((recording,) if settings.record else ()),
     )
 
 

@@ -56,6 +56,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     notify_stream_max_bytes: int = -1
     wasmbus_event_stream_max_bytes: int = -1
 
+    record: bool = False
+    """Whether what owners are told and decide is recorded."""
+    record_max_bytes: int = 64 * 1024 * 1024
     planning_limits: Limits = DEFAULT
     """How large an application may be to be planned."""
     events_without_values: bool = False

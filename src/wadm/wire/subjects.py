@@ -228,6 +228,11 @@ def revision(scope: str, name: str) -> str:
     return f"wadm.revision.{scope}.{name}"
 
 
+def recording(scope: str) -> str:
+    """Return where the recording of what a lattice's owner is told and decides is kept (``*`` for all)."""
+    return f"wadm.recording.{scope}"
+
+
 def owner(scope: str, question: str) -> str:
     """Return where the owner of a lattice is asked (``plan``, ``explain``, ``resume``), and all servers for what they
     remember of it (``missing``, ``restore``), by other servers."""
