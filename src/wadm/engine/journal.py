@@ -123,7 +123,7 @@ def from_json(told: Json) -> Any:
     name = told[TAG]
     if (kind := _TYPES.get(name)) is not None:
         return kind(**{f.name: from_json(told[f.encode_name]) for f in fields(kind) if f.encode_name in told})
-    of = told.get("of")
+    of: Any = told.get("of")
     if name in _SEQUENCES:
         return _SEQUENCES[name](from_json(one) for one in of)
     match name:

@@ -1,6 +1,6 @@
 """A recording of a controller: what it was told and what it decided, as lines of JSON, to be decided again.
 
-    {"segment": 3, "lattice": "default", "settings": {...}, "wadm": "0.22.0", "snapshot": null}
+    {"segment": 3, "lattice": "default", "settings": {...}, "wadm": "1.2.3", "snapshot": null}
     {"at": 1700000000.25, "fed": {"$": "HostEvent", ...}}
     {"at": 1700000000.25, "decided": [{"$": "PublishStatus", ...}]}
 

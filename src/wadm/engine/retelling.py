@@ -85,7 +85,7 @@ def retell(segment: Segment, at: float, decisions: int) -> Moment:
 def _hosts(lattice: Lattice) -> Iterator[KnownHost]:
     for host in sorted(lattice.hosts.values(), key=lambda one: one.called):
         components, providers = tuple(sorted(host.components)), tuple(sorted(host.providers))
-        yield KnownHost(host.id, host.called, components, providers, host.id in lattice.silent)
+        yield KnownHost(host.id, host.called, components, providers, host.id in lattice.certainty.silent)
 
 
 def _applications(controller: LatticeController) -> Iterator[KnownApplication]:
