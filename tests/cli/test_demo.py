@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 LINK = "httpserver → greeter (wasi:http)"
 
 
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wadm", "demo", *arguments],
-        env=without_settings(),
+        env={**without_settings(), **environment},
         cwd="/",
         capture_output=True,
         text=True,
@@ -27,7 +27,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_shows_an_application_on_its_way_to_deployed_and_where_it_runs() -> None:
-    shown = demo("--once")
+    shown = demo("--once", "--simulated")
     assert (shown.returncode, shown.stderr) == (0, "")
     text = shown.stdout
     assert "3 hosts, SIMULATED" in text
@@ -36,6 +36,17 @@ def test_shows_an_application_on_its_way_to_deployed_and_where_it_runs() -> None
         assert any(scaler in line and line.endswith(" deployed") for line in text.splitlines()), scaler
     assert "hello  ✓ deployed  version v1.0.0  3 of 3 scalers as wanted" in text
     assert "hello-greeter × 6" in text
+
+
+def test_a_component_answers_where_this_machine_can_run_one(tmp_path: Path) -> None:
+    pytest.importorskip("wasmtime", reason="needs the extra: wadm[host]")
+    shown = demo("--once", XDG_CACHE_HOME=str(tmp_path))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "SIMULATED" not in shown.stdout
+    assert "component.yaml: application greeting, version v1.0.0." in shown.stdout
+    command, answer = shown.stdout.splitlines()[-2:]
+    assert command.startswith("$ curl http://127.0.0.1:")
+    assert answer == "Hello from a component!"
 
 
 def test_an_application_that_cannot_be_deployed_in_time_is_a_failure_that_says_why() -> None:
@@ -55,7 +66,10 @@ def test_a_manifest_that_is_refused_is_a_failure_that_says_why(tmp_path: Path) -
 
 def test_stays_up_until_it_is_stopped() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "wadm", "demo"], env=without_settings(), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "wadm", "demo", "--simulated"],
+        env=without_settings(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with process:
         assert process.stdout is not None

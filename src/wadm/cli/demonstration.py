@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
@@ -15,6 +18,7 @@ from wadm.cli.views.causes import cause
 from wadm.cli.views.status import status as status_view
 from wadm.client.client import Client
 from wadm.client.connection import open_client
+from wadm.client.images import with_absolute_images
 from wadm.client.settings import Settings
 from wadm.client.watch import NotReached
 from wadm.hosts.behaviour import HostBehaviour
@@ -23,11 +27,19 @@ from wadm.model.status import ApplicationStatus, ScalerStatus
 
 _REPOSITORY = Path(__file__).parents[3]
 _PACKAGED = Path(__file__).with_name("hello.yaml")
+_ADDRESS = "127.0.0.1:8000"
+"""Where the example with a component answers, if the port is free."""
 
 
 def hello() -> Path:
     """Return the example: of the package, or of the checkout that this is run from."""
     return _PACKAGED if _PACKAGED.exists() else _REPOSITORY / "examples" / "hello.yaml"
+
+
+def component() -> Path:
+    """Return the example whose component is beside it: of the package, or of the checkout that this is run from."""
+    packaged = _PACKAGED.with_name("component.yaml")
+    return packaged if packaged.exists() else _REPOSITORY / "examples" / "component.yaml"
 
 
 class Demonstration:
@@ -36,8 +48,9 @@ class Demonstration:
     habits = HostBehaviour(pull_delay=(0.2, 0.8))
     """Of the simulated hosts: fetching an image takes a moment, so that there is something to be seen."""
 
-    def __init__(self, manifest: Path, once: bool, timeout: float) -> None:
+    def __init__(self, manifest: Path, once: bool, timeout: float, *, real: bool = False) -> None:
         self.over = False
+        self._address = _free_address() if real else ""
         self._manifest = manifest
         self._once = once
         self._timeout = timeout
@@ -49,7 +62,9 @@ class Demonstration:
         client = await open_client(Settings(servers=(started.nats.url,), lattice=started.wanted.lattice))
         try:
             name = await self._deploy(client)
-            await _where(client, name)
+            await _where(client, simulated=started.real is None)
+            if self._address:
+                await _answer(f"http://{self._address}")
         finally:
             await client.close()
         self.over = True
@@ -61,7 +76,7 @@ class Demonstration:
 
     async def _deploy(self, client: Client) -> str:
         """Put and deploy, show the status until it is deployed; return the application's name."""
-        put = await client.put(self._manifest)
+        put = await client.put(self._read() if self._address else self._manifest)
         echo(f"\nPut {_shown(self._manifest)}: application {put.name}, version {put.version}. Deploying it:\n")
         status: ApplicationStatus | None = None
         async with client.watching(put.name) as watch:
@@ -77,6 +92,10 @@ class Demonstration:
                     echo()
                     show(status_view(put.name, status, put.version, time.time()))
         return put.name
+
+    def _read(self) -> bytes:
+        data, _ = with_absolute_images(self._manifest.read_bytes(), self._manifest.parent)
+        return data.replace(_ADDRESS.encode(), self._address.encode())
 
 
 class Progress:
@@ -110,10 +129,39 @@ def _shown(manifest: Path) -> str:
         return str(manifest)
 
 
-async def _where(client: Client, name: str) -> None:
-    echo("\nWhat the hosts say they run (simulated):\n")
+async def _where(client: Client, simulated: bool) -> None:
+    echo(f"\nWhat the hosts say they run{' (simulated)' if simulated else ''}:\n")
     for inventory in await client.inventories():
         echo(f"  {inventory.friendly_name:<24} {_running(inventory)}")
+
+
+def _free_address() -> str:
+    """Return the address of the example, with another port where that one is taken."""
+    for address in (_ADDRESS, "127.0.0.1:0"):
+        host, _, port = address.partition(":")
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((host, int(port)))
+            return f"{host}:{one.getsockname()[1]}"
+    return _ADDRESS
+
+
+async def _answer(url: str) -> None:
+    """Ask the application for what it serves, as a person would."""
+    echo(f"\n$ curl {url}")
+    try:
+        text = await asyncio.to_thread(_fetch, url)
+    except OSError as error:
+        raise Failure(f"{url} does not answer: {error}", FAILED) from error
+    echo(text.rstrip("\n"))
+
+
+def _fetch(url: str) -> str:
+    from urllib.request import ProxyHandler, build_opener
+
+    with build_opener(ProxyHandler({})).open(url, timeout=10) as response:
+        data: bytes = response.read()
+    return data.decode(errors="replace")
 
 
 def _running(inventory: Inventory) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -54,6 +55,8 @@ class Wanted(Struct, frozen=True):
     data_dir: Path | None = None
     hosts: tuple[HostGroup, ...] = ()
     habits: HostBehaviour = HEALTHY
+    components: HostOptions | None = None
+    """The host that runs components, if there is to be one."""
     log_level: str | None = "warn"
     """As in ``RUST_LOG``; ``None``: what that variable says, else ``info``."""
     http: int | None = None
@@ -66,6 +69,9 @@ class Development(Struct, frozen=True):
     wanted: Wanted
     nats: EmbeddedNats
     fleet: Fleet
+    """The simulated hosts."""
+    real: Fleet | None
+    """The host that runs components."""
     server: Server
     dashboard: str = ""
     """The URL of the dashboard with a token, or why there is none."""
@@ -81,6 +87,8 @@ class Development(Struct, frozen=True):
             noun = "hosts, SIMULATED: they answer" if count > 1 else "host, SIMULATED: it answers"
             verb = "run" if count > 1 else "runs"
             yield _line(f"{count} {noun} as wasmCloud does, and {verb} no WebAssembly", "")
+        if self.real is not None:
+            yield _line("1 host", "runs components")
         for group in self.wanted.hosts:
             if group.labels:
                 labels = " ".join(f"{label}={text}" for label, text in group.labels.items())
@@ -108,9 +116,10 @@ async def _development(wanted: Wanted, nats: EmbeddedNats) -> AsyncIterator[Deve
     async with contextlib.AsyncExitStack() as stack:
         # Hosts before the server: it then stops before them, and does not see the world it keeps fall apart.
         fleet = await stack.enter_async_context(_fleet(nats, wanted))
+        real = await stack.enter_async_context(_real_host(nats, wanted)) if wanted.components else None
         server = await stack.enter_async_context(_server(nats, wanted.log_level))
         dashboard = stack.enter_context(_dashboard(nats, wanted, server))
-        yield Development(wanted, nats, fleet, server, dashboard)
+        yield Development(wanted, nats, fleet, real, server, dashboard)
 
 
 @contextlib.contextmanager
@@ -175,10 +184,25 @@ async def _fleet(nats: EmbeddedNats, wanted: Wanted) -> AsyncIterator[Fleet]:
         await _stop(fleet, transport, nats)
 
 
-async def _stop(what: Server | Fleet, transport: NatsTransport, nats: EmbeddedNats) -> None:
+@contextlib.asynccontextmanager
+async def _real_host(nats: EmbeddedNats, wanted: Wanted) -> AsyncIterator[Fleet]:
+    assert wanted.components is not None
+    log_to_stderr(logging.WARNING, logging.INFO)
+    transport = await connect(ConnectOptions((nats.url,), name="wadm host"))
+    fleet = real_host(transport, wanted.lattice, nats.url, wanted.components)
+    try:
+        await fleet.start()
+        yield fleet
+    finally:
+        await _stop(fleet, transport, nats, HOST_STOP_TIMEOUT)
+
+
+async def _stop(
+    what: Server | Fleet, transport: NatsTransport, nats: EmbeddedNats, patience: float = STOP_TIMEOUT
+) -> None:
     """Stop in order, and soon; at once where the NATS server has gone, and nobody would hear a goodbye."""
     with contextlib.suppress(WadmError, TimeoutError):
-        async with asyncio.timeout(STOP_TIMEOUT if nats.lives else 0):
+        async with asyncio.timeout(patience if nats.lives else 0):
             await what.stop()
             await transport.close()
 
@@ -229,7 +253,7 @@ def run_real(settings: ClientSettings, options: HostOptions, verbose: bool) -> i
     Being stopped is how it ends: that is no failure. Raises Misconfigured where it cannot run here.
     """
     need_components()
-    log_to_stderr(verbose)
+    log_to_stderr(logging.INFO, logging.DEBUG if verbose else logging.INFO)
     code = asyncio.run(_until_signal(_real(settings, options)))
     return DONE if code == INTERRUPTED else code
 

@@ -102,12 +102,12 @@ def _public_key(seed: str) -> str:
     return key
 
 
-def log_to_stderr(verbose: bool) -> None:
-    """Have the host and its components say on stderr what they do."""
+def log_to_stderr(host: int, components: int) -> None:
+    """Have a host and its components say on stderr what they do, from these levels on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    for name in ("wadm.host", "wadm.component"):
+    for name, level in (("wadm.host", host), ("wadm.component", components)):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+        logger.setLevel(level)
         logger.propagate = False

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @command(
     "up",
     examples="""
+    wadm up --host
     wadm up --hosts 3
     wadm up --hosts 2:zone=east --hosts 1:zone=west,tier=edge
     wadm up --port 0 --data-dir ~/wadm-data
     """,
 )
+@option("--host", is_flag=True, help="Run a host for components, too. It may read images from files.")
 @hosts_option()
 @option(
     "-x",
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Lattice that the simulated hosts are in.",
+    help="Lattice that the hosts are in.",
 )
 @option(
     "--port",
@@ -52,13 +54,23 @@ if TYPE_CHECKING:
     help="Port of the dashboard, on this machine only.  [default: any free one]",
 )
 @option("-v", "--verbose", is_flag=True, help="Show what the server logs.")
-def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | None, http: int, verbose: bool) -> None:
+def up(
+    host: bool,
+    hosts: tuple[HostGroup, ...],
+    lattice: str,
+    port: int,
+    data_dir: Path | None,
+    http: int,
+    verbose: bool,
+) -> None:
     """Run a NATS server and wadm on this machine, for development, until Ctrl-C.
 
     The NATS server is the one of the extra `up`, or a nats-server on the PATH; the dashboard, whose URL is printed with
-    a token for this run, is in the extra `http`. Where one is missing, the command that installs it is named.
+    a token for this run, is in the extra `http`, what runs components in the extra `host`. Where one is missing, the
+    command that installs it is named.
     """
     from wadm.cli.development import Wanted, forever, run
+    from wadm.cli.real_hosts import HostOptions, need_components
     from wadm.client.settings import resolve
 
     resolve({"lattice": lattice}, env={})  # raises for a name that no lattice can have
@@ -69,5 +81,9 @@ def up(hosts: tuple[HostGroup, ...], lattice: str, port: int, data_dir: Path | N
         echo("\nCtrl-C stops everything.")
         return await forever()
 
+    if host:
+        need_components()
+    components = HostOptions(allow_files=True) if host else None
     # Being stopped is how it ends: that is no failure.
-    run(Wanted(lattice, port, data_dir, hosts, log_level=None if verbose else "warn", http=http), work)
+    log_level = None if verbose else "warn"
+    run(Wanted(lattice, port, data_dir, hosts, components=components, log_level=log_level, http=http), work)
