@@ -43,7 +43,14 @@ def test_the_wheel_has_what_runs_and_nothing_else(built: Path) -> None:
     with zipfile.ZipFile(_one(built, "*.whl")) as wheel:
         names = set(wheel.namelist())
         text = wheel.read(f"wadm-{__version__}.dist-info/METADATA").decode()
-    assert {"wadm/cli/hello.yaml", "wadm/cli/manifest.schema.json", "wadm/py.typed", "wadm/extras.py"} <= names
+    assert {
+        "wadm/cli/hello.yaml",
+        "wadm/cli/component.yaml",
+        "wadm/cli/components/hello/hello.wasm",
+        "wadm/cli/manifest.schema.json",
+        "wadm/py.typed",
+        "wadm/extras.py",
+    } <= names
     data = f"wadm-{__version__}.data/data/share/man/man1"
     assert {f"{data}/wadm.1", f"{data}/wadm-list.1"} <= names
     assert {name.split("/")[0] for name in names} == {

@@ -1,0 +1,104 @@
+"""``wadm host`` as people run it: a process, a real NATS, deployed by a real server, and a port that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("wasmtime", reason="needs the extra: wadm[host]")
+
+from tests.cli.processes import without_settings
+from tests.wasm.guests import component
+from tests.wasm.lattice import free_port, get
+
+MANIFEST = """
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: hello
+  annotations: {{version: {version}}}
+spec:
+  components:
+    - name: greeter
+      type: component
+      properties: {{image: "file://{image}", config: [{{name: words, properties: {{greeting: {version}}}}}]}}
+      traits:
+        - {{type: spreadscaler, properties: {{instances: 4}}}}
+    - name: httpserver
+      type: capability
+      properties: {{image: "ghcr.io/wasmcloud/http-server:0.27.0"}}
+      traits:
+        - type: link
+          properties:
+            namespace: wasi
+            package: http
+            interfaces: [incoming-handler]
+            target: {{name: greeter}}
+            source: {{config: [{{name: listen-on, properties: {{address: "127.0.0.1:{port}"}}}}]}}
+"""
+
+
+def wadm(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wadm", *arguments, "--server", url]
+    return subprocess.run(command, env=without_settings(), capture_output=True, text=True, check=False, timeout=90)
+
+
+@pytest.fixture
+def up() -> Iterator[str]:
+    """The URL of a NATS with a server."""
+    command = [sys.executable, "-m", "wadm", "up", "--port", "0"]
+    with subprocess.Popen(command, env=without_settings(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"nats://\S+:\d+", process.stdout.readline())
+        assert found
+        try:
+            for line in process.stdout:
+                if line.startswith("Ctrl-C"):
+                    break
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: Path) -> None:
+    port = free_port()
+    image = tmp_path / "probe.wasm"
+    image.write_bytes(component("probe"))
+    manifest = tmp_path / "hello.yaml"
+    environment = {**without_settings(), "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "wadm", "host", "--allow-file-load", "--label", "zone=a", "--server", up]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        said = (await process.stdout.readline()).decode()
+        assert re.match(r"host [a-z]+-[a-z]+-\d+ N[A-Z2-7]{55} in lattice default", said)
+        assert "zone=a" in (await asyncio.to_thread(wadm, "hosts", url=up)).stdout
+
+        for version in ("v1", "v2"):
+            manifest.write_text(MANIFEST.format(version=version, image=image, port=port))
+            done = await asyncio.to_thread(wadm, "deploy", str(manifest), "--wait", url=up)
+            assert done.returncode == 0, done.stderr
+            assert (await get(port, "/kgreeting")).body == version.encode()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        errors = (await process.communicate())[1].decode()
+    assert process.returncode == 0, errors
+    assert "hello-greeter runs file://" in errors
+    assert "No host" in (await asyncio.to_thread(wadm, "hosts", url=up)).stdout
+
+
+def test_a_seed_that_is_none_is_a_sentence(up: str) -> None:
+    refused = wadm("host", "--host-seed", "nonsense", url=up)
+    assert refused.returncode == 2
+    assert "--host-seed is no seed of an nkey" in refused.stderr
+    assert "Traceback" not in refused.stderr
