@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from wadm.errors import TimedOut, Unavailable
 from wadm.transport.memory import Fault, Network
+from wadm.transport.memory.broker import GATHERING
 
 LATENCY: Final = 0.0005
 """Seconds that a message takes."""
@@ -117,7 +118,9 @@ class TroubledNetwork(Network):
         if subject.startswith("wasmbus.evt."):
             return trouble.event_lost, trouble.event_doubled, trouble.event_late
         if subject.startswith("_INBOX."):
-            return trouble.reply_lost, trouble.reply_doubled, trouble.reply_late
+            # NATS hands an answer over once. Whoever counts the answers of several may rely on that.
+            doubled = 0.0 if subject.startswith(GATHERING) else trouble.reply_doubled
+            return trouble.reply_lost, doubled, trouble.reply_late
         if subject.startswith(("wasmbus.ctl.", "wadm.api.")):
             return trouble.request_lost, 0.0, trouble.reply_late
         return 0.0, 0.0, 0.0

@@ -123,6 +123,7 @@ REMEMBERED = {
     20016: "the check wanted a component to go to which a provider leads that goes on, as its new image was given up",
     23449: "the check took a provider for stopped, as heard, that a later list of its host had shown to run",
     24244: "a delete removed another link of the same identity than was known to be the first, time and again",
+    26388: "the answers of providers to a question were counted, and one came twice, which NATS does not do",
     24509: "the check counted a host for each of two shares that only one host fits",
     24712: "the check did not wait for the end of the pause that follows where most hosts fell silent",
     11001: "what was sent so late that it was given up was not waited for after the host had accepted it",

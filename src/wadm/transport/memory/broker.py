@@ -15,6 +15,8 @@ from wadm.transport.memory.streams import Stream
 from wadm.transport.rules import adjusted, matches, serves
 from wadm.transport.virtual_time import Clock, LoopClock
 
+GATHERING = "_INBOX.gathering."
+"""What the subjects begin with on which the answers of several are gathered."""
 _ROUTES_REMEMBERED = 10_000
 
 
@@ -134,9 +136,9 @@ class MemoryBroker:
             self._interests.remove(interest)
             self._routes.clear()
 
-    def open_inbox(self, owner: Client, handler: Handler) -> str:
-        """Return a subject on which ``handler`` gets answers."""
-        inbox = f"_INBOX.{next(self._inbox_numbers)}"
+    def open_inbox(self, owner: Client, handler: Handler, *, gathers: bool = False) -> str:
+        """Return a subject on which ``handler`` gets answers; those of several where somebody ``gathers`` them."""
+        inbox = f"{GATHERING if gathers else '_INBOX.'}{next(self._inbox_numbers)}"
         self._inboxes[inbox] = Interest(owner, inbox, "", handler)
         return inbox
 

@@ -180,7 +180,7 @@ class MemoryTransport:
             heard.set()
 
         self._listening[heard] = None
-        inbox = self.broker.open_inbox(self, take)
+        inbox = self.broker.open_inbox(self, take, gathers=operation == "gather")
         asked = Message(message.subject, message.data, inbox, message.headers)
         try:
             if not await self._call(operation, message.subject, lambda _: self.broker.send(self.name, asked), timeout):
