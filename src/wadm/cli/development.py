@@ -23,7 +23,7 @@ from wadm.cli.exits import DONE, FAILED, INTERRUPTED, Failure
 from wadm.cli.gateway import PRODUCT, listening, need_http
 from wadm.cli.host_groups import HostGroup
 from wadm.cli.output import echo
-from wadm.cli.real_hosts import HostOptions, log_to_stderr, need_components, real_host
+from wadm.cli.real_hosts import HostOptions, log_to_stderr, loop_factory, need_components, real_host
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings as ClientSettings
 from wadm.client.urls import safe_url
@@ -213,7 +213,8 @@ def run(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]])
     Ctrl-C, SIGTERM and the end of the terminal end the work early (130); a second one does not wait for the rest to be
     stopped. Raises Failure where something does not start, or ends by itself.
     """
-    return asyncio.run(_until_signal(_with(wanted, work)))
+    with asyncio.Runner(loop_factory=loop_factory() if wanted.components else None) as runner:
+        return runner.run(_until_signal(_with(wanted, work)))
 
 
 def run_simulated(settings: ClientSettings, groups: Sequence[HostGroup], unfetchable: Sequence[str] = ()) -> int:
@@ -254,7 +255,8 @@ def run_real(settings: ClientSettings, options: HostOptions, verbose: bool) -> i
     """
     need_components()
     log_to_stderr(logging.INFO, logging.DEBUG if verbose else logging.INFO)
-    code = asyncio.run(_until_signal(_real(settings, options)))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        code = runner.run(_until_signal(_real(settings, options)))
     return DONE if code == INTERRUPTED else code
 
 
