@@ -16,7 +16,7 @@ from wadm.hosts.wasm.linking import LinkedComponent
 from wadm.hosts.wasm.wasi import INTERFACES
 from wadm.hosts.wasm.workload import Code, Limits, Workload
 
-WAIT = 20.0
+WAIT = 60.0
 """Seconds after which a test gives up to wait for an answer."""
 
 

@@ -127,6 +127,10 @@ async def _answers(transport: Transport, lattice: str) -> bool:
     return True
 
 
+async def _knows_links(transport: Transport, lattice: str) -> bool:
+    return bool(await _call(transport, lattice, "link.get"))
+
+
 async def _serve(transport: Transport, lattice: str, image: Path) -> int:
     """Have the host of a lattice serve the probe; return the port."""
     await until(lambda: _answers(transport, lattice))
@@ -141,6 +145,8 @@ async def _serve(transport: Transport, lattice: str, image: Path) -> int:
     link = {"source_id": "http", "target": "c", "name": "default", "wit_namespace": "wasi", "wit_package": "http"}
     ends = {"interfaces": ["incoming-handler"], "source_config": ["listen"], "target_config": []}
     await _call(transport, lattice, "link.put", link | ends)
+    # A provider is started with the links that its host knows of by then; one that comes between is lost.
+    await until(lambda: _knows_links(transport, lattice))
     start = {"provider_id": "http", "provider_ref": "wasmcloud+builtin://http-server", "host_id": host}
     await _call(transport, lattice, f"provider.start.{host}", start | {"config": [], "annotations": {}})
     await opened(port)
