@@ -328,9 +328,19 @@ def test_a_new_host_is_known_and_empty() -> None:
 def test_a_host_that_starts_again_is_asked_what_runs_there_and_nothing_is_pending_there() -> None:
     world = World(WEB, asked=START).hear(HostStarted("h1", "one", {}, "1.9.2"))
     assert world.runs() == WEB, "it may be a late event"
+    assert not world.lattice.hosts["h1"].known
     assert world.news.questions.hosts == {"h1"}
     assert world.news.applications == {"shop"}
     assert len(world.in_flight) == 0
+
+
+def test_a_component_is_no_more_in_doubt_once_its_host_has_accepted_the_number_that_it_has() -> None:
+    """Where a host has that number and configuration, no event follows (docs/protocol/lattice.md#scale-unchanged)."""
+    doubted = Component("web", "x/web:1", 3, OLD, rescaled=True)
+    world = World(doubted).outcome(START, "accepted")
+    assert world.runs() == replace(doubted, rescaled=False)
+    assert world.news.entities == {("component", "web")}
+    assert World(doubted).outcome(replace(START, count=4), "accepted").runs() == doubted
 
 
 def test_a_host_that_stops_takes_all_with_it() -> None:

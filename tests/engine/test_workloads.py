@@ -868,6 +868,26 @@ def test_a_share_that_may_run_on_an_unseen_host_is_not_added_where_another_runs(
     assert asks(plan(app, lattice)) == ["scale shop-web to 3 on h1 (x/web:1)"]
 
 
+def test_a_component_does_not_become_that_of_a_share_that_may_run_on_an_unseen_host() -> None:
+    """What an earlier version left on h1 is as large as the share that is to be placed."""
+    app = an_app("shop", a_component("web", 2, a_spread("b", zone="b")))
+    lattice = unseen(a_lattice(a_host("h1", running(app, "web", 2, "of before"), zone="b")), "h2")
+    assert asks(plan(app, lattice)) == []
+    lattice.certainty.unseen.clear()
+    lattice.remove_host("h2")
+    assert asks(plan(app, lattice)) == ["scale shop-web to 2 on h1 (x/web:1)"]
+
+
+def test_nothing_is_stopped_for_what_may_be_gone_from_a_host_that_has_just_started_again() -> None:
+    runs = running(SHOP, "web", 3)
+    lattice = a_lattice(a_host("h1", runs), a_host("h2", runs))
+    (stop,) = asks(plan(SHOP, lattice))
+    assert stop.startswith("scale shop-web to 0 on ")
+    for host in lattice.hosts.values():
+        host.known = f" on {host.id} " in stop
+    assert asks(plan(SHOP, lattice)) == []
+
+
 def test_a_share_of_which_part_may_run_on_an_unseen_host_is_not_raised() -> None:
     lattice = unseen(a_lattice(a_host("h1", running(SHOP, "web", 2))), "h2")
     assert asks(plan(SHOP, lattice)) == []

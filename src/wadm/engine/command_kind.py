@@ -112,8 +112,10 @@ class CommandKind(ABC, Generic[C]):
         if self.apply(command, told.lattice, told.now, asked) or told.waited_for:
             told.changes.mark_changed(command.key)
 
-    def note_outcome(self, command: C, result: Result, lattice: Lattice, now: float) -> None:
-        """Note what any outcome leaves uncertain in the lattice, whoever waits for it."""
+    def note_outcome(self, command: C, result: Result, lattice: Lattice, now: float) -> bool:
+        """Note what any outcome leaves uncertain in the lattice, or makes certain, whoever waits for it. Return whether
+        what is planned of it may be another now."""
+        return False
 
     def note_failure(self, command: C, result: Result, lattice: Lattice) -> None:
         """Note what is uncertain in the lattice after an outcome other than yes."""

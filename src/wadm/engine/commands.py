@@ -80,6 +80,15 @@ class _ScaleComponent(CommandKind[ScaleComponent]):
         component = Component(command.component_id, command.reference, command.count, command.annotations)
         return lattice.put(command.host_id, component)
 
+    def note_outcome(self, command: ScaleComponent, result: Result, lattice: Lattice, now: float) -> bool:
+        there = lattice.find("component", command.host_id, command.component_id)
+        if result != "accepted" or not isinstance(there, Component) or not there.rescaled:
+            return False
+        if not self.has_come_true(command, lattice, now):
+            return False  # Its event will tell.
+        # The host has this very number and configuration, and tells nothing, or takes both from this command.
+        return lattice.put(command.host_id, replace(there, rescaled=False))
+
     def effect(self, command: ScaleComponent, lattice: Lattice) -> Effect:
         if command.count == 0:
             return "stop"
@@ -239,9 +248,10 @@ class _PutLink(CommandKind[PutLink]):
         if self.apply(command, told.lattice, told.now, asked) or told.waited_for:
             told.changes.mark_changed(command.key)
 
-    def note_outcome(self, command: PutLink, result: Result, lattice: Lattice, now: float) -> None:
+    def note_outcome(self, command: PutLink, result: Result, lattice: Lattice, now: float) -> bool:
         lattice.certainty.changed_sources[command.source_id] = now
         _note_unanswered_put(command, result, lattice, now)
+        return False
 
     def note_failure(self, command: PutLink, result: Result, lattice: Lattice) -> None:
         _doubt_link(command, result, lattice)
@@ -284,8 +294,9 @@ class _DeleteLink(CommandKind[DeleteLink]):
         if number or pending is not None:
             changes.mark_changed(command.key)
 
-    def note_outcome(self, command: DeleteLink, result: Result, lattice: Lattice, now: float) -> None:
+    def note_outcome(self, command: DeleteLink, result: Result, lattice: Lattice, now: float) -> bool:
         lattice.certainty.changed_sources[command.source_id] = now
+        return False
 
     def note_failure(self, command: DeleteLink, result: Result, lattice: Lattice) -> None:
         _doubt_link(command, result, lattice)
@@ -312,8 +323,9 @@ class _PutConfig(CommandKind[PutConfig]):
     def describe(self, command: PutConfig, host: HostName) -> str:
         return f"put configuration {command.config_name}"
 
-    def note_outcome(self, command: PutConfig, result: Result, lattice: Lattice, now: float) -> None:
+    def note_outcome(self, command: PutConfig, result: Result, lattice: Lattice, now: float) -> bool:
         _note_unanswered_put(command, result, lattice, now)
+        return False
 
     def note_failure(self, command: PutConfig, result: Result, lattice: Lattice) -> None:
         lattice.forget_config(command.config_name)

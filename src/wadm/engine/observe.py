@@ -395,7 +395,8 @@ def _host_started(event: HostStarted, lattice: Lattice, in_flight: Expectations,
     if known is None:
         lattice.hosts[event.host_id].known = True
     else:
-        # Started again under the same id, or a late event: its inventory tells which.
+        # Started again under the same id, or a late event: its inventory tells which. Until then it may be empty.
+        known.known = False
         news.questions.hosts.add(event.host_id)
         news.applications |= in_flight.drop_host(event.host_id)
     _host_changed(event.host_id, lattice, news, relabelled=changed and known is not None)

@@ -16,7 +16,8 @@ def observe_outcome(
     """Fold what became of a command that was sent."""
     command, result = outcome.command, outcome.result
     kind = kind_of(command)
-    kind.note_outcome(command, result, lattice, now)
+    if kind.note_outcome(command, result, lattice, now):
+        news.mark_changed(command.key)
     if result == "accepted":
         _accepted(command, lattice, in_flight, news, touched, now)
         return

@@ -307,8 +307,9 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
             # number does the host take that name.
             renamed = replace(scale(entity.count + 1), reference=entity.code)
             progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
-    elif wanted.count > entity.count and work.lattice.certainty.unseen:
-        progress.wrong.append(host)  # What it lacks may run on a host of which it is not known yet what it runs.
+    elif (wanted.count > entity.count or spread_of(entity) != wanted.share) and work.lattice.certainty.unseen:
+        # What it lacks, or the share that it is to serve, may run on a host of which it is not known yet what it runs.
+        progress.wrong.append(host)
         progress.unsure = True
     elif wanted.count < entity.count and progress.lacking:
         progress.wrong.append(host)  # Others are to take over first.
@@ -387,7 +388,8 @@ def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, 
         elif owner(mine[host]) is not None:
             leaving.append(host)
     outside = {host: mine[host] for host in leaving}
-    serving = {host: one for host, one in progress.serving.items() if host not in work.lattice.certainty.silent}
+    certainty, hosts = work.lattice.certainty, work.lattice.hosts
+    serving = {host: one for host, one in progress.serving.items() if certainty.of_host(hosts[host]) == "certain"}
     may_go = may_stop(outside, scaler, placement, take_stock(placement, serving))
     for host in leaving:
         work.seen.add((scaler.entity_kind, host, scaler.entity_id))

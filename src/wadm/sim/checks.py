@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -437,7 +438,7 @@ def ignorant(world: World, call: Call) -> str:
     application = _owner(stopped) if stopped is not None else None
     if stopped is None or application is None or len(there) > 1 or not world.user.is_settled(application):
         return ""
-    if any(_runs_on(one, kind, id_) for one in world.hosts if _is_away_unnoticed(one, world)):
+    if any(_seems_to_run(one, kind, id_, world) for one in world.hosts):
         return ""
     labels = view.labels[there[0][0]]
     for may_be in world.user.ledger(application).may_be():
@@ -455,15 +456,17 @@ def ignorant(world: World, call: Call) -> str:
     return f"the last one of what is deployed of {application}"
 
 
-def _is_away_unnoticed(host: SimulatedHost, world: World) -> bool:
-    """Whether a host has stood still, or lost its connection, for so short that nobody need know: what was last heard
-    of it is that it runs what it ran."""
-    return host.lives and (host.frozen or host.cut) and world.now() - host.away_since < UNNOTICED
-
-
-def _runs_on(host: SimulatedHost, kind: str, id_: str) -> bool:
-    assert host.host is not None
-    return id_ in (host.host.components if kind == "component" else host.host.providers)
+def _seems_to_run(host: SimulatedHost, kind: str, id_: str, world: World) -> bool:
+    """Whether what was last heard of a host is that it runs something, though it stands still, has lost its connection,
+    or has ended, for so short that nobody need know. One that ended may be back: under the same id it is the same to
+    whoever has not heard of that."""
+    if world.now() - host.away_since >= UNNOTICED:
+        return False
+    if host.lives and (host.frozen or host.cut):
+        assert host.host is not None
+        return id_ in (host.host.components if kind == "component" else host.host.providers)
+    ended, ran = host.ran
+    return (kind, id_) in ran and world.noticed.get(ended, -math.inf) < host.away_since
 
 
 def needless(world: World, call: Call) -> str:

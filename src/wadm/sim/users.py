@@ -91,8 +91,9 @@ class User:
     async def deploy(self, application: str, version: str) -> bool:
         """Deploy a version."""
         operation, body = f"deploy.{application}", {"version": version}
-        self.deploys[application] = self.deploys.get(application, 0) + 1
-        return await self._ask(application, operation, body, ("acknowledged",), lambda stored: stored.deploy(version))
+        done = await self._ask(application, operation, body, ("acknowledged",), lambda stored: stored.deploy(version))
+        self.deploys[application] = self.deploys.get(application, 0) + done
+        return done
 
     async def undeploy(self, application: str) -> bool:
         """Undeploy an application."""

@@ -77,7 +77,9 @@ class SimulatedHost:
         self.frozen = False
         self.cut = False
         self.away_since = 0.0
-        """When it last stood still or lost its connection."""
+        """When it last stood still, lost its connection, or ended."""
+        self.ran: tuple[str, frozenset[tuple[str, str]]] = ("", frozenset())
+        """The id of the host that ended last here, and the kinds and ids of what it ran."""
         self._world = world
 
     @property
@@ -98,12 +100,19 @@ class SimulatedHost:
     async def kill(self) -> None:
         """Have it die without a word."""
         self._tell("dies without a word")
+        self._note_end()
         await self._there().kill()
 
     async def stop(self) -> None:
         """Have it stop in an orderly way."""
         self._tell("stops")
+        self._note_end()
         await self._there().stop()
+
+    def _note_end(self) -> None:
+        host = self._there()
+        there = {("component", id_) for id_ in host.components} | {("provider", id_) for id_ in host.providers}
+        self.away_since, self.ran = self._world.now(), (self.spec.id, frozenset(there))
 
     def freeze(self) -> None:
         """Have it stand still."""
@@ -342,6 +351,8 @@ class World:
         """When the hosts last told of a change of something."""
         self._changed_last = -1.0
         """When anything last happened that the plans of a server depend on."""
+        self.noticed: dict[str, float] = {}
+        """When a server last heard of the life of a host as a whole, or what it runs, by id."""
         self.specs_at_start: dict[tuple[str, str], tuple[bytes, ...]] = {}
         """What was stored of components, their links among it, when a server last asked for the start of a provider; by
         host and id."""
@@ -622,6 +633,8 @@ class World:
             if kind == "health_check_status":
                 return  # it says that nothing has changed
             told = json.loads(data)
+            if kind in ("host_started", "host_stopped", "host_heartbeat"):
+                self.noticed[told["source"]] = self.now()
             if kind in TELLING:
                 self.health_heard.heard(who, kind, told["source"], told["data"]["provider_id"])
             self.known.hears(who, kind, told)
@@ -650,6 +663,7 @@ class World:
     def _inventory_heard(self, who: str, answer: Message | WadmError, asked_after: int) -> None:
         if isinstance(answer, Message):
             inventory = json.loads(answer.data)["response"]
+            self.noticed[inventory["host_id"]] = self.now()
             self.order.learns(who, inventory["host_id"])
             self.calls.shown(inventory["host_id"], inventory)
             self.known.learns(who, inventory, asked_after)
