@@ -125,7 +125,7 @@ REMEMBERED = {
     24244: "a delete removed another link of the same identity than was known to be the first, time and again",
     26388: "the answers of providers to a question were counted, and one came twice, which NATS does not do",
     26868: "a component was stopped for one on a host that had just been started again, and was empty",
-    40351: "a component was scaled again and again, as a late event had told another number, and the host had the right one",
+    40351: "a component was scaled time and again, as a late event told another number than the right one it had",
     40522: "the check took a deployment that was refused for one after which a given up image is tried again",
     40219: "a component got the name of another share while hosts had not said yet what they run",
     24509: "the check counted a host for each of two shares that only one host fits",
