@@ -16,7 +16,7 @@ pytest.importorskip("wasmtime", reason="needs the extra: wadm[host]")
 
 from tests.cli.processes import without_settings
 from tests.wasm.guests import component
-from tests.wasm.lattice import free_port, get
+from tests.wasm.lattice import eventually, free_port
 
 MANIFEST = """
 apiVersion: core.oam.dev/v1beta1
@@ -88,7 +88,7 @@ async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: 
             manifest.write_text(MANIFEST.format(version=version, image=image, port=port))
             done = await asyncio.to_thread(wadm, "deploy", str(manifest), "--wait", url=up)
             assert done.returncode == 0, done.stderr
-            assert (await get(port, "/kgreeting")).body == version.encode()
+            await eventually(port, "/kgreeting", version.encode())  # a configuration is in force within moments
     finally:
         process.send_signal(signal.SIGTERM)
         errors = (await process.communicate())[1].decode()
