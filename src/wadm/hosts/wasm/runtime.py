@@ -113,6 +113,8 @@ class WasmRuntime:
         if use is None:
             use = self._uses[component_id] = LinkedUse(self._transport, component_id, self._options.nats)
         use.names = component.config
+        for name in component.config:  # one that was just put may not have come with the watch yet
+            self._configs.setdefault(name, dict(await self._config(name)))
         use.log_lines = ComponentLog(component_id, component.annotations)
         self._tell(use, await self._links())
         workload = self._workloads.get(component_id)
