@@ -6,12 +6,17 @@ first, possessive without a way back), so that a pattern that tries a long text 
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
+
+import wadm
 
 Next = Callable[[int], Iterator[int]]
 
@@ -163,7 +168,11 @@ def alphabet(pattern: re.Pattern[str]) -> list[str]:
 
 
 def patterns() -> dict[str, re.Pattern[str]]:
-    """Return every pattern that a loaded module of wadm holds."""
+    """Return every pattern that a module of wadm holds, but for those whose extra is not installed."""
+    for found in pkgutil.walk_packages(wadm.__path__, "wadm."):
+        if not found.name.endswith("__main__"):
+            with suppress(ImportError):
+                importlib.import_module(found.name)
     return {
         f"{name}.{attribute}": value
         for name, module in sorted(sys.modules.items())

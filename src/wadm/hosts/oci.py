@@ -38,7 +38,14 @@ _REFERENCE: Final = re.compile(
     r"(?:oci://)?(?P<registry>[^/\s]+)/(?P<repository>[a-z0-9][a-z0-9._/-]*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+def _parameters(challenge: str) -> dict[str, str]:
+    """Return what a challenge asks for; nothing where it makes no sense."""
+    try:
+        return dict(urllib.request.parse_keqv_list(urllib.request.parse_http_list(challenge)))
+    except (ValueError, IndexError):
+        return {}
 
 
 class PullFailed(Exception):
@@ -151,7 +158,7 @@ class _Registry:
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic":
             return self._basic()
-        asked = dict(_PARAMETER.findall(rest))
+        asked = _parameters(rest)
         realm = asked.pop("realm", "")
         if not realm.startswith(("https://", "http://")):
             raise PullFailed("the registry asks for an authentication that is not known here")

@@ -118,7 +118,9 @@ def _replaced_in_place(
 ) -> str | None:
     """Judge a stop where the provider may stay. A host has one of an id at most, so several hosts take turns."""
     others = {name: one for name, one in mine.items() if name != host and name not in stopping}
-    ill = sorted(name for name, one in others.items() if _is_wanted(one, workload) and not _works(one))
+    # What an earlier version has left, with the same image, on a host that fits no more is not the new one.
+    fitting = {name: one for name, one in others.items() if _fits(workload, view.labels[name])}
+    ill = sorted(name for name, one in fitting.items() if _is_wanted(one, workload) and not _works(one))
     if ill:
         return f"{workload.id} is stopped on {host} though the new one on {ill[0]} does not work"
     if len(others) < min(len(mine), _placeable(view, workload)) - 1:
