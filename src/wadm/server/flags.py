@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wadm.server.flag_values import (
     bucket_name,
@@ -55,6 +56,7 @@ class Flag(Struct, frozen=True, kw_only=True):
 
 
 _bytes: Final = integer(-(2**63), 2**63 - 1)
+_room: Final = integer(1024 * 1024, 2**63 - 1)
 _CREDENTIALS: Final = ("nats_seed", "nats_jwt", "nats_creds_file")
 
 
@@ -268,15 +270,7 @@ FLAGS: Final = (
         env="WADM_RECORD",
         help="Record what is told and decided of each lattice, the values of configurations hidden, for wadm replay",
     ),
-    Flag(
-        setting="record_max_bytes",
-        long="--record-max-bytes",
-        env="WADM_RECORD_MAX_BYTES",
-        value="RECORD_MAX_BYTES",
-        read=integer(1024 * 1024, 2**63 - 1),
-        default="67108864",
-        help="The most bytes that recordings may hold; the oldest go",
-    ),
+    replace(_max_bytes("record", "the stream of recordings"), read=_room, default="67108864", hidden=False),
     Flag(
         setting="silence_pause",
         long="--silence-pause",

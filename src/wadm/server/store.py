@@ -1,8 +1,7 @@
 """The stored applications of all lattices: a view that follows the manifest bucket, and the only way to change it.
 
-Writes name the revision they are based on. When somebody else was first, the value is read again and the change
-decided again, a few times. "Not found" and "exists already" are believed only of what the bucket itself said, so that
-several servers on one bucket do not contradict each other.
+Writes name the revision they are based on. When somebody else was first, the value is read again and the change decided
+again, a few times. "Not found" and "exists already" are believed only of what the bucket itself said.
 """
 
 from __future__ import annotations
