@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.builders import (
     a_component,
@@ -449,6 +450,16 @@ def test_nobody_knows_what_was_told_of_a_configuration_that_a_new_owner_does_not
     assert planned.record.changing == {CONFIG}
     observe_config(CONFIG, {"address": "127.0.0.1:8080"}, world.lattice, world.news, 6.0)
     assert asks(plan(APP, world.lattice, record=recorded(APP))) == [DELETE]
+
+
+def test_while_the_values_of_a_configuration_are_not_known_it_stays_on_record_that_they_change() -> None:
+    """A put that was not answered may be carried out later, before the eyes of another owner."""
+    world = World()
+    world.lattice = a_lattice(a_host("h1", running(APP, "ui"), providing(APP, "http")), links=[LINK])
+    changing = replace(recorded(APP), changing=frozenset({CONFIG}))
+    assert plan(APP, world.lattice, record=changing).record.changing == {CONFIG}
+    observe_config(CONFIG, {"address": "127.0.0.1:8080"}, world.lattice, world.news, 6.0)
+    assert plan(APP, world.lattice, record=changing).record.changing == frozenset()
 
 
 def test_a_link_that_comes_after_its_providers_start_was_asked_for_is_untold_until_the_provider_has_it() -> None:

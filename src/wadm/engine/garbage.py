@@ -60,11 +60,13 @@ def plan_garbage(work: PlanBuilder) -> Steps[Leftovers]:
 
 
 def _changing(work: PlanBuilder, wanted: OwnedResources) -> frozenset[str]:
-    """Return the configurations that get other values, and those that have them but not everybody linked is told."""
+    """Return the configurations that get other values, and those that have them, or may have, but not everybody linked
+    is told. Of one whose values are not known, as the put was not answered, nobody is known to be told."""
     told = {
         name
         for name in work.record.changing
-        if all(
+        if name in work.lattice.configs
+        and all(
             delivery(link, work.lattice).state == "delivered"
             for at in work.lattice.links_naming(name)
             if (link := work.lattice.link(at)) is not None

@@ -127,6 +127,7 @@ REMEMBERED = {
     26868: "a component was stopped for one on a host that had just been started again, and was empty",
     40351: "a component was scaled time and again, as a late event told another number than the right one it had",
     40522: "the check took a deployment that was refused for one after which a given up image is tried again",
+    50365: "that a configuration was about to change went off the record while its put had no answer",
     40219: "a component got the name of another share while hosts had not said yet what they run",
     24509: "the check counted a host for each of two shares that only one host fits",
     24712: "the check did not wait for the end of the pause that follows where most hosts fell silent",
