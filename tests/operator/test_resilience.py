@@ -23,8 +23,13 @@ def lattice(world: World) -> str:
 
 
 def deployed(world: World, lattice: str) -> set[str]:
-    items = world.cluster.list("application", "-n", lattice)
-    return {one["metadata"]["name"] for one in items if one.get("status", {}).get("phase") == "Deployed"}
+    return {name for name, (phase, _) in phases(world, lattice).items() if phase == "Deployed"}
+
+
+def phases(world: World, lattice: str) -> dict[str, tuple[str, str]]:
+    """Return the phase and the message of each Application, by its name."""
+    items = {one["metadata"]["name"]: one.get("status", {}) for one in world.cluster.list("application", "-n", lattice)}
+    return {name: (status.get("phase", ""), status.get("message", "")) for name, status in items.items()}
 
 
 def test_killed_at_any_moment_it_converges_without_doubles_or_leftovers(world: World, lattice: str) -> None:
@@ -44,8 +49,13 @@ def test_killed_at_any_moment_it_converges_without_doubles_or_leftovers(world: W
     hasty.kill()
     hasty.start()
     stays = set(names) - set(goes)
-    eventually(lambda: deployed(world, lattice) == stays)
-    eventually(lambda: len(world.cluster.list("application", "-n", lattice)) == len(stays))
+
+    def converged() -> bool:
+        found = phases(world, lattice)
+        assert {name: found[name] for name in found if name not in stays or found[name][0] != "Deployed"} == {}
+        return found.keys() == stays
+
+    eventually(converged)
     with connect_sync(world.nats.url, lattice=lattice) as client:
         assert {one.name for one in client.list()} == stays
         assert all(len(client.versions(name)) == 1 for name in stays)
