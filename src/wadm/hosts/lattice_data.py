@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from wadm.hosts import bodies
 from wadm.hosts.bodies import Link, Reply, Spec
 from wadm.hosts.core import SECRET_PREFIX, HostCore, Refusal, Request, decode
-from wadm.hosts.provider_links import SUBJECT, encode, has_secrets, resolve
+from wadm.hosts.provider_links import SUBJECT, encode, has_secrets, resolve, stored_configs
 from wadm.hosts.store import StoreFailed
 
 _link_decoder = msgspec.json.Decoder(bodies.Link)
@@ -74,7 +74,7 @@ class LatticeData:
     async def _tell_providers(self, verb: str, link: Link) -> None:
         """Tell the providers at both ends, on whichever hosts they run."""
         try:
-            told = encode(await resolve(link, self._core.store))
+            told = encode(await resolve(link, stored_configs(self._core.store)))
         except StoreFailed as error:
             raise Refusal("failed to resolve link config") from error
         for entity in (link.source_id, link.target):

@@ -7,8 +7,8 @@ has, and learns what configurations hold with the link alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -46,7 +46,7 @@ class ToldLink(Struct, frozen=True, kw_only=True):
 
 encode = msgspec.json.encode
 decode = msgspec.json.Decoder(ToldLink).decode
-_values = msgspec.json.Decoder(dict[str, str])
+decode_config = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def link_id(link: Link) -> LinkId:
@@ -64,16 +64,30 @@ def has_secrets(link: Link) -> bool:
     return any(name.startswith(SECRET_PREFIX) for name in (*link.source_config, *link.target_config))
 
 
-async def resolve(link: Link, store: LatticeStore) -> ToldLink:
+ReadConfig: TypeAlias = Callable[[str], Awaitable[Mapping[str, str]]]
+"""Returns what a configuration of a name holds at this moment, nothing where it does not exist."""
+
+
+def stored_configs(store: LatticeStore) -> ReadConfig:
+    """Return what reads configurations from a store."""
+
+    async def read(name: str) -> Mapping[str, str]:
+        data = await store.config(name)
+        return decode_config(data) if data else {}
+
+    return read
+
+
+async def merged(names: Iterable[str], read: ReadConfig) -> dict[str, str]:
+    """Return what configurations hold together; of a key that several have, the last counts."""
+    found: dict[str, str] = {}
+    for name in names:
+        found |= await read(name)
+    return found
+
+
+async def resolve(link: Link, read: ReadConfig) -> ToldLink:
     """Return a link with what its configurations hold at this moment."""
-
-    async def merged(names: tuple[str, ...]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name in names:
-            data = await store.config(name)
-            found |= _values.decode(data) if data else {}
-        return found
-
     return ToldLink(
         source_id=link.source_id,
         target=link.target,
@@ -81,8 +95,8 @@ async def resolve(link: Link, store: LatticeStore) -> ToldLink:
         wit_namespace=link.wit_namespace,
         wit_package=link.wit_package,
         interfaces=link.interfaces,
-        source_config=await merged(link.source_config),
-        target_config=await merged(link.target_config),
+        source_config=await merged(link.source_config, read),
+        target_config=await merged(link.target_config, read),
     )
 
 

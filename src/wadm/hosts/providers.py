@@ -14,7 +14,7 @@ from wadm.hosts.bodies import Labels, ProviderEntry, Reply
 from wadm.hosts.core import Failure, HostCore, Refusal, Request, decode
 from wadm.hosts.images import BUILTIN, strip
 from wadm.hosts.locks import FairLock
-from wadm.hosts.provider_links import Form, LinkId, ProviderLinks, ToldLink, form, link_id, resolve
+from wadm.hosts.provider_links import Form, LinkId, ProviderLinks, ToldLink, form, link_id, resolve, stored_configs
 from wadm.hosts.store import StoreFailed
 from wadm.transport.base import Message, Subscription
 
@@ -156,7 +156,7 @@ class Providers:
         skips, and how it knows them."""
         links = [link for link in self._core.store.links if id_ in _ends(link)]
         try:
-            told = [await resolve(link, self._core.store) for link in links]
+            told = [await resolve(link, stored_configs(self._core.store)) for link in links]
         except StoreFailed:
             return {}, [link_id(link) for link in links], {}  # it is only logged that links are skipped
         return {link.id: link for link in told}, [], {link_id(link): form(link) for link in links}
@@ -233,7 +233,7 @@ class Providers:
 
     async def _tell(self, id_: str, links: ProviderLinks, link: bodies.Link) -> None:
         try:
-            self._hear_link(id_, "put", await resolve(link, self._core.store))
+            self._hear_link(id_, "put", await resolve(link, stored_configs(self._core.store)))
         except StoreFailed:  # it is only logged
             links.skip(link_id(link))
         finally:

@@ -16,7 +16,7 @@ from wadm.hosts.components import RunningComponent
 from wadm.hosts.core import Failure
 from wadm.hosts.images import Kind, strip
 from wadm.hosts.oci import Registries
-from wadm.hosts.provider_links import ToldLink
+from wadm.hosts.provider_links import ToldLink, decode_config, merged, resolve, stored_configs
 from wadm.hosts.store import LatticeStore
 from wadm.hosts.wasm.capi import check_installation
 from wadm.hosts.wasm.compiling import Compiler, default_cache
@@ -32,8 +32,6 @@ from wadm.hosts.wasm.workload_table import WorkloadTable
 from wadm.transport.base import Entry, Subscription, Transport
 
 _log = logging.getLogger("wadm.host")
-
-_values = msgspec.json.Decoder(dict[str, str])
 
 
 class RuntimeOptions(Struct, frozen=True):
@@ -63,6 +61,7 @@ class WasmRuntime:
         self._transport = transport
         self._lattice = lattice
         self._store = store
+        self._read = stored_configs(store)
         self._options = options
         self._engine = Engine()
         compiler = Compiler(self._engine, options.cache or default_cache())
@@ -149,7 +148,7 @@ class WasmRuntime:
         async with self._turn:
             self._roles[provider_id] = found
             if found == "http-server":
-                self._http[provider_id] = HttpServer(await self._merged(config), self._workloads, self._retire)
+                self._http[provider_id] = HttpServer(await merged(config, self._config), self._workloads, self._retire)
             elif found == "messaging-nats":
                 self._messages[provider_id] = Subscriptions(self._transport, self._workloads)
             links = await self._links()
@@ -190,7 +189,7 @@ class WasmRuntime:
 
     def _configured(self, entry: Entry) -> None:
         try:
-            values = {} if entry.value is None else _values.decode(entry.value)
+            values = {} if entry.value is None else decode_config(entry.value)
         except msgspec.MsgspecError:
             _log.warning("the configuration %s is no map of texts, and is left out", entry.key)
             values = {}
@@ -209,37 +208,18 @@ class WasmRuntime:
                 for provider_id in tuple(self._roles):
                     await self._serve(provider_id, links)
 
-    async def _merged(self, names: tuple[str, ...]) -> dict[str, str]:
-        merged: dict[str, str] = {}
-        for name in names:
-            merged |= await self._config(name)
-        return merged
-
     async def _config(self, name: str) -> Mapping[str, str]:
         """Return a configuration; one that the watch has not brought yet is asked for."""
         if name not in self._configs:
             try:
-                data = await self._store.config(name)
-                return _values.decode(data) if data else {}
+                return await self._read(name)
             except (WadmError, msgspec.MsgspecError) as error:
                 raise Failure(f"the configuration {name} cannot be read: {error}") from error
         return self._configs[name]
 
     async def _links(self) -> list[ToldLink]:
         """Return the links of the lattice with what their configurations hold."""
-        return [
-            ToldLink(
-                source_id=link.source_id,
-                target=link.target,
-                name=link.name,
-                wit_namespace=link.wit_namespace,
-                wit_package=link.wit_package,
-                interfaces=link.interfaces,
-                source_config=await self._merged(link.source_config),
-                target_config=await self._merged(link.target_config),
-            )
-            for link in self._store.links
-        ]
+        return [await resolve(link, self._config) for link in self._store.links]
 
     def _tell(self, use: LinkedUse, links: list[ToldLink]) -> None:
         use.config = {key: text for name in use.names for key, text in self._configs.get(name, {}).items()}

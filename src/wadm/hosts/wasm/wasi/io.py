@@ -78,17 +78,14 @@ class InputStream:
 
     async def wait(self) -> None:
         """Wait until it is ready."""
-        while not self.ready():
-            future = asyncio.get_running_loop().create_future()
-            self._waiting.add(future)
-            try:
-                await future
-            finally:
-                self._waiting.discard(future)
+        await self._wait_until(self.ready)
 
     async def wait_for_end(self) -> None:
         """Wait until no more will be fed, whether it has been read or not."""
-        while not self.ended:
+        await self._wait_until(lambda: self.ended)
+
+    async def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
             future = asyncio.get_running_loop().create_future()
             self._waiting.add(future)
             try:
