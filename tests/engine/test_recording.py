@@ -11,7 +11,7 @@ from wadm.engine import journal, recording, snapshot
 from wadm.engine.controller import ControllerSettings, LatticeController
 from wadm.engine.effects import RememberHosts
 from wadm.engine.hiding import Hiding
-from wadm.engine.inputs import ApplicationsListed, ConfigReply, DesiredChanged, Input, TakeOver
+from wadm.engine.inputs import ApplicationsListed, ConfigReply, DesiredChanged, ErrorMet, Input, TakeOver
 from wadm.engine.liveness import KnownHost, Remembered
 from wadm.errors import Malformed
 from wadm.model.commands import Outcome, PutConfig
@@ -74,6 +74,8 @@ def test_equal_values_stay_equal_and_the_key_decides_how_they_look() -> None:
     assert hide("a") == hide("a") != hide("b")
     assert hide("a") != hide("a", b"another key")
     assert hide(hide("a")) == hide("a")
+    assert hide("hidden: behind the clock").startswith("hidden:")
+    assert "clock" not in hide("hidden: behind the clock")
 
 
 def test_addresses_are_read_and_stay() -> None:
@@ -103,6 +105,23 @@ def test_a_decision_that_is_another_now_is_told() -> None:
     assert difference.at == 3.0
     assert difference.then == (journal.encode(hosts).decode(),)
     assert difference.then[0] not in difference.now
+
+
+@pytest.mark.parametrize("met_then", [True, False])
+def test_an_input_that_meets_an_error_is_dropped_as_in_the_server(
+    met_then: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server feeds ErrorMet after it: what is recorded is a case of that very error."""
+    hiding = Hiding(b"key")
+    told = [recording.fed(INPUTS[3], 1.0, hiding), *([recording.fed(ErrorMet(), 1.0, hiding)] if met_then else [])]
+    (segment,) = recording.read(lines(*told))
+
+    def fails(*_: Any) -> None:
+        raise KeyError("gone")
+
+    monkeypatch.setattr("wadm.engine.intake.Intake.reply", fails)
+    found = list(recording.Replay(segment).run())
+    assert [one.now for one in found] == ([] if met_then else [("unexpected error: KeyError: 'gone'",)])
 
 
 @pytest.mark.parametrize("broken", [b"no JSON", b'{"at": "soon"}', b"[]", b'{"segment": 0}'])

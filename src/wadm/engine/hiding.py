@@ -7,6 +7,7 @@ that is read out of a value: they are written as they are. So are references to 
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any, Final
 
 from wadm.engine.inputs import ConfigReply
@@ -19,6 +20,7 @@ from wadm.model.names import SECRET_PREFIX
 
 HIDDEN: Final = "hidden:"
 """What a hash in place of a value begins with."""
+_IS_HIDDEN: Final = re.compile(rf"{HIDDEN}[0-9a-f]{{16}}")
 _ONE: Final[dict[type, tuple[str, str]]] = {
     ConfigProperty: ("name", "properties"),
     ConfigReply: ("name", "properties"),
@@ -59,6 +61,6 @@ class Hiding:
         return None if content is None else {key: self._value(key, value) for key, value in content.items()}
 
     def _value(self, key: str, value: str) -> str:
-        if is_address(key, value) or value.startswith(HIDDEN):
+        if is_address(key, value) or _IS_HIDDEN.fullmatch(value):
             return value
         return HIDDEN + hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]

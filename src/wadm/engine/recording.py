@@ -23,10 +23,11 @@ from wadm.engine import journal, snapshot
 from wadm.engine.controller import ControllerSettings, LatticeController
 from wadm.engine.effects import Effect
 from wadm.engine.hiding import Hiding
-from wadm.engine.inputs import Input
+from wadm.engine.inputs import ErrorMet, Input
 from wadm.errors import Malformed
 
 _encoder = msgspec.json.Encoder()
+_ERROR_MET = journal.to_json(ErrorMet())
 
 
 def header(lattice: str, settings: ControllerSettings, number: int, state: Any = None) -> bytes:
@@ -70,11 +71,6 @@ class Segment(Struct):
     def began(self) -> float:
         """When the first entry was made; infinity where there is none."""
         return self.entries[0].at if self.entries else math.inf
-
-    @property
-    def ended(self) -> float:
-        """When the last entry was made."""
-        return self.entries[-1].at if self.entries else -math.inf
 
     def controller(self) -> LatticeController:
         """Return the controller with which the segment begins. Raises :class:`~wadm.errors.Malformed`."""
@@ -132,9 +128,21 @@ class Replay:
                 return
             self.controller = self._fork(self.controller, number)
             if entry.fed is not None:
-                self.controller.feed(journal.read(entry.fed), entry.at)
-            elif difference := _compare(entry, self.controller.decide(entry.at)):
+                difference = self._feed(number, entry)
+            else:
+                difference = _compare(entry, self.controller.decide(entry.at))
+            if difference is not None:
                 yield difference
+
+    def _feed(self, number: int, entry: Entry) -> Difference | None:
+        """Feed an input. An unexpected error drops it, as in the server, which tells its controller of that next."""
+        input_, following = journal.read(entry.fed), self._segment.entries[number + 1 : number + 2]
+        try:
+            self.controller.feed(input_, entry.at)
+        except Exception as error:  # noqa: BLE001 - what a recording shows may be this very error
+            if not any(one.fed == _ERROR_MET for one in following):
+                return Difference(entry.at, (), (f"unexpected error: {type(error).__name__}: {error}",))
+        return None
 
 
 def _compare(entry: Entry, effects: list[Effect]) -> Difference | None:

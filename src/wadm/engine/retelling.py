@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -77,7 +76,7 @@ def retell(segment: Segment, at: float, decisions: int) -> Moment:
         entries[-1].at if entries else segment.began,
         tuple(_hosts(controller.lattice)),
         tuple(_applications(controller)),
-        tuple(reversed(tuple(_decisions(entries, controller.lattice, decisions)))),
+        tuple(_decisions(entries, controller.lattice, decisions))[::-1],
         differences,
     )
 
@@ -101,9 +100,9 @@ def _applications(controller: LatticeController) -> Iterator[KnownApplication]:
         )
 
 
-def _decisions(entries: Iterable[Entry], lattice: Lattice, most: int) -> Iterator[Decision]:
+def _decisions(entries: Sequence[Entry], lattice: Lattice, most: int) -> Iterator[Decision]:
     """Yield the last decisions, the newest first."""
-    for entry in reversed(deque(entries)):
+    for entry in reversed(entries):
         told = tuple(text for effect in entry.decided for text in _told(journal.read(effect), lattice))
         if told:
             yield Decision(entry.at, told)
