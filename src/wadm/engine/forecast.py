@@ -20,7 +20,7 @@ from wadm.engine.history import with_version
 from wadm.engine.plan import OwnedResources, PlanBuilder
 from wadm.engine.reconcile import plan_all, reconcile
 from wadm.engine.scalers import Desired
-from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.steps import Steps, is_time_to_yield
 from wadm.engine.workloads import HOST_JOIN_WINDOW
 from wadm.model.commands import Action, Command, host_of
 from wadm.model.insight import Consequence, PlannedStep
@@ -87,7 +87,7 @@ def forecast(
         if not plan.actions:
             break
         for number, action in enumerate(plan.actions):
-            if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+            if is_time_to_yield(number):
                 yield
             steps.append(_step(round_, action, world))
             apply(action.command, world, news, now)

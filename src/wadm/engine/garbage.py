@@ -20,7 +20,7 @@ from wadm.engine.commands import creates, starting, stops
 from wadm.engine.delivery import delivery
 from wadm.engine.expectations import Pending
 from wadm.engine.plan import OwnedResources, PlanBuilder
-from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.steps import Steps, is_time_to_yield
 from wadm.engine.workloads import stop_component
 from wadm.model.commands import DeleteConfig, DeleteLink, Key, ScaleComponent, StopProvider
 from wadm.model.lattice import Component, EntityKind, Link, LinkKey
@@ -154,7 +154,7 @@ def _addresses(link: Link, work: PlanBuilder) -> list[str]:
 def _under_way(work: PlanBuilder, left: Leftovers) -> Steps[None]:
     """Wait for starts and puts that nothing wants any more: what they bring about is left over then, and removed."""
     for number, pending in enumerate(tuple(work.in_flight.unordered(work.desired.application))):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         key = pending.command.key
         if key[0] != "config" and key not in work.seen and creates(pending.command) and work.under_way(key):
@@ -171,7 +171,7 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
     it is wanted again with another image (:func:`~wadm.engine.plan.start_beside`).
     """
     for number, pending in enumerate(tuple(work.in_flight.unordered(work.desired.application))):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         key = pending.command.key
         if key in work.seen:

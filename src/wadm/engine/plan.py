@@ -12,7 +12,7 @@ from wadm.engine.changes import InformationRequests
 from wadm.engine.commands import describe, has_come_true, starting
 from wadm.engine.expectations import Expectations, Pending, begin
 from wadm.engine.scalers import Desired, Scaler, WorkloadScaler
-from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.steps import Steps, is_time_to_yield
 from wadm.model.commands import Action, Command, DeleteLink, Key, PutLink, ScaleComponent, StartProvider
 from wadm.model.lattice import Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
@@ -165,7 +165,7 @@ class PlanBuilder:
     def look_at_pending(self) -> Steps[None]:
         """Take in what is pending for the application; to be done first."""
         for number, pending in enumerate(self.in_flight.one_by_one(self.desired.application)):
-            if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+            if is_time_to_yield(number):
                 yield
             key, start = pending.command.key, starting(pending.command)
             if start is not None and pending.moves:

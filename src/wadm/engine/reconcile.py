@@ -20,7 +20,7 @@ from wadm.engine.garbage import Leftovers, plan_garbage
 from wadm.engine.links import goes_first, plan_link
 from wadm.engine.plan import NO_OTHERS, OtherApplications, OwnedResources, Plan, PlanBuilder
 from wadm.engine.scalers import Desired, LinkScaler, Scaler, WorkloadScaler
-from wadm.engine.steps import SHARES_A_STEP, Steps, finish
+from wadm.engine.steps import Steps, finish, is_time_to_yield
 from wadm.engine.wording import paused
 from wadm.engine.workloads import plan_workload
 from wadm.model.lattice import Lattice
@@ -54,7 +54,7 @@ def plan_all(work: PlanBuilder) -> Steps[Plan]:
     yield from plan_configs(work)
     turns: list[int] = []
     for scaler in desired.scalers:
-        if len(turns) % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(len(turns)):
             yield
         turns.append(_turn(scaler, work))
     statuses = {}

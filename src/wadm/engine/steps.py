@@ -18,6 +18,11 @@ SHARES_A_STEP = 16
 """Shares of a spread, or hosts, that are looked at in one step."""
 
 
+def is_time_to_yield(number: int) -> bool:
+    """Whether a step ends before the item of this number, counted from 0, of those that are looked at together."""
+    return number % SHARES_A_STEP == SHARES_A_STEP - 1
+
+
 def finish(steps: Steps[T]) -> T:
     """Do all that is left, and return the result."""
     while True:

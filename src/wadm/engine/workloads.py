@@ -35,7 +35,7 @@ from wadm.engine.plan import PlanBuilder, start_beside
 from wadm.engine.providers import plan_provider
 from wadm.engine.replacement import may_stop, take_stock
 from wadm.engine.scalers import WorkloadScaler
-from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.steps import Steps, is_time_to_yield
 from wadm.engine.swaps import is_wanted, open_swaps
 from wadm.engine.trial import is_called_over_lattice, next_trial
 from wadm.engine.wording import (
@@ -66,7 +66,7 @@ def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStat
     if scaler.entity_kind == "provider":
         progress.judge_swaps()
     for number, (host, wanted) in enumerate(placement.places.items()):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         if scaler.entity_kind == "component":
             _component(progress, host, wanted, mine.get(host))

@@ -11,9 +11,8 @@ from wadm.errors import WadmError
 from wadm.model.text import cut
 from wadm.model.timeline import Entry
 from wadm.server.logging import get_logger
-from wadm.server.timeline import ROOM_FOR_HEADERS
 from wadm.server.view import LatticeRef
-from wadm.transport.base import Transport
+from wadm.transport.base import ROOM_FOR_HEADERS, Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import encode_moments
 

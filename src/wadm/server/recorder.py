@@ -20,7 +20,7 @@ from wadm.engine.hiding import Hiding
 from wadm.engine.inputs import Input
 from wadm.errors import WadmError
 from wadm.server.logging import Limited, get_logger
-from wadm.transport.base import Transport
+from wadm.transport.base import ROOM_FOR_HEADERS, Transport
 from wadm.wire import subjects
 from wadm.wire.recordings import PART, SegmentWriter
 
@@ -30,7 +30,6 @@ MOST_WAITING: Final = 256 * 1024
 """Bytes of lines that are not kept waiting any longer."""
 SEGMENTS_KEPT: Final = 4
 """Segments that fit into the stream."""
-ROOM_FOR_HEADERS: Final = 1024
 
 
 class Recorder:

@@ -46,7 +46,7 @@ from wadm.server.view import (
     keys_of,
     slot_of,
 )
-from wadm.transport.base import Bucket, BucketState, Entry, Subscription
+from wadm.transport.base import ROOM_FOR_HEADERS, Bucket, BucketState, Entry, Subscription
 from wadm.wire.application_header import glance
 from wadm.wire.stored import decode_application
 
@@ -56,8 +56,6 @@ LONGEST_PAUSE: Final = 0.05
 """Seconds; pauses between attempts grow up to this, and are drawn at random, so that two do not go on in step."""
 READ_BACK_AFTER: Final = (0.0, 0.5, 1.5)
 """Pauses, in seconds, before each look at what is stored after a write that was not confirmed."""
-ROOM_FOR_HEADERS: Final = 1024
-"""Bytes of a message that a value leaves free."""
 
 Change = Callable[[Application | None], Application | None]
 """What to make of an application as it is stored (``None``: it is not). ``None`` deletes it. Pure: it may be called

@@ -14,7 +14,7 @@ from wadm.model.text import cut
 from wadm.model.timeline import Entry, EntryKind
 from wadm.server import tracing
 from wadm.server.logging import Limited, get_logger
-from wadm.transport.base import Headers, Transport
+from wadm.transport.base import ROOM_FOR_HEADERS, Headers, Transport
 from wadm.wire import subjects
 from wadm.wire.timeline import encode_moments
 
@@ -24,8 +24,6 @@ MOST_AT_ONCE = 200
 """Entries of an application in one moment; of more the oldest are let go."""
 TEXT_MOST = 4000
 """Characters of an entry's text that are kept: a reason of a host's may be of any length."""
-ROOM_FOR_HEADERS = 1024
-"""Bytes of a message that the entries leave free."""
 
 
 class Timeline:

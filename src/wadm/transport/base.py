@@ -19,11 +19,13 @@ Not promised: order between different subscriptions, delivery of plain publishes
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
 Headers = Mapping[str, str]
+ROOM_FOR_HEADERS: Final = 1024
+"""Bytes of a message that its content leaves free for them."""
 
 
 class Message(Struct, frozen=True):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wadm.cli import exits
+from wadm.cli import exits, files
 from wadm.cli.command import command, option
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from wadm.client.backup import Backup, Places, Restored, RestorePlan
     from wadm.client.client import Client
     from wadm.model.insight import Missing
-
-MOST = 1 << 30
-"""Bytes of a backup file that are read."""
 
 
 def _named(function: Any) -> Any:
@@ -94,26 +90,12 @@ def backup(
     if file == "-":
         sys.stdout.buffer.write(data)
         return
-    _write(Path(file), data)
+    files.write(Path(file), data, mode=0o600)
     applications = [one for one in map(described, made.applications) if one is not None]
     lattices = sorted({one.lattice for one in applications})
     text = f"Wrote {count(len(applications), 'application')} of {count(len(lattices), 'lattice')} to {file}."
     told = {"file": file, "bytes": len(data), "lattices": lattices, "applications": applications}
     output.say(told, text)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, as a whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise exits.Failure(f"{path} cannot be written: {error.strerror}", exits.FAILED) from error
 
 
 @command(
@@ -164,7 +146,7 @@ def restore(
     from wadm.client.backup import decode_backup, plan_restore
 
     assert file is not None
-    kept = decode_backup(_read(file))
+    kept = decode_backup(files.read(file))
     _have_lattices(file, kept, only)
     places = _places(manifest_bucket, state_bucket, stream_prefix)
 
@@ -232,17 +214,6 @@ def _agree(yes: bool, question: str) -> None:
         raise exits.Failure("nothing was done", exits.INVALID, hint="say --yes to do what is shown above")
     if not click.confirm(question, err=True):
         raise exits.Failure("nothing was done", exits.FAILED)
-
-
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read(MOST)
-    try:
-        return Path(file).read_bytes()
-    except FileNotFoundError as error:
-        raise exits.Failure(f"{file} does not exist", exits.NOT_FOUND) from error
-    except OSError as error:
-        raise exits.Failure(f"{file} cannot be read: {error.strerror}", exits.FAILED) from error
 
 
 async def _remembered(client: Client, kept: Backup) -> frozenset[tuple[str, str]]:

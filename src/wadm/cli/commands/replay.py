@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wadm.cli import exits
+from wadm.cli import exits, files
 from wadm.cli.command import command, option
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
@@ -83,7 +82,7 @@ def replay(
 
     lines = _lines(file, session, stream_prefix)
     if save is not None:
-        _save(Path(save), lines)
+        files.write(Path(save), b"".join(line + b"\n" for line in lines))
     segments = [one for one in recording.read(lines) if one.entries]
     if not segments:
         raise exits.Failure("the recording holds nothing that can be replayed yet", exits.NOT_FOUND)
@@ -110,19 +109,7 @@ def _lines(file: str | None, session: Session, stream_prefix: str) -> list[bytes
             hint = "start the server with --record, or name a FILE"
             raise exits.Failure(f"nothing is recorded of lattice {lattice}", exits.NOT_FOUND, hint)
         return lines
-    try:
-        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).splitlines()
-    except FileNotFoundError as error:
-        raise exits.Failure(f"{file} does not exist", exits.NOT_FOUND) from error
-    except OSError as error:
-        raise exits.Failure(f"{file} cannot be read: {error.strerror}", exits.FAILED) from error
-
-
-def _save(path: Path, lines: list[bytes]) -> None:
-    try:
-        path.write_bytes(b"".join(line + b"\n" for line in lines))
-    except OSError as error:
-        raise exits.Failure(f"{path} cannot be written: {error.strerror}", exits.FAILED) from error
+    return files.read(file).splitlines()
 
 
 def _replay(segments: list[Segment], at: float | None) -> Moment:

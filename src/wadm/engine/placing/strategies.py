@@ -9,7 +9,7 @@ from typing import TypeAlias
 from wadm.engine.placing.assign import Assigner, Assignment, Missing, Placement
 from wadm.engine.placing.constraints import NO_RULES, HostRules
 from wadm.engine.placing.targets import SpreadTarget
-from wadm.engine.steps import SHARES_A_STEP, Steps
+from wadm.engine.steps import Steps, is_time_to_yield
 from wadm.model.lattice import Entity, EntityKind, Lattice, Requirements
 
 # -- components -------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def place_component(
     plan = Assigner(entity_id, shares, lattice, mine, rules)
     unplaced = []
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         if share.target:
             homes = _homes(share, plan)
@@ -39,13 +39,13 @@ def place_component(
     # The most constrained choose first. Those for which no host can be freed share one, once all others have theirs.
     left = []
     for number, share in enumerate((yield from plan.most_constrained_first(unplaced))):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         if not (yield from plan.assign(share, share.target)):
             left.append(share)
     missing = []
     for number, share in enumerate(left):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         if not plan.co_locate(share):
             missing.append(Missing(share, 0))
@@ -78,7 +78,7 @@ def place_provider(
     plan = Assigner(entity_id, shares, lattice, mine, rules)
     lacking: dict[str, int] = {}
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         # By id, not by turns: the same stay while the others are being stopped one after the other.
         kept = sorted(plan.may_stay(share))[: share.target]
@@ -88,11 +88,11 @@ def place_provider(
     # what has been started already.
     wanting = yield from plan.most_constrained_first([share for share in shares if lacking[share.name]])
     for number, share in enumerate(wanting):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         lacking[share.name] = plan.assign_many(share, lacking[share.name])
     for number, share in enumerate(wanting):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         while lacking[share.name] and (yield from plan.assign(share, 1)):
             lacking[share.name] -= 1
@@ -119,7 +119,7 @@ def place_daemon(
     taken: set[Requirements] = set()
     """Labels whose hosts all have a share."""
     for number, share in enumerate(shares):
-        if number % SHARES_A_STEP == SHARES_A_STEP - 1:
+        if is_time_to_yield(number):
             yield
         key, barred = share.requirements, 0
         if key not in hosts_with or (share.target and key not in taken):
