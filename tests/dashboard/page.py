@@ -131,6 +131,22 @@ class Page:
     def press_with_control(self, key: str) -> None:
         webdriver.ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(key).key_up(Keys.CONTROL).perform()
 
+    def find(self, typed: str) -> None:
+        """Type into the palette, and take what it would take then."""
+        field = "dialog.palette input"
+        self.until(lambda: not self.all(field), "the palette is still open")
+        self.press_with_control("k")
+        focused = f"return document.activeElement?.matches('{field}')"
+        self.until(lambda: self.script(focused), "the palette has no focus")
+        self.all(field)[0].send_keys(typed)
+        self.until(lambda: self._is_chosen(typed), f"{typed!r} chooses nothing that bears these words")
+        self.all(field)[0].send_keys(Keys.ENTER)
+        self.until(lambda: not self.all(field), "the palette stays open")
+
+    def _is_chosen(self, typed: str) -> bool:
+        chosen = [one.text.lower() for one in self.all("[role=option][aria-selected=true]")]
+        return any(all(word in text for word in typed.split()) for text in chosen)
+
     def picture(self, name: str) -> None:
         path = artefacts() / f"{name}.png"
         self.driver.save_screenshot(str(path))

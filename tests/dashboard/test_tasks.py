@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 from msgspec import Struct
-from selenium.webdriver.common.keys import Keys
 
 from tests.dashboard.page import Page, populated
-from tests.dashboard.test_reading import is_chosen
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # selenium leaves sockets to its driver
 
@@ -61,11 +59,7 @@ def test_each_question_is_one_entry_of_the_palette(page: Page) -> None:
     page.open("applications")
     for task in TASKS.values():
         at_the_list(page)
-        page.press_with_control("k")
-        page.until(lambda: page.all("dialog.palette input"))
-        page.press(task.typed)
-        page.until(lambda task=task: is_chosen(page, task.typed))  # type: ignore[misc]
-        page.press(Keys.ENTER)
+        page.find(task.typed)
         page.shows(*task.answers)
 
 

@@ -1,6 +1,6 @@
 // Everything there is, by typing a few letters of it: views, applications and what one can do with them, hosts, images.
 
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { image, isFailure, TITLES } from "./format.js";
 import { why } from "./applications.js";
 import { Icon, Shape, useAsked, useRows } from "./parts.js";
@@ -41,7 +41,8 @@ export default function Palette({ onClose, api, full, names, views, actions }) {
   const [chosen, setChosen] = useState(0);
   const ref = useRef(null);
   const list = useRef(null);
-  useEffect(() => { ref.current.showModal(); ref.current.querySelector("input").focus(); return () => ref.current?.open && ref.current.close(); }, []);
+  // Before the next key: letters typed straight after Ctrl K are meant for it.
+  useLayoutEffect(() => { ref.current.showModal(); ref.current.querySelector("input").focus(); return () => ref.current?.open && ref.current.close(); }, []);
   const entries = useMemo(() => {
     const last = past?.events && [...past.events].reverse().find(isFailure);
     const images = new Map();

@@ -1,6 +1,6 @@
 // Small parts that all views are made of.
 
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { follow } from "./link.js";
 import { ago, clock, exactly, grouped, isFailure, plural, TITLES } from "./format.js";
 import { toApplication } from "./route.js";
@@ -113,7 +113,7 @@ export function useRows(lattice, topic, key) {
  * without a question. What bears `data-first` is focused first. */
 export function Dialog({ title, onClose, children, wide, guard }) {
   const ref = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (!dialog.open) dialog.showModal();
     dialog.querySelector("[data-first]")?.focus();
