@@ -196,7 +196,7 @@ def test_a_stop_that_was_asked_for_is_believed() -> None:
     assert world.news.applications == {"shop"}
 
 
-@pytest.mark.parametrize("asked", [None, UPDATE, START])
+@pytest.mark.parametrize("asked", [None, UPDATE])
 def test_a_stop_that_nobody_asked_for_is_looked_into(asked: Command | None) -> None:
     """It may be the odd last event of an update, while all run (docs/protocol/lattice.md#update-events)."""
     world = World(WEB, asked=asked).hear(scaled(0))
@@ -332,6 +332,16 @@ def test_a_host_that_starts_again_is_asked_what_runs_there_and_nothing_is_pendin
     assert world.news.questions.hosts == {"h1"}
     assert world.news.applications == {"shop"}
     assert len(world.in_flight) == 0
+
+
+def test_a_component_that_may_have_ended_is_in_doubt_until_its_host_has_said() -> None:
+    """A host accepts the start of what has ended as well as of what runs: an event that says 0 is asked about."""
+    running = Component("web", "x/web:1", 3, OLD, rescaled=True)
+    world = World(running, asked=START).hear(ComponentScaled("h1", replace(running, count=0)))
+    assert world.runs() == replace(running, perhaps_gone=True)
+    assert world.news.questions.hosts == {"h1"}
+    assert world.outcome(START, "accepted").runs() == replace(running, perhaps_gone=True)
+    assert world.hear(HostHeartbeat(inventory(running))).runs() == running
 
 
 def test_a_component_is_no_more_in_doubt_once_its_host_has_accepted_the_number_that_it_has() -> None:

@@ -137,13 +137,13 @@ def test_the_indexes_are_those_of_what_is_there(changes: list[tuple[tuple[str, s
         (stored("a", deployed="v1"), stored("a", "v1", "v2", deployed="v1"), False),
         (stored("a", "v1", "v2", deployed="v1"), stored("a", "v1", "v2", deployed="v2"), True),
         (stored("a", deployed="v1"), stored("a", deployed="v1"), True),
-        (stored("a"), stored("a"), False),
+        (stored("a"), stored("a"), True),
         (stored("a", deployed="v1"), stored("a"), True),
         (stored("a", deployed="v1"), b"{", True),
         (stored("a"), None, False),
     ],
 )
-def test_the_owner_is_told_when_what_is_deployed_changes_or_is_deployed_once_more(
+def test_the_owner_is_told_when_what_is_deployed_changes_or_the_same_is_written_once_more(
     before: bytes | None, after: bytes | None, told: bool
 ) -> None:
     view = View()

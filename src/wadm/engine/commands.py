@@ -72,6 +72,7 @@ class _ScaleComponent(CommandKind[ScaleComponent]):
             isinstance(there, Component)
             and (there.count, there.image) == (command.count, command.reference)
             and there.annotations == command.annotations
+            and not there.perhaps_gone
         )
 
     def apply(self, command: ScaleComponent, lattice: Lattice, now: float, asked: float | None) -> bool:

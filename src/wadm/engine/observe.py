@@ -283,8 +283,12 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: Expec
             return
         if isinstance(asked, ScaleComponent) and asked.count == 0 and not echo:
             drop_entity("component", host_id, told.id, lattice, news)
-        else:
-            news.questions.hosts.add(host_id)
+            return
+        news.questions.hosts.add(host_id)
+        if isinstance(asked, ScaleComponent) and isinstance(known, Component) and not echo:
+            # A stop from before what is asked now, or an event that comes late. What is known counts for nothing until
+            # the host has answered: it accepts the start of what has ended as well as of what runs.
+            _put(host_id, replace(known, perhaps_gone=True), lattice, news)
     elif isinstance(known, Component) and known.code and (told.count, told.image) == (known.count, known.code):
         pass  # It tells of the re-scale that gave it another name, which has been heard of already.
     elif isinstance(known, Component) and isinstance(asked, ScaleComponent):

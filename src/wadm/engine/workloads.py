@@ -282,7 +282,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
     progress.running += min(entity.count, wanted.count)
-    if entity.image == scaler.image and not entity.code and scaler_of(entity) == scaler.id:
+    if _serves(entity, scaler):
         progress.serving[host] = entity
     if entity.image != scaler.image and is_called_over_lattice(name, work):
         progress.wrong.append(host)
@@ -328,6 +328,10 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         if progress.ready:
             why = f"somebody else re-scaled it on {called}, perhaps without its configuration"
             progress.want(scale(wanted.count), why)
+    elif entity.perhaps_gone:
+        progress.wrong.append(host)
+        if progress.ready:
+            progress.want(scale(wanted.count), f"it may have ended on {called}")
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
@@ -358,6 +362,12 @@ def _exchange(progress: Progress, host: str, wanted: Assignment, entity: Compone
         progress.want(stop, f"{differs}: {name} is stopped and started anew; {gap}")
     elif work.lattice.certainty.unseen:
         progress.unsure = True
+
+
+def _serves(entity: Component, scaler: WorkloadScaler) -> bool:
+    """Whether it is as its scaler wants it, whatever the number, and certain to run."""
+    as_wanted = entity.image == scaler.image and not entity.code and scaler_of(entity) == scaler.id
+    return as_wanted and not entity.perhaps_gone
 
 
 def _is_in_doubt(entity: Component, before: Pending | None) -> bool:

@@ -40,7 +40,8 @@ class Component(Struct, frozen=True):
 
     ``code`` is the image whose code runs, where that is known to be another than the host says: a re-scale changes the
     name alone (docs/protocol/lattice.md#scale-changed). ``rescaled``: somebody else changed the number since wadm
-    asked for it last, and may have changed the configuration with it, which no host tells.
+    asked for it last, and may have changed the configuration with it, which no host tells. ``perhaps_gone``: an event
+    says that it has ended, which may be older than what runs; its host is asked.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Component(Struct, frozen=True):
     annotations: dict[str, str]
     code: str = ""
     rescaled: bool = False
+    perhaps_gone: bool = False
 
 
 class Provider(Struct, frozen=True):

@@ -225,15 +225,24 @@ async def undeploy(models: ApiContext, request: Request) -> bytes:
         if application is None:
             raise NotFound(name)
         was_deployed = application.deployed_version is not None
-        return history.undeploy(application) if was_deployed else application
+        # Written again where nobody has heard of it yet: the owner looks then whether anything of it runs, which a
+        # store that has lost what was deployed does not tell.
+        return history.undeploy(application) if was_deployed or never_ran else application
 
     def is_undeployed(now: Application | None) -> bool:
         return now is not None and now.deployed_version is None
 
-    if await models.store.find(request.place, name) is None:
+    record = await models.store.find(request.place, name)
+    if record is None:
         return api.undeploy_not_found(name)
     if ask.plan is not None:
         await check_plan(models, request, None, ask.plan)
+    untold = models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place)
+    never_ran = untold and record.glance.deployed is None
+    if never_ran:
+        # Its owner says nothing of it, and clients that delete what is undeployed go by the status. In a lattice
+        # without hosts it stays "waiting", as in the original.
+        models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
     try:
         await models.store.change(request.place, name, mark, is_undeployed)
     except NotFound:
@@ -245,10 +254,6 @@ async def undeploy(models: ApiContext, request: Request) -> bytes:
         noted = models.revisions.note(request.place, name, "undeploy", None, ask)
         await asyncio.gather(models.publish_undeployed(request.place, name), noted)
         return api.undeployed(name, was_deployed)
-    if models.statuses.get(request.place.lattice, name) is None and models.has_hosts(request.place):
-        # It never ran, so its owner says nothing of it, and clients that delete what is undeployed go by the status.
-        # In a lattice without hosts it stays "waiting", as in the original.
-        models.statuses.publish(request.place.lattice, name, UNDEPLOYED)
     await models.publish_undeployed(request.place, name)
     return api.undeployed(name, was_deployed)
 

@@ -285,7 +285,7 @@ class View:
 
     def put(self, key: str, slot: Slot) -> set[tuple[str, str]]:
         """Put something under a key; return scope and name of the applications whose deployment it concerns:
-        something else is deployed now, or the same once more (the same bytes, written again)."""
+        something else is deployed now, or the same, or nothing, once more (the same bytes, written again)."""
         before = self.slot(key)
         self._slots[key] = slot
         self._in_bucket += (slot.revision > 0) - (before.revision > 0)
@@ -351,11 +351,10 @@ def _discard(table: dict[str, dict[str, StoredApplication]], scope: str, name: s
 
 
 def _concerned(before: Slot, after: Slot) -> set[tuple[str, str]]:
+    if isinstance(before, StoredApplication) and isinstance(after, StoredApplication) and before.value == after.value:
+        return {(after.scope, after.name)}
     was, now = _deployment(before), _deployment(after)
-    again = (
-        isinstance(before, StoredApplication) and isinstance(after, StoredApplication) and before.value == after.value
-    )
-    return {key for key in was.keys() | now.keys() if again or was.get(key) != now.get(key)}
+    return {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
 
 
 def _deployment(slot: Slot) -> dict[tuple[str, str], bytes]:

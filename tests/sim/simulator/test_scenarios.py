@@ -723,12 +723,8 @@ def _providers(scene: Scenario, provider_id: str) -> list[RunningProvider]:
 async def test_what_runs_of_an_application_that_was_just_put_into_a_store_that_lost_it_stays(scene: Scenario) -> None:
     """That nothing is deployed of it was said by nobody: neither this owner nor the next takes it for undeployed."""
     await scene.start(servers=1, hosts=1)
-    host, before = scene.host(1), scene.owner()
-    ours = {"wasmcloud.dev/managed-by": "wadm", "wasmcloud.dev/appspec": "shop", "wasmcloud.dev/spread_name": "default"}
-    body = {"component_id": "shop-api", "component_ref": "registry.example/api:1", "count": 2, "annotations": ours}
-    subject = f"wasmbus.ctl.v1.{LATTICE}.component.scale.{host.spec.id}"
-    await scene.world.stranger.request(subject, json.dumps(body | {"host_id": host.spec.id}).encode(), 2)
-    await scene.wait(5)
+    before = scene.owner()
+    await _runs_as_ours(scene, "shop")
     shop = application("shop", component("api", 2))
     assert await scene.world.user.put(shop)
     await scene.wait(5)
@@ -742,3 +738,24 @@ async def test_what_runs_of_an_application_that_was_just_put_into_a_store_that_l
     assert {call.split()[0] for call in scene.asked()} == {"scale"}, "it is taken over as it runs"
     assert await scene.world.user.undeploy("shop")
     await scene.until(lambda: not scene.where("shop-api"), within=5)
+
+
+@played
+async def test_what_runs_of_an_application_that_was_put_anew_goes_when_somebody_undeploys_it(scene: Scenario) -> None:
+    """Its owner looks at once, though a store that lost what was deployed has nothing to undeploy."""
+    await scene.start(servers=1, hosts=1)
+    await _runs_as_ours(scene, "shop")
+    assert await scene.world.user.put(application("shop", component("api", 2)))
+    await scene.wait(5)
+    assert await scene.world.user.undeploy("shop")
+    await scene.until(lambda: not scene.where("shop-api"), within=5)
+
+
+async def _runs_as_ours(scene: Scenario, name: str) -> None:
+    """Have something run that bears the name of an application of which nothing is stored."""
+    host = scene.host(1)
+    ours = {"wasmcloud.dev/managed-by": "wadm", "wasmcloud.dev/appspec": name, "wasmcloud.dev/spread_name": "default"}
+    body = {"component_id": f"{name}-api", "component_ref": "registry.example/api:1", "count": 2, "annotations": ours}
+    subject = f"wasmbus.ctl.v1.{LATTICE}.component.scale.{host.spec.id}"
+    await scene.world.stranger.request(subject, json.dumps(body | {"host_id": host.spec.id}).encode(), 2)
+    await scene.wait(5)

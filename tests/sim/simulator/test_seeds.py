@@ -126,6 +126,8 @@ REMEMBERED = {
     26388: "the answers of providers to a question were counted, and one came twice, which NATS does not do",
     26868: "a component was stopped for one on a host that had just been started again, and was empty",
     40351: "a component was scaled time and again, as a late event told another number than the right one it had",
+    50480: "a component was deployed, as its start was accepted, though an event had said that it had ended",
+    50516: "what ran of an application that a store had lost stayed when it was undeployed, until the next owner came",
     40522: "the check took a deployment that was refused for one after which a given up image is tried again",
     50365: "that a configuration was about to change went off the record while its put had no answer",
     40219: "a component got the name of another share while hosts had not said yet what they run",
