@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,28 @@ def test_a_trap_is_summed_up_by_its_cause() -> None:
     )
     assert summary(Trap(text)) == "wasm trap: no"
     assert summary(Trap("")) == "it gave no reason"
+
+
+ENDING = """
+import json, pathlib, sys  # json before the others: its names are taken away after theirs
+from wasmtime.component import Component
+from wadm.hosts.wasm.engine import Engine
+from wadm.hosts.wasm import linking
+from wadm.hosts.wasm.wasi import INTERFACES
+from wadm.hosts.wasm.workload import Code
+
+engine = Engine()
+component = Component(engine.engine, pathlib.Path(sys.argv[1]).read_bytes())
+json.code = Code(linking.LinkedComponent(engine, component, INTERFACES))
+sys.modules_kept = [json, linking]
+"""
+
+
+async def test_a_process_that_has_components_ends_without_a_word(tmp_path: Path) -> None:
+    image = tmp_path / "probe.wasm"
+    image.write_bytes(component("probe"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ENDING, str(image), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert (await process.communicate())[0].decode() == ""
+    assert process.returncode == 0

@@ -6,9 +6,12 @@ that only reads or writes a value keeps it, which is several times cheaper. All 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import subprocess
 import sys
+import weakref
+from collections.abc import Callable
 from ctypes import c_bool, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, string_at
 from importlib.metadata import version as installed_version
 from typing import Any, Final
@@ -119,6 +122,27 @@ class Trap(Exception):
 def address(managed: Any) -> int:
     """Return the address of an object of the Python package."""
     return int(ctypes.cast(managed.ptr(), c_void_p).value or 0)
+
+
+_owners: weakref.WeakSet[object] = weakref.WeakSet()
+
+
+def free_with(owner: object, free: Callable[[int], None], handle: int) -> None:
+    """Free a handle of wasmtime when its owner is gone."""
+    weakref.finalize(owner, free, handle).atexit = False
+    keep_to_the_end(owner)
+
+
+def keep_to_the_end(owner: object) -> None:
+    """Leave an owner of handles, if it lives till then, to the end of the process. The interpreter takes names from
+    modules before it lets go of all objects: whatever frees a handle that late fails, the package's own objects too."""
+    _owners.add(owner)
+
+
+@atexit.register
+def _leave_to_the_system() -> None:
+    for owner in _owners:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
 def take_error(error: int) -> str:

@@ -39,6 +39,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.engine = wasmtime.Engine(_configuration())
+        capi.keep_to_the_end(self)
         self.address = capi.address(self.engine)
         self.turn = asyncio.Lock()
         self._running = 0

@@ -61,6 +61,7 @@ class LinkedComponent:
         imports = {name: _type(extern) for name, extern in type_.imports(engine.engine).items()}
         _check_imports(imports, interfaces)
         self.linker = capi.linker_new(engine.address)
+        capi.free_with(self, capi.linker_delete, self.linker)
         root = capi.linker_root(self.linker)
         try:
             for name, instance in imports.items():
@@ -69,11 +70,6 @@ class LinkedComponent:
             raise CannotLink(f"passes values of a type that hosts of wasmCloud 1.x do not know ({error})") from error
         finally:
             capi.linker_instance_delete(root)
-
-    def __del__(self) -> None:
-        linker = getattr(self, "linker", None)
-        if linker:
-            capi.linker_delete(linker)
 
     def exported(self, wanted: str) -> str | None:
         """Return the full name of an exported interface, ``None`` where it is not exported in any version."""
@@ -139,12 +135,9 @@ class ExportedFunction:
         outer = capi.export_index(component.component_address, None, encoded, len(encoded))
         self.index: Final = capi.export_index(component.component_address, outer, inner, len(inner))
         capi.export_index_delete(outer)
+        capi.free_with(self, capi.export_index_delete, self.index)
         self.lowers = [(lowerer(one, component.resources), n * VALUE_SIZE) for n, (_, one) in enumerate(type_.params)]
         self.lift = None if type_.result is None else lifter(type_.result)
-
-    def __del__(self) -> None:
-        if index := getattr(self, "index", None):
-            capi.export_index_delete(index)
 
 
 def _type(extern: Any) -> Any:
