@@ -1,19 +1,24 @@
 """What a server has heard of the newest change of a thing: it must not ask for what it knows to be so.
 
-An event is what tells of a change first. An inventory that was asked for before it, and comes after it, is older; so is
-a heartbeat of what ran before. The former says so (it was asked for), the latter does not, so who has heard such a
-heartbeat is not blamed. What an event tells was so when the host wrote it, which a slow host may have done long before
-it sends it: times are those that events bear.
+An event is what tells of a change first, and it may be lost. What a server hears otherwise may then show that a later
+change was never told: a list of what a host runs, the answer to a stop, or that a host starts with nothing.
+
+A list that was asked for before the event, and comes after it, is older, and shows nothing; nor does a heartbeat of
+what ran before. The former says so (it was asked for), the latter does not, so who has heard such a heartbeat is not
+blamed. What an event tells was so when the host wrote it, which a slow host may have done long before it sends it:
+times are those that events bear.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wadm.sim.calls import Call
 
 TELLING: Final = ("component_scaled", "provider_started", "provider_stopped")
+NOTHING: Final = ("stop", "0")
+"""What an event tells first of a thing that does not run any more."""
 Key = tuple[str, str, str]
 """Kind, host and id of what runs."""
 
@@ -45,22 +50,32 @@ class Known:
         """Take note that a server hears it."""
         if kind == "host_heartbeat":
             self._heartbeat[who, event["source"]] = event["time"]
+        if kind in ("host_heartbeat", "host_started", "host_stopped"):
+            runs = event["data"] if kind == "host_heartbeat" else {"components": (), "providers": ()}
+            self._compare(who, event["source"], runs, lambda key: self._newest[key][1] < event["time"])
         elif (key := _key(kind, event)) is not None:
             self._heard[who, key] = event["id"]
 
     def learns(self, who: str, inventory: Mapping[str, Any], asked_after: int) -> None:
-        """Take note that a server hears what a host runs.
+        """Take note that a server hears what a host runs. ``asked_after`` is the number of the last event that had been
+        sent when the server asked."""
+        self._compare(who, inventory["host_id"], inventory, lambda key: self._sent[key] <= asked_after)
 
-        ``asked_after`` is the number of the last event that had been sent when the server asked. A list that was asked
-        for after the newest event, and differs from it, shows that the event of a later change was lost: the server
-        goes by the list, and no longer knows what the newest event told. A list that was asked for before says nothing.
-        """
-        host = inventory["host_id"]
-        runs: dict[Key, tuple[str, ...]] = {("provider", host, one["id"]): ("start",) for one in inventory["providers"]}
-        for one in inventory["components"]:
-            runs["component", host, one["id"]] = (str(one["max_instances"]), one["image_ref"])
-        for key, told in runs.items():
-            if key in self._newest and self._sent[key] <= asked_after and self._newest[key][2] != told:
+    def learns_of_stop(self, who: str, call: Call, asked_after: int) -> None:
+        """Take note that a host has answered that it has stopped a provider, which was asked of it as for a list."""
+        key: Key = (call.key[0], call.key[1], call.key[2])
+        if key in self._newest and self._sent[key] <= asked_after and self._newest[key][2] != _asked(call):
+            self._heard.pop((who, key), None)
+
+    def _compare(self, who: str, host: str, runs: Mapping[str, Any], is_older: Callable[[Key], bool]) -> None:
+        """Compare what a host runs with what the newest events told. One that is older than the list, and tells
+        something else, is not the last word: the server goes by the list, and no longer knows what it told."""
+        listed: dict[Key, tuple[str, ...]] = {("provider", host, one["id"]): ("start",) for one in runs["providers"]}
+        for one in runs["components"]:
+            listed["component", host, one["id"]] = (str(one["max_instances"]), one["image_ref"])
+        for key, (_, _, told) in self._newest.items():
+            differs = told != listed[key] if key in listed else told[0] not in NOTHING
+            if key[1] == host and differs and is_older(key):
                 self._heard.pop((who, key), None)
 
     def knows(self, call: Call) -> bool:

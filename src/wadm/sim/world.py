@@ -596,10 +596,9 @@ class World:
             return self._user_asks(subject, data)
         if not (who.startswith("server") and subject.startswith("wasmbus.ctl.")):
             return lambda _: None
-        call = self.calls.begins(who, subject, data)
+        call, asked_after = self.calls.begins(who, subject, data), self.known.events_sent
         if call is None:
             if ".host.get." in subject:
-                asked_after = self.known.events_sent
                 return lambda answer: self._inventory_heard(who, answer, asked_after)
             return lambda _: None
         if (call.key[0], call.verb) == ("provider", "start"):
@@ -623,6 +622,8 @@ class World:
             self.calls.ended(call, "accepted" if reply["success"] else "refused")
             if not reply["success"]:
                 self.timeline.note(who, self.readable(f"<- refused {call}: {reply['message']}"))
+            elif (call.key[0], call.verb) == ("provider", "stop"):
+                self.known.learns_of_stop(who, call, asked_after)
 
         return ended
 
