@@ -31,7 +31,7 @@ from tests.engine.builders import (
 from wadm.engine.changes import ChangeSet
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.expectations import Expectations
-from wadm.engine.observe import STANDS_STILL, observe_given_up, observe_outlived
+from wadm.engine.observe import STANDS_STILL, observe_due, observe_given_up, observe_outlived
 from wadm.engine.plan import OtherApplications, OwnedResources
 from wadm.model.commands import Action, Command, DeleteConfig, PutConfig, ScaleComponent
 from wadm.model.lattice import Component, Lattice, Provider
@@ -168,6 +168,26 @@ def test_what_a_host_may_still_put_stays_on_record() -> None:
 
     lattice.set_config("shop-url", {"u": "1"})
     assert asks(plan("shop", lattice, record=planned.record)) == ["delete configuration shop-url"]
+
+
+def test_so_does_what_was_asked_for_and_shows_no_sign_in_time() -> None:
+    """It may wait to be sent still, and is then deleted as soon as it is there."""
+    lattice = deployed()
+    lattice.drop_link(linked(SHOP)[0].key)
+    put = plan(SHOP, lattice)
+    in_flight = asked(*put.actions)
+    for kind, name in (("component", "shop-web"), ("provider", "shop-kv")):
+        lattice.drop(kind, "h1", name)
+    observe_due(lattice, in_flight, ChangeSet(), 60.0)
+    lattice.set_links([])
+    lattice.certainty.note_reading(61.0, ())
+    gone = plan("shop", lattice, in_flight=in_flight, record=OwnedResources(put.record.links), now=61.0)
+    assert (gone.status.type, gone.record.links) == ("undeployed", put.record.links)
+
+    lattice.put_link(linked(SHOP)[0], 62.0)
+    assert asks(plan("shop", lattice, record=gone.record, now=62.0)) == [
+        "delete link shop-web -(wasi:keyvalue)-> (default)"
+    ]
 
 
 def test_so_does_what_an_earlier_owner_has_left_for_as_long_as_a_host_may_stand_still() -> None:

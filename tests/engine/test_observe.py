@@ -21,6 +21,7 @@ from tests.engine.builders import (
     owned,
 )
 from wadm.engine.changes import ChangeSet, InformationRequests, LastEventTimes
+from wadm.engine.commands import patience
 from wadm.engine.expectations import Expectations, Pending
 from wadm.engine.observe import (
     STANDS_STILL,
@@ -601,6 +602,26 @@ def test_a_put_that_got_no_answer_may_come_as_long_as_a_host_may_stand_still(
     assert (thing in lattice.certainty.late_puts, heard) == (True, ChangeSet())
     observe_given_up(lattice, heard, at + STANDS_STILL + 1)
     assert (lattice.certainty.late_puts, heard) == ({}, news)
+
+
+@pytest.mark.parametrize("command", [PUT_LINK, PUT_CONFIG, DELETE_LINK, DELETE_CONFIG])
+def test_what_shows_no_sign_in_time_is_as_uncertain_as_what_got_no_answer(command: Command) -> None:
+    """It may not even have been sent: its record or the command stream was slow."""
+    overdue, unanswered = World(asked=command), World(asked=command)
+    for world in (overdue, unanswered):
+        world.lattice.certainty.links_read = True
+        world.lattice.set_config("c", {})
+    unanswered.outcome(command, "unanswered")
+    observe_due(overdue.lattice, overdue.in_flight, overdue.news, patience(command) - 0.1)
+    assert overdue.lattice.certainty.late_puts == {}
+    overdue.news = ChangeSet()
+    observe_due(overdue.lattice, overdue.in_flight, overdue.news, patience(command))
+    mine, other = overdue.lattice.certainty, unanswered.lattice.certainty
+    assert mine.late_puts.keys() == other.late_puts.keys()
+    assert mine.changed_sources.keys() == other.changed_sources.keys()
+    assert mine.doubtful == other.doubtful
+    assert overdue.lattice.configs == unanswered.lattice.configs
+    assert overdue.news == unanswered.news
 
 
 @pytest.mark.parametrize("result", ["accepted", "refused", "unreachable"])

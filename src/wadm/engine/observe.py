@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from wadm.engine.changes import ChangeSet, LastEventTimes, drop_entity
 from wadm.engine.commands import ALREADY_RUNNING, when_put
 from wadm.engine.expectations import Expectations, Pending
-from wadm.engine.outcomes import failed
+from wadm.engine.outcomes import failed, note_no_answer
 from wadm.engine.scalers import Desired
 from wadm.model.commands import Key, ScaleComponent, StartProvider
 from wadm.model.events import (
@@ -122,11 +122,17 @@ def observe_desired(before: Desired | None, after: Desired, news: ChangeSet, lat
 
 
 def observe_due(lattice: Lattice, in_flight: Expectations, news: ChangeSet, now: float) -> None:
-    """Note that time has passed: who must be planned again, and what must be looked at."""
+    """Note that time has passed: who must be planned again, and what must be looked at.
+
+    What shows no sign by its deadline is as uncertain as what got no answer: it may wait to be sent, and be done yet.
+    """
     applications, looks = in_flight.due(now, lattice)
     news.applications |= applications
     for key in looks:
         news.request_verification(key)
+        pending = in_flight.get(key)
+        if pending is not None and pending.lingering:
+            note_no_answer(pending.command, lattice, now)
 
 
 def observe_outlived(outlived: Iterable[tuple[str, str]], lattice: Lattice, now: float) -> None:

@@ -54,6 +54,13 @@ def _accepted(
         in_flight.settle([command.key])
 
 
+def note_no_answer(command: Command, lattice: Lattice, now: float) -> None:
+    """Note what is uncertain in the lattice as long as nobody has said what became of a command."""
+    kind = kind_of(command)
+    kind.note_outcome(command, "unanswered", lattice, now)
+    kind.note_failure(command, "unanswered", lattice)
+
+
 def failed(
     key: Key,
     error: str,
