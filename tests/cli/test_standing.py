@@ -19,6 +19,7 @@ from wadm.client.client import Client
 from wadm.client.connection import open_client
 from wadm.client.settings import Settings
 from wadm.server.app import Server
+from wadm.server.settings import NatsSettings
 from wadm.server.settings import Settings as ServerSettings
 from wadm.transport.nats import ConnectOptions, connect
 
@@ -33,7 +34,7 @@ HELLO = Path(__file__).parents[2] / "examples/hello.yaml"
 @asynccontextmanager
 async def serving(url: str, domain: str = "") -> AsyncIterator[Client]:
     """A server on that NATS, and a client that looks where nobody told it to look."""
-    settings = ServerSettings(nats_servers=(url,), domain=domain or None)
+    settings = ServerSettings(nats=NatsSettings(servers=(url,), domain=domain or None))
     transport = await connect(ConnectOptions((url,), domain=domain or None))
     server = Server(transport, settings, "server")
     await server.start()

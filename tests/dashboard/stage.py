@@ -22,7 +22,7 @@ from wadm.hosts.behaviour import HostBehaviour, containing
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet, simulated_hosts
 from wadm.server.app import Server, new_instance
-from wadm.server.settings import Settings
+from wadm.server.settings import NatsSettings, Settings
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 FULL = "full-token-for-tests-only"
@@ -80,7 +80,7 @@ class Stage:
         self.fleet = Fleet(self._transports[0], "default", list(self._hosts))
         if self._hosts:
             await self.fleet.start()
-        self.server = Server(self._transports[1], Settings(nats_servers=(self.nats.url,)), new_instance())
+        self.server = Server(self._transports[1], Settings(nats=NatsSettings(servers=(self.nats.url,))), new_instance())
         await self.server.start()
 
     def stop(self) -> None:

@@ -24,7 +24,7 @@ from wadm.dashboard import webhooks
 from wadm.dashboard.options import Options
 from wadm.dashboard.webhooks import Hook, read_hooks, signature
 from wadm.errors import Misconfigured
-from wadm.server.settings import Settings
+from wadm.server.settings import HttpSettings, Settings
 
 SECRET = "a-secret-of-some-length"
 
@@ -173,6 +173,6 @@ def test_a_file_of_webhooks(tmp_path: Path) -> None:
 def test_a_webhook_cannot_be_used_to_publish_where_somebody_listens(tmp_path: Path, subject: str) -> None:
     file = tmp_path / "hooks.yaml"
     file.write_text(f"- name: chat\n  subject: '{subject}'\n")
-    settings = Settings(http=("127.0.0.1", 0), http_open_reading=True, http_webhooks=str(file))
+    settings = Settings(http=HttpSettings(address=("127.0.0.1", 0), open_reading=True, webhooks=str(file)))
     with pytest.raises(Misconfigured, match="cannot publish to"), gateway_beside(settings, lambda: "", lambda _: b""):
         pass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wadm.server.access import INBOX, LATTICE, as_markdown, example, permissions, table
 from wadm.server.resources import buckets, streams
-from wadm.server.settings import Settings
+from wadm.server.settings import NatsSettings, Settings, StreamSettings
 from wadm.transport.rules import matches
 from wadm.wire import subjects
 from wadm.wire.operations import OPERATIONS
@@ -70,7 +70,12 @@ def test_what_is_in_the_table_is_never_answered_to() -> None:
 
 
 def test_other_names_change_the_table() -> None:
-    found = permissions("server", settings=Settings(stream_prefix="mine_", manifest_bucket="mine", domain="hub"))
+    found = permissions(
+        "server",
+        settings=Settings(
+            streams=StreamSettings(prefix="mine_", manifest_bucket="mine"), nats=NatsSettings(domain="hub")
+        ),
+    )
     assert "$JS.hub.API.STREAM.*.mine_wadm_events" in found.publish
     assert "$KV.mine.>" in found.publish
     assert "$JS.hub.API.INFO" in found.publish

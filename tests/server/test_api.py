@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.lab import Idle, Lab, component, in_virtual_time, manifest, settle, until
 from wadm.errors import TimedOut, Unavailable
-from wadm.server.settings import Settings
+from wadm.server.settings import ApiSettings, Settings
 from wadm.transport.memory import Fault, MemoryBroker, MemoryTransport, Network
 from wadm.wire import api
 
@@ -431,7 +431,7 @@ async def test_what_one_server_stored_another_one_knows() -> None:
     one = await lab.server("one")
     await one.api.stop()
     two = await lab.server("two")
-    other = Lab(broker=lab.broker, settings=Settings(api_prefix="other.api"))
+    other = Lab(broker=lab.broker, settings=Settings(api=ApiSettings(prefix="other.api")))
     await other.server("three")
 
     async def first(operation: str, body: Any = None) -> Any:
@@ -482,7 +482,7 @@ async def test_a_write_whose_answer_is_lost_can_be_asked_for_again() -> None:
 
 
 async def test_accounts_have_applications_of_their_own() -> None:
-    lab = Lab(Settings(multitenant=True))
+    lab = Lab(Settings(api=ApiSettings(multitenant=True)))
     await lab.server("one")
 
     async def ask(account: str, operation: str, body: Any = None) -> Any:

@@ -19,7 +19,7 @@ from wadm.server.app import ENSURE_EVERY, Server, new_version
 from wadm.server.fencing import EPOCH, Tenure
 from wadm.server.lattice_manager import IDLE, PlaceStatuses
 from wadm.server.resources import LEFT_BEHIND
-from wadm.server.settings import Settings
+from wadm.server.settings import ApiSettings, LatticeSettings, Settings, StreamSettings
 from wadm.server.store import Store
 from wadm.server.view import LatticeRef
 from wadm.transport.base import BucketSpec, Handler, StreamSpec, Subscription
@@ -137,7 +137,7 @@ async def test_an_owner_that_fails_begins_again(unexpected_errors: list[dict[str
 
 @in_virtual_time
 async def test_a_server_that_may_do_no_jobs_answers_and_looks_after_nothing() -> None:
-    lab = Lab(Settings(max_jobs=0))
+    lab = Lab(Settings(lattices=LatticeSettings(max_jobs=0)))
     await lab.server()
     await lab.put("shop")
     assert (await lab.ask("deploy.shop"))["result"] == "acknowledged"
@@ -173,7 +173,7 @@ async def test_an_owner_may_act_only_while_its_lease_holds() -> None:
 
 @in_virtual_time
 async def test_two_accounts_with_one_lattice_id_are_told_apart_and_the_second_stands_back() -> None:
-    lab = Lab(Settings(multitenant=True))
+    lab = Lab(Settings(api=ApiSettings(multitenant=True)))
     await lab.server("one")
     for account in ("AAA", "ABB"):
         lab.client.publish(f"{account}.wasmbus.evt.default.host_started", b"{}")
@@ -183,7 +183,7 @@ async def test_two_accounts_with_one_lattice_id_are_told_apart_and_the_second_st
 
 @in_virtual_time
 async def test_after_a_restart_of_nats_that_forgot_everything_all_is_there_again() -> None:
-    lab = Lab(Settings(stream_persistence="memory"))
+    lab = Lab(Settings(streams=StreamSettings(persistence="memory")))
     server = await lab.server()
     await lab.put("shop")
     await lab.ask("deploy.shop")
@@ -210,7 +210,7 @@ async def test_so_it_is_where_nats_is_restarted_while_the_streams_are_being_look
             return Fault(before=Unavailable("the server has no leader")) if failing else None
 
     network, told = NotNow(), io.StringIO()
-    lab = Lab(Settings(stream_persistence="memory"), MemoryBroker(network=network))
+    lab = Lab(Settings(streams=StreamSettings(persistence="memory")), MemoryBroker(network=network))
     server = await lab.server("one")
     await lab.put("shop")
     await lab.ask("deploy.shop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -22,53 +23,53 @@ def test_without_anything_the_defaults_hold() -> None:
         ("--host-id=me", {}, {"host_id": "me"}),
         ("", {"WADM_HOST_ID": "me"}, {"host_id": "me"}),
         ("-i flag", {"WADM_HOST_ID": "env"}, {"host_id": "flag"}),
-        ("-l", {}, {"structured_logging": True}),
-        ("", {"WADM_STRUCTURED_LOGGING": "true"}, {"structured_logging": True}),
-        ("", {"WADM_STRUCTURED_LOGGING": "false"}, {"structured_logging": False}),
-        ("-lt", {}, {"structured_logging": True, "tracing": True}),
-        ("-e http://x:4318", {}, {"tracing_endpoint": "http://x:4318"}),
-        ("-d hub", {}, {"domain": "hub"}),
-        ("-dhub", {}, {"domain": "hub"}),
-        ("-d=hub", {}, {"domain": "hub"}),
-        ("-j 5", {}, {"max_jobs": 5}),
-        ("-j 0", {}, {"max_jobs": 0}),
-        ("-s 10.0.0.1", {}, {"nats_servers": ("nats://10.0.0.1:4222",)}),
-        ("-s 10.0.0.1:5", {}, {"nats_servers": ("nats://10.0.0.1:5",)}),
-        ("-s tls://n.example", {}, {"nats_servers": ("tls://n.example:4222",)}),
-        ("-s wss://n.example/x", {}, {"nats_servers": ("wss://n.example/x",)}),
-        ("-s u:p@n.example", {}, {"nats_servers": ("nats://u:p@n.example:4222",)}),
-        ("-s a,b:1", {}, {"nats_servers": ("nats://a:4222", "nats://b:1")}),
-        ("-s a --nats-server b", {}, {"nats_servers": ("nats://a:4222", "nats://b:4222")}),
-        ("-s a", {"WADM_NATS_SERVER": "b"}, {"nats_servers": ("nats://a:4222",)}),
-        ("--nats-seed SU --nats-jwt ey", {}, {"nats_seed": "SU", "nats_jwt": "ey"}),
-        ("--nats-jwt ey", {"WADM_NATS_NKEY": "SU"}, {"nats_seed": "SU", "nats_jwt": "ey"}),
-        ("--nats-creds-file x.creds", {}, {"nats_creds_file": "x.creds"}),
-        ("--nats-user u --nats-password p", {}, {"nats_user": "u", "nats_password": "p"}),
-        ("--nats-tls-ca-file ca", {}, {"nats_tls_ca_file": "ca"}),
-        ("--nats-tls-cert c --nats-tls-key k", {}, {"nats_tls_cert_file": "c", "nats_tls_key_file": "k"}),
-        ("--cleanup-interval 30", {}, {"cleanup_interval": 30}),
-        ("--api-prefix .my.api.", {}, {"api_prefix": "my.api"}),
-        ("--stream-prefix mine.>", {}, {"stream_prefix": "mine_"}),
-        ("", {"WADM_STREAM_PREFIX": ""}, {"stream_prefix": ""}),
-        ("--multitenant", {}, {"multitenant": True}),
-        ("--stream-persistence memory", {}, {"stream_persistence": "memory"}),
-        ("--stream-persistence Memory", {}, {"stream_persistence": "file"}),
-        ("--stream-persistence anything", {}, {"stream_persistence": "file"}),
-        ("--state-bucket-max-bytes=-1", {}, {"state_bucket_max_bytes": -1}),
-        ("--manifest-bucket-max-bytes 9", {}, {"manifest_bucket_max_bytes": 9}),
-        ("", {"WADM_NOTIFY_STREAM_MAX_BYTES": "7"}, {"notify_stream_max_bytes": 7}),
+        ("-l", {}, {"logging.structured": True}),
+        ("", {"WADM_STRUCTURED_LOGGING": "true"}, {"logging.structured": True}),
+        ("", {"WADM_STRUCTURED_LOGGING": "false"}, {"logging.structured": False}),
+        ("-lt", {}, {"logging.structured": True, "tracing.enabled": True}),
+        ("-e http://x:4318", {}, {"tracing.endpoint": "http://x:4318"}),
+        ("-d hub", {}, {"nats.domain": "hub"}),
+        ("-dhub", {}, {"nats.domain": "hub"}),
+        ("-d=hub", {}, {"nats.domain": "hub"}),
+        ("-j 5", {}, {"lattices.max_jobs": 5}),
+        ("-j 0", {}, {"lattices.max_jobs": 0}),
+        ("-s 10.0.0.1", {}, {"nats.servers": ("nats://10.0.0.1:4222",)}),
+        ("-s 10.0.0.1:5", {}, {"nats.servers": ("nats://10.0.0.1:5",)}),
+        ("-s tls://n.example", {}, {"nats.servers": ("tls://n.example:4222",)}),
+        ("-s wss://n.example/x", {}, {"nats.servers": ("wss://n.example/x",)}),
+        ("-s u:p@n.example", {}, {"nats.servers": ("nats://u:p@n.example:4222",)}),
+        ("-s a,b:1", {}, {"nats.servers": ("nats://a:4222", "nats://b:1")}),
+        ("-s a --nats-server b", {}, {"nats.servers": ("nats://a:4222", "nats://b:4222")}),
+        ("-s a", {"WADM_NATS_SERVER": "b"}, {"nats.servers": ("nats://a:4222",)}),
+        ("--nats-seed SU --nats-jwt ey", {}, {"nats.seed": "SU", "nats.jwt": "ey"}),
+        ("--nats-jwt ey", {"WADM_NATS_NKEY": "SU"}, {"nats.seed": "SU", "nats.jwt": "ey"}),
+        ("--nats-creds-file x.creds", {}, {"nats.creds_file": "x.creds"}),
+        ("--nats-user u --nats-password p", {}, {"nats.user": "u", "nats.password": "p"}),
+        ("--nats-tls-ca-file ca", {}, {"nats.tls_ca_file": "ca"}),
+        ("--nats-tls-cert c --nats-tls-key k", {}, {"nats.tls_cert_file": "c", "nats.tls_key_file": "k"}),
+        ("--cleanup-interval 30", {}, {"lattices.cleanup_interval": 30}),
+        ("--api-prefix .my.api.", {}, {"api.prefix": "my.api"}),
+        ("--stream-prefix mine.>", {}, {"streams.prefix": "mine_"}),
+        ("", {"WADM_STREAM_PREFIX": ""}, {"streams.prefix": ""}),
+        ("--multitenant", {}, {"api.multitenant": True}),
+        ("--stream-persistence memory", {}, {"streams.persistence": "memory"}),
+        ("--stream-persistence Memory", {}, {"streams.persistence": "file"}),
+        ("--stream-persistence anything", {}, {"streams.persistence": "file"}),
+        ("--state-bucket-max-bytes=-1", {}, {"streams.state_bucket_max_bytes": -1}),
+        ("--manifest-bucket-max-bytes 9", {}, {"streams.manifest_bucket_max_bytes": 9}),
+        ("", {"WADM_NOTIFY_STREAM_MAX_BYTES": "7"}, {"streams.notify_stream_max_bytes": 7}),
         ("--http-admin 0.0.0.0:8080", {}, {"http_admin": ("0.0.0.0", 8080)}),
         ("--http-admin [::1]:80", {}, {"http_admin": ("::1", 80)}),
-        ("--host-probe-interval 3s", {}, {"host_probe_interval": 3.0}),
-        ("--heartbeat-interval 500ms", {}, {"heartbeat_interval": 0.5}),
-        ("--heartbeat-interval 2m", {}, {"heartbeat_interval": 120.0}),
-        ("--replicas 3", {}, {"replicas": 3}),
-        ("--log-level wadm=debug", {}, {"log_level": "wadm=debug"}),
+        ("--host-probe-interval 3s", {}, {"lattices.host_probe_interval": 3.0}),
+        ("--heartbeat-interval 500ms", {}, {"lattices.heartbeat_interval": 0.5}),
+        ("--heartbeat-interval 2m", {}, {"lattices.heartbeat_interval": 120.0}),
+        ("--replicas 3", {}, {"streams.replicas": 3}),
+        ("--log-level wadm=debug", {}, {"logging.level": "wadm=debug"}),
     ],
 )
 def test_what_is_given_is_taken(arguments: str, environ: dict[str, str], expected: dict[str, Any]) -> None:
     settings = parse(arguments.split(), environ)
-    assert {name: getattr(settings, name) for name in expected} == expected
+    assert {name: attrgetter(name)(settings) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_what_cannot_be_meant_is_refused(arguments: str, environ: dict[str, str]
 
 
 def test_an_option_beats_a_variable_that_could_not_be_read() -> None:
-    assert parse(["-j", "3"], {"WADM_MAX_JOBS": "many"}).max_jobs == 3
+    assert parse(["-j", "3"], {"WADM_MAX_JOBS": "many"}).lattices.max_jobs == 3
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_an_option_beats_a_variable_that_could_not_be_read() -> None:
 )
 def test_times_that_stop_the_original_are_brought_within_reason(given: str, taken: int) -> None:
     settings = parse(["--cleanup-interval", given], {})
-    assert settings.cleanup_interval == taken
+    assert settings.lattices.cleanup_interval == taken
     assert given.lstrip("0") in settings.notes[0]
 
 
@@ -151,7 +152,11 @@ def test_the_help_names_every_option_that_is_not_hidden() -> None:
 
 
 def test_every_flag_sets_a_setting_that_there_is() -> None:
-    assert {flag.setting for flag in FLAGS} | {"notes"} == set(Settings.__struct_fields__)
+    settings: set[str] = set()
+    for subject in Settings.__struct_fields__:
+        fields = getattr(getattr(Settings(), subject), "__struct_fields__", None)
+        settings |= {f"{subject}.{field}" for field in fields} if fields else {subject}
+    assert {flag.setting for flag in FLAGS} | {"notes"} == settings
 
 
 @pytest.mark.parametrize(

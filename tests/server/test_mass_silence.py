@@ -10,7 +10,7 @@ import pytest
 from tests.server.lab import in_virtual_time, until
 from tests.server.test_silence import INSTANCES, NAMES, World
 from wadm.hosts.host import ModelHost
-from wadm.server.settings import Settings
+from wadm.server.settings import LatticeSettings, Settings
 
 HEARTBEAT = 30.0
 SAID_WITHIN = HEARTBEAT + 12.0
@@ -87,7 +87,7 @@ async def test_one_of_three_dead_is_made_up_for_within_a_heartbeat_and_twelve_se
 
 @in_virtual_time
 async def test_two_of_three_dead_are_waited_for_and_made_up_for_when_the_time_is_up() -> None:
-    world = World(Settings(silence_pause=30.0))
+    world = World(Settings(lattices=LatticeSettings(silence_pause=30.0)))
     await some_time_later(world, 3)
     alive, *dead = world.hosts
     before, began = world.changes(), now()
@@ -219,7 +219,7 @@ async def test_an_owner_that_comes_in_the_middle_of_it_moves_nothing_either(noti
 
 @in_virtual_time
 async def test_the_time_of_a_pause_does_not_begin_anew_with_another_owner() -> None:
-    world = World(Settings(silence_pause=100.0))
+    world = World(Settings(lattices=LatticeSettings(silence_pause=100.0)))
     await some_time_later(world, 3)
     for host in world.hosts[1:]:
         await host.kill()

@@ -13,7 +13,7 @@ from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.server.app import Server
 from wadm.server.insights import OWNER_TIMEOUT
-from wadm.server.settings import Settings
+from wadm.server.settings import LatticeSettings, Settings
 from wadm.transport.memory import MemoryTransport
 
 QUESTIONS: list[tuple[str, Any]] = [("plan.shop", None), ("plan.shop", {"undeploy": True}), ("explain.shop", None)]
@@ -74,7 +74,7 @@ async def test_what_is_asked_while_the_owner_has_just_died_is_answered_by_the_ne
 @in_virtual_time
 async def test_where_nobody_comes_what_is_waited_for_is_said_in_the_end(operation: str, body: Any) -> None:
     lab = Lab()
-    await a_server(lab, "one", Settings(max_jobs=0))  # it looks after nothing
+    await a_server(lab, "one", Settings(lattices=LatticeSettings(max_jobs=0)))  # it looks after nothing
     await lab.put("shop")
     answer, took = await timed(lab, operation, body)
     assert answer["result"] == "error"

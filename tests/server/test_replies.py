@@ -12,7 +12,7 @@ from tests.server.lab import Lab, component, in_virtual_time, manifest, settle
 from tests.wire.test_reply_subjects import LISTENED_TO
 from wadm.metrics import exposition
 from wadm.model.manifest import Problem
-from wadm.server.settings import Settings
+from wadm.server.settings import ApiSettings, Settings
 from wadm.transport.base import Message
 from wadm.wire import api
 from wadm.wire.reply_subjects import SERVER_INBOX
@@ -65,7 +65,7 @@ async def test_a_request_without_a_reply_subject_is_carried_out_as_before() -> N
 
 @in_virtual_time
 async def test_a_permitted_prefix_is_answered() -> None:
-    lab, heard = Lab(Settings(reply_prefixes=("_INBOX_ops",))), []
+    lab, heard = Lab(Settings(api=ApiSettings(reply_prefixes=("_INBOX_ops",)))), []
     await lab.server("one")
     await lab.client.subscribe("_INBOX_ops.>", heard.append)
     await lab.client.subscribe("_INBOX_dev.>", heard.append)

@@ -6,7 +6,7 @@ import pytest
 
 from wadm.errors import Unavailable
 from wadm.server.resources import LEASES, buckets, ensure, names, streams
-from wadm.server.settings import Settings
+from wadm.server.settings import ApiSettings, Settings, StreamSettings
 from wadm.transport.base import BucketSpec, StreamSpec
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 
@@ -34,7 +34,7 @@ def test_every_stream_has_a_bound() -> None:
 
 
 def test_the_prefix_concerns_wadms_own_streams() -> None:
-    called = names(Settings(stream_prefix="mine_"))
+    called = names(Settings(streams=StreamSettings(prefix="mine_")))
     assert (called.events, called.commands, called.status) == (
         "mine_wadm_events",
         "mine_wadm_commands",
@@ -44,13 +44,15 @@ def test_the_prefix_concerns_wadms_own_streams() -> None:
 
 
 def test_in_multi_tenant_mode_host_events_of_all_accounts_are_kept_without_acknowledgement() -> None:
-    spec = {one.name: one for one in streams(Settings(multitenant=True), 1)}["wasmbus_events"]
+    spec = {one.name: one for one in streams(Settings(api=ApiSettings(multitenant=True)), 1)}["wasmbus_events"]
     assert spec.subjects == ("*.wasmbus.evt.*.>",)
     assert spec.no_ack
 
 
 def test_buckets_are_named_and_bounded_by_their_settings() -> None:
-    settings = Settings(state_bucket="s", manifest_bucket="m", state_bucket_max_bytes=7, stream_persistence="memory")
+    settings = Settings(
+        streams=StreamSettings(state_bucket="s", manifest_bucket="m", state_bucket_max_bytes=7, persistence="memory")
+    )
     assert buckets(settings, 3) == (
         BucketSpec(LEASES, "memory", replicas=3),
         BucketSpec("s", "memory", 7, 3),
@@ -83,13 +85,13 @@ class Cluster(MemoryTransport):
 )
 async def test_as_many_copies_as_there_can_be(servers: int, most: int, wanted: int | None, asked: set[int]) -> None:
     transport = Cluster(servers, most)
-    await ensure(transport, Settings(replicas=wanted), set())
+    await ensure(transport, Settings(streams=StreamSettings(replicas=wanted)), set())
     assert set(transport.asked) == asked
 
 
 async def test_copies_that_were_asked_for_and_cannot_be_had_are_an_error() -> None:
     with pytest.raises(Unavailable, match="no suitable peers"):
-        await ensure(Cluster(3, 1), Settings(replicas=3), set())
+        await ensure(Cluster(3, 1), Settings(streams=StreamSettings(replicas=3)), set())
 
 
 class SmallAccount(MemoryTransport):
@@ -109,13 +111,17 @@ async def test_a_small_account_is_no_reason_not_to_start() -> None:
 
 async def test_a_bound_that_was_asked_for_is_kept_to() -> None:
     with pytest.raises(Unavailable, match="insufficient storage"):
-        await ensure(SmallAccount(MemoryBroker()), Settings(command_stream_max_bytes=2**21), set())
+        await ensure(
+            SmallAccount(MemoryBroker()), Settings(streams=StreamSettings(command_stream_max_bytes=2**21)), set()
+        )
 
 
 async def test_a_stream_that_others_read_is_left_out_where_there_is_no_room_for_it() -> None:
     made: set[str] = set()
     left_out: set[str] = set()
-    await ensure(SmallAccount(MemoryBroker()), Settings(event_stream_max_bytes=2**21), made, left_out)
+    await ensure(
+        SmallAccount(MemoryBroker()), Settings(streams=StreamSettings(event_stream_max_bytes=2**21)), made, left_out
+    )
     assert left_out == {"wadm_events"}
     assert {"wadm_manifests", "wadm_timeline"} <= made
 
@@ -133,5 +139,7 @@ async def test_what_is_there_is_not_made_again() -> None:
 async def test_what_was_made_before_it_failed_is_known() -> None:
     made: set[str] = set()
     with pytest.raises(Unavailable):
-        await ensure(SmallAccount(MemoryBroker()), Settings(status_stream_max_bytes=2**21), made)
+        await ensure(
+            SmallAccount(MemoryBroker()), Settings(streams=StreamSettings(status_stream_max_bytes=2**21)), made
+        )
     assert made == {"wadm_commands"}

@@ -15,7 +15,7 @@ from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
-from wadm.server.settings import Settings
+from wadm.server.settings import LatticeSettings, Settings
 from wadm.transport.base import Message, Transport
 from wadm.transport.memory import MemoryTransport
 
@@ -129,7 +129,9 @@ Go = Callable[[ModelHost], object]
 
 
 @pytest.mark.parametrize(
-    ("settings", "within"), [(Settings(), 45.0), (Settings(host_probe_interval=3.0), 10.0)], ids=["default", "probed"]
+    ("settings", "within"),
+    [(Settings(), 45.0), (Settings(lattices=LatticeSettings(host_probe_interval=3.0)), 10.0)],
+    ids=["default", "probed"],
 )
 @pytest.mark.parametrize("how", [ModelHost.kill, ModelHost.cut_off, ModelHost.freeze])
 @pytest.mark.parametrize("into_interval", [0.5, 29.5])
@@ -153,7 +155,7 @@ async def test_a_lost_host_is_made_up_for(settings: Settings, within: float, how
 @in_virtual_time
 async def test_a_slow_host_that_lives_is_not_taken_for_lost(probe: float | None) -> None:
     """Answers take two and a half seconds, more than a call may, and its heartbeats come late."""
-    world = World(Settings(host_probe_interval=probe))
+    world = World(Settings(lattices=LatticeSettings(host_probe_interval=probe)))
     await world.start()
     before = world.changes()
     for host in world.hosts:
@@ -167,7 +169,7 @@ async def test_a_slow_host_that_lives_is_not_taken_for_lost(probe: float | None)
 @in_virtual_time
 async def test_a_host_that_answers_only_the_call_to_all_is_not_taken_for_lost() -> None:
     """As one that pulls an image: it holds the lock that an inventory needs."""
-    world = World(Settings(host_probe_interval=3.0))
+    world = World(Settings(lattices=LatticeSettings(host_probe_interval=3.0)))
     await world.start()
     before, host = world.changes(), world.busiest
     async with host._components.lock.exclusive():
@@ -256,7 +258,7 @@ async def test_a_short_partition_is_not_noticed() -> None:
 @in_virtual_time
 async def test_a_host_that_flickers_does_not_make_the_lattice_flap(probe: float | None) -> None:
     """Three seconds away, three seconds there, for five minutes."""
-    world = World(Settings(host_probe_interval=probe))
+    world = World(Settings(lattices=LatticeSettings(host_probe_interval=probe)))
     await world.start()
     before, host = world.changes(), world.busiest
     for _ in range(50):

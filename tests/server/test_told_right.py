@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.lab import Lab, component, in_virtual_time, manifest, settle, until
 from wadm.errors import Unavailable
-from wadm.server.settings import Settings
+from wadm.server.settings import ApiSettings, Settings
 from wadm.transport.memory import Fault, MemoryBroker, Network
 
 
@@ -96,7 +96,7 @@ async def test_what_was_not_confirmed_and_is_written_over_is_not_done_twice(
     network = IsOvertaken()
     lab = Lab(broker=MemoryBroker(network=network))
     await lab.server("one")
-    await Lab(Settings(api_prefix="other.api"), lab.broker).server("two")
+    await Lab(Settings(api=ApiSettings(prefix="other.api")), lab.broker).server("two")
     for version in ("v1", "v2"):
         await lab.put("shop", version)
     if asked == UNDEPLOY:
@@ -129,7 +129,7 @@ async def test_a_deployment_that_nobody_can_be_told_of_is_a_deployment() -> None
 @in_virtual_time
 async def test_others_are_told_of_a_deployment_without_values_where_that_is_wanted() -> None:
     for without in (False, True):
-        (event,) = await _told_of_a_deployment(Settings(events_without_values=without))
+        (event,) = await _told_of_a_deployment(Settings(api=ApiSettings(events_without_values=without)))
         assert b"password" in event
         assert (b"hunter2" in event) is not without
 

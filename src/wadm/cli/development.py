@@ -35,7 +35,7 @@ from wadm.server.logging import configure
 from wadm.server.process import STOP_TIMEOUT, connect_options
 from wadm.server.resources import names
 from wadm.server.roster import forget_all
-from wadm.server.settings import Settings
+from wadm.server.settings import NatsSettings, Settings
 from wadm.signals import heeded
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
@@ -155,7 +155,7 @@ def _dashboard(nats: EmbeddedNats, wanted: Wanted, server: Server) -> Iterator[s
 @contextlib.asynccontextmanager
 async def _server(nats: EmbeddedNats, log_level: str | None) -> AsyncIterator[Server]:
     configure(log_level)
-    settings = Settings(nats_servers=(nats.url,))
+    settings = Settings(nats=NatsSettings(servers=(nats.url,)))
     transport = await connect(connect_options(settings))
     server = Server(transport, settings, new_instance())
     try:

@@ -35,25 +35,25 @@ def gateway_beside(settings: Settings, ready: Callable[[], str], metrics: Part) 
     from wadm.dashboard.tokens import Tokens, read_tokens
     from wadm.dashboard.webhooks import read_hooks
 
-    assert settings.http is not None
-    host, port = settings.http
-    if settings.multitenant:
+    assert settings.http.address is not None
+    host, port = settings.http.address
+    if settings.api.multitenant:
         raise Misconfigured(
             "--http and --multitenant exclude each other: lattices of different accounts may have the same name, and "
             "what comes over HTTP says no account. Run a server without --multitenant in the account that is to have it"
         )
-    rules = ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,))
+    rules = ReplyRules(settings.api.reply_prefixes, settings.api.prefix, (settings.nats.inbox_prefix,))
     options = Options(
         host=host,
         port=port,
-        tokens=read_tokens(Path(settings.http_tokens)) if settings.http_tokens else Tokens(),
-        open_reading=settings.http_open_reading,
-        read_only=settings.http_read_only,
-        tls_cert=Path(settings.http_tls_cert) if settings.http_tls_cert else None,
-        tls_key=Path(settings.http_tls_key) if settings.http_tls_key else None,
-        origins=settings.http_origins,
-        hooks=read_hooks(Path(settings.http_webhooks), rules.bars) if settings.http_webhooks else (),
-        prometheus=Prometheus(settings.http_prometheus) if settings.http_prometheus else None,
+        tokens=read_tokens(Path(settings.http.tokens)) if settings.http.tokens else Tokens(),
+        open_reading=settings.http.open_reading,
+        read_only=settings.http.read_only,
+        tls_cert=Path(settings.http.tls_cert) if settings.http.tls_cert else None,
+        tls_key=Path(settings.http.tls_key) if settings.http.tls_key else None,
+        origins=settings.http.origins,
+        hooks=read_hooks(Path(settings.http.webhooks), rules.bars) if settings.http.webhooks else (),
+        prometheus=Prometheus(settings.http.prometheus) if settings.http.prometheus else None,
         product=PRODUCT,
         ready=ready,
         metrics=metrics,
@@ -97,15 +97,15 @@ def need_http() -> None:
 def client_settings(settings: Settings) -> ClientSettings:
     """Return how a client connects where the server does."""
     return ClientSettings(
-        servers=settings.nats_servers,
-        creds=settings.nats_creds_file or "",
-        jwt=settings.nats_jwt or "",
-        seed=settings.nats_seed or "",
-        user=settings.nats_user or "",
-        password=settings.nats_password or "",
-        tls_ca=settings.nats_tls_ca_file or "",
-        tls_cert=settings.nats_tls_cert_file or "",
-        tls_key=settings.nats_tls_key_file or "",
-        js_domain=settings.domain or "",
-        api_prefix=settings.api_prefix,
+        servers=settings.nats.servers,
+        creds=settings.nats.creds_file or "",
+        jwt=settings.nats.jwt or "",
+        seed=settings.nats.seed or "",
+        user=settings.nats.user or "",
+        password=settings.nats.password or "",
+        tls_ca=settings.nats.tls_ca_file or "",
+        tls_cert=settings.nats.tls_cert_file or "",
+        tls_key=settings.nats.tls_key_file or "",
+        js_domain=settings.nats.domain or "",
+        api_prefix=settings.api.prefix,
     )

@@ -138,14 +138,14 @@ def serve(arguments: Sequence[str]) -> int:
         print("This is the server. `wadm help` lists the commands.", file=sys.stderr)  # noqa: T201
     from wadm.server import logging
 
-    given = settings.log_level or os.environ.get("RUST_LOG")
-    levels = logging.configure(given, settings.structured_logging)
+    given = settings.logging.level or os.environ.get("RUST_LOG")
+    levels = logging.configure(given, settings.logging.structured)
     if levels.misread:
         log = logging.get_logger("wadm.cli.main")
         log.warning("Parts of the log level say nothing", misread=",".join(levels.misread))
     from wadm.server.process import run
 
-    if settings.http is None:
+    if settings.http.address is None:
         return run(settings)
     from wadm.cli.gateway import gateway_beside
 

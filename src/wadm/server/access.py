@@ -37,7 +37,7 @@ def table(settings: Settings | None = None) -> tuple[Row, ...]:
     """Return everything that is published or heard under these settings, by default the server's defaults."""
     settings = settings or Settings()
     return (
-        *_api(settings.api_prefix),
+        *_api(settings.api.prefix),
         *_own(),
         *_recording(settings),
         *_of_the_lattice(),
@@ -74,7 +74,7 @@ def _own() -> Iterable[Row]:
 
 
 def _recording(settings: Settings) -> Iterable[Row]:
-    if settings.record:
+    if settings.recording.enabled:
         yield Row(subjects.recording(LATTICE), "what owners are told and decide, without values", ("server",))
 
 
@@ -96,12 +96,12 @@ def _inboxes() -> Iterable[Row]:
 
 def _jetstream(settings: Settings) -> Iterable[Row]:
     called = names(settings)
-    api = f"$JS.{settings.domain}.API" if settings.domain else "$JS.API"
+    api = f"$JS.{settings.nats.domain}.API" if settings.nats.domain else "$JS.API"
     server: tuple[Role, ...] = ("server",)
     yield Row(f"{api}.INFO", "whether JetStream is there", ("server", "deployer"))
     buckets = (called.leases, called.state, called.manifests)
     streams: tuple[str, ...] = (called.events, called.commands, called.status, called.notify)
-    streams += (called.timeline, called.revisions, *((called.recording,) if settings.record else ()))
+    streams += (called.timeline, called.revisions, *((called.recording,) if settings.recording.enabled else ()))
     for stream in (*streams, called.host_events, *(f"KV_{bucket}" for bucket in buckets)):
         yield Row(f"{api}.STREAM.*.{stream}", "make, look at, purge what is kept", server)
     for stream in (*(f"KV_{bucket}" for bucket in buckets), called.revisions, called.timeline):

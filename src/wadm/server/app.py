@@ -68,7 +68,7 @@ class Server:
         """A connection for the API alone, where there is one: what floods it keeps nothing else waiting."""
         self._settings = settings
         self._names = called
-        self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.multitenant)
+        self.store = Store(transport.bucket(called.manifests), transport.max_payload, settings.api.multitenant)
         self.statuses = Statuses(transport, called.status)
         self.models = ApiContext(
             transport,
@@ -79,22 +79,22 @@ class Server:
             called.revisions,
             reading,
         )
-        self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.domain or "")
-        self.models.limits = settings.planning_limits
+        self.models.about = ServerInfo(__version__, settings.host_id or instance, settings.nats.domain or "")
+        self.models.limits = settings.lattices.planning_limits
         self.models.events = called.events
-        self.models.events_without_values = settings.events_without_values
+        self.models.events_without_values = settings.api.events_without_values
         self._metrics = metrics or ServerMetrics()
-        reply_rules = ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,))
+        reply_rules = ReplyRules(settings.api.reply_prefixes, settings.api.prefix, (settings.nats.inbox_prefix,))
         self.api = Api(
             self.models,
-            settings.api_prefix,
-            settings.multitenant,
+            settings.api.prefix,
+            settings.api.multitenant,
             metrics=self._metrics,
             reply_rules=reply_rules,
             transport=self._api_transport,
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
-        self.lattices = LatticeManager(transport, self.store, make_owner, settings.multitenant)
+        self.lattices = LatticeManager(transport, self.store, make_owner, settings.api.multitenant)
         self.leases = Leases(
             transport.bucket(called.leases),
             instance,
@@ -160,7 +160,7 @@ class Server:
         await self._listen(self.memory.start)
         await self._listen(self.api.start)
         self._run(self._look_after_resources())
-        if self._settings.max_jobs == 0:
+        if self._settings.lattices.max_jobs == 0:
             log.info("Only the API is served, as --max-jobs is 0")
         else:
             await self._begin(self.leases.start)
@@ -194,7 +194,7 @@ class Server:
     async def _hand_back(self) -> None:
         """Leave things so that an original can be started next: what the lattices hold now in place of what it last
         knew, and no events, which it would take for news and deploy all versions of the last minute one by one."""
-        multitenant = self._settings.multitenant
+        multitenant = self._settings.api.multitenant
         state = self._transport.bucket(self._names.state)
         with suppress(WadmError):
             for key, value in self.lattices.states().items():
@@ -206,11 +206,11 @@ class Server:
 
     def _is_shared(self) -> bool:
         """Whether there are other servers; one that only answers the API does not know, and assumes it."""
-        return self.leases.instances > 1 or self._settings.max_jobs == 0
+        return self.leases.instances > 1 or self._settings.lattices.max_jobs == 0
 
     def _may_others_write(self) -> bool:
         """As :meth:`_is_shared`, and for a while after the others fell silent: what they wrote may not be known yet."""
-        return self.leases.others_may_write or self._settings.max_jobs == 0
+        return self.leases.others_may_write or self._settings.lattices.max_jobs == 0
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -295,7 +295,7 @@ class Server:
     async def _catch_up_with_statuses(self) -> None:
         """See what was told while the connection was away; what is ours once it is known again which lattices are."""
         while not self._came_back:
-            if self.leases.alive or self._settings.max_jobs == 0:
+            if self.leases.alive or self._settings.lattices.max_jobs == 0:
                 try:
                     await self.statuses.catch_up(self._statuses_anew)
                 except WadmError as error:

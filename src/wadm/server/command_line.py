@@ -9,6 +9,7 @@ line libraries are, hence a parser of our own; it also lets the server start wit
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -43,7 +44,18 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     given = _from_arguments(arguments)
     given |= _from_environment(environ, given.keys())
     _check_company(given)
-    return _tempered(Settings(**given))
+    return _tempered(_settings(given))
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings that have these values, by ``subject.field``."""
+    fields: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for setting, value in given.items():
+        subject, _, field = setting.rpartition(".")
+        fields[subject][field] = value
+    settings = Settings(**fields.pop("", {}))
+    changed = {subject: structs.replace(getattr(settings, subject), **values) for subject, values in fields.items()}
+    return structs.replace(settings, **changed)
 
 
 def _from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +122,7 @@ def _read(flag: Flag, value: str) -> Any:
     try:
         return flag.read(value)
     except ValueError as reason:
-        shown = hide_credentials(value) if flag.setting == "nats_servers" else value
+        shown = hide_credentials(value) if flag.setting == "nats.servers" else value
         raise UsageError(f"invalid value '{shown}' for '{flag.name}': {reason}") from None
 
 
@@ -127,11 +139,12 @@ def _check_company(given: Mapping[str, Any]) -> None:
 
 def _tempered(settings: Settings) -> Settings:
     """Bring what the original chokes on within reason, and say so."""
-    interval = min(max(settings.cleanup_interval, SHORTEST_CLEANUP), LONGEST_CLEANUP)
-    if interval == settings.cleanup_interval:
+    interval = min(max(settings.lattices.cleanup_interval, SHORTEST_CLEANUP), LONGEST_CLEANUP)
+    if interval == settings.lattices.cleanup_interval:
         return settings
-    note = f"--cleanup-interval {settings.cleanup_interval} is taken as {interval} s"
-    return structs.replace(settings, cleanup_interval=interval, notes=(*settings.notes, note))
+    note = f"--cleanup-interval {settings.lattices.cleanup_interval} is taken as {interval} s"
+    lattices = structs.replace(settings.lattices, cleanup_interval=interval)
+    return structs.replace(settings, lattices=lattices, notes=(*settings.notes, note))
 
 
 def options_help() -> str:

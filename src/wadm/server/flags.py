@@ -29,7 +29,7 @@ U64_MAX: Final = 2**64 - 1
 
 
 class Flag(Struct, frozen=True, kw_only=True):
-    """An option: how it is spelled, which setting it sets, and what its text may be.
+    """An option: how it is spelled, which setting it sets (``subject.field``), and what its text may be.
 
     ``read`` turns the text into the value and raises ``ValueError`` with the reason; ``None`` makes it a switch.
     """
@@ -57,12 +57,12 @@ class Flag(Struct, frozen=True, kw_only=True):
 
 _bytes: Final = integer(-(2**63), 2**63 - 1)
 _room: Final = integer(1024 * 1024, 2**63 - 1)
-_CREDENTIALS: Final = ("nats_seed", "nats_jwt", "nats_creds_file")
+_CREDENTIALS: Final = ("nats.seed", "nats.jwt", "nats.creds_file")
 
 
 def _max_bytes(setting: str, stream: str) -> Flag:
     return Flag(
-        setting=f"{setting}_max_bytes",
+        setting=f"streams.{setting}_max_bytes",
         long=f"--{setting.replace('_', '-')}-max-bytes",
         env=f"WADM_{setting.upper()}_MAX_BYTES",
         value=f"{setting.upper()}_MAX_BYTES",
@@ -84,14 +84,14 @@ FLAGS: Final = (
         help="The name of this process in logs and among the instances that share the lattices [default: a random one]",
     ),
     Flag(
-        setting="structured_logging",
+        setting="logging.structured",
         short="-l",
         long="--structured-logging",
         env="WADM_STRUCTURED_LOGGING",
         help="Write log lines as JSON",
     ),
     Flag(
-        setting="log_level",
+        setting="logging.level",
         long="--log-level",
         env="WADM_LOG_LEVEL",
         value="LEVEL",
@@ -100,14 +100,14 @@ FLAGS: Final = (
         "(info,wadm.server.api=debug). Without it RUST_LOG counts [default: info]",
     ),
     Flag(
-        setting="tracing",
+        setting="tracing.enabled",
         short="-t",
         long="--tracing",
         env="WADM_TRACING_ENABLED",
         help="Export OpenTelemetry traces (needs the extra `tracing`)",
     ),
     Flag(
-        setting="tracing_endpoint",
+        setting="tracing.endpoint",
         short="-e",
         long="--tracing-endpoint",
         env="WADM_TRACING_ENDPOINT",
@@ -116,7 +116,7 @@ FLAGS: Final = (
         help="Where to send traces; setting it turns tracing on [default: http://localhost:4318/v1/traces]",
     ),
     Flag(
-        setting="domain",
+        setting="nats.domain",
         short="-d",
         env="WADM_JETSTREAM_DOMAIN",
         value="DOMAIN",
@@ -124,7 +124,7 @@ FLAGS: Final = (
         help="The NATS JetStream domain to use",
     ),
     Flag(
-        setting="max_jobs",
+        setting="lattices.max_jobs",
         short="-j",
         long="--max-jobs",
         env="WADM_MAX_JOBS",
@@ -133,7 +133,7 @@ FLAGS: Final = (
         help="(Advanced) The most commands to carry out at a time. With 0 this instance only answers the API",
     ),
     Flag(
-        setting="nats_servers",
+        setting="nats.servers",
         short="-s",
         long="--nats-server",
         env="WADM_NATS_SERVER",
@@ -144,56 +144,56 @@ FLAGS: Final = (
         help="The URL of the NATS server; several of one cluster separated by commas, or the option repeated",
     ),
     Flag(
-        setting="nats_user",
+        setting="nats.user",
         long="--nats-user",
         env="WADM_NATS_USER",
         value="NATS_USER",
         read=text,
-        needs=("nats_password",),
+        needs=("nats.password",),
         clashes=_CREDENTIALS,
         help="User to authenticate as; must be used together with --nats-password",
     ),
     Flag(
-        setting="nats_password",
+        setting="nats.password",
         long="--nats-password",
         env="WADM_NATS_PASSWORD",
         value="NATS_PASSWORD",
         read=text,
-        needs=("nats_user",),
+        needs=("nats.user",),
         clashes=_CREDENTIALS,
         help="Password to authenticate with; must be used together with --nats-user",
     ),
     Flag(
-        setting="nats_seed",
+        setting="nats.seed",
         long="--nats-seed",
         env="WADM_NATS_NKEY",
         value="NATS_SEED",
         read=text,
-        needs=("nats_jwt",),
-        clashes=("nats_creds_file",),
+        needs=("nats.jwt",),
+        clashes=("nats.creds_file",),
         help="nkey seed, or a file that holds it; must be used together with --nats-jwt",
     ),
     Flag(
-        setting="nats_jwt",
+        setting="nats.jwt",
         long="--nats-jwt",
         env="WADM_NATS_JWT",
         value="NATS_JWT",
         read=text,
-        needs=("nats_seed",),
-        clashes=("nats_creds_file",),
+        needs=("nats.seed",),
+        clashes=("nats.creds_file",),
         help="User JWT, or a file that holds it; must be used together with --nats-seed",
     ),
     Flag(
-        setting="nats_creds_file",
+        setting="nats.creds_file",
         long="--nats-creds-file",
         env="WADM_NATS_CREDS_FILE",
         value="NATS_CREDS",
         read=text,
-        clashes=("nats_seed", "nats_jwt"),
+        clashes=("nats.seed", "nats.jwt"),
         help="NATS credentials file to authenticate with",
     ),
     Flag(
-        setting="nats_tls_ca_file",
+        setting="nats.tls_ca_file",
         long="--nats-tls-ca-file",
         env="WADM_NATS_TLS_CA_FILE",
         value="NATS_TLS_CA_FILE",
@@ -201,25 +201,25 @@ FLAGS: Final = (
         help="Certificate of a further authority to trust; turns TLS on",
     ),
     Flag(
-        setting="nats_tls_cert_file",
+        setting="nats.tls_cert_file",
         long="--nats-tls-cert",
         env="WADM_NATS_TLS_CERT",
         value="NATS_TLS_CERT",
         read=text,
-        needs=("nats_tls_key_file",),
+        needs=("nats.tls_key_file",),
         help="Client certificate for mutual TLS; must be used together with --nats-tls-key",
     ),
     Flag(
-        setting="nats_tls_key_file",
+        setting="nats.tls_key_file",
         long="--nats-tls-key",
         env="WADM_NATS_TLS_KEY",
         value="NATS_TLS_KEY",
         read=text,
-        needs=("nats_tls_cert_file",),
+        needs=("nats.tls_cert_file",),
         help="Key of the client certificate",
     ),
     Flag(
-        setting="state_bucket",
+        setting="streams.state_bucket",
         long="--state-bucket-name",
         env="WADM_STATE_BUCKET_NAME",
         value="STATE_BUCKET",
@@ -228,7 +228,7 @@ FLAGS: Final = (
         help="Bucket for what the server keeps of the lattices",
     ),
     Flag(
-        setting="cleanup_interval",
+        setting="lattices.cleanup_interval",
         long="--cleanup-interval",
         env="WADM_CLEANUP_INTERVAL",
         value="CLEANUP_INTERVAL",
@@ -237,7 +237,7 @@ FLAGS: Final = (
         help="Seconds after which a host that is not heard of is forgotten at the latest",
     ),
     Flag(
-        setting="heartbeat_interval",
+        setting="lattices.heartbeat_interval",
         long="--heartbeat-interval",
         env="WADM_HEARTBEAT_INTERVAL",
         value="DURATION",
@@ -246,7 +246,7 @@ FLAGS: Final = (
         help="How often the hosts are set to send heartbeats; a host is asked for one that is overdue",
     ),
     Flag(
-        setting="host_probe_interval",
+        setting="lattices.host_probe_interval",
         long="--host-probe-interval",
         env="WADM_HOST_PROBE_INTERVAL",
         value="DURATION",
@@ -255,7 +255,7 @@ FLAGS: Final = (
         "heartbeat is overdue]",
     ),
     Flag(
-        setting="planning_limits",
+        setting="lattices.planning_limits",
         long="--planning-limits",
         env="WADM_PLANNING_LIMITS",
         value="KIND=NUMBER",
@@ -265,14 +265,20 @@ FLAGS: Final = (
         "and its status says so",
     ),
     Flag(
-        setting="record",
+        setting="recording.enabled",
         long="--record",
         env="WADM_RECORD",
         help="Record what is told and decided of each lattice, the values of configurations hidden, for wadm replay",
     ),
-    replace(_max_bytes("record", "the stream of recordings"), read=_room, default="67108864", hidden=False),
+    replace(
+        _max_bytes("record", "the stream of recordings"),
+        setting="recording.max_bytes",
+        read=_room,
+        default="67108864",
+        hidden=False,
+    ),
     Flag(
-        setting="silence_pause",
+        setting="lattices.silence_pause",
         long="--silence-pause",
         env="WADM_SILENCE_PAUSE",
         value="DURATION",
@@ -281,7 +287,7 @@ FLAGS: Final = (
         help="How long nothing is moved at most after more than half of the hosts of a lattice fell silent together",
     ),
     Flag(
-        setting="api_prefix",
+        setting="api.prefix",
         long="--api-prefix",
         env="WADM_API_PREFIX",
         value="API_PREFIX",
@@ -290,7 +296,7 @@ FLAGS: Final = (
         help="(Advanced) The subjects under which the API is served",
     ),
     Flag(
-        setting="nats_inbox_prefix",
+        setting="nats.inbox_prefix",
         long="--nats-inbox-prefix",
         env="WADM_NATS_INBOX_PREFIX",
         value="NATS_INBOX_PREFIX",
@@ -299,7 +305,7 @@ FLAGS: Final = (
         help="The subjects under which the server awaits answers, where its user may subscribe to others only",
     ),
     Flag(
-        setting="reply_prefixes",
+        setting="api.reply_prefixes",
         long="--reply-prefix",
         env="WADM_REPLY_PREFIX",
         value="REPLY_PREFIX",
@@ -309,14 +315,14 @@ FLAGS: Final = (
         "repeated [default: only _INBOX, and _R_, which service imports use]",
     ),
     Flag(
-        setting="events_without_values",
+        setting="api.events_without_values",
         long="--events-without-values",
         env="WADM_EVENTS_WITHOUT_VALUES",
         help="Tell other programs of deployments (wadm.evt) without the values of configurations; not where an "
         "original runs beside, which would deploy them so",
     ),
     Flag(
-        setting="stream_prefix",
+        setting="streams.prefix",
         long="--stream-prefix",
         env="WADM_STREAM_PREFIX",
         value="STREAM_PREFIX",
@@ -324,7 +330,7 @@ FLAGS: Final = (
         help="(Advanced) What the names of the server's own streams begin with, joined by an underscore",
     ),
     Flag(
-        setting="manifest_bucket",
+        setting="streams.manifest_bucket",
         long="--manifest-bucket-name",
         env="WADM_MANIFEST_BUCKET_NAME",
         value="MANIFEST_BUCKET",
@@ -333,14 +339,14 @@ FLAGS: Final = (
         help="Bucket for the manifests",
     ),
     Flag(
-        setting="multitenant",
+        setting="api.multitenant",
         long="--multitenant",
         env="WADM_MULTITENANT",
         hidden=True,
         help="Serve several accounts, whose subjects begin with the account's id",
     ),
     Flag(
-        setting="stream_persistence",
+        setting="streams.persistence",
         long="--stream-persistence",
         env="WADM_STREAM_PERSISTENCE",
         value="STREAM_PERSISTENCE",
@@ -349,7 +355,7 @@ FLAGS: Final = (
         help="Where streams and buckets that the server makes are kept: file or memory",
     ),
     Flag(
-        setting="replicas",
+        setting="streams.replicas",
         long="--replicas",
         env="WADM_REPLICAS",
         value="REPLICAS",
@@ -373,7 +379,7 @@ FLAGS: Final = (
         help="IP address and port for /livez, /readyz and /metrics",
     ),
     Flag(
-        setting="http",
+        setting="http.address",
         long="--http",
         env="WADM_HTTP",
         value="HTTP",
@@ -381,7 +387,7 @@ FLAGS: Final = (
         help="IP address and port for the dashboard and the API over HTTP (needs the extra `http`)",
     ),
     Flag(
-        setting="http_tokens",
+        setting="http.tokens",
         long="--http-tokens",
         env="WADM_HTTP_TOKENS",
         value="FILE",
@@ -389,37 +395,37 @@ FLAGS: Final = (
         help="Who may use it: a file of lines `read TOKEN [NAME]` and `full TOKEN [NAME]`",
     ),
     Flag(
-        setting="http_open_reading",
+        setting="http.open_reading",
         long="--http-open-reading",
         env="WADM_HTTP_OPEN_READING",
         help="Let anybody read over HTTP without a token",
     ),
     Flag(
-        setting="http_read_only",
+        setting="http.read_only",
         long="--http-read-only",
         env="WADM_HTTP_READ_ONLY",
         help="Let nobody change anything over HTTP",
     ),
     Flag(
-        setting="http_tls_cert",
+        setting="http.tls_cert",
         long="--http-tls-cert",
         env="WADM_HTTP_TLS_CERT",
         value="FILE",
         read=text,
-        needs=("http_tls_key",),
+        needs=("http.tls_key",),
         help="Serve HTTPS with this certificate (PEM)",
     ),
     Flag(
-        setting="http_tls_key",
+        setting="http.tls_key",
         long="--http-tls-key",
         env="WADM_HTTP_TLS_KEY",
         value="FILE",
         read=text,
-        needs=("http_tls_cert",),
+        needs=("http.tls_cert",),
         help="The key of the certificate",
     ),
     Flag(
-        setting="http_origins",
+        setting="http.origins",
         long="--http-origins",
         env="WADM_HTTP_ORIGINS",
         value="ORIGINS",
@@ -427,21 +433,21 @@ FLAGS: Final = (
         help="Other web sites whose pages may use the API, as https://example.com, separated by commas [default: none]",
     ),
     Flag(
-        setting="http_webhooks",
+        setting="http.webhooks",
         long="--http-webhooks",
         env="WADM_HTTP_WEBHOOKS",
         value="FILE",
         read=text,
-        needs=("http",),
+        needs=("http.address",),
         help="Whom to tell when the status of an application changes: a YAML list of webhooks",
     ),
     Flag(
-        setting="http_prometheus",
+        setting="http.prometheus",
         long="--http-prometheus",
         env="WADM_HTTP_PROMETHEUS",
         value="URL",
         read=text,
-        needs=("http",),
+        needs=("http.address",),
         help="A Prometheus that scrapes the servers: the dashboard shows trends longer than the day that it keeps",
     ),
 )

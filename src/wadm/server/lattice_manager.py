@@ -320,19 +320,21 @@ class PlaceStatuses:
 def owner_maker(transport: Transport, store: Store, statuses: Statuses, settings: Settings) -> MakeOwner:
     """Return what makes the owners of lattices under these settings."""
     called = names(settings)
-    overdue = settings.host_probe_interval or min(settings.heartbeat_interval * 1.1, settings.cleanup_interval)
+    overdue = settings.lattices.host_probe_interval or min(
+        settings.lattices.heartbeat_interval * 1.1, settings.lattices.cleanup_interval
+    )
     at_a_time = OwnerSettings().at_a_time
     owner_settings = OwnerSettings(
         command_stream=called.commands,
-        reply_rules=ReplyRules(settings.reply_prefixes, settings.api_prefix, (settings.nats_inbox_prefix,)),
+        reply_rules=ReplyRules(settings.api.reply_prefixes, settings.api.prefix, (settings.nats.inbox_prefix,)),
         control=ControllerSettings(
             overdue=overdue,
-            heartbeat=settings.heartbeat_interval,
-            pause=settings.silence_pause,
-            limits=settings.planning_limits,
+            heartbeat=settings.lattices.heartbeat_interval,
+            pause=settings.lattices.silence_pause,
+            limits=settings.lattices.planning_limits,
         ),
-        record_max_bytes=settings.record_max_bytes if settings.record else None,
-        at_a_time=at_a_time if settings.max_jobs is None else min(settings.max_jobs, at_a_time),
+        record_max_bytes=settings.recording.max_bytes if settings.recording.enabled else None,
+        at_a_time=at_a_time if settings.lattices.max_jobs is None else min(settings.lattices.max_jobs, at_a_time),
     )
 
     def make(place: LatticeRef, tenure: Tenure) -> Owner:

@@ -40,24 +40,24 @@ log = get_logger("wadm.server.app")
 def connect_options(settings: Settings) -> ConnectOptions:
     """Return how to connect to NATS under these settings."""
     return ConnectOptions(
-        servers=tuple(_signed_in(url, settings) for url in settings.nats_servers),
-        creds_file=settings.nats_creds_file,
-        jwt=settings.nats_jwt,
-        seed=settings.nats_seed,
-        tls_ca_file=settings.nats_tls_ca_file,
-        tls_cert_file=settings.nats_tls_cert_file,
-        tls_key_file=settings.nats_tls_key_file,
-        domain=settings.domain,
-        inbox_prefix=settings.nats_inbox_prefix,
+        servers=tuple(_signed_in(url, settings) for url in settings.nats.servers),
+        creds_file=settings.nats.creds_file,
+        jwt=settings.nats.jwt,
+        seed=settings.nats.seed,
+        tls_ca_file=settings.nats.tls_ca_file,
+        tls_cert_file=settings.nats.tls_cert_file,
+        tls_key_file=settings.nats.tls_key_file,
+        domain=settings.nats.domain,
+        inbox_prefix=settings.nats.inbox_prefix,
     )
 
 
 def _signed_in(url: str, settings: Settings) -> str:
     """Put user and password, where they are given beside the URL, in front of its host."""
-    if settings.nats_user is None or settings.nats_password is None:
+    if settings.nats.user is None or settings.nats.password is None:
         return url
     parts = urlsplit(url)
-    user, password = quote(settings.nats_user, safe=""), quote(settings.nats_password, safe="")
+    user, password = quote(settings.nats.user, safe=""), quote(settings.nats.password, safe="")
     return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
@@ -205,9 +205,9 @@ async def serve(settings: Settings, beside: Sidecar | None = None) -> int:
 
 def _trace(settings: Settings) -> Callable[[], None]:
     """Turn tracing on where it is wanted; where it cannot be had, say so and go on."""
-    if settings.tracing or settings.tracing_endpoint is not None:
+    if settings.tracing.enabled or settings.tracing.endpoint is not None:
         try:
-            return tracing.configure(tracing.endpoint_of(settings.tracing_endpoint))
+            return tracing.configure(tracing.endpoint_of(settings.tracing.endpoint))
         except Misconfigured as error:
             log.error("Traces cannot be exported", reason=error)
     return lambda: None

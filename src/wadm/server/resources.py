@@ -74,7 +74,7 @@ class Names(Struct, frozen=True):
 
 def names(settings: Settings) -> Names:
     """Return the names; the stream prefix concerns wadm's own three streams, as in the original."""
-    prefix = settings.stream_prefix
+    prefix = settings.streams.prefix
     return Names(
         events=f"{prefix}wadm_events",
         commands=f"{prefix}wadm_commands",
@@ -84,8 +84,8 @@ def names(settings: Settings) -> Names:
         timeline=f"{prefix}wadm_timeline",
         revisions=f"{prefix}wadm_revisions",
         recording=f"{prefix}wadm_recording",
-        state=settings.state_bucket,
-        manifests=settings.manifest_bucket,
+        state=settings.streams.state_bucket,
+        manifests=settings.streams.manifest_bucket,
         leases=LEASES,
     )
 
@@ -97,12 +97,12 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
     the subjects of the host events cover those of NATS' own API, which it allows only to a stream that does not
     acknowledge.
     """
-    called, storage = names(settings), settings.stream_persistence
+    called, storage = names(settings), settings.streams.persistence
     recording = StreamSpec(
         name=called.recording,
         subjects=(subjects.recording("*"),),
         storage=storage,
-        max_bytes=settings.record_max_bytes,
+        max_bytes=settings.recording.max_bytes,
         replicas=replicas,
         description="What owners of lattices were told and decided, for wadm replay",
     )
@@ -112,7 +112,9 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             subjects=(subjects.manifest_events_filter(),),
             storage=storage,
             max_age=MAX_AGE,
-            max_bytes=EVENTS_BYTES if settings.event_stream_max_bytes < 0 else settings.event_stream_max_bytes,
+            max_bytes=EVENTS_BYTES
+            if settings.streams.event_stream_max_bytes < 0
+            else settings.streams.event_stream_max_bytes,
             replicas=replicas,
             description="A stream that stores all events coming in on the wadm.evt subject in a cluster",
         ),
@@ -122,7 +124,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             retention="workqueue",
             storage=storage,
             max_age=MAX_AGE,
-            max_bytes=settings.command_stream_max_bytes,
+            max_bytes=settings.streams.command_stream_max_bytes,
             replicas=replicas,
             description="A stream that stores all commands for wadm",
         ),
@@ -130,7 +132,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             name=called.status,
             subjects=(subjects.status("*", "*"),),
             storage=storage,
-            max_bytes=settings.status_stream_max_bytes,
+            max_bytes=settings.streams.status_stream_max_bytes,
             max_msgs_per_subject=STATUSES_KEPT,
             replicas=replicas,
             allow_direct=True,
@@ -138,12 +140,12 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
         ),
         StreamSpec(
             name=called.host_events,
-            subjects=(subjects.host_events_filter(settings.multitenant),),
+            subjects=(subjects.host_events_filter(settings.api.multitenant),),
             storage=storage,
             max_age=MAX_AGE,
-            max_bytes=settings.wasmbus_event_stream_max_bytes,
+            max_bytes=settings.streams.wasmbus_event_stream_max_bytes,
             replicas=replicas,
-            no_ack=settings.multitenant,
+            no_ack=settings.api.multitenant,
             description="A stream that stores all events coming in on the wasmbus.evt subject in a cluster",
         ),
         StreamSpec(
@@ -152,7 +154,7 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             retention="interest",
             storage=storage,
             max_age=MAX_AGE,
-            max_bytes=settings.notify_stream_max_bytes,
+            max_bytes=settings.streams.notify_stream_max_bytes,
             replicas=replicas,
             description="A stream for capturing all notification events for wadm",
         ),
@@ -177,17 +179,17 @@ def streams(settings: Settings, replicas: int) -> tuple[StreamSpec, ...]:
             allow_direct=True,
             description="Every change of what is deployed of wadm applications, and what became of it",
         ),
-        *((recording,) if settings.record else ()),
+        *((recording,) if settings.recording.enabled else ()),
     )
 
 
 def buckets(settings: Settings, replicas: int) -> tuple[BucketSpec, ...]:
     """Return the buckets as the server wants them, the manifests' last: who finds it finds all that is needed."""
-    called, storage = names(settings), settings.stream_persistence
+    called, storage = names(settings), settings.streams.persistence
     return (
         BucketSpec(called.leases, storage, replicas=replicas),
-        BucketSpec(called.state, storage, settings.state_bucket_max_bytes, replicas),
-        BucketSpec(called.manifests, storage, settings.manifest_bucket_max_bytes, replicas),
+        BucketSpec(called.state, storage, settings.streams.state_bucket_max_bytes, replicas),
+        BucketSpec(called.manifests, storage, settings.streams.manifest_bucket_max_bytes, replicas),
     )
 
 
@@ -211,7 +213,13 @@ async def ensure(
     Called at the start and after every return of the connection: a NATS server that keeps things in memory has
     lost them all when it was started again. Raises :class:`~wadm.errors.Unavailable`.
     """
-    copies = [settings.replicas] if settings.replicas else [COPIES_IN_CLUSTER, 1] if transport.clustered else [1]
+    copies = (
+        [settings.streams.replicas]
+        if settings.streams.replicas
+        else [COPIES_IN_CLUSTER, 1]
+        if transport.clustered
+        else [1]
+    )
     for number in copies:
         try:
             left_out = set() if left_out is None else left_out

@@ -24,7 +24,7 @@ from wadm.hosts.fleet import Fleet
 from wadm.hosts.host import ModelHost
 from wadm.server.app import Server
 from wadm.server.logging import fields_of
-from wadm.server.settings import Settings
+from wadm.server.settings import LatticeSettings, Settings, StreamSettings
 from wadm.sim.calls import STRANGER, Call, Calls
 from wadm.sim.health_heard import TELLING, HealthHeard
 from wadm.sim.known import Known
@@ -332,7 +332,8 @@ class World:
         self.in_order_from = 0.0
         """From when on what a host tells last is the newest: no event is on its way that it has kept back."""
         self.settings = Settings(
-            stream_persistence="memory" if persistence == "memory" else "file", silence_pause=SILENCE_PAUSE
+            streams=StreamSettings(persistence="memory" if persistence == "memory" else "file"),
+            lattices=LatticeSettings(silence_pause=SILENCE_PAUSE),
         )
         self.hosts: list[SimulatedHost] = []
         self.servers: list[SimulatedServer] = [] if beside is None else beside.servers
@@ -426,7 +427,7 @@ class World:
     def start_nats(self) -> None:
         """Start the NATS server again: what it kept in memory is gone."""
         self.timeline.note("nats", "starts again")
-        if self.settings.stream_persistence == "memory":
+        if self.settings.streams.persistence == "memory":
             for world in self.worlds:
                 world.forgot = True
                 world.on_forgetting()

@@ -234,10 +234,12 @@ async def _have_buckets(client: Client, planned: RestorePlan, places: Places) ->
     if not planned.missing:
         return
     from wadm.server.resources import ensure
-    from wadm.server.settings import Settings
+    from wadm.server.settings import Settings, StreamSettings
 
     prefix = places.revisions.removesuffix("wadm_revisions")
-    settings = Settings(manifest_bucket=places.manifests, state_bucket=places.state, stream_prefix=prefix)
+    settings = Settings(
+        streams=StreamSettings(manifest_bucket=places.manifests, state_bucket=places.state, prefix=prefix)
+    )
     await ensure(client.transport, settings, set())
 
 
