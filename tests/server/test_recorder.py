@@ -17,6 +17,7 @@ from wadm.engine.liveness import Remembered
 from wadm.model.events import HostStarted, HostStopped
 from wadm.server.recorder import SEGMENTS_KEPT, Recorder
 from wadm.server.resources import names, streams
+from wadm.server.settings import RecordingSettings
 from wadm.server.settings import Settings as ServerSettings
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 
@@ -30,7 +31,7 @@ class Story:
         self.transport = MemoryTransport(MemoryBroker())
         self.controller = LatticeController("default", SETTINGS)
         self.recorder = Recorder(self.transport, "default", self.controller, SETTINGS, most_bytes)
-        self.settings = ServerSettings(record=True, record_max_bytes=most_bytes)
+        self.settings = ServerSettings(recording=RecordingSettings(enabled=True, max_bytes=most_bytes))
         self.now = 0.0
 
     async def begin(self) -> None:
