@@ -536,6 +536,42 @@ PAGES = (
         "Split the application, or start the server with a larger `--planning-limits`.",
     ),
     Page(
+        "E051",
+        "A component's image is a provider, or a capability's is a component",
+        "Said where images are looked at (`wadm validate --images`, `wadm plan`, `wadm deploy`): a component runs "
+        "WebAssembly, a capability a provider archive. Hosts refuse to start the one as the other.",
+        "Name the other image, or write the other `type`. `--no-image-check` deploys it all the same.",
+    ),
+    Page(
+        "E052",
+        "A component's image does not export what a link delivers to it",
+        "Said where images are looked at: calls over the link would fail. Nothing is changed, what runs goes on. "
+        "Versions of interfaces are not compared.",
+        "Correct the `interfaces` of the link, or deploy an image that exports them. `--no-image-check` deploys it all "
+        "the same.",
+    ),
+    Page(
+        "W051",
+        "An image holds what hosts do not run",
+        "Said where images are looked at: hosts of wasmCloud 1.x run components for WASI 0.2 and provider archives.",
+        "Name another image, or build it as a component for WASI 0.2.",
+    ),
+    Page(
+        "W052",
+        "A component imports what no link provides",
+        "Said where images are looked at: beside what every host provides, each package that a component imports needs "
+        "a link to a provider or to a component. Without one its calls fail.",
+        "Give the component a link, unless one is put by hand or by another application.",
+    ),
+    Page(
+        "W053",
+        "An image could not be looked at",
+        "The registry cannot be reached, does not know the image or does not permit it, or the image is too large to "
+        "be looked at (2 s and 5 MB are spent at most). A registry that could not be reached is asked again after 5 "
+        "minutes. The manifest may be deployed all the same: hosts fetch images by themselves.",
+        "Log in with `docker login`, or leave images out with `--no-image-check` (or `WADM_IMAGE_CHECK=false`).",
+    ),
+    Page(
         "W060",
         "More instances than a host can take",
         "A host reads the number of instances as 32 bits: 4294967295 is the largest. The manifest is stored; once "

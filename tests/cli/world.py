@@ -48,6 +48,8 @@ class World:
         specs = [one if isinstance(one, HostSpec) else HostSpec(f"host-{one}", {"zone": one}) for one in hosts]
         self.fleet = Fleet(self.transport("hosts"), "default", specs)
         self.server: Server | None = None
+        self.image_check = False
+        """Whether commands look at the images of manifests."""
         self._command: asyncio.Task[Any]
         self.run(self._start(server))
 
@@ -79,6 +81,7 @@ class World:
         kind = Terminal if terminal else io.StringIO
         out, err = kind(), kind()
         environment = {"COLUMNS": str(columns), "TERM": "xterm", "HOME": "/nonexistent"}
+        environment["WADM_IMAGE_CHECK"] = str(self.image_check)
         with (
             mock.patch.object(Session, "drive", self._session_run),
             mock.patch.multiple("sys", stdout=out, stderr=err, stdin=_stdin(stdin, terminal)),

@@ -3,74 +3,17 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.hosts.registry import WASM, Registry, digest
 from wadm.hosts.oci import Credentials, PullFailed, Registries, fetch, known_credentials
 
-WASM = b"\0asm\x0d\0\1\0 and more"
 BASIC = "Basic " + base64.b64encode(b"ann:secret").decode()
-
-
-def digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-class Registry:
-    """A registry in a thread, which answers by ``pages`` and keeps who asked for what."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, bytes] = {}
-        self.asked: list[tuple[str, str | None]] = []
-        self.challenge: str | None = None
-        self.accepted: str | None = None
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                authorization = self.headers.get("authorization")
-                registry.asked.append((self.path, authorization))
-                path = self.path.partition("?")[0]
-                if path.startswith("/v2/") and registry.challenge and authorization != registry.accepted:
-                    self.send_response(401)
-                    self.send_header("www-authenticate", registry.challenge)
-                    self.end_headers()
-                    return
-                page = registry.pages.get(path)
-                self.send_response(404 if page is None else 200)
-                self.end_headers()
-                self.wfile.write(page or b"")
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.name = f"127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def put(self, tag: str, data: bytes = WASM, kind: str = "application/wasm", **layer: Any) -> str:
-        """Keep an image; return its reference."""
-        one = {"mediaType": kind, "digest": digest(data), "size": len(data)} | layer
-        self.pages[f"/v2/team/hello/manifests/{tag}"] = json.dumps({"schemaVersion": 2, "layers": [one]}).encode()
-        self.pages[f"/v2/team/hello/blobs/{one['digest']}"] = data
-        return f"{self.name}/team/hello:{tag}"
-
-    def known(self, password: str = "") -> Registries:
-        own = {self.name: Credentials("ann", password)} if password else {}
-        return Registries(frozenset({self.name}), own)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture

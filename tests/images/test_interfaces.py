@@ -6,28 +6,9 @@ import random
 
 import pytest
 
+from tests.images.components import HEAD, INSTANCE, leb, name, section
 from tests.real import real_program
 from wadm.images.interfaces import MAX_NAMES, Interfaces, NotAComponent, interface, read_interfaces, version
-
-HEAD = b"\0asm\x0d\0\1\0"
-INSTANCE = b"\x05\0"
-
-
-def leb(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def name(text: str, kind: int = 0) -> bytes:
-    return bytes([kind]) + leb(len(text)) + text.encode()
-
-
-def section(kind: int, *items: bytes, count: int | None = None) -> bytes:
-    body = leb(len(items) if count is None else count) + b"".join(items)
-    return bytes([kind]) + leb(len(body)) + body
 
 
 def test_the_names_are_read_in_their_order_and_other_sections_are_passed_over() -> None:

@@ -187,12 +187,12 @@ def _need_artefacts(source: Source) -> None:
 
 
 class InvalidManifests(exits.Failure):
-    """Manifests that no server would take."""
+    """Manifests that no server would take, or that ``why`` is told of in a few words."""
 
-    def __init__(self, checked: Sequence[Checked]) -> None:
+    def __init__(self, checked: Sequence[Checked], why: str = "not a valid manifest", hint: str = "") -> None:
         wrong = [one for one in checked if not one.valid]
         names = ", ".join(one.source.title for one in wrong)
-        super().__init__(f"{names}: not a valid manifest", exits.INVALID)
+        super().__init__(f"{names}: {why}", exits.INVALID, hint)
         self.checked = wrong
         self.problems = tuple(problem for one in wrong for problem in one.problems)
 
@@ -202,6 +202,10 @@ class InvalidManifests(exits.Failure):
             super().show(file)
         else:
             show_problems(self.checked)
+            if self.hint:
+                from wadm.cli.output import echo
+
+                echo(self.hint, head=f"{exits.styled('hint:', fg='cyan')} ", err=True)
 
 
 def show_problems(checked: Iterable[Checked]) -> None:

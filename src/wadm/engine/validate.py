@@ -52,7 +52,7 @@ W061  an id that another deployed application has
 ===== =======================================================================
 
 E100 to E107, E110, W011, W012 and W018 are found in the text, by :mod:`wadm.wire.manifests`; W043 to W045 concern files
-and are found by the command line alone.
+and are found by the command line alone; E051 to W053 need the images (:mod:`wadm.images.check`).
 """
 
 from __future__ import annotations

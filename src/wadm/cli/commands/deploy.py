@@ -10,6 +10,7 @@ import click
 from wadm.cli import complete
 from wadm.cli.command import command, option
 from wadm.cli.durations import DURATION
+from wadm.cli.image_option import begun, checking_images, refuse_misfits
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.provenance import Provenance, signed
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @option("-y", "--yes", is_flag=True, help="Do not ask before --prune undeploys something.")
 @option("--retry", is_flag=True, help="Once more the version that is deployed: try again what was given up.")
 @option("--plan", metavar="ID", help="Only if this plan (of `wadm plan`) still holds.")
+@checking_images
 @signed
 @printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
@@ -65,6 +67,7 @@ def deploy(
     yes: bool,
     retry: bool,
     plan: str | None,
+    image_check: bool,
     by: Provenance,
     session: Session,
     output: Output,
@@ -91,8 +94,14 @@ def deploy(
     if plan is not None and len(releases) != 1:
         raise click.UsageError("--plan goes with one application")
 
+    written = [release.written for release in releases if release.written is not None]
+    stored = [(release.name, release.version) for release in releases if release.written is None]
+    check = begun(written) if image_check and not retry else None
+
     async def store(client: Client) -> None:
         await refuse_unknown(client, releases)
+        if check is not None:
+            await refuse_misfits(client, check, written, stored)
         if not replace:
             await refuse_taken(client, releases, "give the manifest a new version, or use --replace")
         for release in releases:

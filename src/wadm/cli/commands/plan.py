@@ -8,6 +8,7 @@ import click
 
 from wadm.cli import complete, exits
 from wadm.cli.command import command, option
+from wadm.cli.image_option import begun, checking_images, refuse_misfits
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
 from wadm.cli.session import Session
@@ -35,9 +36,17 @@ if TYPE_CHECKING:
 @from_files("targets", required=True)
 @option("--version", metavar="VERSION", shell_complete=complete.versions, help="The version; without it the newest.")
 @option("--undeploy", is_flag=True, help="What undeploying it would do.")
+@checking_images
 @printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
-def plan(targets: tuple[str, ...], version: str | None, undeploy: bool, session: Session, output: Output) -> None:
+def plan(
+    targets: tuple[str, ...],
+    version: str | None,
+    undeploy: bool,
+    image_check: bool,
+    session: Session,
+    output: Output,
+) -> None:
     """Show what deploying would do: what is started, updated live, restarted and stopped, on which host and why, and
     what it would mean for other applications. Nothing is changed, and a FILE need not be stored. Of a directory all
     manifests are planned, each by itself.
@@ -48,8 +57,12 @@ def plan(targets: tuple[str, ...], version: str | None, undeploy: bool, session:
     from what the hosts say. With -o json there is an object for one plan, a list for several.
     """
     asked = [one for target in targets for one in _asked(target, version, undeploy)]
+    written = [one.written for one in asked if one.written is not None]
+    check = begun(written) if image_check and not undeploy else None
 
     async def work(client: Client) -> list[Made]:
+        if check is not None:
+            await refuse_misfits(client, check, written, [(one.name, version) for one in asked if one.written is None])
         return [await _make(client, one, version, undeploy) for one in asked]
 
     made = session.run(work)

@@ -13,23 +13,27 @@ from wadm.cli.output import Output
 from wadm.cli.sources import from_files
 
 if TYPE_CHECKING:
-    from wadm.cli.manifests import Checked
+    from wadm.cli.manifests import Checked, Looked
     from wadm.client.sources import Failed
 
 _EXAMPLES = """
 wadm {name} wadm.yaml
 wadm {name} manifests/ --strict
+wadm {name} wadm.yaml --images
 wadm {name} https://example.com/wadm.yaml -o json
 cat wadm.yaml | wadm {name} -
 """
 
 
-def _validate(sources: tuple[str, ...], strict: bool, output: Output) -> None:
+def _validate(sources: tuple[str, ...], strict: bool, images: bool, output: Output) -> None:
     """Find everything wrong with manifests, all at once: where it is, what it is, how to mend it.
 
     SOURCE is a file (.yaml, .yml or .json), a directory with all below it, a URL, or - for standard input. A file may
     hold several documents. No server is asked, and nothing need be built: an artefact that is not there is a warning.
     What is passed over is named.
+
+    With --images the images are looked at too, where they can be had within 2 s and 5 MB: whether a component's image
+    is one, exports what links deliver to it, and imports nothing that no link provides.
 
     Every kind of problem has a code that stays the same (E… for errors, W… for warnings). Ends with 2 if a manifest is
     invalid or cannot be read.
@@ -37,6 +41,8 @@ def _validate(sources: tuple[str, ...], strict: bool, output: Output) -> None:
     from wadm.cli.manifests import look_at, show_problems, tell_skipped
 
     looked = look_at(sources)
+    if images:
+        looked = _with_images(looked)
     if not looked.checked and len(looked.failed) == 1:
         tell_skipped(looked.skipped)
         raise looked.failed[0].error
@@ -50,6 +56,16 @@ def _validate(sources: tuple[str, ...], strict: bool, output: Output) -> None:
             exits.failure(one.error).show()
     wrong = any(not one.valid or (strict and one.problems) for one in looked.checked)
     raise click.exceptions.Exit(exits.INVALID if wrong or looked.failed else exits.DONE)
+
+
+def _with_images(looked: Looked) -> Looked:
+    from msgspec.structs import replace
+
+    from wadm.cli.image_check import ImageCheck
+
+    check = ImageCheck(patient=True)
+    check.look_at(one.manifest for one in looked.checked if one.manifest is not None)
+    return replace(looked, checked=tuple(map(check.of_source, looked.checked)))
 
 
 def _as_data(one: Checked) -> dict[str, object]:
@@ -72,6 +88,7 @@ def _failed_as_data(one: Failed) -> dict[str, object]:
 
 def _declare(name: str) -> Command:
     declared = printing("text", "json", "yaml")(_validate)
+    declared = option("--images", is_flag=True, help="Look at the images, too.")(declared)
     declared = option("--strict", is_flag=True, help="Take warnings for errors.")(declared)
     declared = click.argument("sources", metavar="SOURCE...", nargs=-1, type=click.Path(allow_dash=True))(
         from_files("sources", required=True)(declared)
