@@ -83,8 +83,8 @@ def sent(command: Command, lattice: Lattice) -> Expectations:
     """Return what is expected once a plan has asked for a command, at 100 s."""
     in_flight = Expectations()
     work = plan_builder(lattice, in_flight, 100.0)
-    work.want(command, "", "the test wants it")
-    [action] = work.actions
+    work.ensure(command, "", "the test wants it")
+    [action] = work.commands.actions
     assert in_flight.ask(action, 100.0)
     return in_flight
 
@@ -103,8 +103,8 @@ def test_an_added_command_is_asked_once_and_waited_for(put_label: Command) -> No
     lattice = a_host_named_alpha()
     in_flight = sent(put_label, lattice)
     again = plan_builder(lattice, in_flight, 106.9)
-    again.want(put_label, "", "the test wants it")
-    assert not again.actions
+    again.ensure(put_label, "", "the test wants it")
+    assert not again.commands.actions
     assert in_flight.due(106.9, lattice)[0] == {"shop"}  # it is looked for
     in_flight.due(107.0, lattice)
     pending = in_flight.get(put_label.key)

@@ -240,23 +240,23 @@ def test_starts_are_told_by_thing_and_host() -> None:
     in_flight.ask(an_action(scale(host="h2")), 0.0)
     in_flight.ask(an_action(START), 0.0)
     in_flight.ask(an_action(scale(0, "h3")), 0.0)
-    assert looked_at(in_flight, "shop").starts == {
+    assert looked_at(in_flight, "shop").workloads.starts == {
         ("component", "web"): {"h1": scale(), "h2": scale(host="h2")},
         ("provider", "kv"): {"h1": START},
     }
-    assert looked_at(in_flight, "other").starts == {}
+    assert looked_at(in_flight, "other").workloads.starts == {}
 
 
 def test_a_start_that_has_failed_thrice_is_one_no_more() -> None:
     in_flight = asked()
     for attempt in range(1, 4):
         work = looked_at(in_flight, "shop")
-        assert (work.starts, work.failed) == ({("component", "web"): {"h1": scale()}}, {})
+        assert (work.workloads.starts, work.workloads.failed) == ({("component", "web"): {"h1": scale()}}, {})
         in_flight.hold(WEB, "no", 100.0 * attempt)
         if attempt < 3:
             in_flight.ask(an_action(scale()), 100.0 * attempt + 50.0)
     work = looked_at(in_flight, "shop")
-    assert (work.starts, work.failed) == ({}, {("component", "web"): {"h1": in_flight.get(WEB)}})
+    assert (work.workloads.starts, work.workloads.failed) == ({}, {("component", "web"): {"h1": in_flight.get(WEB)}})
 
 
 def test_what_is_settled_while_it_is_looked_at_is_left_out() -> None:
@@ -268,7 +268,7 @@ def test_what_is_settled_while_it_is_looked_at_is_left_out() -> None:
     next(looking)
     in_flight.settle([("component", "host-39", "web")])
     finish(looking)
-    hosts = work.starts["component", "web"]
+    hosts = work.workloads.starts["component", "web"]
     assert len(hosts) == 40
     assert "host-39" not in hosts
 

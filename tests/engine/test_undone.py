@@ -79,16 +79,16 @@ def test_planning_puts_it_off_with_the_reason_and_asks_when_its_time_has_come() 
     in_flight, lattice = Expectations(), Lattice()
     now = asked(in_flight, UNDONE_FREE + 3, UP, pause=1.0)
     work = PlanBuilder(nothing("shop"), OwnedResources(), lattice, in_flight, now, NO_OTHERS)
-    put_off = work.want(UP, "s", "it is wanted")
-    assert (work.actions, work.put_off) == ([], [put_off])
+    put_off = work.ensure(UP, "s", "it is wanted")
+    assert (work.commands.actions, work.commands.deferred) == ([], [put_off])
     assert put_off.held
     assert put_off.error.startswith("Somebody undoes this again and again: scale web to 2 on h1")
 
     in_flight.keep(put_off)
     assert in_flight.next_due() == put_off.retry_at
     later = PlanBuilder(nothing("shop"), OwnedResources(), lattice, in_flight, put_off.retry_at, NO_OTHERS)
-    later.want(UP, "s", "it is wanted")
-    assert [action.command for action in later.actions] == [UP]
+    later.ensure(UP, "s", "it is wanted")
+    assert [action.command for action in later.commands.actions] == [UP]
 
 
 def test_a_link_is_put_anew_for_its_providers_ever_more_slowly() -> None:
@@ -103,4 +103,4 @@ def test_a_link_is_put_anew_for_its_providers_ever_more_slowly() -> None:
     assert until > AGAIN_FREE
     assert in_flight.undone(Action(delete, "shop", "s", "it is not wanted"), AGAIN_FREE) == (0, 0.0)
     work = PlanBuilder(nothing("shop"), OwnedResources(), Lattice(), in_flight, AGAIN_FREE, NO_OTHERS)
-    assert work.want(delete, "s", "a provider lacks it", again=True).error.startswith("Providers must be told this")
+    assert work.ensure(delete, "s", "a provider lacks it", again=True).error.startswith("Providers must be told this")

@@ -18,7 +18,7 @@ OUT_OF_SYNC = "Configuration out of sync"
 
 def next_config(names: Iterable[str], work: PlanBuilder) -> str:
     """Return what has to happen for configurations that somebody else must provide, nothing where that is not so."""
-    missing = [name for name in names if name in work.config_trouble and work.desired.configs.get(name) is None]
+    missing = [name for name in names if name in work.configs.trouble and work.desired.configs.get(name) is None]
     if not missing:
         return ""
     return f"goes on as soon as somebody puts it (wash config put {missing[0]} KEY=VALUE)"
@@ -30,24 +30,24 @@ def plan_configs(work: PlanBuilder) -> Steps[None]:
         yield
         key = ("config", name)
         if name not in work.lattice.configs:
-            work.seen.add(key)
+            work.commands.considered.add(key)
             if not work.under_way(key):
                 work.questions.configs.add(name)
             continue
         there = work.lattice.configs[name]
         if wanted is None:
             if there is None:
-                work.config_trouble[name] = f"Specified configuration {name} does not exist"
+                work.configs.trouble[name] = f"Specified configuration {name} does not exist"
             else:
-                work.ready.add(name)
+                work.configs.ready.add(name)
         elif there == wanted:
-            work.ready.add(name)
-            work.is_right(key)
+            work.configs.ready.add(name)
+            work.mark_satisfied(key)
         else:
             reason = "it is not in the lattice" if there is None else "its content differs from the manifest"
-            work.out_of_sync.add(name)
+            work.configs.out_of_sync.add(name)
             if work.lattice.links_naming(name):
-                work.config_changes.add(name)
-            pending = work.want(PutConfig(name, wanted, work.desired.application), "", reason)
+                work.configs.changing.add(name)
+            pending = work.ensure(PutConfig(name, wanted, work.desired.application), "", reason)
             if pending.error:
-                work.config_trouble[name] = pending.error
+                work.configs.trouble[name] = pending.error

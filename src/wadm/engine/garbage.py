@@ -51,9 +51,13 @@ def plan_garbage(work: PlanBuilder) -> Steps[Leftovers]:
     links = yield from _links(work, wanted, left)
     yield from _under_way(work, left)
     configs = yield from _configs(work, wanted, left)
-    untold = frozenset(work.untold & wanted.links)
+    untold = frozenset(work.links.untold & wanted.links)
     left.record = OwnedResources(
-        wanted.links | links, wanted.configs | configs, untold, _changing(work, wanted), joined(*work.swaps.values())
+        wanted.links | links,
+        wanted.configs | configs,
+        untold,
+        _changing(work, wanted),
+        joined(*work.workloads.swaps.values()),
     )
     yield from _settle_the_rest(work)
     return left
@@ -72,7 +76,7 @@ def _changing(work: PlanBuilder, wanted: OwnedResources) -> frozenset[str]:
             if (link := work.lattice.link(at)) is not None
         )
     }
-    return frozenset((work.config_changes | (work.record.changing - told)) & wanted.configs)
+    return frozenset((work.configs.changing | (work.record.changing - told)) & wanted.configs)
 
 
 def _workloads(work: PlanBuilder, left: Leftovers) -> Steps[None]:
@@ -81,11 +85,11 @@ def _workloads(work: PlanBuilder, left: Leftovers) -> Steps[None]:
     in_the_way = _in_the_way(work) if left_over else set()
     for kind, host, entity in left_over:
         yield
-        waits = bool(work.not_serving) and not (kind == "provider" and entity.id in in_the_way)
+        waits = bool(work.workloads.not_serving) and not (kind == "provider" and entity.id in in_the_way)
         if waits:
-            work.still_serving.add((kind, entity.id))
+            work.workloads.still_serving.add((kind, entity.id))
         if waits or (kind == "component" and entity.id in led_to):
-            work.seen.add((kind, host, entity.id))
+            work.commands.considered.add((kind, host, entity.id))
             left.add()
             continue
         stop: ScaleComponent | StopProvider
@@ -93,10 +97,10 @@ def _workloads(work: PlanBuilder, left: Leftovers) -> Steps[None]:
             stop = stop_component(entity, host, application)
         else:
             stop = StopProvider(entity.id, host, application, entity.annotations)
-        left.add(work.want(stop, "", NOT_WANTED))
+        left.add(work.ensure(stop, "", NOT_WANTED))
     for _, host, entity in work.trials_over:
         if isinstance(entity, Component):
-            left.add(work.want(stop_component(entity, host, application), "", "the new image has been tried"))
+            left.add(work.ensure(stop_component(entity, host, application), "", "the new image has been tried"))
 
 
 def _led_to(work: PlanBuilder) -> set[str]:
@@ -114,7 +118,7 @@ def _led_to(work: PlanBuilder) -> set[str]:
 def _in_the_way(work: PlanBuilder) -> set[str]:
     """Return the ids of providers that must go before what replaces them can serve: a provider cannot listen on an
     address on which another still does."""
-    new = {s.link for s in work.desired.links if ("provider", s.link.source_id) in work.not_serving}
+    new = {s.link for s in work.desired.links if ("provider", s.link.source_id) in work.workloads.not_serving}
     addresses = {address for link in new for address in _addresses(link, work)}
     if not addresses:
         return set()
@@ -134,13 +138,13 @@ def _serves_still(key: LinkKey, target: str, work: PlanBuilder) -> bool:
     if work.lattice.certainty.unseen and work.desired.version is not None:
         work.waits_for_silent = True
         return True
-    if ("component", key[0]) in work.still_serving:
+    if ("component", key[0]) in work.workloads.still_serving:
         return True
-    if any(provider_id == key[0] for _, provider_id in work.swaps):
+    if any(provider_id == key[0] for _, provider_id in work.workloads.swaps):
         old = [link for link in work.lattice.links.get(key, ()) if link.target == target]
         new = [scaler.link for scaler in work.desired.links_at.get(key[0], ()) if scaler.link.source_id == key[0]]
         return not _same_address(old, new, work)
-    return ("component", target) in work.still_serving and not (
+    return ("component", target) in work.workloads.still_serving and not (
         {("component", target), ("provider", target)} & work.desired.things.keys()
     )
 
@@ -157,8 +161,13 @@ def _under_way(work: PlanBuilder, left: Leftovers) -> Steps[None]:
         if is_time_to_yield(number):
             yield
         key = pending.command.key
-        if key[0] != "config" and key not in work.seen and creates(pending.command) and work.under_way(key):
-            work.seen.add(key)
+        if (
+            key[0] != "config"
+            and key not in work.commands.considered
+            and creates(pending.command)
+            and work.under_way(key)
+        ):
+            work.commands.considered.add(key)
             left.add()
 
 
@@ -174,7 +183,7 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
         if is_time_to_yield(number):
             yield
         key = pending.command.key
-        if key in work.seen:
+        if key in work.commands.considered:
             continue
         deleting = isinstance(pending.command, DeleteLink) and (
             work.under_way(key) or not work.lattice.certainty.knows_link(pending.command.link_key)
@@ -182,7 +191,7 @@ def _settle_the_rest(work: PlanBuilder) -> Steps[None]:
         stopping = stops(pending.command) and work.under_way(key)
         at_work = pending.lingering and starting(pending.command) is not None and not _is_wanted(key, work)
         if not (deleting or stopping or at_work):
-            work.settled.add(key)
+            work.commands.resolved.add(key)
 
 
 def _is_wanted(key: Key, work: PlanBuilder) -> bool:
@@ -205,15 +214,15 @@ def _links(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[
         if work.needed.link(key, target):
             continue
         if known and _serves_still(key, target, work):
-            work.seen.add(("link", *key, target))
+            work.commands.considered.add(("link", *key, target))
             left.add()
             continue
-        work.seen.add(("link", *key, target))
+        work.commands.considered.add(("link", *key, target))
         delete = DeleteLink(*key[:3], key[3], work.desired.application)
-        if known and not coming and key not in work.open_links and not work.must_wait(delete):
+        if known and not coming and key not in work.links.open and not work.must_wait(delete):
             # Under an identity with several targets a host deletes the first: wanted ones that are not in force yet
             # are put before, those that this takes along are put again.
-            left.add(work.want(delete, "", NOT_WANTED))
+            left.add(work.ensure(delete, "", NOT_WANTED))
         else:
             left.add(work.pending(delete.key))
             work.questions.links = work.questions.links or not known
@@ -228,7 +237,9 @@ def _is_named(config: str, work: PlanBuilder) -> bool:
 
 def _configs(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Steps[frozenset[str]]:
     kept = set()
-    wait = left.count > 0 or bool(work.still_serving or work.leaving or work.swaps or work.lattice.certainty.unseen)
+    wait = left.count > 0 or bool(
+        work.workloads.still_serving or work.workloads.leaving or work.workloads.swaps or work.lattice.certainty.unseen
+    )
     for name in sorted(work.record.configs - wanted.configs):
         yield
         key = ("config", name)
@@ -240,12 +251,12 @@ def _configs(work: PlanBuilder, wanted: OwnedResources, left: Leftovers) -> Step
         kept.add(name)
         if work.needed.config(name) or name in work.desired.configs:
             continue
-        work.seen.add(key)
+        work.commands.considered.add(key)
         known = name in work.lattice.configs
         if not known and not work.under_way(key):
             work.questions.configs.add(name)
         if wait or not known or _is_named(name, work):
             left.add()
         else:
-            left.add(work.want(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))
+            left.add(work.ensure(DeleteConfig(name, work.desired.application), "", "nothing uses it now"))
     return frozenset(kept)

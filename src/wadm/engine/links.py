@@ -31,7 +31,7 @@ def goes_first(scaler: LinkScaler, work: PlanBuilder) -> bool:
     """Whether a link is to be put before the workloads are started: a provider of this application that is its source
     or target runs nowhere, and no first start is under way that writes the record of the link too."""
     link = scaler.link
-    if ("component", link.source_id) in work.starts and not work.lattice.where("component", link.source_id):
+    if ("component", link.source_id) in work.workloads.starts and not work.lattice.where("component", link.source_id):
         return False
     return _provider_runs_nowhere(link, work)
 
@@ -41,7 +41,7 @@ def _provider_runs_nowhere(link: Link, work: PlanBuilder) -> bool:
     return any(
         ("provider", end) in work.desired.things
         and not work.lattice.where("provider", end)
-        and ("provider", end) not in work.starts
+        and ("provider", end) not in work.workloads.starts
         for end in (link.source_id, link.target)
     )
 
@@ -57,10 +57,10 @@ def awaited(scaler: WorkloadScaler, work: PlanBuilder) -> Link | None:
         return next(
             (one.link for one in work.desired.links_at.get(scaler.entity_id, ()) if _is_awaited(one.link, work)), None
         )
-    if work.first_link is None:
+    if work.links.first is None:
         first = (one.link for one in work.desired.links if goes_first(one, work) and _is_awaited(one.link, work))
-        work.first_link = (next(first, None),)
-    return work.first_link[0]
+        work.links.first = (next(first, None),)
+    return work.links.first[0]
 
 
 def _is_awaited(link: Link, work: PlanBuilder) -> bool:
@@ -70,7 +70,7 @@ def _is_awaited(link: Link, work: PlanBuilder) -> bool:
 
 def _is_coming(link: Link, work: PlanBuilder) -> bool:
     """Whether a link will soon be in the lattice, as far as one can know."""
-    if not work.config_trouble.keys().isdisjoint(link.configs):
+    if not work.configs.trouble.keys().isdisjoint(link.configs):
         return False
     if _waits_for_first_start(link, work):
         return False
@@ -87,8 +87,13 @@ def _waits_for_first_start(link: Link, work: PlanBuilder) -> bool:
     if work.lattice.where(*source):
         return False
     wanted = work.desired.things.get(source)
-    if source in work.starts or wanted is None or source in work.failed or _provider_runs_nowhere(link, work):
-        return source in work.starts
+    if (
+        source in work.workloads.starts
+        or wanted is None
+        or source in work.workloads.failed
+        or _provider_runs_nowhere(link, work)
+    ):
+        return source in work.workloads.starts
     return any(share.target and work.lattice.eligible(share.requirements) for share in wanted.shares)
 
 
@@ -98,9 +103,9 @@ def _is_expected(component: str, work: PlanBuilder) -> bool:
     wanted = work.desired.things.get(("component", component))
     if wanted is None or work.lattice.where("component", component):
         return True
-    if ("component", component) in work.failed:
+    if ("component", component) in work.workloads.failed:
         return False
-    if starts := work.starts.get(("component", component)):
+    if starts := work.workloads.starts.get(("component", component)):
         pendings = (work.pending(("component", host, component)) for host in starts)
         return not any(pending.error for pending in pendings if pending is not None)
     return any(share.target and work.lattice.eligible(share.requirements) for share in wanted.shares)
@@ -113,36 +118,36 @@ def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
     there = work.lattice.links.get(link.key, ())
     same_target = next((one for one in there if one.target == link.target), None)
     names = link.configs
-    troubles = work.config_trouble
+    troubles = work.configs.trouble
     trouble = [text for name in dict.fromkeys(names) if (text := troubles.get(name))] if troubles else []
     outdated = again = False
     if link.at in work.record.untold and same_target is None:
-        work.untold.add(link.at)  # It was deleted to be put anew, and is not yet.
+        work.links.untold.add(link.at)  # It was deleted to be put anew, and is not yet.
         again = True
     if same_target is not None and work.is_same(same_target, link):
         again = True
         told = delivery(same_target, work.lattice)
         if told.lacking or _is_started_without(link, work):
-            work.untold.add(link.at)
+            work.links.untold.add(link.at)
         if told.lacking:
             work.questions.listening |= starting(told.lacking, work.lattice)
-        in_sync = not trouble and work.out_of_sync.isdisjoint(names)
+        in_sync = not trouble and work.configs.out_of_sync.isdisjoint(names)
         if in_sync and (there_is := taken(same_target, work.lattice)) is not None:
-            work.is_right(key)
+            work.mark_satisfied(key)
             return _in_vain(scaler, work, there_is)
         if told.state in ("delivered", "unconfirmed") or not in_sync:
-            work.is_right(key)
+            work.mark_satisfied(key)
             return _in_force(scaler, work, names, trouble, told)
         outdated = told.state == "outdated"
     elif same_target is not None and any(True for _ in running_ends(link, work.lattice)):
         outdated = True
-        work.untold.add(link.at)
-    work.seen.add(key)
-    work.open_links.add(link.key)
+        work.links.untold.add(link.at)
+    work.commands.considered.add(key)
+    work.links.open.add(link.key)
     if same_target is None and _may_come_late(link, work):
-        work.untold.add(link.at)
+        work.links.untold.add(link.at)
     message = f"Putting link definition between {link.source_id} and {link.target}"
-    waiting = [name for name in names if name not in work.ready]
+    waiting = [name for name in names if name not in work.configs.ready]
     if trouble:
         explanation = Explanation(waiting_for=_configurations(waiting), next=next_config(names, work))
         return work.status(scaler, "failed", " ".join(trouble), explanation)
@@ -151,7 +156,7 @@ def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
         return _waiting(scaler, work, key, message, "a host to say which links there are")
     if waiting:
         return work.status(scaler, "reconciling", message, Explanation(waiting_for=_configurations(waiting)))
-    if link.source_id in work.starting:
+    if link.source_id in work.workloads.starting:
         return _waiting(scaler, work, key, message, f"{link.source_id} to start")
 
     if (before := _led_to_before(link, work)) is not None:
@@ -162,8 +167,8 @@ def plan_link(scaler: LinkScaler, work: PlanBuilder) -> ScalerStatus:
     if work.must_wait(change):
         return _waiting(scaler, work, change.key, message, f"another link of {link.source_id} to be put or deleted")
     if any(start.listens is None for _, start in running_ends(link, work.lattice)) or _is_started_without(link, work):
-        work.untold.add(link.at)
-    pending = work.want(change, scaler.id, why, again=again)
+        work.links.untold.add(link.at)
+    pending = work.ensure(change, scaler.id, why, again=again)
     explanation = explain([pending], "a host to put the link", wanted=1)
     if pending.error:
         return work.status(scaler, "failed", pending.error, _blocked(explanation, link, there))
@@ -254,7 +259,7 @@ def _in_force(
     explanation = Explanation(wanted=1, running=1)
     if trouble:
         return work.status(scaler, "failed", " ".join(trouble), explanation)
-    if not work.out_of_sync.isdisjoint(names):
+    if not work.configs.out_of_sync.isdisjoint(names):
         return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
     if told.state == "delivered":
         return work.status(scaler, "deployed", "", explanation)
@@ -272,8 +277,8 @@ def _in_force(
 def _in_vain(scaler: LinkScaler, work: PlanBuilder, taken: Taken) -> ScalerStatus:
     """Return the status of a link whose source was told to listen where another provider does."""
     mine, other = scaler.link, taken.other.source_id
-    work.in_vain[mine.at] = other
-    work.untold.add(mine.at)
+    work.links.in_vain[mine.at] = other
+    work.links.untold.add(mine.at)
     entity = work.lattice.find("provider", taken.host_id, other)
     application = owner(entity) if entity is not None else None
     whose = f" of application {application}" if application not in (None, work.desired.application) else ""
@@ -305,7 +310,7 @@ def _in_the_way(link: Link, there: tuple[Link, ...], work: PlanBuilder) -> Link 
 
 def _led_to_before(link: Link, work: PlanBuilder) -> str | None:
     """Return the component of an earlier version to which the link's source leads until its new target runs."""
-    if ("component", link.target) not in work.not_serving:
+    if ("component", link.target) not in work.workloads.not_serving:
         return None
     return min(work.led_to_before.get(link.source_id, ()), default=None)
 

@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from wadm.engine.changes import InformationRequests
 from wadm.engine.commands import describe, has_come_true, starting
 from wadm.engine.expectations import Expectations, Pending, begin
+from wadm.engine.plan_parts import PlanCommands, PlanConfigs, PlanLinks, PlanWorkloads
 from wadm.engine.scalers import Desired, Scaler, WorkloadScaler
 from wadm.engine.steps import Steps, is_time_to_yield
-from wadm.model.commands import Action, Command, DeleteLink, Key, PutLink, ScaleComponent, StartProvider
+from wadm.model.commands import Action, Command, DeleteLink, Key, PutLink, ScaleComponent
 from wadm.model.lattice import Entity, EntityKind, Lattice, Link, LinkKey
 from wadm.model.link_puts import LinkAt
 from wadm.model.names import SECRET_PREFIX
 from wadm.model.status import ApplicationStatus, Explanation, ScalerStatus, StatusType
-from wadm.model.swaps import Swap, Swaps, joined
+from wadm.model.swaps import Swaps, joined
 
 
 class OwnedResources(Struct, frozen=True):
@@ -112,55 +113,17 @@ class PlanBuilder:
         self.now = now
         self.needed = needed
         self._side_by_side = side_by_side
-        self.actions: list[Action] = []
-        self.asked: dict[Key, Pending] = {}
-        self.changing: dict[str, set[Key]] = {}
-        """The links that this plan puts or deletes, by their source."""
-        self.first_link: tuple[Link | None] | None = None
-        """The link that no component is started before, once it has been looked for."""
-        self._compared: dict[LinkAt, tuple[Link, Link, bool]] = {}
-        self._links_under_way: dict[str, set[Key]] = {}
-        """The links of each source, as far as looked at, that are being put or deleted."""
-        self.settled: set[Key] = set()
-        self.seen: set[Key] = set()
-        self.put_off: list[Pending] = []
+        self.commands = PlanCommands()
+        self.workloads = PlanWorkloads()
+        self.links = PlanLinks()
+        self.configs = PlanConfigs()
         self.questions = InformationRequests(set(), set())
         self.wants_hosts = False
+        """Whether another host, or other labels, could change the plan."""
         self.waits_for_silent = False
         """Whether something is as it is because hosts do not answer."""
-        self.starts: dict[tuple[str, str], dict[str, ScaleComponent | StartProvider]] = {}
-        """The starts under way, a pause after a failure included: by kind and id, then by host."""
-        self.failed: dict[tuple[str, str], dict[str, Pending]] = {}
-        """The starts that have failed so often that another host is to be tried: likewise."""
-        self.starting: set[str] = set()
-        """Ids of components and providers whose links should wait for a start."""
-        self.still_serving: set[tuple[EntityKind, str]] = set()
-        """Components and providers of which an earlier version goes on until the wanted one runs."""
-        self.leaving = False
-        """Whether something of an id that is wanted runs on hosts that it has to leave; it may use what it was started
-        with."""
-        self.not_serving: set[tuple[EntityKind, str]] = set()
-        """Wanted components and providers that run nowhere yet, in no version."""
-        self.swaps: dict[tuple[str, str], Swap] = {}
-        """The swaps that are not over, as they are to be recorded."""
         self.due: float | None = None
         """When the plan changes though nothing is heard, besides what is in flight."""
-        self.open_links: set[LinkKey] = set()
-        """Identities under which a wanted link is not in force yet."""
-        self.untold: set[LinkAt] = set()
-        """Wanted links in the lattice that not every provider is known to have as they are wanted."""
-        self.in_vain: dict[LinkAt, str] = {}
-        """Links whose provider was told to listen where another does, with the id of that one."""
-        self.on_trial: set[tuple[str, str]] = set()
-        """New images that are tried beside the old ones, as host and id (:mod:`wadm.engine.trial`)."""
-        self.config_changes: set[str] = set()
-        """Configurations whose values are about to change, though links refer to them."""
-        self.ready: set[str] = set()
-        """Configurations that are in the lattice as wanted."""
-        self.out_of_sync: set[str] = set()
-        """Configurations that are known to be other than wanted."""
-        self.config_trouble: dict[str, str] = {}
-        """Why a configuration is not ready, by name, where it is more than waiting for it."""
 
     def look_at_pending(self) -> Steps[None]:
         """Take in what is pending for the application; to be done first."""
@@ -169,16 +132,20 @@ class PlanBuilder:
                 yield
             key, start = pending.command.key, starting(pending.command)
             if start is not None and pending.moves:
-                self.failed.setdefault((key[0], key[2]), {})[key[1]] = pending
+                self.workloads.failed.setdefault((key[0], key[2]), {})[key[1]] = pending
             elif start is not None:
-                self.starts.setdefault((key[0], key[2]), {})[key[1]] = start
+                self.workloads.starts.setdefault((key[0], key[2]), {})[key[1]] = start
             if has_come_true(pending.command, self.lattice, pending.asked):
-                self.settled.add(key)
+                self.commands.resolved.add(key)
 
     def pending(self, key: Key) -> Pending | None:
         """Return what is pending for a thing, for whichever application, and has not come true."""
         pending = self.in_flight.get(key)
-        if pending is None or key in self.settled or has_come_true(pending.command, self.lattice, pending.asked):
+        if (
+            pending is None
+            or key in self.commands.resolved
+            or has_come_true(pending.command, self.lattice, pending.asked)
+        ):
             return None
         return pending
 
@@ -187,15 +154,15 @@ class PlanBuilder:
         pending = self.pending(key)
         return pending is not None and not pending.held and pending.waits(self.now)
 
-    def want(self, command: Command, scaler: str, reason: str, attempts: int = 0, *, again: bool = False) -> Pending:
+    def ensure(self, command: Command, scaler: str, reason: str, attempts: int = 0, *, again: bool = False) -> Pending:
         """Have a command carried out: ask now, unless it is on its way or its pause is not over, or another command
         for the same thing is under way, or another application waits to ask its own again, or the host has not said
         yet what it runs. Return what is pending then; its error is what the status tells. ``attempts`` and ``again`` as
         in :class:`~wadm.model.commands.Action`."""
         key = command.key
-        self.seen.add(key)
-        if key in self.asked:
-            return self.asked[key]
+        self.commands.considered.add(key)
+        if key in self.commands.pending:
+            return self.commands.pending[key]
         pending = self.pending(key)
         if pending is not None and pending.waits(self.now):
             free = pending.application == self.desired.application and (
@@ -206,18 +173,18 @@ class PlanBuilder:
             pending = None
         action = Action(command, self.desired.application, scaler, reason, attempts, again)
         if pending is None and (undone := self._undone(action)) is not None:
-            self.put_off.append(undone)
-            self.asked[key] = undone
+            self.commands.deferred.append(undone)
+            self.commands.pending[key] = undone
             return undone
         if self._is_guesswork(key):
             self.questions.hosts.add(key[1])
-            self.asked[key] = begin(action, pending, self.now)
-            return self.asked[key]
-        self.actions.append(action)
-        self.asked[key] = begin(action, pending, self.now)
+            self.commands.pending[key] = begin(action, pending, self.now)
+            return self.commands.pending[key]
+        self.commands.actions.append(action)
+        self.commands.pending[key] = begin(action, pending, self.now)
         if key[0] == "link":
-            self.changing.setdefault(key[1], set()).add(key)
-        return self.asked[key]
+            self.links.changing.setdefault(key[1], set()).add(key)
+        return self.commands.pending[key]
 
     def _is_guesswork(self, key: Key) -> bool:
         """Whether a thing is on a host of which single events have told, and not yet the host what it runs: a new owner
@@ -235,25 +202,25 @@ class PlanBuilder:
         if self._side_by_side:
             return False
         source = change.source_id
-        if source not in self._links_under_way:
-            self._links_under_way[source] = self.in_flight.links_of(source, self.now)
-        changing = self.changing.get(source, set())
+        if source not in self.links.under_way:
+            self.links.under_way[source] = self.in_flight.links_of(source, self.now)
+        changing = self.links.changing.get(source, set())
         return any(key != change.key for key in changing) or any(
-            key != change.key and key not in self.settled for key in self._links_under_way[source]
+            key != change.key and key not in self.commands.resolved for key in self.links.under_way[source]
         )
 
     def is_same(self, there: Link, wanted: Link) -> bool:
         """Whether a link of the lattice is as wanted. Looked at once for all traits that mean the same link."""
-        known = self._compared.get(wanted.at)
+        known = self.links.compared.get(wanted.at)
         if known is None or known[0] is not there or known[1] is not wanted:
-            known = self._compared[wanted.at] = (there, wanted, there.same_as(wanted))
+            known = self.links.compared[wanted.at] = (there, wanted, there.same_as(wanted))
         return known[2]
 
     def resume(self, now: float) -> None:
         """Go on after an interruption: commands may have been asked or answered meanwhile."""
         self.now = now
-        self._links_under_way.clear()
-        self.first_link = None
+        self.links.under_way.clear()
+        self.links.first = None
 
     def _undone(self, action: Action) -> Pending | None:
         """Return the command as put off, if somebody undoes it again and again, or it helps nothing."""
@@ -270,11 +237,11 @@ class PlanBuilder:
             )
         return replace(begin(action, None, self.now), held=True, retry_at=until, error=error)
 
-    def is_right(self, key: Key) -> None:
+    def mark_satisfied(self, key: Key) -> None:
         """Note that a thing is as wanted."""
-        self.seen.add(key)
+        self.commands.considered.add(key)
         if self.in_flight.get(key) is not None:
-            self.settled.add(key)
+            self.commands.resolved.add(key)
 
     def status(
         self,
@@ -302,7 +269,9 @@ class PlanBuilder:
         """The trials that are not needed any more, as kind, host and entity."""
         trials = {thing for thing in self.desired.trials if self.lattice.where(*thing)}
         owned = self.lattice.owned_by(self.desired.application) if trials else ()
-        return [one for one in owned if (one[0], one[2].id) in trials and (one[1], one[2].id) not in self.on_trial]
+        return [
+            one for one in owned if (one[0], one[2].id) in trials and (one[1], one[2].id) not in self.workloads.on_trial
+        ]
 
     @cached_property
     def left_over_components(self) -> frozenset[str]:

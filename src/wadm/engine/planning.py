@@ -106,8 +106,8 @@ class Planning:
     def take(self) -> Decided:
         """Return what has been decided and not been taken yet."""
         work, plan = self._work, self._plan
-        actions = tuple(work.actions[self._actions :])
-        settled = work.settled - self._settled
+        actions = tuple(work.commands.actions[self._actions :])
+        settled = work.commands.resolved - self._settled
         self._actions += len(actions)
         self._settled |= settled
         application, keys = self._desired.application, tuple(sorted(settled))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def plan_provider(progress: Progress, host: str, wanted: Assignment, entity: Entity | None) -> None:
     """Plan one host that a provider is placed on."""
     scaler, work = progress.scaler, progress.work
-    work.seen.add(("provider", host, scaler.entity_id))
+    work.commands.considered.add(("provider", host, scaler.entity_id))
     swap = progress.swaps.get(host)
     given_up = swap is not None and bool(swap.given_up)
     if isinstance(entity, Provider) and is_wanted(entity, scaler) and not given_up:
@@ -35,12 +35,12 @@ def plan_provider(progress: Progress, host: str, wanted: Assignment, entity: Ent
     elif is_wanted(entity, scaler):
         assert swap is not None
         stop = StopProvider(scaler.entity_id, host, scaler.application, entity.annotations)
-        progress.want(stop, f"{scaler.image} is given up, {swap.reference} is started again: {swap.given_up}")
+        progress.ensure(stop, f"{scaler.image} is given up, {swap.reference} is started again: {swap.given_up}")
     elif progress.ready and not given_up and (not progress.restarting or (swap is not None and not progress.lacking)):
         progress.restarting = True
-        work.swaps[host, scaler.entity_id] = swap or begin_swap(scaler, work, host, entity)
+        work.workloads.swaps[host, scaler.entity_id] = swap or begin_swap(scaler, work, host, entity)
         stop = StopProvider(scaler.entity_id, host, scaler.application, scaler.annotations(wanted.share))
-        progress.want(stop, _why_stopped(progress, host, entity))
+        progress.ensure(stop, _why_stopped(progress, host, entity))
     elif work.lattice.certainty.unseen:
         progress.unsure = True  # The others of it may not serve at the moment.
 
@@ -49,9 +49,9 @@ def _start_anew(progress: Progress, host: str, provider: Provider) -> None:
     """Stop one that serves nothing, as it could not listen where it was told to: once gone, it is started again."""
     scaler, work = progress.scaler, progress.work
     progress.wrong.append(host)
-    work.starting.add(scaler.entity_id)
+    work.workloads.starting.add(scaler.entity_id)
     stop = StopProvider(scaler.entity_id, host, scaler.application, provider.annotations)
-    progress.want(stop, "the address is free that it could not listen on; only a new start makes it try again")
+    progress.ensure(stop, "the address is free that it could not listen on; only a new start makes it try again")
 
 
 def _running(progress: Progress, host: str, provider: Provider) -> None:
@@ -84,7 +84,7 @@ def _start(progress: Progress, host: str, wanted: Assignment) -> None:
         progress.wait_for_inventory(host)
     elif swap is not None and swap.given_up:
         back = StartProvider(name, host, swap.reference, scaler.application, dict(swap.annotations), swap.config)
-        progress.want(back, f"{scaler.image} was given up on {called}: {swap.given_up}")
+        progress.ensure(back, f"{scaler.image} was given up on {called}: {swap.given_up}")
     else:
         annotations = scaler.annotations(wanted.share)
         command = StartProvider(name, host, scaler.image, scaler.application, annotations, scaler.config)

@@ -64,15 +64,15 @@ def plan_all(work: PlanBuilder) -> Steps[Plan]:
     left = yield from plan_garbage(work)
     return Plan(
         desired.application,
-        tuple(work.actions),
+        tuple(work.commands.actions),
         _status(work, aggregate(statuses[i] for i in range(len(desired.scalers))), left),
         left.record,
-        tuple(sorted(work.settled)),
+        tuple(sorted(work.commands.resolved)),
         work.questions,
         work.wants_hosts,
-        tuple(work.put_off),
+        tuple(work.commands.deferred),
         work.due,
-        tuple(sorted(work.in_vain.items())),
+        tuple(sorted(work.links.in_vain.items())),
     )
 
 

@@ -52,7 +52,7 @@ def next_trial(scaler: WorkloadScaler, host: str, share: str, work: PlanBuilder)
     """Return what is to be asked for next so that the new image runs on trial on a host; ``None`` once it does."""
     name = trial_id(scaler.entity_id)
     annotations = scaler.annotations(share)
-    work.on_trial.add((host, name))
+    work.workloads.on_trial.add((host, name))
     there = work.lattice.find("component", host, name)
     if isinstance(there, Component):
         if there.image == scaler.image and not there.code:

@@ -43,7 +43,7 @@ def workload_status(
     """Return the status of a scaler that has been planned. ``foreign`` is what runs under its id for somebody else, by
     host; ``leaving`` are the hosts outside the placement on which it runs."""
     scaler, work = progress.scaler, progress.work
-    trouble = [text for name in scaler.config if (text := work.config_trouble.get(name))] if scaler.config else []
+    trouble = [text for name in scaler.config if (text := work.configs.trouble.get(name))] if scaler.config else []
     wanted = sum(p.count for p in placement.places.values())
     wanted += sum(missing.lacking for missing in placement.missing)
     explanation = explain(progress.pending, _waiting_for(progress, placement), wanted, progress.running)
@@ -62,7 +62,7 @@ def workload_status(
         again = f"{scaler.image} is not tried again before the next deploy, or wadm deploy {scaler.application} --retry"
         explanation = replace(explanation, next=again, final=True)
     earlier = list(progress.earlier.items())
-    if (scaler.entity_kind, scaler.entity_id) in work.not_serving:
+    if (scaler.entity_kind, scaler.entity_id) in work.workloads.not_serving:
         earlier += [(host, entity) for _, host, entity in work.left_over[:TOLD]]
     if serves := until_then(earlier, work):
         explanation = replace(explanation, next="; ".join(filter(None, (explanation.next, serves))))
@@ -83,7 +83,7 @@ def workload_status(
     if hosts := len(progress.wrong) + len(leaving):
         text = f"Scaling {scaler.entity_kind} on {hosts} host(s)"
         return work.status(scaler, "reconciling", text, explanation)
-    if not work.out_of_sync.isdisjoint(scaler.config):
+    if not work.configs.out_of_sync.isdisjoint(scaler.config):
         return work.status(scaler, "reconciling", OUT_OF_SYNC, explanation)
     if progress.unreached and work.lattice.pause is not None:
         text = f"On {len(progress.unreached)} silent host(s)"
@@ -110,7 +110,7 @@ def _waiting_for(progress: Progress, placement: Placement) -> str:
     if progress.unsure or _may_come_back(placement, work):
         return f"{silent_hosts(work.lattice)} to say what runs there"
     if not progress.ready:
-        names = ", ".join(name for name in scaler.config if name not in work.ready)
+        names = ", ".join(name for name in scaler.config if name not in work.configs.ready)
         return f"configuration {names} to be in the lattice"
     if placement.missing:
         told = [missing_hosts(m, scaler.entity_kind, work.lattice, progress.rules) for m in placement.missing[:TOLD]]

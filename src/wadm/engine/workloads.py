@@ -76,11 +76,11 @@ def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStat
         # Until it is right, who failed at it is remembered, with the reason.
         told = {pending.command.key for pending in progress.pending}
         for pending in failed.values():
-            work.seen.add(pending.command.key)
-            if pending.command.key not in told and pending.command.key not in work.asked:
+            work.commands.considered.add(pending.command.key)
+            if pending.command.key not in told and pending.command.key not in work.commands.pending:
                 progress.pending.append(pending)
     leaving = _stop_the_rest(progress, placement, mine)
-    work.leaving = work.leaving or bool(leaving)
+    work.workloads.leaving = work.workloads.leaving or bool(leaving)
     progress.note_what_serves()
     if scaler.daemon or placement.missing or placement.crowded or progress.lacking:
         work.wants_hosts = True
@@ -89,7 +89,7 @@ def plan_workload(scaler: WorkloadScaler, work: PlanBuilder) -> Steps[ScalerStat
 
 def _failed(scaler: WorkloadScaler, work: PlanBuilder) -> dict[str, Pending]:
     """Return the hosts that have failed too often to start what is wanted now."""
-    failed = work.failed.get((scaler.entity_kind, scaler.entity_id), {})
+    failed = work.workloads.failed.get((scaler.entity_kind, scaler.entity_id), {})
     return {
         host: pending
         for host, pending in failed.items()
@@ -102,7 +102,7 @@ def _failed(scaler: WorkloadScaler, work: PlanBuilder) -> dict[str, Pending]:
 def _expected(scaler: WorkloadScaler, work: PlanBuilder, mine: dict[str, Entity]) -> dict[str, Entity]:
     """Return what runs, and what is being started as if it ran: a start under way must not be placed anew
     because a host came that would have suited better."""
-    starts = work.starts.get((scaler.entity_kind, scaler.entity_id), {})
+    starts = work.workloads.starts.get((scaler.entity_kind, scaler.entity_id), {})
     expected = dict(mine)
     for host, command in starts.items():
         if host not in expected and host in work.lattice.hosts:
@@ -135,7 +135,7 @@ class Progress:
         self.scaler = scaler
         self.rules = rules
         self.mine = mine
-        self.ready = work.ready.issuperset(scaler.config)
+        self.ready = work.configs.ready.issuperset(scaler.config)
         self.runs = runs
         """Whether it runs anywhere, for whomever."""
         self.attempts = attempts
@@ -178,13 +178,13 @@ class Progress:
     def right(self, host: str, count: int) -> None:
         """Note that a host runs as many as it should of what is wanted."""
         self.running += count
-        self.work.is_right((self.scaler.entity_kind, host, self.scaler.entity_id))
+        self.work.mark_satisfied((self.scaler.entity_kind, host, self.scaler.entity_id))
 
     def judge_swaps(self) -> None:
         """See how the swaps are that have begun: while one is not over, or what is new is ill, no other begins."""
         places = self.placement.places
         self.swaps = open_swaps(self.scaler, self.work, self.mine, frozenset(places))
-        self.work.swaps |= {swap.at: swap for swap in self.swaps.values()}
+        self.work.workloads.swaps |= {swap.at: swap for swap in self.swaps.values()}
         ill = any(
             isinstance(one, Provider) and is_wanted(one, self.scaler) and one.health in ("failed", "silent")
             for host, one in self.mine.items()
@@ -198,10 +198,10 @@ class Progress:
         thing = (self.scaler.entity_kind, self.scaler.entity_id)
         self.earlier = self._earlier()
         if self.earlier:
-            self.work.still_serving.add(thing)
+            self.work.workloads.still_serving.add(thing)
         nothing_else = self.mine.keys() <= self.serving.keys() and (not self.serving or self._starts_more())
         if nothing_else and any(share.target for share in self.scaler.shares):
-            self.work.not_serving.add(thing)
+            self.work.workloads.not_serving.add(thing)
 
     def _starts_more(self) -> bool:
         return self.lacking and any(not pending.held and not pending.attempts for pending in self.pending)
@@ -215,9 +215,9 @@ class Progress:
             if host not in self.placement.places or (host not in self.serving and scaler_of(entity) != self.scaler.id)
         }
 
-    def want(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
+    def ensure(self, command: ScaleComponent | UpdateComponent | StartProvider | StopProvider, reason: str) -> None:
         """Have a command carried out, and wait for it."""
-        self.pending.append(self.work.want(command, self.scaler.id, reason, self.attempts))
+        self.pending.append(self.work.ensure(command, self.scaler.id, reason, self.attempts))
 
     def outlive(self, before: Pending) -> None:
         """Wait until what an earlier version asked for has shown, or is out of time."""
@@ -237,18 +237,18 @@ class Progress:
         elif not self.work.lattice.hosts[command.host_id].known:
             self.wait_for_inventory(command.host_id)
         elif self.gathering and isinstance(command, ScaleComponent):
-            self.work.starting.add(name)
+            self.work.workloads.starting.add(name)
         elif self.ready and (link := awaited(self.scaler, self.work)) is not None:
             self.awaits = f"the link from {link.source_id} to {link.target} to be in the lattice"
             if isinstance(command, ScaleComponent):
-                self.work.starting.add(name)
+                self.work.workloads.starting.add(name)
         elif self.ready:
-            self.want(command, reason)
+            self.ensure(command, reason)
             pending = self.pending[-1]
             if not pending.held and (pending.looked == 0 or not self.runs):
-                self.work.starting.add(name)
+                self.work.workloads.starting.add(name)
         elif not self.runs:
-            self.work.starting.add(name)
+            self.work.workloads.starting.add(name)
 
 
 def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity | None) -> None:
@@ -257,7 +257,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
     annotations = scaler.annotations(wanted.share)
     key = ("component", host, name)
     before = work.pending(key)
-    work.seen.add(key)
+    work.commands.considered.add(key)
 
     def scale(count: int) -> ScaleComponent:
         return ScaleComponent(name, host, count, scaler.image, scaler.application, annotations, scaler.config)
@@ -267,7 +267,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         # (docs/protocol/lattice.md#scale-unchanged); then one more instance for a moment makes it listen.
         plain, nudge = scale(count), scale(count + 1)
         ignored = before is not None and (before.ignored or before.command == nudge)
-        progress.want(nudge if ignored else plain, reason)
+        progress.ensure(nudge if ignored else plain, reason)
 
     if wanted.count > MOST_INSTANCES:
         progress.wrong.append(host)
@@ -275,7 +275,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         return
     if not isinstance(entity, Component):
         progress.wrong.append(host)
-        work.on_trial.add((host, trial_id(name)))
+        work.workloads.on_trial.add((host, trial_id(name)))
         start = scale(wanted.count)
         if before is not None and before.application == scaler.application and (before.lingering or not before.held):
             start = start_beside(start, before)
@@ -298,7 +298,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
             if _is_in_doubt(entity, before):
                 kept = {key: value for key, value in entity.annotations.items() if key != SCALER}
             command = UpdateComponent(name, host, scaler.image, scaler.application, kept)
-            progress.want(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
+            progress.ensure(command, f"{entity.image} runs on {called}, {scaler.image} is wanted")
     elif entity.code:
         progress.wrong.append(host)
         if progress.ready:
@@ -306,7 +306,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
             # (docs/protocol/lattice.md#update-a-component). Under its true name it can be updated; only with another
             # number does the host take that name.
             renamed = replace(scale(entity.count + 1), reference=entity.code)
-            progress.want(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
+            progress.ensure(renamed, f"{entity.code} runs on {called}, though it is called {entity.image} there")
     elif (wanted.count > entity.count or spread_of(entity) != wanted.share) and work.lattice.certainty.unseen:
         # What it lacks, or the share that it is to serve, may run on a host of which it is not known yet what it runs.
         progress.wrong.append(host)
@@ -327,15 +327,15 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         progress.wrong.append(host)
         if progress.ready:
             why = f"somebody else re-scaled it on {called}, perhaps without its configuration"
-            progress.want(scale(wanted.count), why)
+            progress.ensure(scale(wanted.count), why)
     elif entity.perhaps_gone:
         progress.wrong.append(host)
         if progress.ready:
-            progress.want(scale(wanted.count), f"it may have ended on {called}")
+            progress.ensure(scale(wanted.count), f"it may have ended on {called}")
     elif entity.count != wanted.count:
         progress.wrong.append(host)
         if progress.ready:
-            progress.want(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
+            progress.ensure(scale(wanted.count), f"{entity.count} run on {called}, {wanted.count} are wanted")
     elif before is not None and work.under_way(key):
         # What an earlier version asked for may still happen: it is not right before that has shown, or is out of time.
         # Its errors are about what nobody wants any more, and are not told.
@@ -343,7 +343,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         del progress.serving[host]
         progress.outlive(before)
     else:
-        work.is_right(key)
+        work.mark_satisfied(key)
 
 
 def _exchange(progress: Progress, host: str, wanted: Assignment, entity: Component) -> None:
@@ -353,13 +353,13 @@ def _exchange(progress: Progress, host: str, wanted: Assignment, entity: Compone
     differs = f"{entity.image} runs on {called}, {scaler.image} is wanted"
     trial = next_trial(scaler, host, wanted.share, work)
     if trial is not None:
-        progress.want(trial, f"{differs}: it is tried beside the old one first")
+        progress.ensure(trial, f"{differs}: it is tried beside the old one first")
     elif not progress.restarting:
         progress.restarting = True
         stop = stop_component(entity, host, scaler.application)
         elsewhere = len(work.lattice.where("component", name).keys() - {host})
         gap = serves_meanwhile(elsewhere) if elsewhere else "this interrupts calls to it for a moment"
-        progress.want(stop, f"{differs}: {name} is stopped and started anew; {gap}")
+        progress.ensure(stop, f"{differs}: {name} is stopped and started anew; {gap}")
     elif work.lattice.certainty.unseen:
         progress.unsure = True
 
@@ -402,17 +402,17 @@ def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, 
     serving = {host: one for host, one in progress.serving.items() if certainty.of_host(hosts[host]) == "certain"}
     may_go = may_stop(outside, scaler, placement, take_stock(placement, serving))
     for host in leaving:
-        work.seen.add((scaler.entity_kind, host, scaler.entity_id))
+        work.commands.considered.add((scaler.entity_kind, host, scaler.entity_id))
         entity = mine[host]
         may_stay = eligible(scaler, host, work)
         why = "more run than are wanted" if may_stay else "its labels match no spread"
         if host not in may_go:
             continue
         if isinstance(entity, Component):
-            progress.want(stop_component(entity, host, scaler.application), f"{work.host(host)}: {why}")
+            progress.ensure(stop_component(entity, host, scaler.application), f"{work.host(host)}: {why}")
         else:
             stop = StopProvider(scaler.entity_id, host, scaler.application, entity.annotations)
-            progress.want(stop, f"{work.host(host)}: {why}")
+            progress.ensure(stop, f"{work.host(host)}: {why}")
     return leaving
 
 

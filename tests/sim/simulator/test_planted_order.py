@@ -104,7 +104,7 @@ def configurations_deleted_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     before = garbage._configs
 
     def configs(work: Any, wanted: Any, left: Any) -> Any:
-        work.still_serving.clear()
+        work.workloads.still_serving.clear()
         return before(work, wanted, garbage.Leftovers(left.record))
 
     monkeypatch.setattr(garbage, "_configs", configs)
