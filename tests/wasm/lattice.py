@@ -74,9 +74,9 @@ class Lattice:
         body = {"component_id": id_, "component_ref": image, "count": count, "host_id": self.host.id, "config": config}
         assert (await self.ask("component.scale.$H", body | more))["success"]
 
-    async def run(self, id_: str, image: str, *config: str) -> None:
+    async def run(self, id_: str, image: str, *config: str, **more: Json) -> None:
         """Start a component, and wait until it runs."""
-        await self.scale(id_, image, 10, *config)
+        await self.scale(id_, image, 10, *config, **more)
         await self.event("component_scaled", component_id=id_)
 
     async def update(self, id_: str, image: str) -> Json:
@@ -119,14 +119,14 @@ class Lattice:
         body = {"source_id": source, "wit_namespace": "wasi", "wit_package": package, "name": "default"}
         assert (await self.ask("link.del", body))["success"]
 
-    async def serve(self, guest: str = "probe", *config: str) -> int:
+    async def serve(self, guest: str = "probe", *config: str, **more: Json) -> int:
         """Have a guest serve HTTP on a port; return it."""
         port = free_port()
         await self.config("listen", address=f"127.0.0.1:{port}")
         await self.link("http", "c", "wasi:http/incoming-handler", source_config="listen")
         await self.start("http", HTTP)
         await self.event("provider_started")
-        await self.run("c", self.image(guest), *config)
+        await self.run("c", self.image(guest), *config, **more)
         return port
 
 

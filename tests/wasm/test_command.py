@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ pytest.importorskip("wasmtime", reason="needs the extra: wadm[host]")
 
 from tests.cli.processes import without_settings
 from tests.wasm.guests import component
-from tests.wasm.lattice import eventually, free_port
+from tests.wasm.lattice import eventually, free_port, get
 
 MANIFEST = """
 apiVersion: core.oam.dev/v1beta1
@@ -68,6 +69,21 @@ def up() -> Iterator[str]:
             process.wait(30)
 
 
+async def follow_and_write(url: str, port: int) -> None:
+    """See a line come, of a request that is sent while somebody follows."""
+    command = [sys.executable, "-m", "wadm", "logs", "hello", "-f", "-n", "1", "-o", "json", "--server", url]
+    process = await asyncio.create_subprocess_exec(*command, env=without_settings(), stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            assert json.loads(await process.stdout.readline())["text"] == "a line on stdout"
+            await get(port, "/Lnews")
+            assert json.loads(await process.stdout.readline())["text"] == "hello: /Lnews"
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+
+
 async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: Path) -> None:
     port = free_port()
     image = tmp_path / "probe.wasm"
@@ -89,6 +105,14 @@ async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: 
             done = await asyncio.to_thread(wadm, "deploy", str(manifest), "--wait", url=up)
             assert done.returncode == 0, done.stderr
             await eventually(port, "/kgreeting", version.encode())  # a configuration is in force within moments
+        await get(port, "/o")
+        written = await asyncio.to_thread(wadm, "logs", "hello", url=up)
+        assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} greeter stdout: a line on stdout\n", written.stdout), written
+        assert (await asyncio.to_thread(wadm, "logs", "hello", "-c", "other", url=up)).stdout == ""
+        nothing = await asyncio.to_thread(wadm, "logs", "absent", url=up)
+        assert (nothing.returncode, nothing.stdout) == (3, "")
+        assert "nothing of absent runs on a host that keeps logs" in nothing.stderr
+        await follow_and_write(up, port)
     finally:
         process.send_signal(signal.SIGTERM)
         errors = (await process.communicate())[1].decode()

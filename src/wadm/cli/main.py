@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "status": Entry(f"{_HERE}.status:status", "Show how an application is, and what it waits for"),
     "explain": Entry(f"{_HERE}.explain:explain", "Show why an application is as it is"),
     "events": Entry(f"{_HERE}.events:events", "Show what has happened, or follow it"),
+    "logs": Entry(f"{_HERE}.logs:logs", "Show what components write, or follow it"),
     "put": Entry(f"{_HERE}.put:put", "Store a manifest as the newest version of its application"),
     "plan": Entry(f"{_HERE}.plan:plan", "Show what deploying would do, without doing it"),
     "deploy": Entry(f"{_HERE}.deploy:deploy", "Have an application run"),

@@ -68,16 +68,18 @@ def real_host(transport: Transport, lattice: str, address: str, options: HostOpt
     check_installation()
     registries = Registries(frozenset(options.insecure), known_credentials(os.environ, Path.home()))
     limits = Limits(options.max_memory, options.max_time)
-    runtime_options: RuntimeOptions = RuntimeOptions(options.cache, options.allow_files, registries, limits, address)
-
-    def runtime(store: LatticeStore) -> Runtime:
-        return WasmRuntime(transport, lattice, store, runtime_options)
-
     seed = token_hex(16)
     behaviour = HostBehaviour(
         heartbeat_interval=options.heartbeat_interval, allow_latest=options.allow_latest, secrets=False
     )
     spec = HostSpec(seed, {**_machine(), **options.labels}, behaviour, _public_key(options.seed))
+    runtime_options: RuntimeOptions = RuntimeOptions(
+        options.cache, options.allow_files, registries, limits, address, spec.id
+    )
+
+    def runtime(store: LatticeStore) -> Runtime:
+        return WasmRuntime(transport, lattice, store, runtime_options)
+
     return Fleet(transport, lattice, [spec], seed=seed, address=address, runtime=runtime)
 
 

@@ -82,6 +82,12 @@ def _of_the_lattice() -> Iterable[Row]:
     yield Row(subjects.control(LATTICE, ">"), "what hosts are asked", ("server",), ("host",))
     yield Row(subjects.host_event(LATTICE, ">"), "what hosts say", ("host",), ("server",))
     yield Row(
+        subjects.logs(LATTICE, "*"),
+        "hosts of `wadm host` are asked for the logs of components",
+        ("deployer", "viewer"),
+        ("host",),
+    )
+    yield Row(
         subjects.health(LATTICE, "*"),
         "whether a provider listens; all works without, but what is amiss shows later",
         ("server",),

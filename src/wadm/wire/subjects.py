@@ -17,6 +17,7 @@ import re
 from msgspec import Struct
 
 from wadm.errors import Malformed
+from wadm.model.component_logs import SUBJECT as LOGS
 from wadm.wire import operations
 
 API_PREFIX = "wadm.api"
@@ -66,6 +67,11 @@ def trim_prefix(prefix: str) -> str:
 def trim_stream_prefix(prefix: str) -> str:
     """Return a stream prefix without the dots and wildcards that it ends in."""
     return prefix.rstrip(".>*")
+
+
+def logs(lattice: str, name: str) -> str:
+    """Return where hosts are asked for the logs of an application, or of a component by its id."""
+    return LOGS.format(lattice=lattice, name=name)
 
 
 # -- the API -----------------------------------------------------------------------------------

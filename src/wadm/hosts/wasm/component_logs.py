@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 _log = logging.getLogger("wadm.component")
@@ -12,7 +12,7 @@ _log = logging.getLogger("wadm.component")
 LINES_PER_SECOND: Final = 200
 LONGEST: Final = 4096
 """Characters of one line; the rest is left out."""
-_APPLICATION: Final = "wasmcloud.dev/appspec"
+APPLICATION: Final = "wasmcloud.dev/appspec"
 _LEVELS: Final = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
@@ -23,10 +23,14 @@ _LEVELS: Final = {
 
 
 class ComponentLog:
-    """The log of one component. What is beyond so many lines a second is counted, and left out."""
+    """The log of one component. What is beyond so many lines a second is counted, and left out.
 
-    def __init__(self, component_id: str, annotations: Mapping[str, str]) -> None:
-        application = annotations.get(_APPLICATION, "")
+    ``keep`` is given each line that is not, with its level.
+    """
+
+    def __init__(self, component_id: str, annotations: Mapping[str, str], keep: Callable[[str, str], None]) -> None:
+        application = annotations.get(APPLICATION, "")
+        self._keep = keep
         self._prefix = f"{application} {component_id}" if application else component_id
         self._second = 0
         self._lines = 0
@@ -37,11 +41,15 @@ class ComponentLog:
         second = int(time.monotonic())
         if second != self._second:
             if self._left_out:
-                _log.warning("%s: %d lines were left out", self._prefix, self._left_out)
+                missed = f"{self._left_out} lines were left out"
+                _log.warning("%s: %s", self._prefix, missed)
+                self._keep("warn", missed)
             self._second, self._lines, self._left_out = second, 0, 0
         self._lines += 1
         if self._lines > LINES_PER_SECOND:
             self._left_out += 1
             return
+        text = text[:LONGEST]
         said = f"{level}: {text}" if level in ("stdout", "stderr") else text
-        _log.log(_LEVELS.get(level, logging.INFO), "%s: %s", self._prefix, said[:LONGEST])
+        _log.log(_LEVELS.get(level, logging.INFO), "%s: %s", self._prefix, said)
+        self._keep(level, text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,18 +22,21 @@ from wadm.hosts.provider_links import ToldLink, decode_config, merged, resolve, 
 from wadm.hosts.store import LatticeStore
 from wadm.hosts.wasm.capi import check_installation
 from wadm.hosts.wasm.compiling import Compiler, default_cache
-from wadm.hosts.wasm.component_logs import ComponentLog
+from wadm.hosts.wasm.component_logs import APPLICATION, ComponentLog
 from wadm.hosts.wasm.engine import Engine
 from wadm.hosts.wasm.http.server import Listener
 from wadm.hosts.wasm.images import Images
 from wadm.hosts.wasm.linked_component import LinkedUse
 from wadm.hosts.wasm.messaging import Subscriptions
 from wadm.hosts.wasm.providers import STAND_INS, HttpServer, Role, role
+from wadm.hosts.wasm.recent_lines import RecentLines
 from wadm.hosts.wasm.workload import Limits, Workload
 from wadm.hosts.wasm.workload_table import WorkloadTable
-from wadm.transport.base import Entry, Subscription, Transport
+from wadm.model.component_logs import SUBJECT, LogRequest
+from wadm.transport.base import Entry, Message, Subscription, Transport
 
 _log = logging.getLogger("wadm.host")
+_log_request = msgspec.json.Decoder(LogRequest)
 
 
 class RuntimeOptions(Struct, frozen=True):
@@ -45,6 +50,8 @@ class RuntimeOptions(Struct, frozen=True):
     """Of each instance, where the component names none of its own."""
     nats: str = ""
     """The address of the host's NATS, for links that name one."""
+    host_id: str = ""
+    """As what it answers who asks for logs."""
 
 
 class WasmRuntime:
@@ -73,7 +80,8 @@ class WasmRuntime:
         self._http: dict[str, HttpServer] = {}
         self._messages: dict[str, Subscriptions] = {}
         self._ill: dict[str, str] = {}
-        self._watch: Subscription | None = None
+        self._lines = RecentLines(options.host_id)
+        self._subscriptions: list[Subscription] = []
         self._turn = asyncio.Lock()
         self._due = asyncio.Event()
         self._tasks = BackgroundTasks("A host could not follow the links of its lattice")
@@ -81,15 +89,18 @@ class WasmRuntime:
 
     async def open(self) -> None:
         """Begin to follow links and configurations."""
-        self._watch = await self._transport.bucket(f"CONFIGDATA_{self._lattice}").watch(self._configured)
+        configs = self._transport.bucket(f"CONFIGDATA_{self._lattice}")
+        self._subscriptions.append(await configs.watch(self._configured))
+        logs = SUBJECT.format(lattice=self._lattice, name="*")
+        self._subscriptions.append(await self._transport.subscribe(logs, self._tell_lines))
         self._store.on_change(self._due.set)
         self._tasks.start(self._follow())
 
     async def close(self) -> None:
         """End all that runs, in order: what listens, then what serves."""
         await self._tasks.stop()
-        if self._watch is not None:
-            await self._watch.stop()
+        for subscription in self._subscriptions:
+            await subscription.stop()
         async with self._turn:
             for provider_id in tuple(self._roles):
                 await self._end_provider(provider_id)
@@ -114,7 +125,8 @@ class WasmRuntime:
         use.names = component.config
         for name in component.config:  # one that was just put may not have come with the watch yet
             self._configs.setdefault(name, dict(await self._config(name)))
-        use.log_lines = ComponentLog(component_id, component.annotations)
+        self._lines.begin(component_id, component.annotations.get(APPLICATION, ""))
+        use.log_lines = ComponentLog(component_id, component.annotations, partial(self._lines.add, component_id))
         self._tell(use, await self._links())
         workload = self._workloads.get(component_id)
         if workload is None:
@@ -128,8 +140,21 @@ class WasmRuntime:
     async def stop_component(self, component_id: str) -> None:
         """Take no more requests for a component; those that have begun go on to their end."""
         self._uses.pop(component_id, None)
+        self._lines.forget(component_id)
         if self._workloads.remove(component_id):
             _log.info("%s is stopped", component_id)
+
+    def _tell_lines(self, message: Message) -> None:
+        """Answer who asks for what components have written."""
+        if not message.reply:
+            return
+        try:
+            request = _log_request.decode(message.data) if message.data else LogRequest()
+        except msgspec.MsgspecError:
+            return
+        answer = self._lines.answer(message.subject.rpartition(".")[2], request)
+        with contextlib.suppress(WadmError):  # whoever asks with too little room for an answer has none
+            self._transport.publish(message.reply, msgspec.json.encode(answer))
 
     def _limits(self, component: RunningComponent) -> Limits:
         own, limits = component.limits, self._options.limits
