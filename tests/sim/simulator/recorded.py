@@ -11,7 +11,7 @@ from wadm.engine import recording
 from wadm.engine.recording import Segment
 from wadm.server import owner
 from wadm.server.recorder import Recorder
-from wadm.server.settings import Settings
+from wadm.server.settings import RecordingSettings, Settings
 from wadm.sim import world
 
 
@@ -39,7 +39,7 @@ class Recordings:
                 pass
 
         monkeypatch.setattr(owner, "Recorder", Kept)
-        monkeypatch.setattr(world, "Settings", partial(Settings, record=True))
+        monkeypatch.setattr(world, "Settings", partial(Settings, recording=RecordingSettings(enabled=True)))
 
     @property
     def segments(self) -> list[Segment]:
