@@ -69,6 +69,22 @@ def up() -> Iterator[str]:
             process.wait(30)
 
 
+async def look_at_metrics(admin: int, port: int) -> None:
+    """See what was counted of requests and of one that trapped."""
+    assert (await get(port, "/t")).status == 500
+    assert (await get(admin, "/livez")).body == b'{"status":"ok"}'
+    assert (await get(admin, "/readyz")).status == 200
+    lines = (await get(admin, "/metrics")).body.decode().splitlines()
+    labels = 'application="hello",component="hello-greeter"'
+    answered = 'wadm_host_requests_total{application="hello",code="%s",component="hello-greeter"}'
+    assert f"{answered % 500} 1.0" in lines
+    assert f"wadm_host_traps_total{{{labels}}} 1.0" in lines
+    assert f"wadm_host_instances{{{labels}}} 0.0" in lines
+    assert "wadm_host_compile_duration_seconds_count 1.0" in lines
+    (served,) = [line for line in lines if line.startswith(answered % 200)]
+    assert f"wadm_host_request_duration_seconds_count{{{labels}}} {float(served.split()[-1]) + 1}" in lines
+
+
 async def follow_and_write(url: str, port: int) -> None:
     """See a line come, of a request that is sent while somebody follows."""
     command = [sys.executable, "-m", "wadm", "logs", "hello", "-f", "-n", "1", "-o", "json", "--server", url]
@@ -90,7 +106,9 @@ async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: 
     image.write_bytes(component("probe"))
     manifest = tmp_path / "hello.yaml"
     environment = {**without_settings(), "XDG_CACHE_HOME": str(tmp_path)}
+    admin = free_port()
     command = [sys.executable, "-m", "wadm", "host", "--allow-file-load", "--label", "zone=a", "--server", up]
+    command += ["--http-admin", f"127.0.0.1:{admin}"]
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -113,6 +131,7 @@ async def test_a_host_runs_what_is_deployed_and_says_goodbye(up: str, tmp_path: 
         assert (nothing.returncode, nothing.stdout) == (3, "")
         assert "nothing of absent runs on a host that keeps logs" in nothing.stderr
         await follow_and_write(up, port)
+        await look_at_metrics(admin, port)
     finally:
         process.send_signal(signal.SIGTERM)
         errors = (await process.communicate())[1].decode()

@@ -30,13 +30,16 @@ from wadm.client.urls import safe_url
 from wadm.errors import Misconfigured, NotFound, WadmError
 from wadm.hosts.behaviour import HEALTHY, HostBehaviour, containing
 from wadm.hosts.fleet import Fleet, simulated_hosts
+from wadm.hosts.wasm.metrics import HostMetrics
 from wadm.server.app import Server, new_instance
+from wadm.server.health import Health
 from wadm.server.logging import configure
 from wadm.server.process import STOP_TIMEOUT, connect_options
 from wadm.server.resources import names
 from wadm.server.roster import forget_all
 from wadm.server.settings import NatsSettings, Settings
 from wadm.signals import heeded
+from wadm.transport.base import Transport
 from wadm.transport.nats import ConnectOptions, NatsTransport, connect
 
 T = TypeVar("T")
@@ -263,21 +266,41 @@ def run_real(settings: ClientSettings, options: HostOptions, verbose: bool) -> i
 async def _real(settings: ClientSettings, options: HostOptions) -> int:
     client = await open_client(settings)
     try:
-        fleet = real_host(client.transport, settings.lattice, safe_url(settings.servers[0]), options)
-        try:
-            await fleet.start()
-            (host,) = fleet.hosts.values()
-            echo(f"host {host.friendly_name} {host.id} in lattice {settings.lattice}\n\nCtrl-C stops it.")
-            await host.wait_until_gone()
-            return DONE
-        finally:
-            with contextlib.suppress(WadmError, TimeoutError):
-                async with asyncio.timeout(HOST_STOP_TIMEOUT):
-                    await fleet.stop()
+        transport, metrics = client.transport, HostMetrics()
+        fleet = real_host(transport, settings.lattice, safe_url(settings.servers[0]), options, metrics)
+        async with _probes(options, transport, metrics):
+            try:
+                await fleet.start()
+                (host,) = fleet.hosts.values()
+                echo(f"host {host.friendly_name} {host.id} in lattice {settings.lattice}\n\nCtrl-C stops it.")
+                await host.wait_until_gone()
+                return DONE
+            finally:
+                with contextlib.suppress(WadmError, TimeoutError):
+                    async with asyncio.timeout(HOST_STOP_TIMEOUT):
+                        await fleet.stop()
     finally:
         with contextlib.suppress(WadmError, TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
                 await client.close()
+
+
+@contextlib.asynccontextmanager
+async def _probes(options: HostOptions, transport: Transport, metrics: HostMetrics) -> AsyncIterator[None]:
+    """Answer ``/livez``, ``/readyz`` and ``/metrics``, where that is wanted."""
+    if options.http_admin is None:
+        yield
+        return
+
+    def not_ready() -> str:
+        return "" if transport.connected else "the connection to NATS is lost"
+
+    health = Health(*options.http_admin, not_ready, metrics.families)
+    await health.start()
+    try:
+        yield
+    finally:
+        await health.stop()
 
 
 async def _with(wanted: Wanted, work: Callable[[Development], Coroutine[Any, Any, int]]) -> int:

@@ -20,6 +20,7 @@ from wadm.extras import install_hint
 from wadm.hosts.behaviour import HEARTBEAT_INTERVAL, HostBehaviour
 from wadm.hosts.core import HostSpec
 from wadm.hosts.fleet import Fleet
+from wadm.hosts.wasm.metrics import HostMetrics
 from wadm.transport.base import Transport
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class HostOptions(Struct, frozen=True):
     max_time: float = 600.0
     """Seconds that one call of a component may take."""
     cache: Path | None = None
+    http_admin: tuple[str, int] | None = None
+    """Where ``/livez``, ``/readyz`` and ``/metrics`` are told; ``None``: nowhere."""
 
 
 def can_run_components() -> bool:
@@ -57,8 +60,11 @@ def need_components() -> None:
         raise Misconfigured(f"running components needs wasmtime: {install_hint('host')}")
 
 
-def real_host(transport: Transport, lattice: str, address: str, options: HostOptions) -> Fleet:
-    """Return a host that runs components, not started yet. Raises Misconfigured."""
+def real_host(
+    transport: Transport, lattice: str, address: str, options: HostOptions, metrics: HostMetrics | None = None
+) -> Fleet:
+    """Return a host that runs components, not started yet; it counts what it does in ``metrics``. Raises
+    Misconfigured."""
     need_components()
     from wadm.hosts.oci import Registries, known_credentials
     from wadm.hosts.wasm.capi import check_installation
@@ -74,7 +80,7 @@ def real_host(transport: Transport, lattice: str, address: str, options: HostOpt
     )
     spec = HostSpec(seed, {**_machine(), **options.labels}, behaviour, _public_key(options.seed))
     runtime_options: RuntimeOptions = RuntimeOptions(
-        options.cache, options.allow_files, registries, limits, address, spec.id
+        options.cache, options.allow_files, registries, limits, address, spec.id, metrics or HostMetrics()
     )
 
     def runtime(store: LatticeStore) -> Runtime:

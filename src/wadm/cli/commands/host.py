@@ -22,6 +22,15 @@ def _labels(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     return {name: value for name, _, value in pairs}
 
 
+def _address(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    from wadm.server.flag_values import socket_address
+
+    try:
+        return None if text is None else socket_address(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: {error}, as in 127.0.0.1:8080") from error
+
+
 @command(
     "host",
     examples="""
@@ -29,6 +38,7 @@ def _labels(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     wadm host --label zone=east --lattice staging --server nats://nats.example.com:4222
     wadm host --allow-file-load
     wadm host --allowed-insecure localhost:5000
+    wadm host --http-admin 127.0.0.1:9000
     """,
 )
 @option("--label", "labels", multiple=True, callback=_labels, metavar="NAME=VALUE", help="A label. May be repeated.")
@@ -74,6 +84,12 @@ def _labels(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     type=click.Path(file_okay=False, path_type=Path),
     help="Where compiled components are kept.  [default: ~/.cache/wadm/components]",
 )
+@option(
+    "--http-admin",
+    callback=_address,
+    metavar="IP:PORT",
+    help="Where to answer /livez, /readyz and /metrics.  [default: nowhere]",
+)
 @option("-v", "--verbose", is_flag=True, help="Show what components log at level debug, too.")
 @connected
 def host(
@@ -86,6 +102,7 @@ def host(
     max_time: float,
     heartbeat: float,
     cache: Path | None,
+    http_admin: tuple[str, int] | None,
     verbose: bool,
     session: Session,
 ) -> None:
@@ -108,5 +125,6 @@ def host(
         max_memory=max_memory * _MEBIBYTE,
         max_time=max_time,
         cache=cache,
+        http_admin=http_admin,
     )
     raise click.exceptions.Exit(run_real(session.settings, options, verbose))

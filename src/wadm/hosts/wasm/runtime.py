@@ -28,6 +28,7 @@ from wadm.hosts.wasm.http.server import Listener
 from wadm.hosts.wasm.images import Images
 from wadm.hosts.wasm.linked_component import LinkedUse
 from wadm.hosts.wasm.messaging import Subscriptions
+from wadm.hosts.wasm.metrics import HostMetrics
 from wadm.hosts.wasm.providers import STAND_INS, HttpServer, Role, role
 from wadm.hosts.wasm.recent_lines import RecentLines
 from wadm.hosts.wasm.workload import Limits, Workload
@@ -52,6 +53,8 @@ class RuntimeOptions(Struct, frozen=True):
     """The address of the host's NATS, for links that name one."""
     host_id: str = ""
     """As what it answers who asks for logs."""
+    metrics: HostMetrics = msgspec.field(default_factory=HostMetrics)
+    """Where it counts."""
 
 
 class WasmRuntime:
@@ -71,7 +74,8 @@ class WasmRuntime:
         self._read = stored_configs(store)
         self._options = options
         self._engine = Engine()
-        compiler = Compiler(self._engine, options.cache or default_cache())
+        self._metrics = options.metrics
+        compiler = Compiler(self._engine, options.cache or default_cache(), self._metrics.compiling)
         self._images = Images(compiler, options.registries, allow_files=options.allow_files)
         self._configs: dict[str, dict[str, str]] = {}
         self._workloads = WorkloadTable()
@@ -125,12 +129,14 @@ class WasmRuntime:
         use.names = component.config
         for name in component.config:  # one that was just put may not have come with the watch yet
             self._configs.setdefault(name, dict(await self._config(name)))
-        self._lines.begin(component_id, component.annotations.get(APPLICATION, ""))
+        counts = self._metrics.begin(component_id)
+        counts.application = component.annotations.get(APPLICATION, "")
+        self._lines.begin(component_id, counts.application)
         use.log_lines = ComponentLog(component_id, component.annotations, partial(self._lines.add, component_id))
         self._tell(use, await self._links())
         workload = self._workloads.get(component_id)
         if workload is None:
-            workload = Workload(component_id, use, code, component.max_instances, self._limits(component))
+            workload = Workload(component_id, use, code, component.max_instances, self._limits(component), counts)
             self._workloads.put(component_id, workload)
         workload.code = code
         workload.limits = self._limits(component)
@@ -141,6 +147,7 @@ class WasmRuntime:
         """Take no more requests for a component; those that have begun go on to their end."""
         self._uses.pop(component_id, None)
         self._lines.forget(component_id)
+        self._metrics.forget(component_id)
         if self._workloads.remove(component_id):
             _log.info("%s is stopped", component_id)
 

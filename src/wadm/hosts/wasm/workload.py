@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from wadm.hosts.wasm.context import ComponentContext
 from wadm.hosts.wasm.http.exchange import Exchange
 from wadm.hosts.wasm.instance import Guest
 from wadm.hosts.wasm.linking import ExportedFunction, LinkedComponent
+from wadm.hosts.wasm.metrics import ComponentCounts
 from wadm.hosts.wasm.values import Err
 from wadm.hosts.wasm.wasi.http import IncomingRequest
 
@@ -45,6 +47,11 @@ class Slots:
         self.taken = 0
         self._limit = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._waiting)
 
     def set_limit(self, limit: int) -> None:
         """Change how many may be taken; those taken stay so."""
@@ -103,7 +110,15 @@ class Workload:
     The code may be replaced at any time: calls that have begun go on with the one they began with.
     """
 
-    def __init__(self, name: str, context: ComponentContext, code: Code, max_instances: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        context: ComponentContext,
+        code: Code,
+        max_instances: int,
+        limits: Limits,
+        counts: ComponentCounts | None = None,
+    ) -> None:
         self.name = name
         self.code = code
         self.limits = limits
@@ -111,6 +126,8 @@ class Workload:
         """Calls that ended in an error since it was started."""
         self._context = context
         self._slots = Slots(max_instances)
+        self._counts = ComponentCounts() if counts is None else counts
+        self._counts.load = lambda: (self._slots.taken, self._slots.waiting)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -128,6 +145,7 @@ class Workload:
 
     async def serve(self, request: IncomingRequest, exchange: Exchange) -> None:
         """Have an instance answer a request. The exchange gets a response, whatever becomes of it."""
+        began = time.monotonic()
         try:
             async with self._instance() as (guest, code):
                 # What goes wrong is answered before the instance, and with it its response, is thrown away.
@@ -140,6 +158,9 @@ class Workload:
         except asyncio.CancelledError:
             exchange.abort("the host ends")
             raise
+        finally:
+            self._counts.codes[exchange.status] += 1
+            self._counts.answering.observe(time.monotonic() - began)
 
     async def _serve_with(
         self, guest: Guest, function: ExportedFunction | None, request: IncomingRequest, exchange: Exchange
@@ -149,9 +170,11 @@ class Workload:
                 raise Trap(f"it exports no {HTTP_HANDLER}")
             await self._run(guest, function, guest.push(request), guest.push(exchange))
         except TimeoutError:
+            self._counts.timeouts += 1
             self._failed(f"took more than {self.limits.time:g} s to answer, and was ended")
             exchange.refuse(504, "the component that serves this took too long")
         except Trap as trap:
+            self._counts.traps += 1
             self._failed(f"ended in an error: {summary(trap)}")
             exchange.fail(str(trap))
         else:
@@ -167,6 +190,7 @@ class Workload:
     async def receive(self, message: tuple[str, bytes, str | None]) -> None:
         """Have an instance handle a message: its subject, body and where to reply to. What goes wrong is logged."""
         subject = message[0]
+        self._counts.messages += 1
         try:
             async with self._instance() as (guest, code):
                 if code.handle_message is None:
@@ -175,8 +199,10 @@ class Workload:
         except Overloaded:
             self._failed(f"has {MAX_WAITING} messages waiting: one on {subject} was dropped")
         except TimeoutError:
+            self._counts.timeouts += 1
             self._failed(f"took more than {self.limits.time:g} s for a message on {subject}, and was ended")
         except Trap as trap:
+            self._counts.traps += 1
             self._failed(f"ended in an error on a message on {subject}: {summary(trap)}")
         else:
             if isinstance(outcome, Err):
