@@ -183,6 +183,29 @@ def test_where_the_number_says_nothing_the_host_is_asked() -> None:
     assert pending.answered
 
 
+@pytest.mark.parametrize("event_first", [True, False])
+def test_a_request_whose_event_has_come_has_not_failed_though_its_reply_is_lost(event_first: bool) -> None:
+    """What the host runs tells whether it had its effect: until then it is not asked again."""
+    rescale = replace(START, annotations=NEW)
+    world = World(WEB, asked=rescale)
+    if event_first:
+        world.hear(scaled(3)).outcome(rescale, "unanswered")
+    else:
+        world.outcome(rescale, "unanswered").hear(scaled(3), 2.0)
+    pending = world.pending(rescale)
+    assert pending is not None
+    assert (pending.held, pending.delivered, pending.error == "") == (False, True, event_first)
+    assert world.news.questions.hosts == {"h1"}
+
+
+def test_a_request_of_which_neither_event_nor_reply_has_come_has_failed() -> None:
+    rescale = replace(START, annotations=NEW)
+    for world in (World(WEB, asked=rescale), World(WEB, asked=rescale).hear(scaled(4))):
+        pending = world.outcome(rescale, "unanswered").pending(rescale)
+        assert pending is not None
+        assert (pending.held, pending.lingering) == (True, True)
+
+
 def test_an_event_with_another_number_is_no_answer() -> None:
     world = World(WEB, asked=replace(START, count=5)).hear(scaled(4))
     pending = world.pending(START)

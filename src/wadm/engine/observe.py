@@ -55,7 +55,7 @@ def observe(
             observe_inventory(event.inventory, lattice, in_flight, news, now)
         case ComponentScaled():
             touched[(event.host_id, "component", event.component.id)] = now
-            _component_scaled(event, lattice, in_flight, news)
+            _component_scaled(event, lattice, in_flight, news, now)
         case ComponentScaleFailed():
             key = ("component", event.host_id, event.component_id)
             _failed_start(key, event.image, event.error, in_flight, news, now)
@@ -271,7 +271,9 @@ def remove_host(host_id: str, lattice: Lattice, in_flight: Expectations, news: C
 # -- single events ----------------------------------------------------------------------------
 
 
-def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: Expectations, news: ChangeSet) -> None:
+def _component_scaled(
+    event: ComponentScaled, lattice: Lattice, in_flight: Expectations, news: ChangeSet, now: float
+) -> None:
     """Fold a scale event, minding a host's habits (docs/protocol/lattice.md#components).
 
     A re-scale tells the annotations and image from before, an update ends with an event that says 0 while all runs.
@@ -305,6 +307,8 @@ def _component_scaled(event: ComponentScaled, lattice: Lattice, in_flight: Expec
         elif told != wanted:
             if told.count == asked.count:
                 in_flight.answer(key)
+                if pending is not None and pending.lingering:
+                    in_flight.deliver(key, now)  # The host has taken it on, though its reply was lost or late.
             told = _in_doubt(told, known)
             news.questions.hosts.add(host_id)
         _put(host_id, told, lattice, news)

@@ -29,6 +29,11 @@ def observe_outcome(
         news.questions.hosts.add(host_of(command))
         in_flight.deliver(command.key, now)
         return
+    if result == "unanswered" and pending.answered and kind.confirmed_by == "event":
+        # Only the reply is lost: an event has told that the host took it on. What the host runs shows what came of it.
+        news.questions.hosts.add(host_of(command))
+        in_flight.deliver(command.key, now)
+        return
     news.request_verification(command.key)
     kind.note_failure(command, result, lattice)
     error = outcome.message or no_answer(command, result)
