@@ -97,6 +97,27 @@ def test_one_version_is_deleted() -> None:
     assert stored.delete_version("v3") is None
 
 
+@pytest.mark.parametrize("left", [(), ("v1",)], ids=["the last version", "one of two"])
+def test_deletions_at_the_same_time_may_be_one(left: tuple[str, ...]) -> None:
+    """The write of one is lost, and what it finds then, another has done: nothing tells whose deletion it was."""
+    ledger = Ledger(Clock().now)
+    for version in (*left, "v2"):
+        ledger.done(ledger.asks(f"put {version}", put(version)))
+    delete = lambda stored: stored.delete_version("v2")  # noqa: E731
+    first, second = (ledger.asks(what, delete) for what in ("delete v2", "delete v2 once more"))
+    ledger.done(second)
+    ledger.done(first)
+    assert ledger.may_be() == {Stored(left)}
+
+
+def test_a_deletion_that_was_asked_for_after_another_was_confirmed_finds_nothing() -> None:
+    ledger = Ledger(Clock().now)
+    ledger.done(ledger.asks("put v1", put("v1")))
+    ledger.done(ledger.asks("delete", Stored.delete))
+    with pytest.raises(Contradiction, match="delete v1 was confirmed, which cannot be"):
+        ledger.done(ledger.asks("delete v1", lambda stored: stored.delete_version("v1")))
+
+
 def test_what_a_store_forgot_is_left_out() -> None:
     ledger = Ledger(Clock().now)
     ledger.asks("put v1", put("v1"))

@@ -4,6 +4,9 @@ An application is a register: its versions, and which is deployed. A request cha
 asked and its being answered (it is *linearizable*). The ledger keeps every state that is possible so far, together with
 which of the unanswered requests have had their effect in it. An answer rules out the states in which it could not have
 been given; where none is left, the answers contradict each other.
+
+A deletion bears no mark of who has done it. One whose write was lost, and that another came before, finds that what it
+asked for is so, and is confirmed: deletions that are asked for at the same time may be one.
 """
 
 from __future__ import annotations
@@ -172,11 +175,20 @@ class Ledger:
             stored, applied = waiting.pop()
             for number in self._requests.keys() - applied:
                 for after in _after(stored, self._requests[number]):
-                    possible = (after, applied | {number})
-                    if possible not in found:
-                        found.add(possible)
-                        waiting.append(possible)
+                    fresh = {(after, together) for together in self._together(stored, after, applied | {number})}
+                    waiting += fresh - found
+                    found |= fresh
         return found
+
+    def _together(self, stored: Stored, after: Stored, applied: frozenset[int]) -> list[frozenset[int]]:
+        """Return which requests may have had their effect at once: the last of those ``applied``, or others with it
+        that delete the same."""
+        possible = [applied]
+        if len(after.versions) < len(stored.versions):
+            for number in self._requests.keys() - applied:
+                if self._requests[number].change(stored) == after:
+                    possible += [one | {number} for one in possible]
+        return possible
 
 
 def _after(stored: Stored, request: _Request) -> Iterator[Stored]:
