@@ -95,6 +95,7 @@ class Server:
         )
         make_owner = make_owner or owner_maker(transport, self.store, self.statuses, settings)
         self.lattices = LatticeManager(transport, self.store, make_owner, settings.api.multitenant)
+        self.statuses.on_told = self.lattices.told
         self.leases = Leases(
             transport.bucket(called.leases),
             instance,

@@ -168,6 +168,16 @@ class LatticeManager:
             owner.notice(name)
         self._want(place)
 
+    def told(self, lattice: str, name: str) -> None:
+        """Note that somebody else has told of an application: a former owner, late, or a server that fills a new
+        stream. Of one that is not deployed, and of which nothing runs, the owner may know nothing; it has the last word
+        all the same."""
+        place = LatticeRef(lattice, self._accounts.get(lattice))
+        owner, record = self._owners.get(place.scope), self._store.view.record(place, name)
+        deployed = record is not None and record.glance.deployed is not None
+        if isinstance(owner, LatticeRunner) and not deployed and not any(True for _ in owner.lattice.owned_by(name)):
+            owner.notice(name)
+
     def _want(self, place: LatticeRef) -> None:
         scope = place.scope
         if scope not in self._heard and not self._is_welcome(place):

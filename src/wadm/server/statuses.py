@@ -6,7 +6,7 @@ message are taken out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,6 +45,8 @@ class Statuses:
     def __init__(self, transport: Transport, stream: str) -> None:
         self._transport = transport
         self._stream = stream
+        self.on_told: Callable[[str, str], None] | None = None
+        """Called with lattice and name of an application of which others have told something else than was known."""
         self._told: dict[tuple[str, str], Told] = {}
         self._subscription: Subscription | None = None
         self._purging = BackgroundTasks("Old statuses could not be removed, they stay in the stream")
@@ -155,6 +157,8 @@ class Statuses:
             self._limited.warning("status", "A status cannot be read", subject=subject, reason=error)
             return
         self._told[key] = Told(raw, status.type, status.message)
+        if self.on_told is not None:
+            self.on_told(*key)
 
 
 def fitting(status: ApplicationStatus, limit: int) -> bytes:

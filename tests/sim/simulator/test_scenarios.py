@@ -751,6 +751,33 @@ async def test_what_runs_of_an_application_that_was_put_anew_goes_when_somebody_
     await scene.until(lambda: not scene.where("shop-api"), within=5)
 
 
+@played
+async def test_the_owner_has_the_last_word_of_an_application_that_is_not_deployed(scene: Scenario) -> None:
+    """A server that fills a new stream tells what a former owner said last, and the owner knows nothing of it."""
+    await scene.start(servers=1, hosts=1)
+    assert await scene.world.user.put(application("shop", component("api", 2)))
+    _tells(scene, "shop", "reconciling")
+    assert scene.status("shop") == "reconciling"
+    await scene.until(lambda: scene.status("shop") == "undeployed", within=1)
+
+
+@played
+async def test_what_others_say_of_an_application_that_is_not_deployed_stops_nothing_of_it(scene: Scenario) -> None:
+    """It may have been put a moment ago into a store that has lost that it is deployed."""
+    await scene.start(servers=1, hosts=1)
+    await _runs_as_ours(scene, "shop")
+    assert await scene.world.user.put(application("shop", component("api", 2)))
+    _tells(scene, "shop", "deployed")
+    await scene.wait(60)
+    assert (scene.asked(), scene.where("shop-api"), scene.status("shop")) == ([], {"host-1": 2}, "deployed")
+
+
+def _tells(scene: Scenario, name: str, status: str) -> None:
+    """Have somebody who is not the owner tell the status of an application."""
+    said = {"status": {"type": status}, "version": "", "components": []}
+    scene.world.stranger.publish(f"wadm.status.{LATTICE}.{name}", json.dumps(said).encode())
+
+
 async def _runs_as_ours(scene: Scenario, name: str) -> None:
     """Have something run that bears the name of an application of which nothing is stored."""
     host = scene.host(1)
