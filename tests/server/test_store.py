@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.server.lab import in_virtual_time, manifest, settle
 from wadm.engine import history
@@ -511,18 +512,60 @@ async def test_what_somebody_deleted_while_the_connection_was_away_does_not_come
     assert record.glance.versions == ("v2",)
 
 
+class RefusesThatShopIsPutBack(Network):
+    """Refuses some puts of "shop" by the server "one"."""
+
+    failures = 0
+
+    def fault(self, client: str, operation: str, target: str) -> Fault | None:
+        if client == "one" and operation == "put" and target.endswith("-shop") and self.failures:
+            self.failures -= 1
+            return Fault(before=Unavailable("away again"))
+        return None
+
+
+@in_virtual_time
+async def test_what_is_put_anew_before_it_is_put_back_is_undeployed_by_nobody() -> None:
+    network = RefusesThatShopIsPutBack()
+    broker = MemoryBroker(network=network)
+    store, changes = await a_store(broker), []
+    await store.change(HOME, "shop", lambda _: Application("shop", {"v1": a_manifest("shop", "v1")}, "v1"))
+    store.on_change = lambda lattice, account, name: changes.append(name)
+    transport = MemoryTransport(broker, "probe")
+    await make_anew(transport)
+    network.failures = 1
+    with pytest.raises(Unavailable):
+        await store.come_back(made=True, put_back=True)
+    await transport.bucket(BUCKET).put("default-shop", stored("shop", "v2"))
+    await settle()
+    assert store.view.evidence(HOME, "shop") == "unknown"
+    await store.come_back(made=True, put_back=True)
+    assert (store.view.evidence(HOME, "shop"), changes[-1]) == ("deployed", "shop")
+    await store.change(HOME, "shop", lambda now: replace(now, deployed_version=None))
+    assert store.view.evidence(HOME, "shop") == "undeployed"
+
+
+@in_virtual_time
+async def test_what_was_undeployed_while_the_connection_was_away_is_told_of_once_that_is_certain() -> None:
+    """It is the same bucket: nothing was lost."""
+    broker = MemoryBroker()
+    store, other = await a_store(broker), await a_store(broker, "other")
+    await store.change(HOME, "shop", lambda _: Application("shop", {"v1": a_manifest("shop", "v1")}, "v1"))
+    await settle()
+    assert store._watch is not None
+    await store._watch.stop()  # it hears of nothing any more
+    await other.change(HOME, "shop", adding("shop", "v2"))
+    await other.change(HOME, "shop", lambda now: replace(now, deployed_version=None))
+    await other.change(HOME, "cart", adding("cart", "v1"))
+    changes: list[str] = []
+    store.on_change = lambda lattice, account, name: changes.append(name)
+    await store.come_back(made=False, put_back=True)
+    assert (store.view.evidence(HOME, "shop"), changes) == ("undeployed", ["shop"])
+
+
 @in_virtual_time
 async def test_putting_back_can_be_interrupted() -> None:
-    class Failing(Network):
-        failures = 0
-
-        def fault(self, client: str, operation: str, target: str) -> Fault | None:
-            if client == "one" and operation == "put" and target.endswith("-shop") and self.failures:
-                self.failures -= 1
-                return Fault(before=Unavailable("away again"))
-            return None
-
-    network = Failing()
+    network = RefusesThatShopIsPutBack()
     broker = MemoryBroker(network=network)
     store = await a_store(broker)
     for name in ("cart", "shop", "user"):

@@ -132,24 +132,27 @@ class Store:
             return
         known, watch, view = self.view, self._watch, View(self._multitenant)
         self._watch = await self._follow(view)
-        if not put_back and self._lost is None:
+        if put_back and self._lost is None:
+            self._lost = losses.FearedLoss(known, "" if before is None or made else before.made, newest)
+        if self._lost is None:
             view.remember_missing(known)
+        else:
+            view.fear_lost(self._lost.view)
         self.view = view
         self._forget_revisions()
         if watch is not None:
             await watch.stop()
-        if put_back and self._lost is None:
-            self._lost = losses.FearedLoss(known, "" if before is None or made else before.made, newest)
+        concerned = (known if self._lost is None else self._lost.view).all_deployed()
         if self._lost is not None:
-            view.remember_deleted(self._lost.view)
             await self._put_back(self._lost)
             self._lost = None
+            view.fear_no_more()
         was_gone, self.is_gone = self.is_gone, False
         self.state = await self._bucket.state()
         self._mend_lists()
         if view.missing() and not was_gone:
             log.error(self.trouble())
-        self._tell({(r.scope, r.name) for r in known.all_deployed()} | {(r.scope, r.name) for r in view.all_deployed()})
+        self._tell({(record.scope, record.name) for record in (*concerned, *view.all_deployed())})
 
     def _mend_lists(self) -> None:
         """Have every stored application in the list of its lattice, whatever happened to those who stored it."""

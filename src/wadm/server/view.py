@@ -128,6 +128,8 @@ class View:
         """How many of the keys the bucket has an entry of."""
         self._deleted_before: frozenset[str] = frozenset()
         """Keys that bore a deletion marker in a bucket that is lost."""
+        self._feared_lost: frozenset[tuple[str, str]] = frozenset()
+        """Scope and name of what was deployed in a bucket that is lost, and is not put back yet."""
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -248,11 +250,14 @@ class View:
         """Return what is known of an application's fate.
 
         ``deleted`` means that a key it could have had bears a deletion marker, or did in a bucket that is lost;
-        ``unknown`` that there is no trace, as of an application that another manager looks after.
+        ``unknown`` that there is no trace, as of an application that another manager looks after, or that it was
+        deployed in a bucket that is lost, and was put anew before it could be put back.
         """
         record = self.record(place, name)
+        if record is not None and record.glance.deployed is None:
+            return "unknown" if (place.scope, name) in self._feared_lost else "undeployed"
         if record is not None:
-            return "undeployed" if record.glance.deployed is None else "deployed"
+            return "deployed"
         return "deleted" if any(map(self._is_deleted, keys_of(place, name))) else "unknown"
 
     def _is_deleted(self, key: str) -> bool:
@@ -264,6 +269,16 @@ class View:
     def remember_deleted(self, lost: View) -> None:
         """Remember what was deleted of what a lost bucket held: that the markers are lost makes nothing undone."""
         self._deleted_before = lost._deleted_before.union(filter(lost._is_deleted, lost._slots))
+
+    def fear_lost(self, lost: View) -> None:
+        """Remember what was deleted of what a lost bucket held, and, until it is put back, what was deployed: that
+        somebody has put it anew meanwhile does not undeploy it."""
+        self.remember_deleted(lost)
+        self._feared_lost = frozenset((record.scope, record.name) for record in lost.all_deployed())
+
+    def fear_no_more(self) -> None:
+        """Note that what a lost bucket held is put back."""
+        self._feared_lost = frozenset()
 
     def remember_missing(self, lost: View) -> None:
         """Take over what another view knows and this one's bucket does not hold: nobody deleted it."""

@@ -68,11 +68,11 @@ def odd_last_event_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event with 0 at the end of a live update is taken to mean that the component has stopped."""
     before = observe._component_scaled
 
-    def believe(event: Any, lattice: Any, pending: Any, news: Any) -> None:
+    def believe(event: Any, lattice: Any, pending: Any, news: Any, now: float) -> None:
         if event.component.count == 0:
             observe.drop_entity("component", event.host_id, event.component.id, lattice, news)
         else:
-            before(event, lattice, pending, news)
+            before(event, lattice, pending, news, now)
 
     monkeypatch.setattr(observe, "_component_scaled", believe)
 

@@ -132,6 +132,7 @@ REMEMBERED = {
     50365: "that a configuration was about to change went off the record while its put had no answer",
     40219: "a component got the name of another share while hosts had not said yet what they run",
     24509: "the check counted a host for each of two shares that only one host fits",
+    71284: "what was put anew into a store that had lost it was taken for undeployed before it could be put back",
     70978: "a put of a link that was overdue before it was sent went off the record, and was done after all",
     70369: "the check took the start of a provider for known that had been stopped since, as its host had answered",
     24712: "the check did not wait for the end of the pause that follows where most hosts fell silent",
