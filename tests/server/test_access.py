@@ -42,7 +42,7 @@ def test_every_stream_and_bucket_of_ours_is_in_the_table() -> None:
 
 
 def test_every_operation_is_in_the_table_and_a_viewer_may_only_read() -> None:
-    changing = {"put", "del", "deploy", "undeploy", "rollback", "resume", "restore"}
+    changing = {"put", "del", "deploy", "undeploy", "rollback", "resume", "restore", "cordon", "drain", "uncordon"}
     for operation in OPERATIONS:
         subject = subjects.api("default", operation.name, "shop" if operation.named else None)
         may = {

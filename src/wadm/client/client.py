@@ -16,6 +16,7 @@ from wadm.client.settings import Settings
 from wadm.client.sources import load_file
 from wadm.client.watch import SETTLE, Goal, NotReached, StatusWatch
 from wadm.errors import NoResponders, TimedOut
+from wadm.model.cordons import CordonStanding
 from wadm.model.insight import Missing, Planned
 from wadm.model.lattice import Inventory, Link, owner
 from wadm.model.manifest import Manifest
@@ -153,6 +154,45 @@ class Client:
         lattice, and NotSupported with the original.
         """
         return replies.read_resumed(await self._request("resume"))
+
+    async def cordon(
+        self, host: str = "", *, label: str = "", author: str = "", message: str = ""
+    ) -> tuple[CordonStanding, ...]:
+        """Have nothing new placed on a host (by id or name), or on the hosts with a label (``key=value``); what runs
+        there stays. A drain of the same becomes a cordon.
+
+        Return the cordon with its hosts. Raises Rejected for a host that is not known, Unavailable where nobody looks
+        after the lattice, and NotSupported with the original.
+        """
+        body = encode_ask(Ask(host=host, label=label, author=author, message=message))
+        return replies.read_cordons(await self._request("cordon", data=body))
+
+    async def drain(
+        self,
+        host: str = "",
+        *,
+        label: str = "",
+        deadline: float = 0.0,
+        force: bool = False,
+        author: str = "",
+        message: str = "",
+    ) -> tuple[CordonStanding, ...]:
+        """Have what runs on a host, or on the hosts with a label, run elsewhere, as :meth:`cordon`.
+
+        ``deadline`` are the seconds after which it is to be over; with ``force`` what is left then is stopped.
+        :meth:`cordons` tells how far it is.
+        """
+        ask = Ask(host=host, label=label, deadline=deadline, force=force, author=author, message=message)
+        return replies.read_cordons(await self._request("drain", data=encode_ask(ask)))
+
+    async def uncordon(self, host: str = "", *, label: str = "", author: str = "") -> tuple[CordonStanding, ...]:
+        """Take a cordon or a drain back. Return those that are left. Raises as :meth:`cordon`."""
+        body = encode_ask(Ask(host=host, label=label, author=author))
+        return replies.read_cordons(await self._request("uncordon", data=body))
+
+    async def cordons(self) -> tuple[CordonStanding, ...]:
+        """Return which hosts are cordoned or drained, and how far each is. Raises as :meth:`cordon`."""
+        return replies.read_cordons(await self._request("cordons"))
 
     async def missing(self) -> tuple[Missing, ...]:
         """Return the applications that the server's bucket has lost though nobody deleted them, as far as servers

@@ -20,6 +20,7 @@ from wadm.errors import (
     Unavailable,
     WadmError,
 )
+from wadm.model.cordons import CordonStanding
 from wadm.model.insight import ApplicationView, Missing, Planned
 from wadm.model.manifest import Manifest, Problem
 from wadm.model.status import ApplicationStatus
@@ -176,6 +177,12 @@ def read_resumed(data: bytes) -> tuple[str, ...]:
     """Return the names of the hosts that are given up."""
     reply = _insight(data)
     return () if isinstance(reply.hosts, UnsetType) else reply.hosts
+
+
+def read_cordons(data: bytes) -> tuple[CordonStanding, ...]:
+    """Return what is cordoned or drained."""
+    reply = _insight(data)
+    return () if isinstance(reply.cordons, UnsetType) else reply.cordons
 
 
 def read_missing(data: bytes) -> tuple[Missing, ...]:

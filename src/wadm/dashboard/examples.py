@@ -135,6 +135,32 @@ EXAMPLES: Final[dict[str, Any]] = {
         ],
     },
     "Resumed": {"result": "success", "message": "Nothing was paused", "hosts": []},
+    "Cordons": {
+        "result": "success",
+        "message": "Draining cold-river-1234: nothing new is placed there, what runs there is moved to other hosts",
+        "cordons": [
+            {
+                "cordon": {
+                    "since": _NOW,
+                    "host": _HOST["id"],
+                    "called": "cold-river-1234",
+                    "author": "ada",
+                    "message": "kernel upgrade",
+                    "drain": True,
+                },
+                "hosts": [
+                    {
+                        "id": _HOST["id"],
+                        "name": "cold-river-1234",
+                        "state": "safe to stop",
+                        "why": "",
+                        "left": [],
+                        "others": [],
+                    }
+                ],
+            }
+        ],
+    },
     "Hosts": {"result": "success", "hosts": [_HOST]},
     "Host": {"result": "success", "host": _HOST},
     "Lattices": {"result": "success", "lattices": ["default"]},

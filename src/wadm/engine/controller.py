@@ -30,6 +30,7 @@ from msgspec import Struct
 from wadm.engine.carrying_out import PlanExecution
 from wadm.engine.compile import compile_manifest
 from wadm.engine.context import Context
+from wadm.engine.cordoning import Cordoning
 from wadm.engine.dependency_index import DependencyIndex
 from wadm.engine.desired_state import DesiredState
 from wadm.engine.effects import Effect
@@ -42,6 +43,7 @@ from wadm.engine.hosts_record import HostsRecord
 from wadm.engine.inputs import (
     ApplicationRead,
     ApplicationsListed,
+    CordonsChanged,
     DesiredChanged,
     DoubtsChanged,
     ErrorMet,
@@ -73,6 +75,7 @@ from wadm.engine.takeover import Takeover
 from wadm.engine.timeline_recorder import TimelineRecorder
 from wadm.engine.timers import Timers
 from wadm.model.commands import Command, Outcome
+from wadm.model.cordons import CordonStanding
 from wadm.model.insight import ApplicationView
 from wadm.model.lattice import Lattice
 from wadm.model.manifest import Manifest
@@ -113,8 +116,17 @@ class LatticeController:
         self._planner = Planner(context, self._desired_state, self._statuses)
         self._execution = PlanExecution(context, self._planner, self._statuses, self._records, recorder)
         self._hosts_record = HostsRecord(context)
+        self._cordoning = Cordoning(context, recorder, self._statuses)
         self._timers = Timers(
-            context, self._execution, self._statuses, liveness, self._intake, self._hosts_record, rereading, tick_every
+            context,
+            self._execution,
+            self._statuses,
+            liveness,
+            self._intake,
+            self._hosts_record,
+            rereading,
+            self._cordoning,
+            tick_every,
         )
         self._is_first_plan = True
 
@@ -207,12 +219,15 @@ class LatticeController:
                 context.may_act = input.may_act
             case PauseEnded():
                 self._intake.end_pause()
+            case CordonsChanged():
+                self._cordoning.changed(input.cordons)
             case EventsMissed():
                 context.verify()
             case ErrorMet():
                 self._timers.verify_soon(now)
             case TakeOver():
                 self._records.load(input.records)
+                context.lattice.cordons = input.cordons
                 self._takeover.begin(input)
             case ApplicationsListed():
                 self._takeover.end(now)
@@ -280,6 +295,10 @@ class LatticeController:
         desired, last = self.interests.desired(name) or nothing(name), self.last_status(name)
         statuses = {scaler.id: scaler for scaler in last.scalers} if last is not None else {}
         return explain_application(desired, plan, statuses, self.lattice, self.in_flight)
+
+    def cordons(self, now: float) -> tuple[CordonStanding, ...]:
+        """Return the hosts that people have cordoned or drain, and how far each is."""
+        return self._cordoning.standings(now)
 
     def fork(self) -> LatticeController:
         """Return a controller that knows the same and can be fed something else, to see what would be decided."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from wadm.engine.liveness import KnownHost, Remembered
 from wadm.engine.plan import OwnedResources
 from wadm.model.commands import Outcome
+from wadm.model.cordons import Cordon
 from wadm.model.events import Event, Unchanged
 from wadm.model.lattice import Inventory, Link
 from wadm.model.manifest import Manifest
@@ -143,13 +144,20 @@ class RecordsLost(Struct, frozen=True):
 
 
 class TakeOver(Struct, frozen=True):
-    """The lattice is taken over: the stored records, what the former owner remembered of the hosts, and the hosts that
-    answered a first ping, by id. This ``began`` before any of them was read."""
+    """The lattice is taken over: the stored records, what the former owner remembered of the hosts, the hosts that
+    answered a first ping, by id, and those that people have cordoned. This ``began`` before any of them was read."""
 
     began: float
     records: dict[str, OwnedResources]
     remembered: Remembered
     hosts: dict[str, KnownHost]
+    cordons: tuple[Cordon, ...] = ()
+
+
+class CordonsChanged(Struct, frozen=True):
+    """People want other hosts cordoned or drained than before; this is stored."""
+
+    cordons: tuple[Cordon, ...]
 
 
 class ApplicationsListed(Struct, frozen=True):
@@ -186,5 +194,6 @@ Input: TypeAlias = (
     | ApplicationsListed
     | LeaseChanged
     | PauseEnded
+    | CordonsChanged
     | ErrorMet
 )

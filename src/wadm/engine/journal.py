@@ -23,14 +23,14 @@ from wadm.engine import changes, controller, effects, expectations, inputs, limi
 from wadm.engine.hiding import Hiding
 from wadm.engine.placing import assign, targets
 from wadm.errors import Malformed
-from wadm.model import commands, events, lattice, manifest, provider_starts, status, swaps, timeline
+from wadm.model import commands, cordons, events, lattice, manifest, provider_starts, status, swaps, timeline
 
 Json: TypeAlias = Any
 TAG: Final = "$"
 
 _MODULES = (
     controller, inputs, effects, changes, liveness, plan, limits, scalers, targets, assign, expectations,
-    commands, events, lattice, manifest, provider_starts, status, swaps, timeline,
+    commands, cordons, events, lattice, manifest, provider_starts, status, swaps, timeline,
 )  # fmt: skip
 
 

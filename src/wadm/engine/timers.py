@@ -6,6 +6,7 @@ import math
 
 from wadm.engine.carrying_out import PlanExecution
 from wadm.engine.context import Context
+from wadm.engine.cordoning import Cordoning
 from wadm.engine.hosts_record import HostsRecord
 from wadm.engine.intake import Intake
 from wadm.engine.liveness import Liveness
@@ -30,6 +31,7 @@ class Timers:
         intake: Intake,
         hosts_record: HostsRecord,
         rereading: Rereading,
+        cordoning: Cordoning,
         tick_every: float,
     ) -> None:
         self._context = context
@@ -39,6 +41,7 @@ class Timers:
         self._intake = intake
         self._hosts_record = hosts_record
         self._rereading = rereading
+        self._cordoning = cordoning
         self._tick_every = tick_every
         self._next_tick = 0.0
         self._verify_at = math.inf
@@ -78,6 +81,7 @@ class Timers:
         if context.may_act:
             self._hosts_record.tick(self._liveness.remember(), now)
         self._intake.check_health(now)
+        self._cordoning.tick(now)
         if self._hosts_joined < context.lattice.last_joined <= now - HOST_JOIN_WINDOW:
             self._hosts_joined = context.lattice.last_joined
             context.changes.applications |= context.interests.wanting()

@@ -29,7 +29,7 @@ from wadm.engine.commands import describe, starting
 from wadm.engine.expectations import Pending
 from wadm.engine.links import awaited
 from wadm.engine.placing.assign import Assignment, Placement
-from wadm.engine.placing.constraints import HostRules, rules_for, workload_of
+from wadm.engine.placing.constraints import HostRules, emptied, rules_for, taken_out, workload_of
 from wadm.engine.placing.strategies import strategy_for
 from wadm.engine.plan import PlanBuilder, start_beside
 from wadm.engine.providers import plan_provider
@@ -400,12 +400,16 @@ def _stop_the_rest(progress: Progress, placement: Placement, mine: Mapping[str, 
     outside = {host: mine[host] for host in leaving}
     certainty, hosts = work.lattice.certainty, work.lattice.hosts
     serving = {host: one for host, one in progress.serving.items() if certainty.of_host(hosts[host]) == "certain"}
+    drained = emptied(work.lattice) if work.lattice.cordons else {}
     may_go = may_stop(outside, scaler, placement, take_stock(placement, serving))
+    may_go |= {host for host in leaving if host in drained and drained[host].forces(work.now)}
     for host in leaving:
         work.commands.considered.add((scaler.entity_kind, host, scaler.entity_id))
         entity = mine[host]
         may_stay = eligible(scaler, host, work)
         why = "more run than are wanted" if may_stay else "its labels match no spread"
+        if host in drained:
+            why = f"the host {taken_out(drained[host])}"
         if host not in may_go:
             continue
         if isinstance(entity, Component):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from wadm.model.addresses import AddressConfigs
 from wadm.model.certainty import Certainty
+from wadm.model.cordons import Cordon
 from wadm.model.link_puts import LinkAt, LinkPuts
 from wadm.model.names import APPSPEC, MANAGED_BY, MANAGER, SCALER, SPREAD
 from wadm.model.provider_starts import ProviderStarts
@@ -196,6 +197,8 @@ class Lattice:
         self.pause: Pause | None = None
         self.link_puts = LinkPuts()
         self.address_configs = AddressConfigs()
+        self.cordons: tuple[Cordon, ...] = ()
+        """What people have taken out of use. Of several for one host the first drain counts, else the first."""
         self._values: dict[str, dict[str, str] | None] = {}
         """What each configuration held when that was last known; ``None``: it was not there."""
         self._naming: dict[str, dict[LinkAt, None]] = {}
@@ -233,6 +236,16 @@ class Lattice:
         entities: list[Entity] = [*host.components.values(), *host.providers.values()]
         return sorted({name for entity in entities if (name := owner(entity)) is not None})
 
+    def cordoned(self) -> dict[str, Cordon]:
+        """Return the cordon of each host that has one, by host id; of several a drain counts before others."""
+        found: dict[str, Cordon] = {}
+        for cordon in sorted(self.cordons, key=lambda one: not one.drain):
+            hosts = [cordon.host] if cordon.host else self.eligible((cordon.requirement,))
+            for host_id in hosts:
+                if host_id in self.hosts:
+                    found.setdefault(host_id, cordon)
+        return found
+
     def eligible(self, wanted: Requirements) -> list[str]:
         """Return the ids of the hosts with these labels, sorted. Do not change it."""
         hosts = self._eligible.get(wanted)
@@ -256,6 +269,7 @@ class Lattice:
         other.links = dict(self.links)
         other.link_puts = self.link_puts.copy()
         other.address_configs = self.address_configs.copy()
+        other.cordons = self.cordons
         other._values = dict(self._values)
         other._naming = {name: dict(links) for name, links in self._naming.items()}
         other._to = {target: dict(links) for target, links in self._to.items()}

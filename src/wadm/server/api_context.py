@@ -105,7 +105,14 @@ class ApiContext:
         self.has_hosts: Callable[[LatticeRef], bool] = lambda place: True
         """Whether hosts of a lattice are heard: nothing is said of applications in a lattice without hosts."""
 
-    async def ask_owner(self, place: LatticeRef, question: str, name: str, manifest: Manifest | None = None) -> bytes:
+    async def ask_owner(
+        self,
+        place: LatticeRef,
+        question: str,
+        name: str,
+        manifest: Manifest | None = None,
+        ask: insight.Ask = insight.Ask(),  # noqa: B008 - immutable
+    ) -> bytes:
         """Ask the owner of a lattice; one that nobody has looked after yet gets one.
 
         Where there is none yet, it is asked again until the time is up: a server may just be taking over.
@@ -114,7 +121,7 @@ class ApiContext:
         while True:
             left = ends - self.transport.now()
             try:
-                return await ask_owner(self.transport, place, question, name, manifest, max(left, OWNER_PAUSE))
+                return await ask_owner(self.transport, place, question, name, manifest, max(left, OWNER_PAUSE), ask)
             except NobodyThere:
                 if left <= OWNER_PAUSE:
                     raise

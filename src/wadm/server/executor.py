@@ -38,6 +38,7 @@ from wadm.model.commands import Action, Outcome
 from wadm.server import tracing
 from wadm.server.application_reader import Statuses
 from wadm.server.commands import Commands
+from wadm.server.cordon_book import CordonBook
 from wadm.server.driver import Driver
 from wadm.server.host_queries import ANSWER_TIMEOUT, HostQueries
 from wadm.server.logging import Limited
@@ -68,6 +69,7 @@ class Executor:
         inquiries: HostQueries,
         records: Records,
         roster: Roster,
+        cordons: CordonBook,
         timeline: Timeline,
         metrics: LatticeMetrics,
         limited: Limited,
@@ -82,6 +84,7 @@ class Executor:
         self._inquiries = inquiries
         self._records = records
         self._roster = roster
+        self._cordons = cordons
         self._timeline = timeline
         self._metrics = metrics
         self._limited = limited
@@ -106,12 +109,13 @@ class Executor:
         """Return what the former owner left, and who is there. ``now`` is the controller's time."""
         records = await self._records.load()
         remembered = await self._roster.load()
+        cordons = await self._cordons.load()
         began = asyncio.get_running_loop().time()
         hosts = await self._inquiries.hosts(PING_TIMEOUT, PING_QUIET)
         if hosts and asyncio.get_running_loop().time() - began >= PING_TIMEOUT:  # answers were still coming
             hosts += await self._inquiries.hosts(PING_MANY_TIMEOUT, PING_QUIET)
         there = {host.host_id: KnownHost(host.friendly_name, host.labels) for host in hosts}
-        return TakeOver(now, records, remembered, there)
+        return TakeOver(now, records, remembered, there, cordons)
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Perform effects, in order."""
@@ -142,6 +146,7 @@ class Executor:
                     self._tasks.start(self._remember(effect.remembered))
                 case ForgetStoredHosts():
                     self._roster.forget()
+                    self._tasks.start(self._store_cordons_again())
                 case _:
                     self._tell(effect)
 
@@ -211,6 +216,12 @@ class Executor:
             stored = await self._roster.save(remembered)
         finally:
             self._report(HostsStored(stored))
+
+    async def _store_cordons_again(self) -> None:
+        try:
+            await self._cordons.store_again()
+        except WadmError as error:
+            self._limited.warning("cordons", "cannot store which hosts are cordoned", error=str(error))
 
     async def _find_record(self, name: str) -> None:
         """Look for the record of an application that is new here and runs already: it was restored."""

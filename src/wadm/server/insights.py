@@ -55,9 +55,10 @@ async def ask_owner(
     name: str,
     manifest: Manifest | None,
     timeout: float = OWNER_TIMEOUT,
+    ask: insight.Ask = insight.Ask(),  # noqa: B008 - immutable
 ) -> bytes:
     """Ask the owner of a lattice for so many seconds; raise :class:`NotAnswered` in words for people."""
-    subject, body = subjects.owner(place.scope, question), ask_about(name, manifest)
+    subject, body = subjects.owner(place.scope, question), ask_about(name, manifest, ask)
     waited_for = "no server looks after it yet"
     ends = transport.now() + timeout
     while (left := ends - transport.now()) > 0:

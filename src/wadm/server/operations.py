@@ -353,6 +353,33 @@ async def resume(models: ApiContext, request: Request) -> bytes:
     return await models.ask_owner(request.place, "resume", "")
 
 
+async def cordon(models: ApiContext, request: Request) -> bytes:
+    """Have nothing new placed on a host, or on the hosts with a label."""
+    return await _about_hosts(models, request, "cordon")
+
+
+async def drain(models: ApiContext, request: Request) -> bytes:
+    """Have what runs on a host, or on the hosts with a label, run elsewhere, and nothing new placed there."""
+    return await _about_hosts(models, request, "drain")
+
+
+async def uncordon(models: ApiContext, request: Request) -> bytes:
+    """Take a cordon or a drain back."""
+    return await _about_hosts(models, request, "uncordon")
+
+
+async def _about_hosts(models: ApiContext, request: Request, operation: str) -> bytes:
+    ask = insight.decode_ask(operation, request.body)
+    insight.check_hosts_named(operation, ask)
+    return await models.ask_owner(request.place, operation, "", ask=ask)
+
+
+async def cordons(models: ApiContext, request: Request) -> bytes:
+    """Return which hosts are cordoned or drained, and how far each is."""
+    insight.decode_ask("cordons", request.body)
+    return await models.ask_owner(request.place, "cordons", "")
+
+
 async def missing(models: ApiContext, request: Request) -> bytes:
     """Return the applications that the bucket has lost though nobody deleted them, as far as servers remember them."""
     found = await models.memory.missing(request.place) if models.memory is not None else ()
@@ -382,6 +409,10 @@ HANDLERS: Final[Mapping[tuple[str, bool], Handler]] = {
     ("events", False): events,
     ("rollback", True): rollback,
     ("resume", False): resume,
+    ("cordon", False): cordon,
+    ("drain", False): drain,
+    ("uncordon", False): uncordon,
+    ("cordons", False): cordons,
     ("missing", False): missing,
     ("restore", False): restore,
 }

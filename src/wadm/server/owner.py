@@ -12,7 +12,7 @@ Nothing that comes in may end it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from msgspec import Struct
@@ -20,13 +20,22 @@ from msgspec import Struct
 from wadm.engine.changes import InformationRequests
 from wadm.engine.controller import AT_ONCE, ControllerSettings, LatticeController
 from wadm.engine.effects import Effect, Planned, QueryHosts, SendCommands, StoreRecords
-from wadm.engine.inputs import ApplicationsListed, EventsMissed, InventoryReply, PauseEnded, RecordsLost
+from wadm.engine.inputs import (
+    ApplicationsListed,
+    CordonsChanged,
+    EventsMissed,
+    InventoryReply,
+    PauseEnded,
+    RecordsLost,
+)
 from wadm.engine.planner import PLANNED_AT_ONCE
 from wadm.errors import Unavailable
+from wadm.model.cordons import Cordon
 from wadm.model.lattice import Lattice
 from wadm.server import tracing
 from wadm.server.application_reader import ApplicationReader, Applications, Statuses
 from wadm.server.commands import AT_A_TIME, Commands
+from wadm.server.cordon_book import CordonBook
 from wadm.server.driver import Changed, Driver, Item
 from wadm.server.executor import Executor
 from wadm.server.fencing import ALWAYS, EPOCH, FencedBucket, FencedTransport, Tenure
@@ -116,6 +125,8 @@ class LatticeRunner:
             self.metrics,
         )
         headers, bucket = {EPOCH: str(tenure.epoch)}, FencedBucket(state, tenure.holds)
+        self._cordons = CordonBook(bucket, scope, log)
+        self._cordoning = asyncio.Lock()
         self._executor = Executor(
             self._place,
             transport,
@@ -125,6 +136,7 @@ class LatticeRunner:
             inquiries,
             Records(bucket, lattice, account, log),
             Roster(transport, bucket, scope, self.now, settings.control.pause, log),
+            self._cordons,
             Timeline(transport, scope, self.now, headers),
             self.metrics,
             limited,
@@ -170,6 +182,17 @@ class LatticeRunner:
             raise Unavailable("The server cannot be sure of its lease on the lattice at the moment. Try again.")
         self._inbox.put(PauseEnded())
         return sorted(lattice.hosts[host_id].called for host_id in lattice.certainty.silent)
+
+    async def change_cordons(self, change: Callable[[tuple[Cordon, ...]], tuple[Cordon, ...]]) -> None:
+        """Store other cordons, then have the controller know of them. Raises what storing and ``change`` raise."""
+        async with self._cordoning:
+            cordons = change(self._cordons.cordons)
+            await self._cordons.save(cordons)
+            self._inbox.put(CordonsChanged(cordons))
+            for _ in range(20):  # so that the answer tells of it
+                if self.lattice.cordons == cordons:
+                    return
+                await self._transport.sleep(0.05)
 
     async def learn_configs(self, names: Iterable[str]) -> None:
         """Ask for configurations that are not known, and wait for the answers a little."""

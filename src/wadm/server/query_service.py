@@ -1,7 +1,8 @@
 """What the owner of a lattice answers to other servers: what would happen, and why something is as it is.
 
 Only the owner knows the lattice, while requests reach any server; that one asks here. Questions do not go through the
-owner's inbox: they change nothing. The one request that is no question, to end a pause, does.
+owner's inbox: they change nothing. The requests that are none, to end a pause and
+to cordon hosts, do.
 """
 
 from __future__ import annotations
@@ -13,16 +14,27 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct, json
 
 from wadm.background import BackgroundTasks, report_unexpected
+from wadm.engine.cordoning import host_named, with_cordon, without_cordon
 from wadm.engine.forecast import Forecast
 from wadm.engine.planning import Planning
 from wadm.engine.steps import Steps
 from wadm.errors import Malformed, WadmError
+from wadm.model.cordons import Cordon
 from wadm.model.manifest import Manifest
 from wadm.server.logging import Limited, Logger
 from wadm.server.replies import Replies
 from wadm.transport.base import Message, Subscription, Transport
 from wadm.wire import api, subjects
-from wadm.wire.insight import STARTING, encode_explanation, encode_forecast, resumed
+from wadm.wire.insight import (
+    STARTING,
+    Ask,
+    cordons_found,
+    encode_explanation,
+    encode_forecast,
+    in_use_again,
+    resumed,
+    taken_out,
+)
 from wadm.wire.manifests import manifest_from_builtins, manifest_to_builtins
 from wadm.wire.reply_subjects import ReplyRules
 
@@ -34,11 +46,13 @@ STEPS_AT_ONCE: Final = 300
 """Steps of a forecast that are done in one go."""
 
 
-class Question(Struct, frozen=True):
+class Question(Struct, frozen=True, omit_defaults=True):
     """What is asked: about a manifest, or about the application of that name (``plan`` without one: undeploying it)."""
 
     name: str
     manifest: Any = None
+    ask: Ask = Ask()
+    """The request that came in, of what is about hosts."""
 
 
 _question = json.Decoder(Question)
@@ -61,7 +75,16 @@ class QueryService:
 
     async def open(self) -> None:
         """Begin to answer."""
-        for question, answer in {"plan": self._plan, "explain": self._explain, "resume": self._resume}.items():
+        answers = {
+            "plan": self._plan,
+            "explain": self._explain,
+            "resume": self._resume,
+            "cordon": self._cordon,
+            "drain": self._drain,
+            "uncordon": self._uncordon,
+            "cordons": self._cordons,
+        }
+        for question, answer in answers.items():
             subject = subjects.owner(self._scope, question)
             self._subscriptions.append(await self._transport.subscribe(subject, self._handler(answer)))
 
@@ -112,6 +135,40 @@ class QueryService:
     async def _resume(self, question: Question) -> bytes:
         return resumed(self._ready().resume())
 
+    async def _cordons(self, question: Question) -> bytes:
+        owner = self._ready()
+        return cordons_found(owner.controller.cordons(owner.now()))
+
+    async def _cordon(self, question: Question) -> bytes:
+        return await self._take_out(question.ask, drain=False)
+
+    async def _drain(self, question: Question) -> bytes:
+        return await self._take_out(question.ask, drain=True)
+
+    async def _take_out(self, ask: Ask, drain: bool) -> bytes:
+        owner = self._ready()
+        now = owner.now()
+        host = None if ask.label else host_named(ask.host, owner.lattice)
+        cordon = Cordon(
+            since=now,
+            host="" if host is None else host.id,
+            called="" if host is None else host.friendly_name or host.id,
+            label=ask.label,
+            author=" ".join(ask.author.split())[:200],
+            message=" ".join(ask.message.split())[:1000],
+            drain=drain,
+            deadline=now + ask.deadline if ask.deadline else 0.0,
+            force=ask.force,
+        )
+        await owner.change_cordons(lambda before: with_cordon(before, cordon))
+        told = tuple(one for one in owner.controller.cordons(owner.now()) if one.cordon.key == cordon.key)
+        return taken_out(cordon, told)
+
+    async def _uncordon(self, question: Question) -> bytes:
+        owner, ask = self._ready(), question.ask
+        await owner.change_cordons(lambda before: without_cordon(before, ask.host, ask.label, owner.lattice))
+        return in_use_again(ask.host or ask.label, owner.controller.cordons(owner.now()))
+
     async def _explain(self, question: Question) -> bytes:
         owner, name = self._ready(), question.name
         planning: Planning | None = None
@@ -136,6 +193,6 @@ async def _in_turns(steps: Steps[Forecast]) -> Forecast:
         await asyncio.sleep(0)
 
 
-def ask_about(name: str, manifest: Manifest | None = None) -> bytes:
+def ask_about(name: str, manifest: Manifest | None = None, ask: Ask = Ask()) -> bytes:  # noqa: B008 - immutable
     """Return the body of a question."""
-    return json.encode(Question(name, None if manifest is None else manifest_to_builtins(manifest)))
+    return json.encode(Question(name, None if manifest is None else manifest_to_builtins(manifest), ask))

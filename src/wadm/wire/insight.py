@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import UNSET, Raw, Struct, UnsetType, json, to_builtins
 
 from wadm.errors import Malformed
+from wadm.model.cordons import Cordon, CordonStanding
 from wadm.model.insight import ApplicationView, Missing, Planned
 from wadm.model.timeline import Entry, Revision
 from wadm.wire.reading import UNREADABLE, read
@@ -21,6 +22,8 @@ REPLACE: Final = "Wadm-Replace"
 runs is changed as by a new version. The original does not look at it."""
 AUTHOR: Final = "Wadm-Author"
 """The header of a put or a delete that names who asks, for `wadm events`; the other requests name it in their body."""
+LONGEST_NAME: Final = 512
+"""Characters of a host or label in a request."""
 NOBODY: Final = (
     "No server looks after this lattice at the moment: no host has been heard in it and nothing is deployed, "
     "or a server is just taking over. Try again in a few seconds."
@@ -54,13 +57,20 @@ class Ask(Struct, frozen=True, omit_defaults=True):
     what waits for its next attempt is tried at once."""
     author: str = ""
     message: str = ""
-    """deploy, undeploy, rollback: who, and what for; kept with the revision."""
+    """deploy, undeploy, rollback: who, and what for; kept with the revision. cordon, drain: kept with it."""
     limit: int = 200
     """events: at most so many, the newest."""
     since: float = 0.0
     """events: only what happened later (seconds since 1970)."""
     until: float = 0.0
     """events: only what happened earlier, for paging back; 0: up to now."""
+    host: str = ""
+    label: str = ""
+    """cordon, drain, uncordon: which host, by id or name, or the hosts with which label (``key=value``)."""
+    deadline: float = 0.0
+    """drain: seconds after which it is to be over; 0: it takes its time."""
+    force: bool = False
+    """drain: what is left at the deadline is stopped."""
 
 
 _ask = json.Decoder(Ask)
@@ -108,6 +118,8 @@ class InsightReply(Struct, frozen=True):
     """Applications that the bucket has lost and servers remember."""
     restored: tuple[str, ...] | UnsetType = UNSET
     """Applications that were stored again."""
+    cordons: tuple[CordonStanding, ...] | UnsetType = UNSET
+    """What is cordoned or drained."""
     server: ServerInfo | UnsetType = UNSET
     """Beside ``events``: who answered."""
 
@@ -184,6 +196,43 @@ def resumed(hosts: Sequence[str]) -> bytes:
     names = ", ".join(hosts)
     message = f"The pause is ended; taken for lost unless they answer now: {names}" if hosts else "Nothing was paused"
     return json.encode(InsightReply("success", message, hosts=tuple(hosts)))
+
+
+LONGEST_DEADLINE: Final = 366 * 86400.0
+"""Seconds that a drain may be given."""
+
+
+def check_hosts_named(operation: str, ask: Ask) -> None:
+    """Raise :class:`~wadm.errors.Malformed` for a request about hosts that does not make clear which, or until when."""
+    if bool(ask.host) == bool(ask.label):
+        raise Malformed(f"{operation} is about one host or one label: give host or label, not both")
+    key, _, value = ask.label.partition("=")
+    if ask.label and not (key and value):
+        raise Malformed(f"label is {ask.label!r}, but must be key=value")
+    if max(len(ask.host), len(ask.label)) > LONGEST_NAME:
+        raise Malformed(f"The host or label has more than {LONGEST_NAME} characters")
+    if not 0 <= ask.deadline <= LONGEST_DEADLINE:
+        raise Malformed(f"deadline is {ask.deadline:g}, but must be seconds from now, {LONGEST_DEADLINE:g} at most")
+    if ask.force and not ask.deadline:
+        raise Malformed("force says what happens at the deadline: give deadline, too")
+
+
+def cordons_found(found: Sequence[CordonStanding]) -> bytes:
+    """Return the reply of ``cordons``."""
+    return json.encode(InsightReply("success", "Successfully fetched cordons", cordons=tuple(found)))
+
+
+def taken_out(cordon: Cordon, found: Sequence[CordonStanding]) -> bytes:
+    """Return the reply of ``cordon`` and ``drain``."""
+    what = "what runs there is moved to other hosts" if cordon.drain else "what runs there stays"
+    done = "Draining" if cordon.drain else "Cordoned"
+    message = f"{done} {cordon.about}: nothing new is placed there, {what}"
+    return json.encode(InsightReply("success", message, cordons=tuple(found)))
+
+
+def in_use_again(named: str, left: Sequence[CordonStanding]) -> bytes:
+    """Return the reply of ``uncordon``, with what is still cordoned."""
+    return json.encode(InsightReply("success", f"In use again: {named}", cordons=tuple(left)))
 
 
 def missing_found(found: Sequence[Missing]) -> bytes:

@@ -100,6 +100,8 @@ _MESSAGE: Final = Field("message", "string", "What for; kept with the revision."
 _PLAN: Final = Field("plan", "string", "The id of a plan: only if it would still come out the same.", or_null=True)
 _VERSION: Final = Field("version", "string", "A version; without it the newest.", or_null=True)
 _RETRY: Final = Field("retry", "boolean", "Try again at once what was given up or waits; by default what is deployed.")
+_HOST: Final = Field("host", "string", "A host's id or name.")
+_LABEL: Final = Field("label", "string", "A label as key=value, in place of a host.")
 _TIMES: Final = (
     Field("limit", "integer", "At most so many, the newest.", 1),
     Field("since", "number", "Only what happened later, in seconds since 1970.", 0, LATEST_SECOND),
@@ -252,6 +254,47 @@ OPERATIONS: Final = (
         changes=True,
         reply=insight.InsightReply,
         http=Http("resume", "POST", "/resume", "Lattice", "Resumed"),
+    ),
+    Operation(
+        name="cordon",
+        named=False,
+        about="Have nothing new placed on a host, or on the hosts with a label; what runs there stays.",
+        changes=True,
+        fields=(_HOST, _LABEL, AUTHOR, _MESSAGE),
+        reply=insight.InsightReply,
+        http=Http("cordon", "POST", "/cordon", "Lattice", "Cordons"),
+    ),
+    Operation(
+        name="drain",
+        named=False,
+        about="Have what runs on a host, or on the hosts with a label, run elsewhere, and nothing new placed there.",
+        changes=True,
+        fields=(
+            _HOST,
+            _LABEL,
+            Field("deadline", "number", "Seconds after which it is to be over; without it, it takes its time.", 0),
+            Field("force", "boolean", "Stop at the deadline what is left there."),
+            AUTHOR,
+            _MESSAGE,
+        ),
+        reply=insight.InsightReply,
+        http=Http("drain", "POST", "/drain", "Lattice", "Cordons"),
+    ),
+    Operation(
+        name="uncordon",
+        named=False,
+        about="Take a cordon or a drain back: the host is in use again.",
+        changes=True,
+        fields=(_HOST, _LABEL, AUTHOR),
+        reply=insight.InsightReply,
+        http=Http("uncordon", "POST", "/uncordon", "Lattice", "Cordons"),
+    ),
+    Operation(
+        name="cordons",
+        named=False,
+        about="Return which hosts are cordoned or drained, why, and how far each is.",
+        reply=insight.InsightReply,
+        http=Http("listCordons", "GET", "/cordons", "Lattice", "Cordons"),
     ),
     Operation(
         name="missing",

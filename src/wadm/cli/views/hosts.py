@@ -9,8 +9,10 @@ from rich.text import Text
 
 from wadm.cli.standing import Heard
 from wadm.cli.views import names
+from wadm.cli.views.cordons import one_by_one
 from wadm.cli.views.table import one_line, or_nothing, table
 from wadm.cli.views.times import duration
+from wadm.model.cordons import CordonStanding
 from wadm.model.lattice import Inventory
 from wadm.wire.control import HostPing
 
@@ -51,6 +53,11 @@ def with_silent(shown: RenderableType, silent: Mapping[str, Heard], now: float) 
         for host_id, one in sorted(silent.items())
     ]
     return Group(shown, "", *lines) if lines else shown
+
+
+def with_cordons(shown: RenderableType, cordons: Sequence[CordonStanding]) -> RenderableType:
+    """Return the hosts with those below that are cordoned or drained."""
+    return Group(shown, "", one_by_one(cordons, "yellow")) if cordons else shown
 
 
 def _running(inventory: Inventory | None, wide: bool) -> tuple[str, ...]:

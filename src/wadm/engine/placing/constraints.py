@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
+from time import gmtime, strftime
 from typing import ClassVar, Final
 
 from msgspec import Struct
 
 from wadm.engine.scalers import WorkloadScaler
+from wadm.model.cordons import Cordon
 from wadm.model.lattice import Entity, Host, Lattice, Provider, Requirements, owner
 from wadm.model.names import same_image
 
@@ -22,6 +24,8 @@ class Constraint(ABC):
     freezes: ClassVar[bool] = False
     """Whether a host that breaks it is left as it is: what runs there stays, and nothing is added. Else nothing of the
     workload may run there."""
+    excuses: ClassVar[bool] = False
+    """Whether a daemon that does not run on a host that breaks it is not missed there."""
 
     @abstractmethod
     def why_not(self, host: Host) -> str:
@@ -91,6 +95,58 @@ class Answers(Constraint):
         return self._silent.keys()
 
 
+class IsNotCordoned(Constraint):
+    """Nobody has taken the host out of use: nothing new is placed there, what runs there stays."""
+
+    freezes = True
+    excuses = True
+
+    def __init__(self, cordoned: Mapping[str, Cordon]) -> None:
+        self._cordoned = cordoned
+
+    def why_not(self, host: Host) -> str:
+        """Say since when, by whom and what for."""
+        cordon = self._cordoned.get(host.id)
+        return "" if cordon is None else taken_out(cordon)
+
+    def excluded(self, hosts: Iterable[Host]) -> Collection[str]:
+        """Return the hosts that are cordoned."""
+        return self._cordoned.keys()
+
+
+class IsNotDrained(IsNotCordoned):
+    """Nobody drains the host: what runs there is to run elsewhere."""
+
+    freezes = False
+
+
+def taken_out(cordon: Cordon) -> str:
+    """Return what was done to a host, in words that follow its name.
+
+    For example: ``is cordoned since 2026-12-01 10:12 UTC by ada: kernel upgrade``.
+    """
+    done = "is drained" if cordon.drain else "is cordoned"
+    since = strftime("%Y-%m-%d %H:%M UTC", gmtime(cordon.since))
+    by = f" by {cordon.author}" if cordon.author else ""
+    return f"{done} since {since}{by}" + (f": {cordon.message}" if cordon.message else "")
+
+
+def emptied(lattice: Lattice) -> dict[str, Cordon]:
+    """Return the hosts that what runs there may leave now, because they are drained.
+
+    None while most hosts are silent; never one that does not answer, or has not said what it is and runs: nothing is
+    moved on ignorance.
+    """
+    if lattice.pause is not None:
+        return {}
+    certainty, hosts = lattice.certainty, lattice.hosts
+    return {
+        host_id: cordon
+        for host_id, cordon in lattice.cordoned().items()
+        if cordon.drain and certainty.of_host(hosts[host_id]) == "certain"
+    }
+
+
 class Workload(Struct):
     """What constraints are made for: a scaler, and what runs under its id already."""
 
@@ -105,6 +161,8 @@ class Workload(Struct):
 CONSTRAINTS: Final[list[Callable[[Workload], Constraint | None]]] = [
     lambda workload: IdIsFree(workload.foreign) if workload.foreign else None,
     lambda workload: Answers(workload.lattice.certainty.silent) if workload.lattice.certainty.silent else None,
+    lambda workload: IsNotDrained(emptied(workload.lattice)) if workload.lattice.cordons else None,
+    lambda workload: IsNotCordoned(workload.lattice.cordoned()) if workload.lattice.cordons else None,
 ]
 """Each makes a constraint for a workload, or none where every host keeps it. Labels are looked up for each spread."""
 
@@ -117,6 +175,8 @@ class HostRules(Struct):
     """Hosts that may run nothing of it."""
     frozen: Collection[str] = frozenset()
     """Hosts that are left as they are: what runs there stays, nothing is placed there."""
+    excused: Collection[str] = frozenset()
+    """Hosts on which a daemon is not missed."""
     failed: Mapping[str, float] = {}
     """Hosts that have failed to start it again and again, and when (in seconds): they come last, first the one for
     which that is longest ago."""
@@ -145,7 +205,8 @@ def rules_for(workload: Workload, failed: Mapping[str, float]) -> HostRules:
     hosts = workload.lattice.hosts
     forbidden = [one.excluded(hosts.values()) for one in constraints if not one.freezes]
     frozen = [one.excluded(hosts.values()) for one in constraints if one.freezes]
-    return HostRules(constraints, _union(forbidden), _union(frozen), failed)
+    excused = [one.excluded(hosts.values()) for one in constraints if one.excuses]
+    return HostRules(constraints, _union(forbidden), _union(frozen), _union(excused), failed)
 
 
 def _union(parts: list[Collection[str]]) -> Collection[str]:

@@ -124,11 +124,14 @@ def place_daemon(
         key, barred = share.requirements, 0
         if key not in hosts_with or (share.target and key not in taken):
             matching = lattice.eligible(key)
-            hosts = [host for host in matching if host not in rules.forbidden]
+            hosts = [
+                host for host in matching if host not in rules.forbidden and (host in mine or host not in rules.excused)
+            ]
             hosts_with[key] = len(hosts)
             if share.target:
                 taken.add(key)
-                newly = [host for host in matching if host in rules.forbidden and host not in refused]
+                barring = [host for host in matching if host in rules.forbidden and host not in rules.excused]
+                newly = [host for host in barring if host not in refused]
                 refused.update(newly)
                 barred = len(newly)
                 for host in hosts:

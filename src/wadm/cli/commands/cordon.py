@@ -1,0 +1,75 @@
+"""``wadm cordon`` and ``wadm uncordon``: take hosts out of use for what is new, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wadm.cli import complete
+from wadm.cli.command import command, option
+from wadm.cli.options import connected, printing
+from wadm.cli.output import Output
+from wadm.cli.provenance import Provenance, named, signed
+from wadm.cli.session import Session
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def check_named(host: str, label: str) -> None:
+    """Raise a usage error unless one host or one label is named."""
+    if bool(host) == bool(label):
+        raise click.UsageError("Name a host, or the hosts with a label by --label KEY=VALUE, not both.")
+
+
+@command(
+    "cordon",
+    examples="""
+    wadm cordon cold-river-1234 -m "kernel upgrade"
+    wadm cordon --label zone=east
+    """,
+)
+@click.argument("host", default="", shell_complete=complete.hosts)
+@option("--label", default="", metavar="KEY=VALUE", help="All hosts with this label, also those that come later.")
+@signed
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
+@connected
+def cordon(host: str, label: str, by: Provenance, session: Session, output: Output) -> None:
+    """Have nothing new placed on a host. What runs there stays, and is updated as ever.
+
+    HOST is a host's name or id. It holds until `wadm uncordon`, whatever becomes of servers; a host that comes back
+    under another id is another host, so use a label that it keeps. `wadm hosts` shows it. A drain of the same becomes
+    a cordon: what has not moved yet stays.
+    """
+    check_named(host, label)
+    found = session.run(lambda client: client.cordon(host, label=label, author=by.author, message=by.message))
+
+    def view() -> RenderableType:
+        from wadm.cli.views.cordons import one_by_one
+
+        return one_by_one(found)
+
+    output.show(found, view)
+
+
+@command(
+    "uncordon",
+    examples="""
+    wadm uncordon cold-river-1234
+    wadm uncordon --label zone=east
+    """,
+)
+@click.argument("host", default="", shell_complete=complete.hosts)
+@option("--label", default="", metavar="KEY=VALUE", help="The label that was cordoned.")
+@named
+@printing("text", "json", "yaml", "jsonpath", "custom-columns")
+@connected
+def uncordon(host: str, label: str, by: str, session: Session, output: Output) -> None:
+    """Take a cordon or a drain back: the host is in use again.
+
+    What has moved stays where it is. A cordon whose host has gone is removed by the name or the id that the host had.
+    """
+    check_named(host, label)
+    found = session.run(lambda client: client.uncordon(host, label=label, author=by))
+    output.say(found, f"{host or f'Hosts with {label}'}: in use again.")
