@@ -22,7 +22,7 @@ def hello(world: World) -> World:
 
 
 def test_commands(world: World) -> None:
-    assert world.complete("un") == ["undeploy"]
+    assert world.complete("un") == ["undeploy", "uncordon"]
 
 
 def test_options_with_only_our_own_names(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_every_answer_is_as_the_document_says(running: Stage) -> None:
     running.wait_for("hello", "deployed")
     host = running.get("/api/v1/lattices/default/hosts").json["hosts"][0]["id"]
     asked = set()
-    writes = ["putApplication", "deploy", "undeploy", "rollback", "deleteApplication"]
+    writes = ["putApplication", "deploy", "undeploy", "rollback", "deleteApplication", "cordon", "drain", "uncordon"]
     operations = [(p, m, said) for p, methods in DOCUMENT["paths"].items() for m, said in methods.items()]
     order = sorted(
         operations, key=lambda one: writes.index(one[2]["operationId"]) if one[2]["operationId"] in writes else -1
@@ -94,6 +95,8 @@ def test_every_answer_is_as_the_document_says(running: Stage) -> None:
             if "manifest" in path.lower() or said["operationId"] in ("putApplication", "planManifest")
             else ""
         )
+        if said["operationId"] in ("cordon", "drain", "uncordon"):
+            body = json.dumps({"host": host})
         answer = running.ask(method.upper(), url, body)
         told = said["responses"][str(answer.status)]
         assert answer.status < 400, (said["operationId"], answer.json)

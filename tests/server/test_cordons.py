@@ -94,6 +94,8 @@ async def test_a_drain_and_a_cordon_are_known_to_the_next_server() -> None:
     await world.replace_server()
     found = await state_within(world, host, "safe to stop")
     assert found["name"].startswith(host.friendly_name)
+    told = [entry["text"] for entry in (await world.lab.ask("events"))["events"]]
+    assert any("is drained since" in text and text.endswith(": kernel upgrade") for text in told)
     for number in range(6):
         await world.deploy(f"new-{number}")
     await until(lambda: sum(len(one.components) for one in world.hosts) == 12, 20)
@@ -108,7 +110,7 @@ async def test_a_drain_that_is_taken_back_moves_nothing_more_and_the_host_is_use
     one, other = world.hosts
     await world.lab.ask("drain", {"host": one.id})
     await state_within(world, one, "safe to stop")
-    assert (await world.lab.ask("uncordon", {"host": one.id}))["cordons"] == []
+    assert (await world.lab.ask("uncordon", {"host": one.id, "author": "ada"}))["cordons"] == []
     before = world.changes()
     await asyncio.sleep(60)
     assert world.changes() == before, "what has moved stays where it is"

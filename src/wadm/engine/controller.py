@@ -220,7 +220,7 @@ class LatticeController:
             case PauseEnded():
                 self._intake.end_pause()
             case CordonsChanged():
-                self._cordoning.changed(input.cordons)
+                self._cordoning.changed(input.cordons, input.by)
             case EventsMissed():
                 context.verify()
             case ErrorMet():

@@ -42,7 +42,7 @@ class Cordoning:
         self._statuses = statuses
         self._looked_at = 0.0
 
-    def changed(self, cordons: tuple[Cordon, ...]) -> None:
+    def changed(self, cordons: tuple[Cordon, ...], by: str) -> None:
         """Take up what people want now, and have everything planned again."""
         context = self._context
         before = context.lattice.cordoned()
@@ -50,8 +50,8 @@ class Cordoning:
         after = context.lattice.cordoned()
         for host_id in sorted(before.keys() | after.keys()):
             if before.get(host_id) != after.get(host_id):
-                told = f"the host {taken_out(after[host_id]) if host_id in after else IN_USE}"
-                self._recorder.host(host_id, told)
+                in_use = f"{IN_USE}, says {by}" if by else IN_USE
+                self._recorder.host(host_id, f"the host {taken_out(after[host_id]) if host_id in after else in_use}")
         context.changes.applications.update(context.interests, context.interests.recorded())
 
     def tick(self, now: float) -> None:

@@ -155,9 +155,10 @@ class TakeOver(Struct, frozen=True):
 
 
 class CordonsChanged(Struct, frozen=True):
-    """People want other hosts cordoned or drained than before; this is stored."""
+    """Somebody (``by``, where that is known) wants other hosts cordoned or drained than before; this is stored."""
 
     cordons: tuple[Cordon, ...]
+    by: str = ""
 
 
 class ApplicationsListed(Struct, frozen=True):

@@ -183,12 +183,12 @@ class LatticeRunner:
         self._inbox.put(PauseEnded())
         return sorted(lattice.hosts[host_id].called for host_id in lattice.certainty.silent)
 
-    async def change_cordons(self, change: Callable[[tuple[Cordon, ...]], tuple[Cordon, ...]]) -> None:
+    async def change_cordons(self, change: Callable[[tuple[Cordon, ...]], tuple[Cordon, ...]], by: str) -> None:
         """Store other cordons, then have the controller know of them. Raises what storing and ``change`` raise."""
         async with self._cordoning:
             cordons = change(self._cordons.cordons)
             await self._cordons.save(cordons)
-            self._inbox.put(CordonsChanged(cordons))
+            self._inbox.put(CordonsChanged(cordons, by))
             for _ in range(20):  # so that the answer tells of it
                 if self.lattice.cordons == cordons:
                     return

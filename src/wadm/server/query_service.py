@@ -160,13 +160,14 @@ class QueryService:
             deadline=now + ask.deadline if ask.deadline else 0.0,
             force=ask.force,
         )
-        await owner.change_cordons(lambda before: with_cordon(before, cordon))
+        await owner.change_cordons(lambda before: with_cordon(before, cordon), cordon.author)
         told = tuple(one for one in owner.controller.cordons(owner.now()) if one.cordon.key == cordon.key)
         return taken_out(cordon, told)
 
     async def _uncordon(self, question: Question) -> bytes:
         owner, ask = self._ready(), question.ask
-        await owner.change_cordons(lambda before: without_cordon(before, ask.host, ask.label, owner.lattice))
+        by = " ".join(ask.author.split())[:200]
+        await owner.change_cordons(lambda before: without_cordon(before, ask.host, ask.label, owner.lattice), by)
         return in_use_again(ask.host or ask.label, owner.controller.cordons(owner.now()))
 
     async def _explain(self, question: Question) -> bytes:
