@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from time import gmtime, strftime
 from typing import ClassVar, Final
 
 from msgspec import Struct
@@ -123,10 +122,11 @@ class IsNotDrained(IsNotCordoned):
 def taken_out(cordon: Cordon) -> str:
     """Return what was done to a host, in words that follow its name.
 
-    For example: ``is cordoned since 2026-12-01 10:12 UTC by ada: kernel upgrade``.
+    For example: ``is cordoned since 10:12 UTC by ada: kernel upgrade``. On which day, `wadm hosts` tells.
     """
     done = "is drained" if cordon.drain else "is cordoned"
-    since = strftime("%Y-%m-%d %H:%M UTC", gmtime(cordon.since))
+    hours, minutes = divmod(int(cordon.since) % 86400 // 60, 60)
+    since = f"{hours:02}:{minutes:02} UTC"
     by = f" by {cordon.author}" if cordon.author else ""
     return f"{done} since {since}{by}" + (f": {cordon.message}" if cordon.message else "")
 
