@@ -10,8 +10,9 @@ import wasmtime
 
 from wadm.hosts.wasm import capi
 
-SLICE: Final = 0.01
-"""Seconds that a guest may compute before others have their turn."""
+SLICE = 0.002
+"""Seconds that a guest may compute before others have their turn. A request takes some ten rounds of the event loop,
+and beside guests that compute each round takes a slice: `python -m bench.spinning_guests`."""
 GUARD: Final = 32 << 20
 RESERVATION: Final = 64 << 20
 """Bytes of addresses kept for the memory of each guest, which it may outgrow. wasmtime's own 4 GB each would be the

@@ -58,10 +58,16 @@ class Slots:
         self._limit = limit
         self._admit()
 
-    async def take(self) -> None:
-        """Wait for one and take it. Raises Overloaded."""
+    def take_free(self) -> bool:
+        """Take one if that is possible without waiting; return whether it was."""
         if self.taken < self._limit and not self._waiting:
             self.taken += 1
+            return True
+        return False
+
+    async def take(self) -> None:
+        """Wait for one and take it. Raises Overloaded."""
+        if self.take_free():
             return
         if len(self._waiting) >= MAX_WAITING:
             raise Overloaded
@@ -211,8 +217,9 @@ class Workload:
     @asynccontextmanager
     async def _instance(self) -> AsyncIterator[tuple[Guest, Code]]:
         """Give an instance, once one may run, of the code of that moment. Raises Overloaded, TimeoutError."""
-        async with asyncio.timeout(self.limits.time):
-            await self._slots.take()
+        if not self._slots.take_free():
+            async with asyncio.timeout(self.limits.time):
+                await self._slots.take()
         self._idle.clear()
         code = self.code
         guest = Guest(code.linked, self._context, self.limits.memory)
