@@ -103,7 +103,7 @@ def test_what_could_not_be_looked_at_is_one_line() -> None:
     failures = dict.fromkeys(references(a_manifest()), "no answer within 2 s")
     (problem,) = check_images(a_manifest(), {}, failures)
     assert (problem.level, problem.code) == ("warning", "W053")
-    assert problem.message == "the image r.example/web:2 could not be looked at: no answer within 2 s, nor 1 more"
+    assert problem.message == "2 images could not be looked at, among them r.example/web:2: no answer within 2 s"
 
 
 def test_a_sentence_does_not_grow_with_the_image() -> None:

@@ -142,8 +142,10 @@ def _not_looked_at(manifest: Manifest, failures: Mapping[str, str]) -> Iterator[
     """Say in one line which images could not be looked at; the first with the reason, which is mostly that of all."""
     missed = [reference for reference in references(manifest) if reference in failures]
     if missed:
-        others = f", nor {len(missed) - 1} more" if len(missed) > 1 else ""
-        message = f"the image {missed[0]} could not be looked at: {failures[missed[0]]}{others}"
+        one = len(missed) == 1
+        what = f"the image {missed[0]}" if one else f"{len(missed)} images"
+        among = "" if one else f", among them {missed[0]}"
+        message = f"{what} could not be looked at{among}: {failures[missed[0]]}"
         index = next(n for n, one in enumerate(manifest.spec.components) if one.properties.image == missed[0])
         yield Problem(message, f"spec.components[{index}].properties.image", level="warning", code="W053")
 
