@@ -188,7 +188,7 @@ PLANTED: tuple[tuple[Plant, Callable[[int], Options], int, set[str]], ...] = (
     (leftovers_not_counted, unanswered, 40, {"honesty"}),
     (links_of_others_deleted, sharing, 7, {"restraint", "honesty", "convergence"}),
     (configurations_deleted_in_use, as_drawn, 20, {"restraint"}),
-    (inventories_overrule_events, unanswered, 0, {"restraint"}),
+    (inventories_overrule_events, unanswered, 54, {"restraint"}),
     (written_whatever_is_there, as_drawn, 0, {"writers"}),
     (hosts_not_asked_at_take_over, as_drawn, 0, {"take-over", "composure", "restraint"}),
 )
