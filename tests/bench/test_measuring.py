@@ -6,11 +6,13 @@ import asyncio
 import json
 
 from bench import cases
+from bench.checkouts import Calls
 from bench.hosts import Counted
 from bench.processes import Manager
 from bench.shapes import Holdings, Shape
 from wadm.engine.validate import validate
 from wadm.transport import virtual_time
+from wadm.transport.base import Message
 from wadm.transport.memory import MemoryBroker, MemoryTransport
 from wadm.wire.manifests import read_manifest
 
@@ -48,3 +50,11 @@ def test_a_question_to_a_provider_is_counted_and_answered_like_a_control_call() 
     calls, heard = virtual_time.run(asked())
     assert calls == {"provider.health": 1, "config.put": 1}
     assert heard == ["wasmbus.rpc.default.kv.health", "wasmbus.ctl.v1.default.config.put.c"]
+
+
+def test_only_calls_that_change_a_lattice_are_counted_and_each_once() -> None:
+    calls = Calls()
+    for call in ("component.scale.N1", "component.scale.N1", "link.put", "host.ping", "config.get.web", "link.get"):
+        calls.hear(Message(f"wasmbus.ctl.v1.default.{call}", b""))
+    assert calls.take() == {"component.scale": 2, "link.put": 1}
+    assert calls.take() == {}
