@@ -17,7 +17,8 @@ from msgspec import structs
 
 from wadm import COMPATIBLE_WITH
 from wadm.errors import WadmError
-from wadm.server.flags import FLAGS, Flag
+from wadm.server.flag import Flag
+from wadm.server.flags import FLAGS
 from wadm.server.settings import Settings, hide_credentials
 
 ABOUT: Final = "wasmCloud Application Deployment Manager"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from wadm.server.flag import Flag
 from wadm.server.flag_values import (
     bucket_name,
     duration,
@@ -26,34 +25,6 @@ from wadm.wire import subjects
 from wadm.wire.reply_subjects import reply_prefix
 
 U64_MAX: Final = 2**64 - 1
-
-
-class Flag(Struct, frozen=True, kw_only=True):
-    """An option: how it is spelled, which setting it sets (``subject.field``), and what its text may be.
-
-    ``read`` turns the text into the value and raises ``ValueError`` with the reason; ``None`` makes it a switch.
-    """
-
-    setting: str
-    help: str
-    long: str = ""
-    short: str = ""
-    env: str
-    value: str = ""
-    read: Callable[[str], Any] | None = None
-    default: str = ""
-    """The default as the help shows it."""
-    repeatable: bool = False
-    hidden: bool = False
-    needs: tuple[str, ...] = ()
-    clashes: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The spelling that errors use, with its value."""
-        spelled = self.long or self.short
-        return f"{spelled} <{self.value}>" if self.value else spelled
-
 
 _bytes: Final = integer(-(2**63), 2**63 - 1)
 _room: Final = integer(1024 * 1024, 2**63 - 1)

@@ -121,8 +121,7 @@ class Store:
 
         ``made`` says that it has just been made, ``put_back`` that what we know is to be put into it: a NATS server
         that kept it in memory was started again. Else nobody knows why it lacks what it lacks (somebody deleted or
-        emptied it, or it has a lifetime), so that stays known as missing, and somebody has to decide. Where this raises
-        ``Unavailable``, it is to be called again.
+        emptied it, or it has a lifetime): it stays known as missing. Call this again where it raises ``Unavailable``.
         """
         before, newest = self.state, self._newest
         if not made and self._lost is None and await self._is_same():
