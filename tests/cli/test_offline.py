@@ -256,4 +256,4 @@ def test_completion_in_bash(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.splitlines() == ["undeploy", "--replace"]
+    assert done.stdout.splitlines() == ["undeploy uncordon", "--replace"]
