@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,8 @@ async def refuse_misfits(
 ) -> None:
     """Raise where one of these manifests cannot work with its images, before anything is changed; ``stored``: the name
     and version (``None``: the newest) of those that the server has."""
+    import asyncio
+
     from wadm.cli.image_check import refuse_misfits
     from wadm.errors import NotFound, Unavailable
 
