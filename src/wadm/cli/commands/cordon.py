@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,11 +17,37 @@ from wadm.cli.session import Session
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from wadm.model.cordons import CordonStanding
+
+
+COMING_TOO = "All hosts with this label, also those that come later."
+
+
+def about_hosts(label_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the argument ``host`` and the option ``label``, one of which is to be named."""
+
+    def give(function: Callable[..., Any]) -> Callable[..., Any]:
+        labelled = option("--label", default="", metavar="KEY=VALUE", help=label_help)(function)
+        return click.argument("host", default="", shell_complete=complete.hosts)(labelled)
+
+    return give
+
 
 def check_named(host: str, label: str) -> None:
     """Raise a usage error unless one host or one label is named."""
     if bool(host) == bool(label):
         raise click.UsageError("Name a host, or the hosts with a label by --label KEY=VALUE, not both.")
+
+
+def show(found: tuple[CordonStanding, ...], output: Output) -> None:
+    """Show how far each host of a cordon is."""
+
+    def view() -> RenderableType:
+        from wadm.cli.views.cordons import one_by_one
+
+        return one_by_one(found)
+
+    output.show(found, view)
 
 
 @command(
@@ -30,8 +57,7 @@ def check_named(host: str, label: str) -> None:
     wadm cordon --label zone=east
     """,
 )
-@click.argument("host", default="", shell_complete=complete.hosts)
-@option("--label", default="", metavar="KEY=VALUE", help="All hosts with this label, also those that come later.")
+@about_hosts(COMING_TOO)
 @signed
 @printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected
@@ -43,14 +69,7 @@ def cordon(host: str, label: str, by: Provenance, session: Session, output: Outp
     a cordon: what has not moved yet stays.
     """
     check_named(host, label)
-    found = session.run(lambda client: client.cordon(host, label=label, author=by.author, message=by.message))
-
-    def view() -> RenderableType:
-        from wadm.cli.views.cordons import one_by_one
-
-        return one_by_one(found)
-
-    output.show(found, view)
+    show(session.run(lambda client: client.cordon(host, label=label, author=by.author, message=by.message)), output)
 
 
 @command(
@@ -60,8 +79,7 @@ def cordon(host: str, label: str, by: Provenance, session: Session, output: Outp
     wadm uncordon --label zone=east
     """,
 )
-@click.argument("host", default="", shell_complete=complete.hosts)
-@option("--label", default="", metavar="KEY=VALUE", help="The label that was cordoned.")
+@about_hosts("The label that was cordoned.")
 @named
 @printing("text", "json", "yaml", "jsonpath", "custom-columns")
 @connected

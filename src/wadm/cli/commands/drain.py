@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wadm.cli import complete, exits
+from wadm.cli import exits
 from wadm.cli.command import command, option
-from wadm.cli.commands.cordon import check_named
+from wadm.cli.commands.cordon import COMING_TOO, about_hosts, check_named, show
 from wadm.cli.durations import DURATION
 from wadm.cli.options import connected, printing
 from wadm.cli.output import Output
@@ -17,8 +17,6 @@ from wadm.cli.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rich.console import RenderableType
 
     from wadm.client.client import Client
     from wadm.model.cordons import CordonStanding
@@ -37,8 +35,7 @@ AFTER_DEADLINE = 30.0
     wadm drain cold-river-1234 --deadline 5m --force --wait
     """,
 )
-@click.argument("host", default="", shell_complete=complete.hosts)
-@option("--label", default="", metavar="KEY=VALUE", help="All hosts with this label, also those that come later.")
+@about_hosts(COMING_TOO)
 @option("--deadline", type=DURATION, help="How long it may take; what is left then is told, or stopped by --force.")
 @option("--force", is_flag=True, help="Stop at the deadline what is left on the host, though it runs nowhere else.")
 @option("-w", "--wait", is_flag=True, help="Wait until it is safe to stop the host, showing what is left.")
@@ -78,13 +75,7 @@ def drain(
         return await until_safe(client, found, patience, output.remark)
 
     found = session.run(work)
-
-    def view() -> RenderableType:
-        from wadm.cli.views.cordons import one_by_one
-
-        return one_by_one(found)
-
-    output.show(found, view)
+    show(found, output)
     if wait and not is_safe(found):
         late = [one.name for standing in found for one in standing.hosts if one.state != "safe to stop"]
         gone = "its cordon was taken back or replaced" if not found else f"not safe to stop in time: {', '.join(late)}"
