@@ -3,7 +3,7 @@
 ``start``      seconds from the start of the server to its first answer, old and new by turns
 ``settle``     CPU seconds of deploying, upgrading and undeploying, old and new by turns
 ``take-over``  both on one NATS: one deploys, the other joins, the first goes; then the other way round
-``real``       the same with a real host; ``--programs`` is the directory with the real programs
+``real``       the same with a real host; ``--programs`` names the directory of the real programs
 
 NEW is this checkout where it is not given. Both run with the interpreter, and the packages, of this one.
 """
@@ -213,8 +213,10 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kill", action="store_true", help="Kill the server that goes instead of stopping it")
-    parser.add_argument("--programs", type=Path, default=Path("/tmp/real"))
+    parser.add_argument("--programs", type=Path, help="The directory of the real programs")
     given = parser.parse_args()
+    if given.what == "real" and given.programs is None:
+        parser.error("real needs --programs DIRECTORY")
     servers = checkout("old", given.old), checkout("new", given.new)
     shape = Shape(given.applications, given.components, given.instances)
     match given.what:
