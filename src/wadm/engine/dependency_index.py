@@ -232,6 +232,9 @@ class DependencyIndex:
             for requirements, applications in self._hosts.items():
                 if any(self._may_matter(host_id, requirements, news, lattice) for host_id in news.hosts):
                     found |= applications
+            if lattice.cordons:  # one that is drained may have come, answered again, or got another label
+                for host_id in news.hosts:
+                    found.update(lattice.owners_on(host_id))
         return found
 
     def _outlive(self, application: str) -> bool:

@@ -83,9 +83,6 @@ class Planner:
             changes.applications.update(context.interests, context.interests.recorded())
         self._questions |= changes.questions
         touched = context.interests.touched(changes, context.lattice)
-        if context.lattice.cordons:  # a host that is drained may have come, answered again, or got another label
-            for host_id in changes.hosts:
-                touched.update(context.lattice.owners_on(host_id))
         self._changed_again |= touched & self._begun.keys()
         self._add_changed(touched, now)
 
