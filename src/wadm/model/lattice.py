@@ -208,6 +208,8 @@ class Lattice:
         self._where: dict[EntityKind, dict[str, dict[str, Entity]]] = {"component": {}, "provider": {}}
         self._owned: dict[str, set[tuple[EntityKind, str, str]]] = {}
         self._eligible: dict[Requirements, list[str]] = {}
+        self._cordoned: tuple[tuple[Cordon, ...], int, dict[str, Cordon]] = ((), 0, {})
+        """The cordons and the ``hosts_changed`` of when this was found: the cordon of each host that has one."""
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -237,13 +239,17 @@ class Lattice:
         return sorted({name for entity in entities if (name := owner(entity)) is not None})
 
     def cordoned(self) -> dict[str, Cordon]:
-        """Return the cordon of each host that has one, by host id; of several a drain counts before others."""
-        found: dict[str, Cordon] = {}
-        for cordon in sorted(self.cordons, key=lambda one: not one.drain):
-            hosts = [cordon.host] if cordon.host else self.eligible((cordon.requirement,))
-            for host_id in hosts:
-                if host_id in self.hosts:
-                    found.setdefault(host_id, cordon)
+        """Return the cordon of each host that has one, by host id; of several a drain counts before others. Do not
+        change it."""
+        cordons, changes, found = self._cordoned
+        if cordons is not self.cordons or changes != self.hosts_changed:
+            found = {}
+            for cordon in sorted(self.cordons, key=lambda one: not one.drain):
+                hosts = [cordon.host] if cordon.host else self.eligible((cordon.requirement,))
+                for host_id in hosts:
+                    if host_id in self.hosts:
+                        found.setdefault(host_id, cordon)
+            self._cordoned = self.cordons, self.hosts_changed, found
         return found
 
     def eligible(self, wanted: Requirements) -> list[str]:
