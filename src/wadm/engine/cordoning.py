@@ -22,7 +22,6 @@ from wadm.engine.status_reports import StatusReports
 from wadm.engine.timeline_recorder import TimelineRecorder
 from wadm.engine.wording import paused
 from wadm.errors import Malformed
-from wadm.model.commands import host_of
 from wadm.model.cordons import Cordon, CordonedHost, CordonStanding, Left
 from wadm.model.lattice import Component, Entity, EntityKind, Host, Lattice, owner
 
@@ -114,8 +113,8 @@ class Cordoning:
     def _coming(self, host: Host) -> Iterator[Left]:
         """Yield what was asked to start there and may still come."""
         for pending in self._context.in_flight:
-            may_come = pending.lingering or not pending.held
-            if may_come and host_of(pending.command) == host.id and starting(pending.command) is not None:
+            start = starting(pending.command)
+            if start is not None and start.host_id == host.id and pending.may_be_at_work:
                 kind, _, id_ = pending.command.key
                 if id_ not in host.components and id_ not in host.providers:
                     yield Left(kind, id_, pending.application, "it was asked to start there before")

@@ -79,6 +79,11 @@ class Pending(Struct, frozen=True):
         return now < (self.retry_at if self.held else self.deadline)
 
     @property
+    def may_be_at_work(self) -> bool:
+        """Whether the host may be at work on it: it is on its way, or its failure is not certain."""
+        return self.lingering or not self.held
+
+    @property
     def moves(self) -> bool:
         """Whether it has failed so often that another host is to be tried."""
         return self.held and self.attempts >= RESCHEDULE_AFTER
@@ -111,7 +116,7 @@ def begin(action: Action, before: Pending | None, now: float) -> Pending:
 
 def _is_beside(command: Command, before: Pending) -> bool:
     start, other = starting(command), starting(before.command)
-    if start is None or other is None or (before.held and not before.lingering):
+    if start is None or other is None or not before.may_be_at_work:
         return False
     return before.beside or start.reference != other.reference
 
@@ -185,7 +190,7 @@ class Expectations:
     def starts_of(self, provider_id: str) -> list[Pending]:
         """Return the starts of a provider that a host may be at work on, for whichever application."""
         pendings = (self._pending[key] for key in sorted(self._providers.get(provider_id, ())))
-        return [p for p in pendings if starting(p.command) is not None and (p.lingering or not p.held)]
+        return [p for p in pendings if starting(p.command) is not None and p.may_be_at_work]
 
     def busy(self, application: str) -> bool:
         """Whether anything was asked for an application and has not been seen or refused."""
@@ -284,7 +289,7 @@ class Expectations:
         """Note that the host has accepted a command: from now on it works on it, even if it was given up before, as it
         had waited for long to be sent."""
         pending = self._pending.get(key)
-        if pending is not None and not pending.delivered and (pending.lingering or not pending.held):
+        if pending is not None and not pending.delivered and pending.may_be_at_work:
             deadline = now + patience(pending.command)
             self._put(replace(pending, delivered=True, held=False, lingering=False, asked=now, deadline=deadline))
 

@@ -277,7 +277,7 @@ def _component(progress: Progress, host: str, wanted: Assignment, entity: Entity
         progress.wrong.append(host)
         work.workloads.on_trial.add((host, trial_id(name)))
         start = scale(wanted.count)
-        if before is not None and before.application == scaler.application and (before.lingering or not before.held):
+        if before is not None and before.application == scaler.application and before.may_be_at_work:
             start = start_beside(start, before)
         progress.start(start, f"spread {wanted.share} wants {wanted.count} on {called}, none runs there")
         return
