@@ -189,10 +189,7 @@ class LatticeRunner:
             cordons = change(self._cordons.cordons)
             await self._cordons.save(cordons)
             self._inbox.put(CordonsChanged(cordons, by))
-            for _ in range(20):  # so that the answer tells of it
-                if self.lattice.cordons == cordons:
-                    return
-                await self._transport.sleep(0.05)
+            await self._soon(lambda: self.lattice.cordons == cordons)  # so that the answer tells of it
 
     async def learn_configs(self, names: Iterable[str]) -> None:
         """Ask for configurations that are not known, and wait for the answers a little."""
@@ -201,10 +198,14 @@ class LatticeRunner:
         if not unknown or not self.controller.lattice.hosts:
             return
         self._executor.perform([QueryHosts(InformationRequests(unknown, set()))])
+        await self._soon(lambda: all(name in configs for name in unknown))
+
+    async def _soon(self, is_so: Callable[[], bool]) -> None:
+        """Wait a little for something to be so."""
         for _ in range(20):
-            await self._transport.sleep(0.05)
-            if all(name in configs for name in unknown):
+            if is_so():
                 return
+            await self._transport.sleep(0.05)
 
     # -- life --------------------------------------------------------------------------------
 

@@ -46,6 +46,11 @@ STEPS_AT_ONCE: Final = 300
 """Steps of a forecast that are done in one go."""
 
 
+LONGEST_AUTHOR: Final = 200
+LONGEST_MESSAGE: Final = 1000
+"""Characters that are kept of who cordons a host, and of what for."""
+
+
 class Question(Struct, frozen=True, omit_defaults=True):
     """What is asked: about a manifest, or about the application of that name (``plan`` without one: undeploying it)."""
 
@@ -154,8 +159,8 @@ class QueryService:
             host="" if host is None else host.id,
             called="" if host is None else host.friendly_name or host.id,
             label=ask.label,
-            author=" ".join(ask.author.split())[:200],
-            message=" ".join(ask.message.split())[:1000],
+            author=_in_a_line(ask.author, LONGEST_AUTHOR),
+            message=_in_a_line(ask.message, LONGEST_MESSAGE),
             drain=drain,
             deadline=now + ask.deadline if ask.deadline else 0.0,
             force=ask.force,
@@ -166,7 +171,7 @@ class QueryService:
 
     async def _uncordon(self, question: Question) -> bytes:
         owner, ask = self._ready(), question.ask
-        by = " ".join(ask.author.split())[:200]
+        by = _in_a_line(ask.author, LONGEST_AUTHOR)
         await owner.change_cordons(lambda before: without_cordon(before, ask.host, ask.label, owner.lattice), by)
         return in_use_again(ask.host or ask.label, owner.controller.cordons(owner.now()))
 
@@ -192,6 +197,10 @@ async def _in_turns(steps: Steps[Forecast]) -> Forecast:
             result: Forecast = done.value
             return result
         await asyncio.sleep(0)
+
+
+def _in_a_line(text: str, longest: int) -> str:
+    return " ".join(text.split())[:longest]
 
 
 def ask_about(name: str, manifest: Manifest | None = None, ask: Ask = Ask()) -> bytes:  # noqa: B008 - immutable
