@@ -6,14 +6,16 @@ namespaces; what cannot be done here is named by :func:`lacking`.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -85,6 +87,14 @@ def _losing(part: str) -> tuple[str, ...]:
     return ("-m", "statistic", "--mode", "random", "--probability", part, "-j", "DROP")
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep other processes of this machine from choosing the same net in the same moment."""
+    with (Path(tempfile.gettempdir()) / "wadm-networks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Network:
     """A bridge with a place for each name. ``open`` it first, ``close`` it last."""
 
@@ -102,10 +112,11 @@ class Network:
         if not self.split:
             self.places = dict.fromkeys(names, "127.0.0.1")
             return
-        taken = subprocess.run(["ip", "-o", "-4", "addr"], capture_output=True, text=True, check=True).stdout
-        self._net = next(f"10.213.{n}" for n in range(FIRST_NET, 250) if f"10.213.{n}." not in taken)
-        _run("ip", "link", "add", self._tag, "type", "bridge")
-        _run("ip", "addr", "add", f"{self._net}.1/24", "dev", self._tag)
+        with _one_at_a_time():
+            taken = subprocess.run(["ip", "-o", "-4", "addr"], capture_output=True, text=True, check=True).stdout
+            self._net = next(f"10.213.{n}" for n in range(FIRST_NET, 250) if f"10.213.{n}." not in taken)
+            _run("ip", "link", "add", self._tag, "type", "bridge")
+            _run("ip", "addr", "add", f"{self._net}.1/24", "dev", self._tag)
         _run("ip", "link", "set", self._tag, "up")
         for number, name in enumerate(names):
             place, inner, outer = self._place(name), f"{self._tag}i{number}", f"{self._tag}o{number}"
