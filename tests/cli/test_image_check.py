@@ -118,6 +118,22 @@ def test_swapped_images_are_refused(checking: World, registry: Registry, tmp_pat
     assert done.err.count("error E051") == 2
 
 
+def test_images_beside_a_manifest_are_looked_at_wherever_the_command_is_run(
+    checking: World, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "web.wasm").write_bytes(component([], ["acme:shop/admin"]))
+    path = tmp_path / "wadm.yaml"
+    provider = f"{registry.name}/team/hello:server"
+    path.write_text(MANIFEST.format(image="file://./build/web.wasm", provider=provider, version="v1"))
+    for command in (("deploy",), ("plan",), ("validate", "--images")):
+        done = checking.wadm(*command, str(path), columns=300)
+        assert done.code == 2
+        assert "15:68" in done.err + done.out
+        assert "E052" in done.err + done.out
+        assert "could not be looked at" not in done.err + done.out
+
+
 def test_an_image_that_cannot_be_had_is_one_line(checking: World, registry: Registry, tmp_path: Path) -> None:
     done = checking.wadm("deploy", write(tmp_path, registry, "absent"), columns=300)
     assert done.code == 0

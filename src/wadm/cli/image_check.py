@@ -25,6 +25,7 @@ from wadm.model.manifest import Manifest, Problem
 from wadm.wire.manifests import read_manifest_with_positions
 
 if TYPE_CHECKING:
+    from wadm.client.sources import Source
     from wadm.hosts.oci import Allowance, Registries
 
 SECONDS: Final = 2.0
@@ -90,7 +91,7 @@ class ImageCheck:
 
     def of_source(self, one: Checked) -> Checked:
         """Return a manifest that was checked with what is wrong with its images besides, each with its place."""
-        problems = self.problems(one.manifest) if one.manifest is not None else []
+        problems = self.problems(as_sent(one.source, one.manifest)) if one.manifest is not None else []
         if not problems:
             return one
         _, positions = read_manifest_with_positions(one.source.text)
@@ -135,6 +136,20 @@ class ImageCheck:
                     self._reached.add(registry)
                 self._missing -= 1
                 self._changed.notify_all()
+
+
+def as_sent(source: Source, manifest: Manifest) -> Manifest:
+    """Return a manifest with its relative ``file://`` images absolute, as it is sent to a server."""
+    absolute = {one.written: one.path.as_uri() for one in source.artefacts if one.path is not None}
+    if not absolute:
+        return manifest
+    components = tuple(
+        replace(one, properties=replace(one.properties, image=absolute[one.properties.image]))
+        if one.properties.image in absolute
+        else one
+        for one in manifest.spec.components
+    )
+    return replace(manifest, spec=replace(manifest.spec, components=components))
 
 
 def refuse_misfits(check: ImageCheck, written: Iterable[Valid], stored: Iterable[Manifest] = ()) -> None:

@@ -26,10 +26,10 @@ def checking_images(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def begun(written: Sequence[Valid]) -> ImageCheck:
     """Return a check that has begun to look at the images of these manifests."""
-    from wadm.cli.image_check import ImageCheck
+    from wadm.cli.image_check import ImageCheck, as_sent
 
     check = ImageCheck()
-    check.look_at(one.manifest for one in written)
+    check.look_at(as_sent(one.source, one.manifest) for one in written)
     return check
 
 

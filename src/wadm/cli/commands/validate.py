@@ -61,10 +61,10 @@ def _validate(sources: tuple[str, ...], strict: bool, images: bool, output: Outp
 def _with_images(looked: Looked) -> Looked:
     from msgspec.structs import replace
 
-    from wadm.cli.image_check import ImageCheck
+    from wadm.cli.image_check import ImageCheck, as_sent
 
     check = ImageCheck(patient=True)
-    check.look_at(one.manifest for one in looked.checked if one.manifest is not None)
+    check.look_at(as_sent(one.source, one.manifest) for one in looked.checked if one.manifest is not None)
     return replace(looked, checked=tuple(map(check.of_source, looked.checked)))
 
 
